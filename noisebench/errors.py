@@ -1,0 +1,33 @@
+"""Everything noisebench raises on purpose; only the command line prints these and exits."""
+
+from typing import ClassVar
+
+
+class NoisebenchError(Exception):
+    """A failure with a message for the user: where, what was seen, what is right, the fix."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(NoisebenchError):
+    """What the user wrote is wrong: a sweep, an option, a name, SQL."""
+
+    exit_code = 2
+
+
+class EnvironmentFault(NoisebenchError):
+    """What stands around us is wrong: a missing file, package, permission or service."""
+
+    exit_code = 3
+
+
+class DataError(EnvironmentFault):
+    """A data set or weight file is missing, damaged or not what its name says."""
+
+
+class DivergedError(NoisebenchError):
+    """Training left the finite numbers; carries the epoch (counted from 0) in which it did."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"the training loss is no longer finite in epoch {epoch}")
+        self.epoch = epoch

@@ -1,0 +1,56 @@
+"""Confident learning (Northcutt et al., JAIR 2021) through cleanlab."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noisebench.errors import DataError, InputError
+from noisebench.science.detection import Detection
+
+_FILTERS = {"class": "prune_by_class", "noise-rate": "prune_by_noise_rate", "both": "both"}
+
+
+def find(labels: NDArray[np.int64], probabilities: NDArray[np.floating], prune: str = "both") -> Detection:
+    """Flags label errors from given labels [N] and out-of-sample probabilities [N, K] (rows sum to 1).
+
+    `prune`: "class", "noise-rate" or "both" (their intersection). Suspicion is 1 - p of the given label.
+    Raises DataError for a class that no label names and for probabilities that are not finite.
+    """
+    if prune not in _FILTERS:
+        raise InputError(f"confident learning: prune {prune!r} is unknown; known: {', '.join(_FILTERS)}")
+    _check(labels, probabilities)
+    from cleanlab.filter import find_label_issues
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flagged = find_label_issues(
+            labels,
+            probabilities,
+            filter_by=_FILTERS[prune],
+            frac_noise=1.0,
+            min_examples_per_class=1,
+            n_jobs=1,
+        )
+    self_confidence = np.take_along_axis(probabilities, labels[:, np.newaxis], axis=1)[:, 0]
+    return Detection(np.asarray(flagged, dtype=np.bool_), 1 - self_confidence.astype(np.float64))
+
+
+def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+    if labels.ndim != 1 or probabilities.ndim != 2 or len(labels) != len(probabilities):
+        raise InputError(
+            f"confident learning: labels {list(labels.shape)} and probabilities {list(probabilities.shape)} "
+            "must be [N] and [N, K]"
+        )
+    if not np.isfinite(probabilities).all():
+        rows = int((~np.isfinite(probabilities)).any(axis=1).sum())
+        raise DataError(f"confident learning: the probabilities of {rows} samples are not finite")
+    classes = probabilities.shape[1]
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
+        raise DataError(f"confident learning: a label is outside 0 to {classes - 1}")
+    absent = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
+    if absent.size:
+        raise DataError(
+            f"confident learning: no label names class {', '.join(map(str, absent))} of 0 to {classes - 1}; "
+            "every class needs at least one sample: take more samples, or leave the class out"
+        )

@@ -1,0 +1,1 @@
+"""What to run: parsing, identity, recipes, cost."""

@@ -1,0 +1,84 @@
+"""Every name a sweep may use, with its parameters; a test holds it against what `science` has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from noisebench.spec.parameters import FROM_RECIPE, REQUIRED, Parameter, choice, flag, integer, number
+
+DELAY = integer(0, 0)
+DYNAMICS = flag(False)
+
+LOSSES: dict[str, dict[str, Parameter]] = {
+    "CE": {},
+    "FL": {"gamma": number(2, 0), "detach": flag(True)},
+    "GCE": {"q": number(0.7, 0, 1, open_low=True)},
+    "ANL-CE": {name: number(FROM_RECIPE, 0) for name in ("alpha", "beta", "delta")},
+    "ANL-FL": {name: number(FROM_RECIPE, 0) for name in ("alpha", "beta", "delta", "gamma")},
+    "BL": {"gamma": number(REQUIRED, 0), "form": choice("detached", "detached", "printed", "clamped")},
+    "PZ": {"c": number(REQUIRED, 0, 1, open_high=True)},
+}
+# The papers start every loss at once but PZ, which needs an epoch of CE to leave p <= c.
+DEFAULT_DELAY = {"PZ": 1}
+
+CORRUPTIONS: dict[str, dict[str, Parameter]] = {
+    "uniform": {"rate": number(REQUIRED, 0, 1, open_high=True), "exact": flag(False)},
+    "none": {},
+}
+
+DETECTORS: dict[str, dict[str, Parameter]] = {
+    "confident-learning": {
+        "folds": integer(5, 2),
+        "prune": choice("both", "class", "noise-rate", "both"),
+    },
+    "aum": {
+        "runs": integer(2, 2),
+        "percentile": number(99, 0, 100),
+        "skip_epochs": integer(1, 0),
+        "threshold": choice("code", "code", "paper"),
+        "implementation": choice("noisebench", "noisebench", "aum-package"),
+    },
+}
+
+SCHEDULES: dict[str, dict[str, Parameter]] = {
+    "constant": {},
+    "step": {"every": integer(REQUIRED, 1), "factor": number(REQUIRED, 0, 1, open_low=True)},
+}
+
+MODELS = ("small-cnn",)
+
+TRAINING: dict[str, Parameter] = {
+    "model": choice(FROM_RECIPE, *MODELS),
+    "pretrained": flag(FROM_RECIPE),
+    "optimizer": choice(FROM_RECIPE, "adam", "sgd", "nesterov"),
+    "learning_rate": number(FROM_RECIPE, 0, open_low=True),
+    "momentum": number(FROM_RECIPE, 0, 1, open_high=True),
+    "weight_decay": number(FROM_RECIPE, 0),
+    "epochs": integer(FROM_RECIPE, 1),
+    "batch_size": integer(FROM_RECIPE, 1),
+    "augmentation": choice(FROM_RECIPE, "none", "crop-flip"),
+    "input_scale": choice(FROM_RECIPE, "unit", "raw", "normalised"),
+    "precision": choice("reference", "reference", "fast"),
+}
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """What is known of a data set without reading it; `shape` is (channels, height, width)."""
+
+    samples: int
+    test_samples: int
+    shape: tuple[int, int, int]
+    classes: int
+    needs_data_dir: bool = True
+    parameters: Mapping[str, Parameter] = field(
+        default_factory=lambda: {"samples": integer(None, 10, optional=True)}
+    )
+
+
+DATASETS: dict[str, DatasetEntry] = {
+    "digits": DatasetEntry(1_797, 0, (1, 8, 8), 10, needs_data_dir=False),
+    "MNIST": DatasetEntry(60_000, 10_000, (1, 28, 28), 10),
+    "Fashion-MNIST": DatasetEntry(60_000, 10_000, (1, 28, 28), 10),
+}

@@ -1,0 +1,1 @@
+"""The database that is rebuilt from the journal."""

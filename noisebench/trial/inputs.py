@@ -1,0 +1,74 @@
+"""From stored pixels to a model's input: scaling, augmentation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+CROP_PADDING = 4
+
+
+class InputPipeline:
+    """The images of one data set, resident on a device as uint8 [N, C, H, W], read by index.
+
+    `scale` is one of unit (0..1), raw (0..255), normalised (zero mean, unit variance per channel, by
+    the statistics of these images unless those of `like` are taken). `augmentation` is none or
+    crop-flip: padded with black by 4, cropped at random, mirrored with probability one half (He et al. 2016).
+    """
+
+    def __init__(
+        self, images: Tensor, scale: str, augmentation: str = "none", like: InputPipeline | None = None
+    ) -> None:
+        self.images = images
+        self._augmentation = augmentation
+        self._generator = torch.Generator()
+        self._shift, self._factor = (like._shift, like._factor) if like else _affine(images, scale)
+
+    def plain_batch(self, indices: Tensor) -> Tensor:
+        """Return the scaled images at `indices` as float32 [n, C, H, W]."""
+        return self._scaled(self.images[indices])
+
+    def training_batch(self, indices: Tensor) -> Tensor:
+        """Return the same, augmented where this pipeline augments."""
+        pixels = self.images[indices]
+        return self._scaled(pixels if self._augmentation == "none" else self._crop_and_flip(pixels))
+
+    def seed_augmentation(self, seed: int) -> None:
+        """Start the augmentation's random stream anew."""
+        self._generator.manual_seed(seed)
+
+    def _scaled(self, pixels: Tensor) -> Tensor:
+        return (pixels.float() - self._shift) * self._factor
+
+    def _crop_and_flip(self, pixels: Tensor) -> Tensor:
+        count, _, height, width = pixels.shape
+        padded = functional.pad(pixels, [CROP_PADDING] * 4)
+        draws = torch.randint(0, 2 * CROP_PADDING + 1, (2, count, 1), generator=self._generator)
+        mirrored = torch.randint(0, 2, (count, 1), generator=self._generator).bool()
+        rows = draws[0] + torch.arange(height)
+        columns = draws[1] + torch.where(mirrored, torch.arange(width - 1, -1, -1), torch.arange(width))
+        samples = torch.arange(count)[:, None, None].to(pixels.device)
+        picked = padded[samples, :, rows[:, :, None].to(pixels.device), columns[:, None, :].to(pixels.device)]
+        return picked.permute(0, 3, 1, 2)
+
+
+def _affine(images: Tensor, scale: str) -> tuple[Tensor, Tensor]:
+    """Return (shift, factor), each [1, C, 1, 1], so that an input is (pixel - shift) * factor."""
+    channels = images.shape[1]
+    zeros = torch.zeros(1, channels, 1, 1, device=images.device)
+    if scale == "raw":
+        return zeros, torch.ones_like(zeros)
+    if scale == "unit":
+        return zeros, torch.full_like(zeros, 1 / 255)
+    # From the histogram of each channel: exact, and no float copy of the whole data set.
+    levels = torch.arange(256, dtype=torch.float64)
+    shift, factor = [], []
+    for channel in range(channels):
+        counts = torch.bincount(images[:, channel].flatten().int(), minlength=256).double().cpu()
+        mean = (counts * levels).sum() / counts.sum()
+        deviation = ((counts * (levels - mean) ** 2).sum() / counts.sum()).sqrt()
+        shift.append(mean)
+        factor.append(1 / deviation.clamp_min(1e-6))
+    to = {"device": images.device, "dtype": torch.float32}
+    return torch.stack(shift).to(**to).view(1, -1, 1, 1), torch.stack(factor).to(**to).view(1, -1, 1, 1)  # type: ignore[call-overload]

@@ -1,0 +1,83 @@
+"""The models' sizes, shapes and surgery."""
+
+import pytest
+import torch
+from torch import nn
+
+from noisebench.errors import DataError, InputError
+from noisebench.science.models import MODELS, build
+from noisebench.science.vision import import_torchvision
+
+
+def _parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes", "parameters"),
+    [
+        ("small-cnn", (1, 28, 28), 10, 1_199_882),
+        ("small-cnn", (1, 8, 8), 10, 53_002),
+        ("small-cnn", (3, 9, 12), 11, 119_499),
+        ("resnet-32", (3, 32, 32), 10, 464_154),
+        ("resnet-32", (3, 32, 32), 101, 470_069),
+        ("resnet-34", (3, 32, 32), 100, 21_328_292),
+    ],
+)
+def test_parameters_and_shapes(name: str, shape: tuple[int, int, int], classes: int, parameters: int) -> None:
+    model = build(name, shape, classes)
+    assert _parameters(model) == parameters
+    assert model(torch.zeros(2, *shape)).shape == (2, classes)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_one_seed_gives_one_initialisation(name: str) -> None:
+    states = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        states.append(torch.cat([p.detach().flatten() for p in build(name, (1, 8, 8), 10).parameters()]))
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+def test_resnet32_shortcut_has_no_parameters_and_pads_the_new_channels() -> None:
+    model = build("resnet-32", (3, 16, 16), 10)
+    assert sum(isinstance(module, nn.Conv2d) for module in model.modules()) == 31
+    block = model[8]
+    for norm in (block.norm1, block.norm2):
+        nn.init.zeros_(norm.weight)
+    x = torch.rand(2, 16, 8, 8)
+    y = block(x)
+    assert y.shape == (2, 32, 4, 4)
+    torch.testing.assert_close(y[:, 8:24], x[:, :, ::2, ::2])
+    assert (y[:, :8] == 0).all()
+    assert (y[:, 24:] == 0).all()
+
+
+def test_resnet34_keeps_the_pretrained_layers_but_stem_and_head() -> None:
+    torch.manual_seed(0)
+    state = import_torchvision().models.resnet34(weights=None).state_dict()
+    model = build("resnet-34", (3, 32, 32), 10, state)
+    new = model.state_dict()
+    changed = {name for name, value in state.items() if not torch.equal(new[name], value)}
+    assert changed == {"conv1.weight", "fc.weight", "fc.bias"}
+    assert new["conv1.weight"].shape == (64, 3, 3, 3)
+    model.eval()
+    stem = model.maxpool(model.conv1(torch.zeros(1, 3, 32, 32)))
+    assert stem.shape == (1, 64, 32, 32)
+
+
+def test_weights_of_another_model_are_refused() -> None:
+    with pytest.raises(DataError, match=r"do not fit torchvision's ResNet-34: .*Missing key"):
+        build("resnet-34", (3, 32, 32), 10, {"conv1.weight": torch.zeros(64, 3, 7, 7)})
+
+
+def test_bad_requests_are_refused() -> None:
+    with pytest.raises(
+        InputError, match="model 'resnet-50' is unknown; known: small-cnn, resnet-32, resnet-34"
+    ):
+        build("resnet-50", (3, 32, 32), 10)
+    with pytest.raises(InputError, match="small-cnn: there are no pretrained weights"):
+        build("small-cnn", (1, 8, 8), 10, {})
+    with pytest.raises(InputError, match="images of 28x7 are too small; at least 8x8"):
+        build("small-cnn", (1, 28, 7), 10)
