@@ -37,8 +37,9 @@ def focal(logits: Tensor, targets: Tensor, gamma: float | Tensor = 2.0, detach: 
 
 
 def generalized_cross_entropy(logits: Tensor, targets: Tensor, q: float | Tensor = 0.7) -> Tensor:
-    """GCE [N]: (1 - p^q) / q, 0 < q <= 1, without truncation (Zhang & Sabuncu, NeurIPS 2018, eq. 6)."""
-    return -(q * label_log_probability(logits, targets)).expm1() / q
+    """GCE [N]: (1 - p^q) / q, 0 < q <= 1, without truncation (Zhang & Sabuncu, NeurIPS 2018)."""
+    # Not expm1, whose backward pass takes p^q from the rounded result and loses it where p^q is small.
+    return (1 - (q * label_log_probability(logits, targets)).exp()) / q
 
 
 def blurry(logits: Tensor, targets: Tensor, gamma: float | Tensor, form: str = "detached") -> Tensor:

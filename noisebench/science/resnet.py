@@ -1,5 +1,6 @@
 """ResNets for small images."""
 
+import textwrap
 from collections.abc import Mapping
 
 import torch.nn.functional as F
@@ -26,10 +27,15 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        shortcut = x[:, :, :: self.stride, :: self.stride]
+        return F.relu(residual + self._shortcut(x))
+
+    def _shortcut(self, x: Tensor) -> Tensor:
+        """x itself, or every second pixel of it between new channels of zeros."""
+        if not self.new_channels:
+            return x
         before = self.new_channels // 2
-        padded = F.pad(shortcut, (0, 0, 0, 0, before, self.new_channels - before))
-        return F.relu(residual + padded)
+        thinned = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(thinned, (0, 0, 0, 0, before, self.new_channels - before))
 
 
 def resnet32(shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -65,7 +71,8 @@ def resnet34(
         try:
             model.load_state_dict(pretrained_state)
         except RuntimeError as error:
-            raise DataError(f"the pretrained weights do not fit torchvision's ResNet-34: {error}") from error
+            cause = textwrap.shorten(str(error), 200, placeholder=" ...")
+            raise DataError(f"the pretrained weights do not fit torchvision's ResNet-34: {cause}") from error
     model.conv1 = nn.Conv2d(shape[0], 64, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
     model.maxpool = nn.Identity()

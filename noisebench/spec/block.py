@@ -110,7 +110,7 @@ def _read_training(node: Node, problems: Problems) -> list[Overrides]:
         elif key in catalogue.TRAINING:
             axes.append([(key, item) for item in read_values(value, catalogue.TRAINING[key], problems)])
         else:
-            problems.add(value, f"training has no field {unknown(key, known)}")
+            problems.add(value, f"field {unknown(key, known)}")
     return [dict(combination) for combination in itertools.product(*axes)]
 
 

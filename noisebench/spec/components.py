@@ -69,7 +69,7 @@ def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> li
     parameters = {**vocabulary.common, **vocabulary.entries[name]}
     for key, value_node in given.items():
         if key not in parameters:
-            problems.add(value_node, f"{name} has no parameter {unknown(key, parameters)}")
+            problems.add(value_node, f"parameter {unknown(key, parameters, of=name)}")
     axes = []
     for key, parameter in parameters.items():
         if key in given:
@@ -136,9 +136,10 @@ def _products(name: str, axes: Sequence[Sequence[tuple[str, Any]]], node: Node) 
     return [(Component.of(name, **dict(combination)), node) for combination in itertools.product(*axes)]
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
+def unknown(name: str, known: Iterable[str], of: str = "") -> str:
     """Say that a name is unknown, what is known, which of it was probably meant."""
-    return f"'{name}' is unknown; {_known(known)}{nearest(name, known)}"
+    owner = f" of {of}" if of else ""
+    return f"'{name}'{owner} is unknown; {_known(known)}{nearest(name, known)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -154,8 +155,8 @@ def show(value: Any) -> str:
         return "empty"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, dict):
-        return "a mapping"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 

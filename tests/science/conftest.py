@@ -1,4 +1,4 @@
-"""What the tests of the science share: one torch thread, real digits with planted errors, a short training."""
+"""What the tests of the science share: one torch thread, digits with planted errors, a short training."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,5 +1,9 @@
 """Confident learning against cleanlab called directly, and on planted errors."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
@@ -10,7 +14,9 @@ from sklearn.model_selection import cross_val_predict
 from noisebench.errors import DataError, InputError
 from noisebench.science import confident_learning
 from noisebench.science.metrics import detection_metrics, guard
-from tests.science.conftest import PlantedDigits
+
+if TYPE_CHECKING:
+    from tests.science.conftest import PlantedDigits
 
 
 @pytest.fixture(scope="module")

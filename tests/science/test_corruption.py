@@ -62,14 +62,22 @@ def test_asymmetric_follows_the_matrix() -> None:
     np.testing.assert_allclose(realised, matrix, atol=4 * 0.5 / np.sqrt(len(labels) / 3))
 
 
-def test_asymmetric_never_leaves_the_classes_when_a_row_sums_to_less_than_one() -> None:
-    class AlmostOne(np.random.Generator):
-        def random(self, size: int) -> np.ndarray:  # type: ignore[override]
-            return np.full(size, np.nextafter(1.0, 0.0))
+class _Constant(np.random.Generator):
+    """A generator whose every draw is the same number."""
 
-    matrix = np.array([[0.5, 0.5 - 1e-9, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    noisy = corruption.asymmetric(np.zeros(4, dtype=np.int64), matrix, AlmostOne(np.random.PCG64(0)))
-    assert noisy.tolist() == [1, 1, 1, 1]
+    def __init__(self, value: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.value = value
+
+    def random(self, size: int) -> np.ndarray:  # type: ignore[override]
+        return np.full(size, self.value)
+
+
+def test_asymmetric_never_draws_a_class_of_probability_zero() -> None:
+    zeros = np.zeros(4, dtype=np.int64)
+    matrix = np.array([[0.0, 1.0 - 1e-9, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    for draw in (0.0, np.nextafter(1.0, 0.0)):
+        assert corruption.asymmetric(zeros, matrix, _Constant(draw)).tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +136,7 @@ def test_cifar100_superclasses_are_those_of_the_data() -> None:
     reconstruct = (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct")
     with torch.serialization.safe_globals([reconstruct, np.ndarray, np.dtype, type(np.dtype("int64"))]):
         human = torch.load(path, weights_only=True)
-    coarse = dict(zip(human["clean_label"].tolist(), human["clean_coarse_label"].tolist(), strict=True))
+    coarse = dict(zip(human["clean_label"], human["clean_coarse_label"], strict=True))
     standard = corruption.STANDARD_MAPS["CIFAR-100"]
     assert all(coarse[source] == coarse[target] for source, target in standard.items())
 

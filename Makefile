@@ -1,0 +1,42 @@
+# Everything here sets itself up: a fresh machine needs Python >= 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+BIN := $(VENV)/bin
+RESULTS ?= results
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: quickstart check lint test bench clean
+
+quickstart: $(VENV)/.installed  ## run sweeps/quickstart.yaml here and print its table
+	$(BIN)/noisebench run sweeps/quickstart.yaml --results $(RESULTS)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint  ## the inner loop: lint, types, layers, quick tests
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test: lint  ## everything
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same run
+	$(BIN)/python benchmarks/orchestration.py
+	$(BIN)/python benchmarks/store.py
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "noisebench needs Python 3.11 or later; say which: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,50 @@
+"""The command line: one command a function, exit codes as documented."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from noisebench.cli import inspect, plan, query, run
+from noisebench.errors import NoisebenchError
+
+app = typer.Typer(
+    help="Label-error detection experiments: from a YAML sweep to a table of mean ± std.",
+    epilog="Exit codes: 0 fine; 1 some trials failed; 2 the input is wrong; 3 the environment is.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+app.command("plan")(plan.plan)
+app.command("run")(run.run)
+app.command("resume")(run.resume)
+app.command("status")(inspect.status)
+app.command("failures")(inspect.failures)
+app.command("show")(inspect.show)
+app.command("query")(query.query)
+app.command("schema")(query.schema)
+app.command("ingest")(query.ingest)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        from noisebench import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one clear message, never a traceback."""
+    try:
+        app()
+    except NoisebenchError as error:
+        print(f"noisebench: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); there is nobody left to tell.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,47 @@
+"""`noisebench plan`: how many trials, how many are done, what the rest will cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
+
+
+def plan(
+    spec: Annotated[Path, typer.Argument(help="The sweep's YAML file.")],
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Show trials per block, what is completed already, estimated hours; starts nothing."""
+    from noisebench.spec.cost import Budget, budgets
+    from noisebench.spec.sweep import load_sweep
+
+    sweep = load_sweep(spec)
+    completed = _completed(results, [trial.trial_id for trial in sweep.trials()])
+    found = budgets(sweep, completed)
+    if as_json:
+        print(json.dumps({"sweep": sweep.name, "blocks": [budget.as_dict() for budget in found]}, indent=2))
+        return
+    rows = [budget.row() for budget in found]
+    header = Budget.HEADER
+    widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
+    print(f"sweep {sweep.name}")
+    for row in [header, *rows]:
+        first, *rest = (str(cell) for cell in row)
+        print("  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]))
+
+
+def _completed(results: Path, trial_ids: list[str]) -> set[str]:
+    if not results.is_dir():
+        return set()
+    from noisebench.store.ingest import ingest
+    from noisebench.store.states import states_of
+    from noisebench.trial.layout import ResultsFolder
+
+    folder = ResultsFolder(results)
+    ingest(folder)
+    return {trial for trial, state in states_of(folder, trial_ids).items() if state == "completed"}

@@ -1,0 +1,76 @@
+"""`noisebench query`, `schema` and `ingest`: the database for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noisebench.cli.inspect import _existing
+from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
+from noisebench.errors import InputError
+
+
+class Format(StrEnum):
+    """How the rows are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+def query(
+    sql: Annotated[str | None, typer.Argument(help="SQL over the tables that `noisebench schema` shows.")] = None,
+    results: Results = DEFAULT_RESULTS,
+    named: Annotated[str | None, typer.Option("--named", help="A query by name; `--named list` lists them.")] = None,
+    format: Annotated[Format, typer.Option("--format", help="How to write the rows.")] = Format.table,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file.", dir_okay=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer SQL from the database, after taking in what the journal has gained; changes nothing."""
+    from noisebench.cli import rows
+    from noisebench.store import query as store
+
+    if named == "list":
+        for name, description in store.named_queries().items():
+            print(f"{name:16} {description}")
+        return
+    if (sql is None) == (named is None):
+        raise InputError('query: give either SQL, such as "SELECT * FROM runs", or --named NAME (--named list shows them)')
+    answer = store.query(_existing(results), sql if sql is not None else store.named(named or ""))
+    if answer.age_seconds is not None:
+        print(f"warning: this snapshot is {answer.age_seconds:.0f} s old and could not be renewed", file=sys.stderr)
+    rows.write(answer.table, "json" if as_json else format.value, out)
+
+
+def schema(results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
+    """Show the tables and views of the database, with what their columns mean."""
+    from noisebench.store.schema import schema as described
+
+    found = described(_existing(results))
+    if as_json:
+        print(json.dumps([asdict(relation) for relation in found]))
+        return
+    for relation in found:
+        print(f"{relation.name} ({'table' if relation.is_table else 'view'}): {relation.comment}")
+        for column in relation.columns:
+            print(f"    {column.name:24} {column.type:24} {column.comment or ''}".rstrip())
+
+
+def ingest(
+    results: Results = DEFAULT_RESULTS,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the database anew from the whole journal.")] = False,
+) -> None:
+    """Take what the journal has gained into the database."""
+    from noisebench.store.ingest import ingest as take_in
+
+    report = take_in(_existing(results), rebuild=rebuild)
+    for skipped in report.skipped:
+        print(f"warning: {skipped}", file=sys.stderr)
+    print(f"{report.records} records taken in, {len(report.skipped)} lines skipped", file=sys.stderr)

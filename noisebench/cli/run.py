@@ -1,0 +1,112 @@
+"""`noisebench run` and `resume`: run a sweep on this machine, then show its tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
+
+if TYPE_CHECKING:
+    from noisebench.engine.run import Options, Outcome
+    from noisebench.spec.sweep import Sweep
+    from noisebench.trial.layout import ResultsFolder
+
+Cpus = Annotated[int | None, typer.Option(min=1, help="CPU threads to use, one a trial; default: all.")]
+Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default: all.")]
+TrialsPerGpu = Annotated[int, typer.Option(min=1, help="Trials that share one GPU.")]
+OneBlock = Annotated[str | None, typer.Option("--block", help="Run this block of the sweep only.")]
+Inline = Annotated[
+    bool, typer.Option("--inline", help="One trial after another in this process, without Ray; for debugging.")
+]
+
+
+def run(
+    spec: Annotated[Path, typer.Argument(help="The sweep's YAML file.")],
+    results: Results = DEFAULT_RESULTS,
+    data: Data = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    trials_per_gpu: TrialsPerGpu = 1,
+    block: OneBlock = None,
+    inline: Inline = False,
+    as_json: Json = False,
+) -> None:
+    """Run what is pending of a sweep on this machine, then print its tables.
+
+    Completed trials are never repeated, failed ones only by `resume`.
+    """
+    from noisebench.engine.run import Options
+    from noisebench.spec.sweep import load_sweep
+
+    options = Options(_absolute(data), cpus, gpus, trials_per_gpu, block, inline)
+    _run(load_sweep(spec), results, options, as_json)
+
+
+def resume(
+    sweep: Annotated[str, typer.Argument(help="The sweep's name, as `noisebench status` lists it.")],
+    results: Results = DEFAULT_RESULTS,
+    data: Data = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    trials_per_gpu: TrialsPerGpu = 1,
+    block: OneBlock = None,
+    inline: Inline = False,
+    trial: Annotated[str | None, typer.Option("--trial", help="Run this one trial, even if it has a result.")] = None,
+    pending_only: Annotated[bool, typer.Option("--pending-only", help="Leave the failed trials alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run what is pending of a submitted sweep, with what failed; then print its tables."""
+    from noisebench.engine.manifest import kept_sweep
+    from noisebench.engine.run import Options
+    from noisebench.trial.layout import ResultsFolder
+
+    options = Options(_absolute(data), cpus, gpus, trials_per_gpu, block, inline)
+    kept = kept_sweep(ResultsFolder(results.absolute()), sweep)
+    _run(kept, results, replace(options, include_failed=not pending_only, trial=trial), as_json)
+
+
+def _absolute(folder: Path | None) -> Path | None:
+    return None if folder is None else folder.absolute()
+
+
+def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
+    from noisebench.cli.live import LiveProgress
+    from noisebench.engine.run import run_sweep
+    from noisebench.trial.layout import ResultsFolder
+
+    folder = ResultsFolder(results.absolute())
+    with LiveProgress(sweep.name) as live:
+        outcome = run_sweep(sweep, folder, options, live.update)
+    for skipped in outcome.report.skipped:
+        print(f"warning: {skipped}", file=sys.stderr)
+    _show(sweep, folder, outcome, as_json)
+    if outcome.failed or outcome.unfinished:
+        raise typer.Exit(1)
+
+
+def _show(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) -> None:
+    from noisebench.cli.table import print_tables
+    from noisebench.store.states import table_cells
+
+    cells = table_cells(folder, sweep.name, "f1")
+    if as_json:
+        counts = {
+            key: getattr(outcome, key) for key in ("total", "completed", "failed", "unfinished", "started")
+        }
+        print(json.dumps({"sweep": sweep.name, **counts, "cells": cells}))
+    else:
+        print_tables(cells)
+    said = f"{outcome.completed} of {outcome.total} trials completed"
+    said += f", {outcome.started} of them now" if outcome.started else ", nothing was pending"
+    if outcome.failed:
+        said += f"; {outcome.failed} failed: `noisebench failures {sweep.name}` says why"
+        said += f", `noisebench resume {sweep.name}` runs them again"
+    if outcome.unfinished:
+        said += f"; {outcome.unfinished} unfinished: `noisebench resume {sweep.name}` goes on"
+    print(said, file=sys.stderr)

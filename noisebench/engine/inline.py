@@ -1,0 +1,22 @@
+"""Trials one after another in this process: for debugging, and where there is no Ray."""
+
+from pathlib import Path
+
+from noisebench.engine.queue import TrialQueue
+from noisebench.trial import provenance
+from noisebench.trial.journal import JournalWriter
+from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.runner import Runner, choose_device
+
+
+def run_inline(queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, data_dir: Path | None) -> None:
+    """Run every waiting trial here; the results equal those of a run on Ray."""
+    with JournalWriter(results.journal / sweep, provenance.host()) as journal:
+        runner = Runner(results, sweep, worker, data_dir, choose_device(), journal)
+        while queue.waiting:
+            attempt_id, trial = queue.take()
+            try:
+                status = runner.attempt(trial, attempt_id)
+            except KeyboardInterrupt:
+                return  # the attempt's own record says so; the queue closes it
+            queue.settle(attempt_id, status)

@@ -1,0 +1,58 @@
+"""How far a running sweep is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Progress:
+    """Counts of a sweep's trials, kept up to date by whatever runs them.
+
+    `on_change` is called after every change, in the thread that runs the trials.
+    """
+
+    total: int
+    completed: int
+    failed: int
+    pending: int
+    running: int = 0
+    on_change: Callable[[Progress], None] = lambda _: None
+    settled_here: int = 0
+    begun: float = field(default_factory=time.monotonic)
+
+    def started(self) -> None:
+        """A trial left the queue."""
+        self.pending -= 1
+        self.running += 1
+        self.on_change(self)
+
+    def settled(self, status: str) -> None:
+        """A running trial ended as completed or failed."""
+        self.running -= 1
+        self.settled_here += 1
+        if status == "completed":
+            self.completed += 1
+        else:
+            self.failed += 1
+        self.on_change(self)
+
+    def returned(self) -> None:
+        """A running trial lost its process and waits again."""
+        self.running -= 1
+        self.pending += 1
+        self.on_change(self)
+
+    @property
+    def rate_per_hour(self) -> float:
+        """Trials settled an hour since this run began."""
+        return 3600 * self.settled_here / max(time.monotonic() - self.begun, 1e-9)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds until all are settled at this rate; None before the first one is."""
+        if not self.settled_here:
+            return None
+        return 3600 * (self.pending + self.running) / self.rate_per_hour

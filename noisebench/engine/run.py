@@ -1,0 +1,186 @@
+"""A sweep from what is pending to what is recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from noisebench.engine.heartbeat import heartbeat
+from noisebench.engine.lock import sweep_lock
+from noisebench.engine.manifest import keep_sweep
+from noisebench.engine.order import pending_trials
+from noisebench.engine.progress import Progress
+from noisebench.engine.queue import TrialQueue
+from noisebench.errors import InputError
+from noisebench.spec.sweep import Sweep
+from noisebench.spec.trial import Trial
+from noisebench.store.ingest import IngestReport, ingest
+from noisebench.store.states import states_of, unended_attempts
+from noisebench.trial import provenance, record
+from noisebench.trial.journal import JournalWriter
+from noisebench.trial.layout import ResultsFolder
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a sweep here; None means what the machine has.
+
+    `trial` names one trial by the first digits of its id: it is run even where it has a result already,
+    and the two results are then compared.
+    """
+
+    data_dir: Path | None = None
+    cpus: int | None = None
+    gpus: int | None = None
+    trials_per_gpu: int = 1
+    block: str | None = None
+    inline: bool = False
+    include_failed: bool = False
+    trial: str | None = None
+    execute: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found and did; `failed` counts all failed trials asked for, `failed_before` those it left alone."""
+
+    total: int
+    completed: int
+    failed: int
+    failed_before: int
+    unfinished: int
+    started: int
+    report: IngestReport
+
+
+def run_sweep(
+    sweep: Sweep,
+    results: ResultsFolder,
+    options: Options,
+    on_change: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Run what is pending of `sweep` (with `include_failed` also what failed) on this machine.
+
+    Raises InputError where a live process runs the same sweep. Starts neither Ray nor torch where
+    nothing is pending.
+    """
+    wanted = _wanted(sweep, options)
+    with sweep_lock(results, sweep.name):
+        keep_sweep(results, sweep)
+        report = ingest(results)
+        if _bury_the_dead(results, sweep.name):
+            report = ingest(results)
+        states = {} if options.trial else states_of(results, [trial.trial_id for trial in wanted])
+        pending = pending_trials(wanted, states, include_failed=options.include_failed)
+        completed = sum(state == "completed" for state in states.values())
+        failed_before = len(wanted) - completed - len(pending)
+        progress = Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
+        if pending:
+            _run_pending(pending, sweep.name, results, options, progress)
+            report = _joined(report, ingest(results))
+    return Outcome(
+        total=len(wanted),
+        completed=progress.completed,
+        failed=progress.failed,
+        failed_before=failed_before,
+        unfinished=progress.pending + progress.running,
+        started=progress.settled_here,
+        report=report,
+    )
+
+
+def _wanted(sweep: Sweep, options: Options) -> list[Trial]:
+    if options.trial is not None:
+        found = [trial for trial in sweep.trials() if trial.trial_id.startswith(options.trial)]
+        if len(found) != 1:
+            how_many = "several trials" if found else "no trial"
+            raise InputError(f"sweep '{sweep.name}' has {how_many} whose id starts with '{options.trial}'")
+        return found
+    if options.block is None:
+        return list(sweep.trials())
+    for block in sweep.blocks:
+        if block.name == options.block:
+            return list(block.trials)
+    known = ", ".join(block.name for block in sweep.blocks)
+    raise InputError(f"sweep '{sweep.name}' has no block '{options.block}'; known: {known}")
+
+
+def _bury_the_dead(results: ResultsFolder, sweep: str) -> int:
+    """Record the end of attempts whose driver died; only the holder of the sweep's lock may know."""
+    orphans = unended_attempts(results, sweep)
+    if orphans:
+        with JournalWriter(results.journal / sweep, provenance.host()) as journal:
+            for orphan in orphans:
+                journal.append(
+                    record.ended(
+                        orphan["attempt_id"],
+                        sweep,
+                        orphan["trial_id"],
+                        "interrupted",
+                        error_kind="driver-lost",
+                        error="the process that ran the sweep died",
+                    )
+                )
+    return len(orphans)
+
+
+def _run_pending(
+    pending: list[Trial], sweep: str, results: ResultsFolder, options: Options, progress: Progress
+) -> None:
+    worker = f"{provenance.host()}-{uuid.uuid4().hex[:12]}"
+    queue = TrialQueue(pending, results, sweep, progress)
+    with heartbeat(results, sweep, worker):
+        try:
+            if options.inline:
+                from noisebench.engine.inline import run_inline
+
+                with _terminate_like_interrupt():
+                    run_inline(queue, results, sweep, worker, options.data_dir)
+            else:
+                from noisebench.engine.local import local_ray
+                from noisebench.engine.tune import run_on_ray
+
+                # Ray takes SIGTERM for itself when it starts, so ours comes after.
+                with local_ray(options.cpus, options.gpus) as scratch, _terminate_like_interrupt():
+                    run_on_ray(
+                        queue,
+                        results,
+                        sweep,
+                        worker,
+                        options.data_dir,
+                        scratch,
+                        options.trials_per_gpu,
+                        options.execute,
+                    )
+        except KeyboardInterrupt:
+            pass  # the outcome says what is unfinished
+        finally:
+            queue.close()
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does: Tune and Python handle that one alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _joined(first: IngestReport, second: IngestReport) -> IngestReport:
+    return dataclasses.replace(second, skipped=first.skipped + second.skipped)

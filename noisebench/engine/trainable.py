@@ -1,0 +1,68 @@
+"""What Ray Tune runs: an actor that executes one trial after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from noisebench.spec import reference
+from noisebench.spec.trial import Trial
+from noisebench.trial import provenance
+from noisebench.trial.journal import JournalWriter
+from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.runner import Runner, choose_device
+
+
+class TrialActor(tune.Trainable):  # type: ignore[misc]
+    """Runs the trial in its config in one step; reused for the next trial, with data and journal kept.
+
+    The record is in the journal before `step` returns, so Tune never knows of a result that is not
+    durable. A trial that raises is a failed record, not an error of the actor.
+    """
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        results: str,
+        sweep: str,
+        worker: str,
+        data_dir: str | None,
+        execute: str | None,
+    ) -> None:
+        """Open this process's journal file; called once an actor."""
+        self._config = config
+        folder = ResultsFolder(Path(results))
+        more = {} if execute is None else {"execute": reference.load(execute)}
+        self._runner = Runner(
+            folder,
+            sweep,
+            worker,
+            None if data_dir is None else Path(data_dir),
+            choose_device(),
+            JournalWriter(folder.journal / sweep, provenance.host()),
+            **more,
+        )
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial in the same process."""
+        self._config = new_config
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Run the trial; the result tells the driver how it ended, nothing more."""
+        trial = Trial.from_fields(self._config["trial"])
+        return {"status": self._runner.attempt(trial, self._config["attempt"]), "done": True}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Give Tune nothing: it insists on a checkpoint at the end, and would fail every trial without."""
+        del checkpoint_dir
+        return {}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Take nothing back: recovery is the journal's business."""
+
+    def cleanup(self) -> None:
+        """Close the journal file."""
+        self._runner.journal.close()

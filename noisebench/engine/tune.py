@@ -1,0 +1,91 @@
+"""One Ray Tune run over the queue, on the Ray this process is connected to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from noisebench.engine.queue import TrialQueue
+from noisebench.engine.searcher import QueueSearcher
+from noisebench.engine.trainable import TrialActor
+from noisebench.trial.layout import ResultsFolder
+
+# Read by Tune when it starts. Its own state is never the source of truth: it is written rarely and
+# thrown away. Trials must find the user's modules and data where the driver does.
+TUNE_ENVIRONMENT = {
+    "TUNE_GLOBAL_CHECKPOINT_S": "600",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial gets of a machine; `concurrent` trials run at a time."""
+
+    cpus: float
+    gpus: float
+    concurrent: int
+
+
+def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
+    """Divide a machine among trials: one CPU thread each, or a part of a GPU each where there are GPUs."""
+    if gpus < 1:
+        return Share(1, 0, max(1, int(cpus)))
+    concurrent = int(gpus) * trials_per_gpu
+    return Share(min(1.0, cpus / concurrent), 1 / trials_per_gpu, concurrent)
+
+
+def run_on_ray(
+    queue: TrialQueue,
+    results: ResultsFolder,
+    sweep: str,
+    worker: str,
+    data_dir: Path | None,
+    scratch: Path,
+    trials_per_gpu: int,
+    execute: str | None = None,
+) -> None:
+    """Run every waiting trial of `queue` on the Ray cluster that is already initialised.
+
+    `scratch` takes Tune's own files. `execute` ("module:function") replaces the measurement, for
+    benchmarks of the machinery.
+    """
+    os.environ.update(TUNE_ENVIRONMENT)
+    total = ray.cluster_resources()
+    share = share_of(total.get("CPU", 1), total.get("GPU", 0), trials_per_gpu)
+    resources = {"CPU": share.cpus}
+    if share.gpus:
+        resources["GPU"] = share.gpus
+    trainable = tune.with_parameters(
+        TrialActor,
+        results=str(results.root),
+        sweep=sweep,
+        worker=worker,
+        data_dir=None if data_dir is None else str(data_dir),
+        execute=execute,
+    )
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, tune.PlacementGroupFactory([resources])),
+        tune_config=tune.TuneConfig(
+            search_alg=QueueSearcher(queue),
+            num_samples=-1,
+            max_concurrent_trials=share.concurrent,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="sweep",
+            storage_path=str(scratch),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[],
+        ),
+    )
+    tuner.fit()

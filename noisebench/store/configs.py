@@ -1,0 +1,43 @@
+"""The row of `configs` that a recorded configuration makes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from noisebench.spec import identity
+
+
+def described(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of `configs` for a trial's recorded fields, as `Trial.as_fields()` writes them.
+
+    Raises KeyError, TypeError, ValueError or AttributeError where a field is missing or of another kind.
+    """
+    loss, corruption, training = fields["loss"], fields["corruption"], fields["training"]
+    swept = identity.SWEPT_PARAMETER.get(loss["name"])
+    parameter = swept if swept in loss else None
+    return {
+        "config_id": identity.config_id(fields),
+        "family_id": identity.family_id(fields),
+        "setting_id": identity.setting_id(fields),
+        "dataset": _dataset_label(fields["dataset"]),
+        "corruption": corruption["name"],
+        "eta": corruption.get("rate"),
+        "loss": loss["name"],
+        "parameter": parameter,
+        "value": None if parameter is None else loss[parameter],
+        "loss_parameters": identity.canonical_json(_without(loss, "name", "delay")),
+        "delay": loss.get("delay", 0),
+        "detector": fields["detector"]["name"],
+        "model": training["model"],
+        "epochs": training["epochs"],
+        "precision": training["precision"],
+        "config": identity.canonical_json(_without(fields, "seed")),
+    }
+
+
+def _dataset_label(dataset: Mapping[str, Any]) -> str:
+    samples = dataset.get("samples")
+    return dataset["name"] if samples is None else f"{dataset['name']}:{samples}"
+
+
+def _without(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in names}

@@ -1,0 +1,134 @@
+"""The journal taken into the database."""
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import duckdb
+
+from noisebench.errors import InputError
+from noisebench.store import database, lines, statements
+from noisebench.store.lines import Source, Taken
+from noisebench.store.staging import Skipped, Staging
+from noisebench.trial.layout import ResultsFolder
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingestion did.
+
+    `files` gained `records`; `skipped` are lines that could not be read. `rewritten`: a new snapshot was
+    made; `rebuilt`: why from the whole journal, None where not. `published`: the database in the folder
+    holds everything that the journal had; if not, `unpublished` says why.
+    """
+
+    files: int = 0
+    records: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    rewritten: bool = False
+    rebuilt: str | None = None
+    published: bool = True
+    unpublished: str | None = None
+
+
+def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
+    """Take what journal and manifests have gained into the database; `rebuild` reads everything anew.
+
+    The new snapshot is built aside, on local disk, then renamed over the old one: readers and other ingesters
+    are neither blocked nor waited for. Where the folder cannot be written, the old snapshot stays. Raises
+    InputError where there is no such folder.
+    """
+    if not results.root.is_dir():
+        raise InputError(f"{results.root}: no such results folder; run a sweep first or name another")
+    why, taken = _read_so_far(results)
+    if rebuild:
+        why = "asked for"
+    if why is None and results.database.exists() and not _gained(results, taken):
+        return IngestReport()
+    if not os.access(results.root, os.W_OK):
+        return IngestReport(published=False, unpublished=f"no permission to write in {results.root}")
+    try:
+        return database.replace(results.database, partial(_build, results, why))
+    except OSError as error:
+        return IngestReport(published=False, unpublished=str(error))
+
+
+def _read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:
+    """Return why the published database can't be built on, None if it can, with what it has taken in."""
+    if not results.database.exists():
+        return None, {}
+    try:
+        with database.reader(results.database) as connection:
+            if not database.is_current(connection):
+                return "the database was made by another version of noisebench", {}
+            taken = _taken(connection)
+    except duckdb.Error as error:
+        return _unreadable(error), {}
+    shrunk = next((source.file for source in lines.journals(results, taken) if source.shrunk), None)
+    return shrunk and f"{shrunk} is shorter than what was read of it", taken
+
+
+def _gained(results: ResultsFolder, taken: Taken) -> bool:
+    return bool(lines.journals(results, taken) or lines.manifests(results, taken))
+
+
+def _build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
+    """Make the next snapshot at `local`: from the published one, or from nothing where there is a reason."""
+    if why is None and results.database.exists():
+        try:
+            shutil.copyfile(results.database, local)
+            return _take_in(results, local)
+        except duckdb.Error as error:
+            why = _unreadable(error)
+            local.unlink()
+    database.create(local)
+    return replace(_take_in(results, local), rebuilt=why)
+
+
+def _take_in(results: ResultsFolder, local: Path) -> IngestReport:
+    with database.writer(local) as connection:
+        taken = _taken(connection)
+        staging = Staging(connection)
+        manifests = lines.manifests(results, taken)
+        for source in manifests:
+            _take_in_manifest(connection, staging, source)
+        journals = lines.journals(results, taken)
+        for source in journals:
+            _take_in_journal(connection, staging, source)
+        staging.flush()
+        if manifests:
+            connection.execute(statements.statement("merge/forget"))
+    return IngestReport(len(manifests) + len(journals), staging.taken, tuple(staging.skipped), rewritten=True)
+
+
+def _take_in_manifest(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source) -> None:
+    sweep = source.path.parent.name
+    connection.execute("DELETE FROM sweep_trials WHERE sweep = ?", [sweep])
+    connection.execute("DELETE FROM skipped_lines WHERE file = ?", [source.file])
+    for position, line in enumerate(source.lines()):
+        staging.add_sweep_trial(line, sweep, position)
+    _mark(connection, source, source.size)
+
+
+def _take_in_journal(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source) -> None:
+    end = source.start
+    for line in source.lines():
+        staging.add_record(line)
+        end = line.byte + len(line.text)
+    _mark(connection, source, end)
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, source: Source, end: int) -> None:
+    connection.execute("DELETE FROM ingested_files WHERE file = ?", [source.file])
+    connection.execute("INSERT INTO ingested_files VALUES (?, ?, ?)", [source.file, end, source.modified_ns])
+
+
+def _taken(connection: duckdb.DuckDBPyConnection) -> Taken:
+    rows = connection.execute("SELECT file, bytes, modified_ns FROM ingested_files").fetchall()
+    return {file: (size, modified_ns) for file, size, modified_ns in rows}
+
+
+def _unreadable(error: duckdb.Error) -> str:
+    return f"the database could not be read ({str(error).splitlines()[0]})"

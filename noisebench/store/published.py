@@ -1,0 +1,33 @@
+"""The papers' printed numbers taken into the database."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.store import database, statements
+from noisebench.store.ingest import ingest
+from noisebench.trial.layout import ResultsFolder
+
+
+def load_published(results: ResultsFolder, csv: Path) -> None:
+    """Make table `published` hold what a CSV file with its columns holds, and nothing else.
+
+    A database that is rebuilt has it empty again. Raises InputError where the file doesn't fit the table,
+    EnvironmentFault where the database can't be written.
+    """
+    ingest(results)
+
+    def build(local: Path) -> None:
+        shutil.copyfile(results.database, local)
+        with database.writer(local) as connection:
+            connection.execute("DELETE FROM published")
+            connection.execute(statements.statement("merge/published"), {"csv": str(csv)})
+
+    try:
+        database.replace(results.database, build)
+    except OSError as error:
+        raise EnvironmentFault(f"the published numbers can't be loaded: {error}") from error
+    except duckdb.Error as error:
+        raise InputError(f"{csv}: {error}") from error

@@ -1,0 +1,48 @@
+-- Takes the staged completions into results, later_results and epochs.
+-- A trial's first completed attempt, by the time it ended, is its result; reading order changes nothing.
+CREATE OR REPLACE TEMP TABLE completions AS
+SELECT DISTINCT ON (attempt_id)
+    trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, unnest(result)
+FROM new_ends
+LEFT JOIN trial_seeds USING (trial_id)
+WHERE status = 'completed'
+ORDER BY attempt_id, ended_at;
+
+CREATE OR REPLACE TEMP TABLE contenders AS
+WITH attempted AS (
+    FROM (FROM results UNION ALL BY NAME FROM later_results)
+    SEMI JOIN completions USING (trial_id)
+    UNION ALL BY NAME
+    FROM completions ANTI JOIN (FROM results UNION ALL BY NAME FROM later_results) USING (attempt_id)
+)
+SELECT *, row_number() OVER (PARTITION BY trial_id ORDER BY ended_at, attempt_id) AS place
+FROM attempted;
+
+CREATE OR REPLACE TEMP TABLE new_winners AS
+SELECT trial_id, attempt_id
+FROM contenders
+ANTI JOIN results USING (attempt_id)
+WHERE place = 1;
+
+DELETE FROM epochs WHERE trial_id IN (SELECT trial_id FROM results SEMI JOIN new_winners USING (trial_id));
+
+INSERT INTO epochs BY NAME
+SELECT trial_id, unnest(epochs, recursive := true)
+FROM (
+    SELECT DISTINCT ON (attempt_id) trial_id, attempt_id, epochs
+    FROM new_ends
+    SEMI JOIN new_winners USING (attempt_id)
+    WHERE status = 'completed'
+    ORDER BY attempt_id, ended_at
+);
+
+DELETE FROM results WHERE trial_id IN (SELECT trial_id FROM contenders);
+DELETE FROM later_results WHERE trial_id IN (SELECT trial_id FROM contenders);
+INSERT INTO results BY NAME SELECT * EXCLUDE (place) FROM contenders WHERE place = 1;
+INSERT INTO later_results BY NAME SELECT * EXCLUDE (place) FROM contenders WHERE place > 1;
+
+-- A result may have been read before the start, or the manifest, that tells its configuration.
+UPDATE results SET config_id = trial_seeds.config_id
+FROM trial_seeds WHERE results.config_id IS NULL AND trial_seeds.trial_id = results.trial_id;
+UPDATE later_results SET config_id = trial_seeds.config_id
+FROM trial_seeds WHERE later_results.config_id IS NULL AND trial_seeds.trial_id = later_results.trial_id;

@@ -1,0 +1,127 @@
+-- The tables of the database, with what their columns mean.
+
+CREATE TABLE store (fingerprint VARCHAR NOT NULL);
+COMMENT ON TABLE store IS 'internal: which version of the tables and views this file was made with';
+
+CREATE TABLE ingested_files (file VARCHAR NOT NULL, bytes BIGINT NOT NULL, modified_ns BIGINT NOT NULL);
+COMMENT ON TABLE ingested_files IS 'how far each file of the results folder was read';
+COMMENT ON COLUMN ingested_files.file IS 'path inside the results folder';
+COMMENT ON COLUMN ingested_files.bytes IS 'bytes taken in; a torn last line is not among them';
+
+CREATE TABLE skipped_lines (file VARCHAR NOT NULL, byte BIGINT NOT NULL, why VARCHAR NOT NULL, line VARCHAR NOT NULL);
+COMMENT ON TABLE skipped_lines IS 'journal and manifest lines that could not be read';
+COMMENT ON COLUMN skipped_lines.byte IS 'where the line starts in its file, in bytes from 0';
+COMMENT ON COLUMN skipped_lines.line IS 'the beginning of the line, at most 500 characters';
+
+CREATE TABLE configs (
+    config_id VARCHAR NOT NULL, family_id VARCHAR NOT NULL, setting_id VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL, corruption VARCHAR NOT NULL, eta DOUBLE,
+    loss VARCHAR NOT NULL, parameter VARCHAR, value DOUBLE, loss_parameters JSON NOT NULL, delay BIGINT NOT NULL,
+    detector VARCHAR NOT NULL, model VARCHAR NOT NULL, epochs BIGINT NOT NULL, precision VARCHAR NOT NULL,
+    config JSON NOT NULL
+);
+COMMENT ON TABLE configs IS 'one row a configuration: a trial without its seed';
+COMMENT ON COLUMN configs.config_id IS 'names the configuration by its content';
+COMMENT ON COLUMN configs.family_id IS 'shared by configurations that differ in the value of the swept parameter alone';
+COMMENT ON COLUMN configs.setting_id IS 'shared by configurations that differ in the loss alone: one row of a table';
+COMMENT ON COLUMN configs.dataset IS 'its name; "MNIST:3000" is MNIST cut to 3000 samples';
+COMMENT ON COLUMN configs.eta IS 'the rate of wrong labels asked for, in [0, 1); NULL where nobody asked (human labels)';
+COMMENT ON COLUMN configs.parameter IS 'the one parameter of the loss that sweeps choose by result: BL gamma, PZ c, GCE q, FL gamma';
+COMMENT ON COLUMN configs.value IS 'the value of that parameter';
+COMMENT ON COLUMN configs.loss_parameters IS 'every parameter of the loss, the swept one included';
+COMMENT ON COLUMN configs.delay IS 'epochs with CE before the loss takes over';
+COMMENT ON COLUMN configs.precision IS 'of the arithmetic: reference or fast';
+COMMENT ON COLUMN configs.config IS 'every field of the configuration';
+
+CREATE TABLE trial_seeds (trial_id VARCHAR NOT NULL, config_id VARCHAR NOT NULL, seed BIGINT NOT NULL);
+COMMENT ON TABLE trial_seeds IS 'which configuration and seed each trial is; people read trials';
+
+CREATE TABLE attempts (
+    attempt_id VARCHAR NOT NULL, trial_id VARCHAR NOT NULL, sweep VARCHAR NOT NULL, status VARCHAR NOT NULL,
+    error_kind VARCHAR, error VARCHAR, traceback VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, seconds DOUBLE,
+    worker VARCHAR, host VARCHAR, pid BIGINT, device VARCHAR, fast_path VARCHAR, peak_memory_mb DOUBLE,
+    slurm_job_id VARCHAR, "commit" VARCHAR, versions JSON, log VARCHAR
+);
+COMMENT ON TABLE attempts IS 'one row an execution of a trial';
+COMMENT ON COLUMN attempts.status IS 'completed, failed, interrupted, or running: started, its end not recorded yet';
+COMMENT ON COLUMN attempts.error_kind IS
+    'failed: exception, diverged, gpu-memory, host-memory, timeout, data; interrupted: node-lost, preempted, time-limit, driver-lost, cancelled';
+COMMENT ON COLUMN attempts.started_at IS 'UTC; NULL where only the end was recorded';
+COMMENT ON COLUMN attempts.ended_at IS 'UTC';
+COMMENT ON COLUMN attempts.worker IS 'the process that ran it: the stem of its heartbeat file';
+COMMENT ON COLUMN attempts.device IS 'cpu, or the GPU with its model';
+COMMENT ON COLUMN attempts.fast_path IS 'how the device computed where several ways are equal; no part of the identity';
+COMMENT ON COLUMN attempts.peak_memory_mb IS 'of the device, in MiB';
+COMMENT ON COLUMN attempts.versions IS 'of Python and the packages that make the numbers';
+
+CREATE TABLE results (
+    trial_id VARCHAR NOT NULL, trial_key UBIGINT NOT NULL, attempt_id VARCHAR NOT NULL, config_id VARCHAR,
+    ended_at TIMESTAMP NOT NULL,
+    precision DOUBLE, recall DOUBLE, f1 DOUBLE, specificity DOUBLE, balanced_accuracy DOUBLE,
+    flagged BIGINT, correct BIGINT, wrong_labels BIGINT, samples BIGINT, realised_rate DOUBLE,
+    clean_accuracy DOUBLE, clean_test_accuracy DOUBLE, seconds DOUBLE,
+    threshold DOUBLE, cohens_d DOUBLE, wasserstein DOUBLE,
+    noise_hash VARCHAR, guard VARCHAR
+);
+COMMENT ON TABLE results IS 'one row a completed trial: what its first completed attempt measured';
+COMMENT ON COLUMN results.trial_key IS 'internal: 64 bits of trial_id that join faster than its text';
+COMMENT ON COLUMN results.attempt_id IS 'the attempt that measured it';
+COMMENT ON COLUMN results.config_id IS 'as in trials; here too, so that cells needs no join over all trials';
+COMMENT ON COLUMN results.noise_hash IS 'of the given labels: equal where two trials saw the same wrong labels';
+COMMENT ON COLUMN results.guard IS 'why the flags mean nothing: flags-nothing, flags-everything, no-better-than-chance; NULL is fine';
+
+CREATE TABLE later_results AS FROM results;
+COMMENT ON TABLE later_results IS 'what further completed attempts of a trial measured; compared in disagreements';
+
+CREATE TABLE epochs (
+    trial_id VARCHAR NOT NULL, fold BIGINT, epoch BIGINT, loss DOUBLE, accuracy DOUBLE, held_out_loss DOUBLE,
+    quantiles JSON
+);
+COMMENT ON TABLE epochs IS 'one row a trained epoch of a completed trial';
+COMMENT ON COLUMN epochs.fold IS 'fold, or run of AUM, from 0';
+COMMENT ON COLUMN epochs.epoch IS 'from 0';
+COMMENT ON COLUMN epochs.loss IS 'mean training loss';
+COMMENT ON COLUMN epochs.accuracy IS 'share of training samples predicted as labelled';
+COMMENT ON COLUMN epochs.quantiles IS
+    'of the probability and the gradient, for wrong and right labels; only where the trial asked for dynamics';
+
+CREATE TABLE sweep_trials (
+    sweep VARCHAR NOT NULL, block VARCHAR NOT NULL, trial_id VARCHAR NOT NULL, trial_key UBIGINT NOT NULL,
+    seeds_asked BIGINT NOT NULL, position BIGINT NOT NULL
+);
+COMMENT ON TABLE sweep_trials IS 'which trials each block of a sweep asks for';
+COMMENT ON COLUMN sweep_trials.trial_key IS 'internal: as in results';
+COMMENT ON COLUMN sweep_trials.seeds_asked IS 'how many seeds the block wants of each configuration';
+COMMENT ON COLUMN sweep_trials.position IS 'line of the manifest, from 0';
+
+CREATE TABLE published (
+    source VARCHAR, dataset VARCHAR, corruption VARCHAR, eta DOUBLE, detector VARCHAR, loss VARCHAR,
+    parameter VARCHAR, value DOUBLE, delay BIGINT, metric VARCHAR, mean DOUBLE, std DOUBLE, seeds BIGINT,
+    decimals BIGINT
+);
+COMMENT ON TABLE published IS 'what the papers print, as loaded by the comparison';
+COMMENT ON COLUMN published.decimals IS 'digits printed after the point';
+
+CREATE TABLE metrics (name VARCHAR NOT NULL, higher_is_better BOOLEAN, description VARCHAR NOT NULL);
+COMMENT ON TABLE metrics IS 'the numbers of results, and which way each is better';
+COMMENT ON COLUMN metrics.higher_is_better IS 'NULL where neither way is; such a metric chooses no parameter';
+INSERT INTO metrics VALUES
+    ('precision', true, 'share of the flagged labels that are wrong'),
+    ('recall', true, 'share of the wrong labels that are flagged'),
+    ('f1', true, 'harmonic mean of precision and recall'),
+    ('specificity', true, 'share of the right labels that are not flagged'),
+    ('balanced_accuracy', true, 'mean of recall and specificity'),
+    ('flagged', NULL, 'labels flagged'),
+    ('correct', true, 'labels flagged that are wrong'),
+    ('wrong_labels', NULL, 'labels that are wrong'),
+    ('samples', NULL, 'labels judged'),
+    ('realised_rate', NULL, 'share of the labels that are wrong'),
+    ('clean_accuracy', true, 'accuracy of the predictions on the judged samples against the true labels'),
+    ('clean_test_accuracy', true, 'accuracy on the test set with its true labels'),
+    ('seconds', false, 'time the trial took'),
+    ('threshold', NULL, 'AUM below which a label is flagged'),
+    ('cohens_d', true, 'distance of the AUM of right from wrong labels in pooled deviations'),
+    ('wasserstein', true, 'Wasserstein distance of the AUM of right and wrong labels');
+
+-- One cell of a table; the deviation is the sample's, NULL for one seed.
+CREATE MACRO cell(x) AS {'mean': avg(x), 'std': stddev_samp(x), 'n': count(x)};

@@ -1,0 +1,39 @@
+-- One row a trial: its state as far as records tell.
+-- completed: once completed. Otherwise as its last attempt: failed, interrupted, or started (no end recorded:
+-- it runs, or its process died unseen). pending: never tried.
+CREATE OR REPLACE VIEW trial_states AS
+WITH tried AS (
+    SELECT
+        trial_id,
+        count(*) AS attempts,
+        count(*) FILTER (status = 'completed') AS completed,
+        count(*) FILTER (status = 'failed') AS failed,
+        count(*) FILTER (status = 'interrupted') AS interrupted,
+        arg_max(
+            {'attempt_id': attempt_id, 'status': status, 'error_kind': error_kind, 'error': error, 'worker': worker},
+            {'at': coalesce(started_at, ended_at), 'attempt_id': attempt_id}
+        ) AS last
+    FROM attempts
+    GROUP BY trial_id
+), known AS (
+    SELECT trial_id FROM trial_seeds
+    UNION
+    SELECT trial_id FROM attempts
+)
+SELECT
+    trial_id,
+    CASE
+        WHEN tried.completed > 0 THEN 'completed'
+        WHEN last.status = 'running' THEN 'started'
+        ELSE coalesce(last.status, 'pending')
+    END AS state,
+    coalesce(attempts, 0) AS attempts,
+    coalesce(completed, 0) AS completed,
+    coalesce(failed, 0) AS failed,
+    coalesce(interrupted, 0) AS interrupted,
+    last.attempt_id AS last_attempt_id,
+    last.worker AS last_worker,
+    last.error_kind AS last_error_kind,
+    last.error AS last_error
+FROM known
+LEFT JOIN tried USING (trial_id);

@@ -1,0 +1,128 @@
+"""Lines gathered into batches for the database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from noisebench.store import records, statements
+from noisebench.store.configs import described
+from noisebench.store.lines import Line
+from noisebench.store.records import Row
+
+# Of text; the rows made of it take several times as much memory.
+_BATCH_BYTES = 8_000_000
+_KEPT_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A line that could not be read: its file inside the results folder, its first byte, the reason."""
+
+    file: str
+    byte: int
+    why: str
+
+
+class Staging:
+    """Rows on their way into a database; a line that makes none is skipped, never raised."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.taken = 0
+        self.skipped: list[Skipped] = []
+        self._connection = connection
+        self._described: set[str] = set()
+        self._clear()
+
+    def add_record(self, line: Line) -> None:
+        """Stage one line of a journal; an empty one closes off what a failed write left, and is nothing."""
+        if line.text == b"\n":
+            return
+        try:
+            record = records.parsed(line.text)
+            event = record.get("event")
+            if event == "started":
+                row = records.start_row(record)
+                self._describe(row["config_id"], record["config"])
+                self._stage(self._starts, line, row)
+            elif event == "ended":
+                self._stage(self._ends, line, records.end_row(record))
+            else:
+                raise ValueError(f"event is {event!r}, neither 'started' nor 'ended'")
+        except records.MALFORMED as error:
+            self._skip(line, error)
+
+    def add_sweep_trial(self, line: Line, sweep: str, position: int) -> None:
+        """Stage line `position` of a sweep's manifest."""
+        try:
+            record = records.parsed(line.text)
+            row = records.sweep_trial_row(record, sweep, position)
+            self._describe(row["config_id"], record["config"])
+            self._stage(self._sweep_trials, line, row)
+        except records.MALFORMED as error:
+            self._skip(line, error)
+
+    def flush(self) -> None:
+        """Take everything staged into the tables."""
+        tables = {
+            "new_configs": records.table(self._configs, records.CONFIGS),
+            "new_starts": self._table(self._starts, records.STARTS),
+            "new_ends": self._table(self._ends, records.ENDS),
+            "new_sweep_trials": self._table(self._sweep_trials, records.SWEEP_TRIALS),
+        }
+        for name, table in tables.items():
+            self._connection.register(name, table)
+        for merge in ("trials", "attempts", "results"):
+            self._connection.execute(statements.statement(f"merge/{merge}"))
+        for name in tables:
+            self._connection.unregister(name)
+        if self._unreadable:
+            self._connection.executemany("INSERT INTO skipped_lines VALUES (?, ?, ?, ?)", self._unreadable)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._configs: list[Row] = []
+        self._starts: list[tuple[Line, Row]] = []
+        self._ends: list[tuple[Line, Row]] = []
+        self._sweep_trials: list[tuple[Line, Row]] = []
+        self._unreadable: list[tuple[str, int, str, str]] = []
+        self._bytes = 0
+
+    def _describe(self, config_id: str, fields: Mapping[str, Any]) -> None:
+        if config_id not in self._described:
+            row = described(fields)
+            records.table([row], records.CONFIGS)  # raises here rather than when all are taken in
+            self._configs.append(row)
+            self._described.add(config_id)
+
+    def _stage(self, rows: list[tuple[Line, Row]], line: Line, row: Row) -> None:
+        rows.append((line, row))
+        self._bytes += len(line.text)
+        if self._bytes > _BATCH_BYTES:
+            self.flush()
+
+    def _table(self, staged: list[tuple[Line, Row]], schema: pa.Schema) -> pa.Table:
+        """Return the staged rows as a table, without those that do not fit it."""
+        try:
+            table = records.table([row for _, row in staged], schema)
+        except records.MALFORMED:
+            fitting = [row for line, row in staged if self._fits(line, row, schema)]
+            table = records.table(fitting, schema)
+        self.taken += table.num_rows
+        return table
+
+    def _fits(self, line: Line, row: Row, schema: pa.Schema) -> bool:
+        try:
+            records.table([row], schema)
+        except records.MALFORMED as error:
+            self._skip(line, error)
+            return False
+        return True
+
+    def _skip(self, line: Line, error: Exception) -> None:
+        why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        text = line.text[:_KEPT_CHARACTERS].decode(errors="replace").rstrip("\n")
+        self.skipped.append(Skipped(line.file, line.byte, why))
+        self._unreadable.append((line.file, line.byte, why, text))

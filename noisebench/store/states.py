@@ -1,0 +1,94 @@
+"""What records say about sweeps and trials."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from noisebench.errors import InputError
+from noisebench.store.reading import rows
+from noisebench.trial.layout import ResultsFolder
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """Everything known of one trial: its fields (None where only an end was recorded), attempts, result."""
+
+    trial_id: str
+    state: str
+    config: dict[str, Any] | None
+    attempts: list[Row]
+    result: Row | None
+
+
+def trial_states(results: ResultsFolder, sweep: str) -> dict[str, str]:
+    """Return the state of each trial in a sweep's manifest.
+
+    States are completed, failed, started (no end recorded: it runs, or its process died unseen), interrupted,
+    pending; a trial that another sweep completed is completed here too.
+    """
+    return _states(rows(results, "states/sweep_states", {"sweep": sweep}))
+
+
+def states_of(results: ResultsFolder, trial_ids: list[str]) -> dict[str, str]:
+    """Return the state, as in `trial_states`, of each given trial, whatever sweep ran it."""
+    return _states(rows(results, "states/states_of", {"trial_ids": trial_ids}))
+
+
+def unended_attempts(results: ResultsFolder, sweep: str) -> list[Row]:
+    """Return attempt_id, trial_id, worker, started_at (UTC) of a sweep's attempts without a recorded end."""
+    return rows(results, "states/unended_attempts", {"sweep": sweep})
+
+
+def sweep_progress(results: ResultsFolder, sweep: str, fresh_workers: list[str]) -> Row:
+    """Return total, completed, running, failed, pending, failures, gpu_hours, device_hours of a sweep.
+
+    `fresh_workers` are the workers whose heartbeat is fresh: a started trial of any other is pending again.
+    `failures` counts the failed trials by error_kind; device_hours are those of CPUs and GPUs.
+    """
+    parameters = {"sweep": sweep, "fresh_workers": fresh_workers}
+    return rows(results, "states/progress", parameters)[0]
+
+
+def failures(results: ResultsFolder, sweep: str) -> list[Row]:
+    """Return error_kind, error, trials (how many), example (a trial id) of a sweep's failures, most first."""
+    return rows(results, "states/failures", {"sweep": sweep})
+
+
+def table_cells(results: ResultsFolder, sweep: str, metric: str) -> list[Row]:
+    """Return the cells of a sweep's tables for one metric, in the order of the manifest.
+
+    Keys: block, setting_id (one row of the table), dataset, corruption, eta, detector, loss, delay,
+    parameter, value, mean, std, n, seeds_asked, rank (1 best, 2 second; means that print equal share it). A
+    cell of which nothing is completed has n 0 and no mean. Raises InputError where no parameter can be
+    chosen by the metric.
+    """
+    choosing = [row["name"] for row in rows(results, "states/choosing_metrics", {})]
+    if metric not in choosing:
+        raise InputError(f"no table can be made of metric {metric!r}; known: {', '.join(choosing)}")
+    return rows(results, "states/table_cells", {"sweep": sweep, "metric": metric})
+
+
+def trial_record(results: ResultsFolder, trial_id_prefix: str) -> TrialRecord:
+    """Return the record of the trial whose id starts with the prefix; InputError if none or several do."""
+    matching = rows(results, "states/matching_trials", {"prefix": trial_id_prefix})
+    if not matching:
+        raise InputError(f"no trial in {results.root} has an id that starts with {trial_id_prefix!r}")
+    if len(matching) > 1:
+        ids = ", ".join(row["trial_id"] for row in matching)
+        raise InputError(f"several trials start with {trial_id_prefix!r}: {ids}; give more digits")
+    trial = {"trial_id": matching[0]["trial_id"]}
+    config = rows(results, "states/trial_config", trial)
+    result = rows(results, "states/trial_result", trial)
+    return TrialRecord(
+        trial_id=trial["trial_id"],
+        state=matching[0]["state"],
+        config=json.loads(config[0]["config"]) if config else None,
+        attempts=rows(results, "states/trial_attempts", trial),
+        result=result[0] if result else None,
+    )
+
+
+def _states(found: list[Row]) -> dict[str, str]:
+    return {row["trial_id"]: row["state"] for row in found}

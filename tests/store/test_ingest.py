@@ -1,0 +1,380 @@
+"""The journal taken into the database, whatever state it is in."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from results_folder import Folder, ended, started, trial, unsuccessful
+
+from noisebench.errors import InputError
+from noisebench.store.ingest import ingest
+from noisebench.store.query import query
+from noisebench.store.reading import reading
+from noisebench.trial.layout import ResultsFolder
+
+TABLES = (
+    *("configs", "trial_seeds", "attempts", "results", "later_results", "epochs"),
+    *("sweep_trials", "skipped_lines"),
+)
+
+
+def contents(folder: Folder) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every table's rows, sorted."""
+    with reading(folder.results) as snapshot:
+        rows = {table: snapshot.connection.execute(f"FROM {table}").fetchall() for table in TABLES}
+    return {table: sorted(found, key=repr) for table, found in rows.items()}
+
+
+def test_a_new_folder_gets_an_empty_database(folder: Folder) -> None:
+    report = ingest(folder.results)
+    assert report.rewritten
+    assert report.rebuilt is None
+    assert query(folder.results, "FROM runs").rows() == []
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such results folder"):
+        ingest(ResultsFolder(tmp_path / "absent"))
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_completed_trial_becomes_a_run(folder: Folder) -> None:
+    bl = trial("BL", 3, gamma=0.4, delay=2)
+    folder.journal(started(bl, "a"), ended(bl, "a", f1=0.75))
+    report = ingest(folder.results)
+    assert (report.files, report.records, report.skipped) == (1, 2, ())
+    (run,) = query(folder.results, "FROM runs").table.to_pylist()
+    expected = {
+        "trial_id": bl.trial_id,
+        "dataset": "digits",
+        "corruption": "uniform",
+        "eta": 0.2,
+        "loss": "BL",
+        "parameter": "gamma",
+        "value": 0.4,
+        "loss_parameters": '{"gamma":0.4}',
+        "delay": 2,
+        "detector": "confident-learning",
+        "model": "small-cnn",
+        "epochs": 2,
+        "arithmetic": "reference",
+        "seed": 3,
+        "f1": 0.75,
+        "precision": 0.5,
+        "recall": None,
+        "flagged": 7,
+        "seconds": 9.5,
+        "noise_hash": "ff",
+    }
+    assert {key: run[key] for key in expected} == expected
+    assert query(folder.results, "SELECT epoch, loss FROM epochs ORDER BY epoch").rows() == [(0, 1.0), (1, 0.5)]
+    (attempt,) = query(folder.results, "FROM attempts").table.to_pylist()
+    assert attempt["status"] == "completed"
+    assert attempt["started_at"].isoformat() == "2026-11-20T10:00:00.500000"
+    assert json.loads(attempt["versions"]) == {"python": "3.11"}
+    (config,) = query(folder.results, "SELECT config FROM trials").rows()
+    assert json.loads(config[0]) == bl.as_fields()
+
+
+def test_dynamics_keep_their_quantiles(folder: Folder) -> None:
+    ce = trial()
+    epoch = {"fold": 0, "epoch": 0, "loss": 1.0, "accuracy": 0.5, "quantiles": {"wrong": [0.1, 0.2]}}
+    folder.journal(started(ce, "a"), ended(ce, "a", epochs=[epoch]))
+    assert query(folder.results, "SELECT quantiles->'wrong'->1 FROM epochs").rows() == [("0.2",)]
+
+
+def test_nothing_gained_rewrites_nothing(folder: Folder) -> None:
+    folder.manifest({"table": [trial()]})
+    folder.journal(started(trial(), "a"), b"torn without an end")
+    ingest(folder.results)
+    before = folder.results.database.stat()
+    report = ingest(folder.results)
+    assert not report.rewritten
+    assert report.published
+    after = folder.results.database.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_torn_last_line_is_read_once_it_is_whole(folder: Folder) -> None:
+    ce = trial()
+    line = json.dumps(ended(ce, "a")).encode() + b"\n"
+    folder.journal(started(ce, "a"), line[:40])
+    assert ingest(folder.results).records == 1
+    folder.journal(line[40:])
+    assert ingest(folder.results).records == 1
+    assert query(folder.results, "SELECT f1 FROM runs").rows() == [(0.9,)]
+
+
+BROKEN_RECORDS = {
+    "text": b"garbage\n",
+    "zeros": b"\0" * 100 + b"\n",
+    "no UTF-8": b'{"event": "\xff"}\n',
+    "deep": b"[" * 100_000 + b"\n",
+    "list": b"[1]\n",
+    "event": b'{"event": "paused"}\n',
+    "surrogate": json.dumps(ended(trial(), "\ud800")).encode() + b"\n",
+    "no config": json.dumps({**started(trial(), "x"), "config": None}).encode() + b"\n",
+    "config of another shape": json.dumps({**started(trial(), "x"), "config": {"loss": "CE"}}).encode() + b"\n",
+    "seed": json.dumps(started(trial(), "x", config={**trial().as_fields(), "seed": "0"})).encode() + b"\n",
+    "rate": json.dumps(
+        started(trial(), "x", config={**trial().as_fields(), "corruption": {"name": "uniform", "rate": "high"}})
+    ).encode()
+    + b"\n",
+    "no model": json.dumps(
+        started(trial(), "x", config={**trial().as_fields(), "training": {"model": None, "epochs": 1, "precision": "fast"}})
+    ).encode()
+    + b"\n",
+    "time": json.dumps(started(trial(), "x", started_at="yesterday")).encode() + b"\n",
+    "time without zone": json.dumps(started(trial(), "x", started_at="2026-11-20T10:00:00")).encode() + b"\n",
+    "no attempt": json.dumps(started(trial(), None)).encode() + b"\n",  # type: ignore[arg-type]
+    "pid": json.dumps(started(trial(), "x", pid=2**70)).encode() + b"\n",
+    "status": json.dumps(ended(trial(), "x", status="fine")).encode() + b"\n",
+    "completed without result": json.dumps(ended(trial(), "x", result=None)).encode() + b"\n",
+    "result of text": json.dumps(ended(trial(), "x", f1="high")).encode() + b"\n",  # type: ignore[arg-type]
+    "epochs": json.dumps(ended(trial(), "x", epochs=[3])).encode() + b"\n",
+    "epoch of text": json.dumps(ended(trial(), "x", epochs=[{"fold": "0"}])).encode() + b"\n",
+    "seconds": json.dumps(ended(trial(), "x", seconds=[1])).encode() + b"\n",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_RECORDS.values(), ids=BROKEN_RECORDS.keys())
+def test_a_broken_line_is_skipped_alone(folder: Folder, broken: bytes) -> None:
+    path = folder.journal(started(trial(), "a"), b"\n", broken, ended(trial(), "a"))
+    report = ingest(folder.results)
+    (skipped,) = report.skipped
+    assert skipped.file == "journal/paper/node1-a.jsonl"
+    assert path.read_bytes()[skipped.byte :].startswith(broken)
+    assert skipped.why
+    assert report.records == 2
+    assert query(folder.results, "SELECT f1 FROM runs").rows() == [(0.9,)]
+    kept = query(folder.results, "SELECT byte, why, line FROM skipped_lines").rows()
+    assert kept == [(skipped.byte, skipped.why, broken[:500].decode(errors="replace").rstrip("\n"))]
+    assert ingest(folder.results).skipped == ()
+
+
+def test_broken_manifest_lines_are_skipped_until_the_manifest_is_replaced(folder: Folder) -> None:
+    path = folder.manifest({"table": [trial()]})
+    path.write_bytes(b'{"block": 3}\n' + path.read_bytes() + b"[]\n")
+    report = ingest(folder.results)
+    assert [skipped.byte for skipped in report.skipped][0] == 0
+    assert len(report.skipped) == 2
+    assert query(folder.results, "SELECT block, position FROM sweep_trials").rows() == [("table", 1)]
+    folder.manifest({"table": [trial()]})
+    assert ingest(folder.results).skipped == ()
+    assert query(folder.results, "FROM skipped_lines").rows() == []
+
+
+def test_numbers_that_are_none_are_null(folder: Folder) -> None:
+    line = json.dumps(ended(trial(), "a", f1=float("nan"))).replace('"precision": 0.5', '"precision": 1e999')
+    folder.journal(started(trial(), "a"), line.encode() + b"\n")
+    assert query(folder.results, "SELECT f1, precision, flagged FROM results").rows() == [(None, None, 7)]
+    assert ingest(folder.results).skipped == ()
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_completed_beats_failed_beats_interrupted(folder: Folder, backwards: bool) -> None:
+    a, b = trial(seed=0), trial(seed=1)
+    records = [
+        unsuccessful(a, "a", at=5, status="interrupted"),
+        ended(a, "a", at=9),
+        unsuccessful(b, "b", at=5, status="interrupted"),
+        unsuccessful(b, "b", at=9),
+    ]
+    for record in reversed(records) if backwards else records:
+        folder.journal(record, file=f"node-{record['status']}")
+        ingest(folder.results)
+    folder.journal(started(a, "a"), started(b, "b"), file="late")
+    rows = query(folder.results, "SELECT attempt_id, status, error_kind, host FROM attempts ORDER BY ALL").rows()
+    assert rows == [("a", "completed", None, "node1"), ("b", "failed", "exception", "node1")]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_first_completed_attempt_wins_with_its_epochs(folder: Folder, backwards: bool) -> None:
+    ce = trial()
+    first = [started(ce, "a", host="one"), ended(ce, "a", at=10, f1=0.7, epochs=[{"fold": 0, "epoch": 0}])]
+    later = [started(ce, "b", host="two"), ended(ce, "b", at=20, f1=0.8)]
+    for number, records in enumerate((later, first) if backwards else (first, later)):
+        folder.journal(*records, file=str(number))
+        ingest(folder.results)
+    assert query(folder.results, "SELECT attempt_id, f1 FROM runs").rows() == [("a", 0.7)]
+    assert query(folder.results, "SELECT epoch FROM epochs").rows() == [(0,)]
+    found = query(
+        folder.results, "SELECT metric, first_value, later_value, first_host, later_host FROM disagreements"
+    )
+    assert found.rows() == [("f1", 0.7, 0.8, "one", "two")]
+
+
+def test_the_same_records_in_two_files_count_once(folder: Folder) -> None:
+    records = [started(trial(), "a"), ended(trial(), "a")]
+    folder.journal(*records)
+    ingest(folder.results)
+    before = contents(folder)
+    folder.journal(*records, file="copy")
+    assert contents(folder) == before
+
+
+def test_an_end_before_its_start_finds_its_configuration(folder: Folder) -> None:
+    folder.journal(ended(trial(), "a"), file="driver")
+    ingest(folder.results)
+    assert query(folder.results, "FROM cells").rows() == []
+    folder.journal(started(trial(), "a"), file="worker")
+    assert query(folder.results, "SELECT mean FROM cells WHERE metric = 'f1'").rows() == [(0.9,)]
+
+
+def eventful(folder: Folder, pause: Any) -> None:
+    """Write a journal with everything in it, calling `pause` between its parts."""
+    trials = [trial("BL", seed, gamma=gamma) for gamma in (0.1, 0.2) for seed in range(3)]
+    folder.manifest({"table": [*trials, trial("CE", 9)]})
+    pause()
+    for number, each in enumerate(trials):
+        folder.journal(started(each, f"{number}", at=number), file=f"worker{number % 2}")
+        if number % 3 == 0:
+            pause()
+    folder.journal(ended(trials[0], "0"), ended(trials[1], "1", f1=None), b"broken\n", file="worker0")
+    pause()
+    folder.journal(unsuccessful(trials[2], "2"), unsuccessful(trials[0], "0", status="interrupted"), file="driver")
+    folder.journal(started(trials[0], "again"), ended(trials[0], "again", at=5, f1=0.3), file="worker3", sweep="two")
+    pause()
+    folder.manifest({"table": trials, "other": trials[:2]}, seeds_asked=3)
+    folder.journal(ended(trials[0], "third", at=50), ended(trials[5], "5"), b"torn", file="worker1")
+    pause()
+
+
+def test_rebuilt_equals_incremental(folder: Folder) -> None:
+    eventful(folder, lambda: ingest(folder.results))
+    incremental = contents(folder)
+    assert all(incremental.values())
+    report = ingest(folder.results, rebuild=True)
+    assert report.rebuilt == "asked for"
+    assert contents(folder) == incremental
+
+
+def test_small_batches_equal_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    eventful(folder, lambda: None)
+    ingest(folder.results)
+    whole = contents(folder)
+    monkeypatch.setattr("noisebench.store.staging._BATCH_BYTES", 1)
+    ingest(folder.results, rebuild=True)
+    assert contents(folder) == whole
+
+
+@pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "older", "overwritten"])
+def test_a_damaged_database_is_made_anew(folder: Folder, damage: str) -> None:
+    eventful(folder, lambda: None)
+    ingest(folder.results)
+    whole = contents(folder)
+    path = folder.results.database
+    data = path.read_bytes()
+    if damage == "older":
+        with duckdb.connect(path) as connection:
+            connection.execute("UPDATE store SET fingerprint = 'older'")
+    else:
+        overwritten = data[:20_000] + b"\xff" * (len(data) - 20_000)
+        texts = {"foreign": b"a" * 9999, "cut": data[:5000], "empty": b"", "overwritten": overwritten}
+        path.write_bytes(texts[damage])
+    report = ingest(folder.results)
+    assert report.rebuilt
+    assert contents(folder) == whole
+
+
+def test_a_journal_that_shrank_is_read_anew(folder: Folder) -> None:
+    path = folder.journal(started(trial(), "a"), ended(trial(), "a"))
+    ingest(folder.results)
+    path.write_bytes(b"")
+    folder.journal(started(trial(), "b"))
+    report = ingest(folder.results)
+    assert report.rebuilt == "journal/paper/node1-a.jsonl is shorter than what was read of it"
+    assert query(folder.results, "SELECT attempt_id, status FROM attempts").rows() == [("b", "running")]
+
+
+INGESTER = """
+import sys
+from pathlib import Path
+from noisebench.store.ingest import ingest
+from noisebench.trial.layout import ResultsFolder
+for _ in range(int(sys.argv[2])):
+    ingest(ResultsFolder(Path(sys.argv[1])), rebuild=True)
+"""
+
+
+def ingester(folder: Folder, rounds: int) -> "subprocess.Popen[bytes]":
+    """Start a process that rebuilds the database again and again."""
+    return subprocess.Popen([sys.executable, "-c", INGESTER, str(folder.root), str(rounds)])
+
+
+def test_two_ingesters_at_once_end_in_a_valid_database(folder: Folder) -> None:
+    eventful(folder, lambda: None)
+    processes = [ingester(folder, 3) for _ in range(2)]
+    late = [trial("GCE", seed, q=0.7) for seed in range(6)]
+    for number, each in enumerate(late):
+        folder.journal(started(each, f"late{number}"), ended(each, f"late{number}"), file="late")
+        count = query(folder.results, "SELECT count(*) FROM runs WHERE loss = 'GCE'").rows()
+        assert count <= [(number + 1,)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert query(folder.results, "SELECT count(*) FROM runs WHERE loss = 'GCE'").rows() == [(6,)]
+    both = contents(folder)
+    ingest(folder.results, rebuild=True)
+    assert contents(folder) == both
+    assert [path.name for path in folder.root.glob(".results*")] == []
+
+
+def test_a_killed_ingester_leaves_a_valid_database(folder: Folder) -> None:
+    eventful(folder, lambda: None)
+    ingest(folder.results)
+    whole = contents(folder)
+    for pause in (0.3, 0.45, 0.6):
+        process = ingester(folder, 10_000)
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        report = ingest(folder.results)
+        assert report.rebuilt is None
+        assert contents(folder) == whole
+
+
+READER = """
+import os, sys
+from pathlib import Path
+from noisebench.errors import EnvironmentFault
+from noisebench.store.query import query
+from noisebench.store.reading import reading
+from noisebench.trial.layout import ResultsFolder
+os.setuid(65534)
+try:
+    answer = query(ResultsFolder(Path(sys.argv[1])), "SELECT count(*) FROM runs")
+    print(answer.rows(), answer.age_seconds is not None and 0 <= answer.age_seconds < 600)
+except EnvironmentFault as fault:
+    print(fault)
+"""
+
+
+def read_as_nobody(root: Path) -> str:
+    """Return what a reader without write permission is told."""
+    done = subprocess.run([sys.executable, "-c", READER, str(root)], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_reader_without_write_permission_gets_the_last_snapshot() -> None:
+    # pytest's own folder can be entered by its user alone.
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        open_folder = Folder(root)
+        open_folder.journal(started(trial(), "a"), ended(trial(), "a"))
+        assert "no database yet" in read_as_nobody(root)
+        ingest(open_folder.results)
+        assert read_as_nobody(root) == "[(1,)] False"
+        open_folder.journal(ended(trial(seed=1), "b"))
+        assert read_as_nobody(root) == "[(1,)] True"
+        shutil.rmtree(root / "journal")
+        assert read_as_nobody(root) == "[(1,)] False"

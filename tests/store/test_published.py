@@ -1,0 +1,31 @@
+"""The papers' printed numbers in the database."""
+
+from pathlib import Path
+
+import pytest
+from results_folder import Folder, started, trial
+
+from noisebench.errors import InputError
+from noisebench.store.published import load_published
+from noisebench.store.query import query
+
+HEADER = "source,dataset,corruption,eta,detector,loss,parameter,value,delay,metric,mean,std,seeds,decimals"
+
+
+def test_published_numbers_replace_what_was_loaded(folder: Folder, tmp_path: Path) -> None:
+    csv = tmp_path / "published.csv"
+    csv.write_text(f"{HEADER}\ntable4,CIFAR-100N,human,,confident-learning,CE,,,0,f1,0.6,0.01,5,3\n")
+    for _ in range(2):
+        load_published(folder.results, csv)
+    folder.journal(started(trial(), "a"))
+    expected = ("table4", "CIFAR-100N", "human", None, "confident-learning", "CE", None, None, 0, "f1", 0.6, 0.01, 5, 3)
+    assert query(folder.results, "FROM published").rows() == [expected]
+
+
+@pytest.mark.parametrize("text", [f"{HEADER}\nx,y,z,high,,,,,,,,,,\n", "other\n1\n"])
+def test_a_file_that_does_not_fit_is_refused(folder: Folder, tmp_path: Path, text: str) -> None:
+    csv = tmp_path / "published.csv"
+    csv.write_text(text)
+    with pytest.raises(InputError, match=r"published\.csv"):
+        load_published(folder.results, csv)
+    assert query(folder.results, "FROM published").rows() == []

@@ -1,0 +1,115 @@
+"""SQL asked of a results folder, by someone who may write anything."""
+
+from pathlib import Path
+
+import pytest
+from results_folder import Folder, ended, started, trial
+
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.store.ingest import ingest
+from noisebench.store.query import named, named_queries, query
+
+
+def test_an_answer_has_columns_and_rows(folder: Folder) -> None:
+    folder.journal(started(trial(), "a"), ended(trial(), "a"))
+    answer = query(folder.results, "SELECT loss, f1 AS score FROM runs WHERE loss = $loss", {"loss": "CE"})
+    assert answer.columns == ["loss", "score"]
+    assert answer.rows() == [("CE", 0.9)]
+    assert answer.age_seconds is None
+
+
+def test_an_empty_answer_keeps_its_columns(folder: Folder) -> None:
+    answer = query(folder.results, "SELECT trial_id, f1 FROM runs")
+    assert (answer.columns, answer.rows()) == (["trial_id", "f1"], [])
+
+
+READS = ["FROM metrics", "SHOW TABLES", "DESCRIBE runs", "SUMMARIZE runs", "EXPLAIN FROM runs", "PIVOT metrics ON name"]
+
+
+@pytest.mark.parametrize("sql", READS)
+def test_every_way_of_reading_works(folder: Folder, sql: str) -> None:
+    assert query(folder.results, sql).columns
+
+
+FORBIDDEN = {
+    "COPY (SELECT 1) TO '{outside}'": "only reads: SELECT, not COPY",
+    "COPY runs FROM '{secret}'": "only reads: SELECT, not COPY",
+    "EXPORT DATABASE '{outside}'": "only reads: SELECT, not EXPORT",
+    "ATTACH ':memory:' AS other": "only reads: SELECT, not ATTACH",
+    "ATTACH '{outside}' AS other": "only reads: SELECT, not ATTACH",
+    "DETACH snapshot": "only reads: SELECT, not DETACH",
+    "USE memory": "only reads: SELECT, not SET",
+    "INSTALL httpfs": "only reads: SELECT, not LOAD",
+    "LOAD httpfs": "only reads: SELECT, not LOAD",
+    "SET enable_external_access = true": "only reads: SELECT, not SET",
+    "RESET lock_configuration": "only reads: SELECT, not SET",
+    "PRAGMA enable_profiling": "only reads: SELECT, not PRAGMA",
+    "CALL pragma_version()": "only reads: SELECT, not CALL",
+    "CREATE TABLE mine AS SELECT 1": "only reads: SELECT, not CREATE",
+    "INSERT INTO runs VALUES (1)": "only reads: SELECT, not INSERT",
+    "DELETE FROM results": "only reads: SELECT, not DELETE",
+    "UPDATE results SET f1 = 1": "only reads: SELECT, not UPDATE",
+    "DROP TABLE results": "only reads: SELECT, not DROP",
+    "SELECT 1; DROP TABLE results": "one statement, here are 2",
+    "": "one statement, here are 0",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{outside}'": "disabled by configuration",
+    "FROM read_csv('{secret}')": "disabled by configuration",
+    "FROM read_text('{secret}')": "disabled by configuration",
+    "FROM read_blob('{secret}')": "disabled by configuration",
+    "FROM read_parquet('{secret}')": "Error",
+    "FROM '{secret}'": "does not exist",
+    "FROM glob('{folder}/*')": "disabled by configuration",
+    "FROM folder": "Table with name folder does not exist",
+}
+
+
+@pytest.mark.parametrize(("sql", "message"), FORBIDDEN.items())
+def test_a_query_only_reads_the_database(folder: Folder, tmp_path: Path, sql: str, message: str) -> None:
+    outside, secret = tmp_path / "outside", tmp_path / "secret.csv"
+    secret.write_text("secret\n1\n")
+    query(folder.results, "SELECT 1")
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError) as caught:
+        query(folder.results, sql.format(outside=outside, secret=secret, folder=tmp_path))
+    assert message in str(caught.value)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
+
+
+def test_wrong_sql_gives_duckdbs_message_with_the_position(folder: Folder) -> None:
+    with pytest.raises(InputError) as caught:
+        query(folder.results, "SELECT f1,\n  nope FROM runs")
+    assert 'Referenced column "nope" not found' in str(caught.value)
+    assert "LINE 2:   nope FROM runs\n          ^" in str(caught.value)
+    with pytest.raises(InputError, match="LINE 1: SELEC 1"):
+        query(folder.results, "SELEC 1")
+    with pytest.raises(InputError, match="Could not convert string 'x'"):
+        query(folder.results, "SELECT name::INTEGER FROM (SELECT 'x' AS name FROM metrics)")
+
+
+def test_a_damaged_block_names_the_mend(folder: Folder) -> None:
+    folder.journal(*(started(trial(seed=seed), f"{seed}" * 999) for seed in range(9)))
+    ingest(folder.results)
+    data = folder.results.database.read_bytes()
+    at = data.index(b"1" * 500)
+    folder.results.database.write_bytes(data[:at] + b"x" + data[at + 1 :])
+    with pytest.raises(EnvironmentFault, match="ingest --rebuild"):
+        query(folder.results, "FROM attempts")
+    ingest(folder.results, rebuild=True)
+    assert len(query(folder.results, "FROM attempts").rows()) == 9
+
+
+@pytest.mark.parametrize("name", sorted(named_queries()))
+def test_every_named_query_answers(folder: Folder, name: str) -> None:
+    folder.manifest({"table": [trial()]})
+    folder.journal(started(trial(), "a"), ended(trial(), "a"), b"broken\n")
+    answer = query(folder.results, named(name))
+    assert answer.columns
+    assert len(answer.rows()) == (0 if name in ("disagreements", "failures") else 1)
+
+
+def test_named_queries_say_what_they_answer() -> None:
+    known = named_queries()
+    assert {"best_cells", "cells", "cost", "failures", "progress", "disagreements", "skipped_lines"} <= set(known)
+    assert all(text.endswith(".") for text in known.values())
+    with pytest.raises(InputError, match="no query is named 'best'; known: best_cells, cells"):
+        named("best")
