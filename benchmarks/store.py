@@ -1,11 +1,14 @@
-"""What the database costs, beside its peers: ingestion, and cells over a million trials.
+"""What the database costs, beside its peers in the same run.
 
-Every figure is CPU seconds of this process; each row has its peer in the same run. Run as
-`python benchmarks/store.py [--records N] [--trials N]`.
+`python benchmarks/store.py [--records N] [--trials N]` measures ingestion, then cells over many trials. Figures
+are CPU seconds over all threads.
 """
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +22,7 @@ import pyarrow.parquet as pq
 
 from noisebench.spec.trial import Component, Training, Trial
 from noisebench.store import database
+from noisebench.store.configs import described
 from noisebench.store.ingest import ingest
 from noisebench.store.query import query
 from noisebench.trial.layout import ResultsFolder
@@ -128,3 +132,135 @@ def ingestion(folder: Path, records: int) -> tuple[float, float]:
             connection.execute(f"CREATE TABLE runs AS FROM read_parquet('{parquet}/*.parquet')")
 
     return ours, cpu_seconds(peer)
+
+
+def million(folder: Path, trials: int) -> ResultsFolder:
+    """Make a results folder whose database holds this many completed trials, in five blocks."""
+    results = ResultsFolder(folder / "million")
+    results.root.mkdir()
+    configs = [record_pair(number * SEEDS)[0]["config"] for number in range(trials // SEEDS)]
+    ingest(results)
+    with database.writer(results.database) as connection:
+        connection.register("described", pa.Table.from_pylist([described(config) for config in configs]))
+        values = ", ".join(f"random() AS {name}" for name in METRICS)
+        connection.execute(
+            f"""
+            INSERT INTO configs BY NAME FROM described;
+            CREATE TEMP TABLE numbered AS
+                SELECT *, row_number() OVER (ORDER BY value) - 1 AS config_number FROM configs;
+            INSERT INTO trial_seeds
+                SELECT md5(config_id || seed)[:16], config_id, seed FROM configs, range({SEEDS}) AS seeds(seed);
+            INSERT INTO results BY NAME
+                SELECT
+                    trial_id, md5_number_lower(trial_id) AS trial_key, md5(trial_id) AS attempt_id, config_id,
+                    TIMESTAMP '2026-11-20' AS ended_at, {values}, 6000 AS flagged, 5500 AS correct,
+                    6100 AS wrong_labels, 60000 AS samples, 60 * random() AS seconds
+                FROM trial_seeds;
+            INSERT INTO sweep_trials
+                SELECT 'paper', 'block' || config_number % 5, trial_id, md5_number_lower(trial_id), {SEEDS},
+                    config_number * {SEEDS} + seed
+                FROM trial_seeds JOIN numbered USING (config_id);
+            """
+        )
+    return results
+
+
+# The cells over one table that has every key beside every number: nothing to join.
+FLAT = """
+CREATE TABLE flat AS
+SELECT sweep, block, seeds_asked, position, family_id, value, results.* EXCLUDE (trial_key, attempt_id, ended_at)
+FROM results JOIN sweep_trials USING (trial_id) JOIN configs ON configs.config_id = results.config_id
+"""
+FLAT_CELLS = """
+WITH wide AS (SELECT config_id, {aggregates} FROM flat GROUP BY config_id), long AS (
+    UNPIVOT wide ON COLUMNS(* EXCLUDE config_id) INTO NAME metric VALUE cell
+)
+SELECT config_id, metric, cell.mean, cell.std, cell.n FROM long WHERE cell.n > 0
+"""
+FLAT_BEST_CELLS = """
+WITH wide AS (
+    SELECT sweep, block, family_id, config_id, value, {aggregates}
+    FROM flat GROUP BY sweep, block, family_id, config_id, value
+), long AS (
+    UNPIVOT wide ON COLUMNS(* EXCLUDE (sweep, block, family_id, config_id, value)) INTO NAME metric VALUE cell
+)
+SELECT sweep, block, family_id, metric, config_id, cell.mean, cell.std, cell.n
+FROM long JOIN metrics ON metrics.name = metric
+WHERE cell.n > 0 AND higher_is_better IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY sweep, block, family_id, metric
+    ORDER BY CASE WHEN higher_is_better THEN -cell.mean ELSE cell.mean END, value
+) = 1
+"""
+CELLS = "SELECT config_id, metric, mean, std, n FROM cells"
+BEST_CELLS = "SELECT sweep, block, family_id, metric, config_id, mean, std, n FROM best_cells"
+
+
+def selection(results: ResultsFolder) -> dict[str, tuple[float, float]]:
+    """Return the CPU seconds of each view, and of the same aggregates over the flat table."""
+    metrics = [name for (name,) in query(results, "SELECT name FROM metrics").rows()]
+    cells = ", ".join(
+        f"{{'mean': avg({name}), 'std': stddev_samp({name}), 'n': count({name})}} AS {name}" for name in metrics
+    )
+    peers = {"cells": (CELLS, FLAT_CELLS), "best_cells": (BEST_CELLS, FLAT_BEST_CELLS)}
+    with duckdb.connect(results.database) as connection:
+        connection.execute(FLAT)
+
+        def cost(sql: str) -> float:
+            return cpu_seconds(lambda: connection.sql(sql).to_arrow_table(), repeats=3)
+
+        figures = {}
+        for name, (ours, flat) in peers.items():
+            theirs = flat.format(aggregates=cells)
+            assert same(connection, ours, theirs), f"{name}: other rows than the flat table's"
+            figures[name] = cost(ours), cost(theirs)
+        return figures
+
+
+def same(connection: duckdb.DuckDBPyConnection, ours: str, theirs: str) -> bool:
+    """Whether two queries choose the same cells; their means may differ in the order of summation."""
+    counts = connection.execute(f"SELECT (SELECT count(*) FROM ({ours})), (SELECT count(*) FROM ({theirs}))")
+    ((number, expected),) = counts.fetchall()
+    both = f"SELECT count(*) FROM ({ours}) SEMI JOIN ({theirs}) USING (config_id, metric)"
+    return bool(number == expected and connection.execute(both).fetchall() == [(number,)])
+
+
+def query_start(results: ResultsFolder) -> float:
+    """Return the CPU seconds of a new process that asks for best_cells."""
+    code = (
+        "import sys; from pathlib import Path; from noisebench.store.query import query;"
+        "from noisebench.trial.layout import ResultsFolder;"
+        "query(ResultsFolder(Path(sys.argv[1])), \"FROM best_cells WHERE metric = 'f1'\")"
+    )
+    before = os.times()
+    subprocess.run([sys.executable, "-c", code, str(results.root)], check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def report(what: str, figures: str, met: bool) -> None:
+    """Print one row of the benchmark."""
+    print(f"{what:<42} {figures:<52} {'ok' if met else 'short'}", flush=True)
+
+
+def main() -> None:
+    """Measure every row and print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=11_000)
+    parser.add_argument("--trials", type=int, default=1_000_000)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours, peer = ingestion(folder, asked.records)
+        figures = f"{ours:.2f} s, read_parquet {peer:.2f} s: {peer / ours:.1f}x (>= 10)"
+        report(f"ingest {asked.records} records", figures, peer >= 10 * ours)
+        results = million(folder, asked.trials)
+        start = query_start(results)
+        report(f"query over {asked.trials} trials, start included", f"{start:.2f} s (<= 1.5)", start <= 1.5)
+        for view, (ours, flat) in selection(results).items():
+            figures = f"{ours:.2f} s, flat table {flat:.2f} s: {ours / flat:.2f}x (<= 1.5)"
+            report(f"{view} over {asked.trials} trials", figures, ours <= 1.5 * flat)
+
+
+if __name__ == "__main__":
+    main()

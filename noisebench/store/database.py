@@ -54,7 +54,10 @@ def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database that no other process knows of, for writing; on leaving, all is in its one file."""
     connection = duckdb.connect(path, config=_CONFIG)
     try:
+        # One transaction: a commit each for every file and batch would cost more than what they write.
+        connection.execute("BEGIN")
         yield connection
+        connection.execute("COMMIT")
         connection.execute("CHECKPOINT")
     finally:
         connection.close()

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from noisebench.errors import InputError
 from noisebench.store import statements
-from noisebench.store.reading import DAMAGE, reading
+from noisebench.store.reading import is_damage, reading
 from noisebench.trial.layout import ResultsFolder
 
 _READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
@@ -41,9 +41,9 @@ def query(results: ResultsFolder, sql: str, parameters: dict[str, Any] | None = 
         try:
             _check(snapshot.connection.extract_statements(sql))
             return Answer(_table(snapshot.connection, sql, parameters), snapshot.age_seconds)
-        except DAMAGE:
-            raise
         except duckdb.Error as error:
+            if is_damage(error):
+                raise
             raise InputError(str(error)) from error
 
 

@@ -13,8 +13,6 @@ from noisebench.store import database, statements
 from noisebench.store.ingest import ingest
 from noisebench.trial.layout import ResultsFolder
 
-# What a damaged file raises, and no query can.
-DAMAGE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,18 @@ def reading(results: ResultsFolder) -> Iterator[Snapshot]:
     except FileNotFoundError:
         why = f"no database yet, and none can be made: {report.unpublished}"
         raise EnvironmentFault(f"{results.database}: {why}") from None
-    except DAMAGE as error:
+    except duckdb.Error as error:
+        if not is_damage(error):
+            raise
         raise EnvironmentFault(
             f"{results.database} can't be read ({error}); make it anew with `noisebench ingest --rebuild`"
         ) from error
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether an error tells of the file rather than of the SQL; a wrong checksum has no class of its own."""
+    classes = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
+    return isinstance(error, classes) or type(error) is duckdb.Error
 
 
 def rows(results: ResultsFolder, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ STARTS = _schema(
     },
 )
 ENDS = _schema(
-    {**_ATTEMPT, "status": _TEXT, "ended_at": _MOMENT},
+    {**_ATTEMPT, "status": _TEXT, "ended_at": _MOMENT, "ordinal": _WHOLE},
     {
         **dict.fromkeys(("error_kind", "error", "traceback", "fast_path"), _TEXT),
         **dict.fromkeys(("seconds", "peak_memory_mb"), _REAL),
@@ -97,12 +97,12 @@ def start_row(record: Row) -> Row:
     }
 
 
-def end_row(record: Row) -> Row:
-    """Return the row of `ENDS` that an `ended` record makes."""
+def end_row(record: Row, ordinal: int) -> Row:
+    """Return the row of `ENDS` that an `ended` record makes; `ordinal` tells it from the others of a batch."""
     status = record["status"]
     if status not in _STATUSES:
         raise ValueError(f"status is {status!r}, not one of {', '.join(_STATUSES)}")
-    row = {**record, "ended_at": _moment(record["ended_at"]), "result": None, "epochs": None}
+    row = {**record, "ended_at": _moment(record["ended_at"]), "ordinal": ordinal, "result": None, "epochs": None}
     if status == "completed":
         measured = {"seconds": record.get("seconds"), **record["result"]}
         row["result"] = {name: _finite(value) for name, value in measured.items()}

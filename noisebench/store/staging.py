@@ -13,7 +13,7 @@ from noisebench.store.lines import Line
 from noisebench.store.records import Row
 
 # Of text; the rows made of it take several times as much memory.
-_BATCH_BYTES = 8_000_000
+_BATCH_BYTES = 16_000_000
 _KEPT_CHARACTERS = 500
 
 
@@ -48,7 +48,7 @@ class Staging:
                 self._describe(row["config_id"], record["config"])
                 self._stage(self._starts, line, row)
             elif event == "ended":
-                self._stage(self._ends, line, records.end_row(record))
+                self._stage(self._ends, line, records.end_row(record, len(self._ends)))
             else:
                 raise ValueError(f"event is {event!r}, neither 'started' nor 'ended'")
         except records.MALFORMED as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,10 +14,10 @@ import numpy.typing as npt
 import torch
 
 from noisebench.errors import DataError
-from noisebench.science.vision import import_torchvision
 from noisebench.spec import reference
 from noisebench.spec.identity import canonical_json
 from noisebench.spec.trial import Component
+from noisebench.trial.idx import read_idx
 
 Labels = npt.NDArray[np.int64]
 
@@ -52,8 +53,6 @@ def load_dataset(dataset: Component, data_dir: Path | None) -> Dataset:
 
 @lru_cache(maxsize=2)
 def _load(fields: str, data_dir: Path | None) -> Dataset:
-    import json
-
     dataset = Component.from_fields(json.loads(fields))
     if reference.is_reference(dataset.name):
         return _from_function(dataset, data_dir)
@@ -85,29 +84,35 @@ def _digits(_: Path | None) -> Dataset:
     return Dataset(train, None, 10)
 
 
-def _mnist_like(name: str) -> Callable[[Path | None], Dataset]:
+def _mnist_like(folder: str) -> Callable[[Path | None], Dataset]:
+    """A reader of `DIR/<folder>/raw`, torchvision's layout."""
+
     def read(data_dir: Path | None) -> Dataset:
-        root = _existing(data_dir, name, f"{name}/raw")
-        reader = getattr(import_torchvision().datasets, name)
-        parts = []
-        for train in (True, False):
-            try:
-                found = reader(str(root), train=train, download=False)
-            except (RuntimeError, OSError, ValueError, EOFError) as error:
-                part = "training" if train else "test"
-                raise DataError(f"{root / name / 'raw'}: the {part} part of {name} cannot be read: {error}") from error
-            parts.append(LabelledImages(found.data[:, None], found.targets.numpy().astype(np.int64)))
-        return Dataset(parts[0], parts[1], 10)
+        raw = _existing(data_dir, folder)
+        return Dataset(_idx_part(raw, "train"), _idx_part(raw, "t10k"), 10)
 
     return read
 
 
-def _existing(data_dir: Path | None, name: str, inside: str) -> Path:
+def _idx_part(raw: Path, part: str) -> LabelledImages:
+    # Not through torchvision.datasets, which would have to unpack the files where they lie, and that
+    # may be a folder that is shared and read-only.
+    image_path, label_path = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
+    images, labels = read_idx(image_path), read_idx(label_path)
+    if images.ndim != 3 or labels.shape != images.shape[:1]:
+        raise DataError(f"{image_path} holds {list(images.shape)}, but {label_path.name} {list(labels.shape)}")
+    if labels.max() > 9:
+        raise DataError(f"{label_path}: labels reach {labels.max()}, must lie in 0..9")
+    return LabelledImages(torch.from_numpy(images.copy())[:, None], labels.astype(np.int64))
+
+
+def _existing(data_dir: Path | None, folder: str) -> Path:
     if data_dir is None:
-        raise DataError(f"{name} needs its files: say where they are with --data DIR (expected: DIR/{inside})")
-    if not (data_dir / inside).is_dir():
-        raise DataError(f"{data_dir / inside} is missing: {name} is read from there; is --data right?")
-    return data_dir
+        raise DataError(f"{folder} needs its files: say where they are with --data DIR (expected: DIR/{folder}/raw)")
+    raw = data_dir / folder / "raw"
+    if not raw.is_dir():
+        raise DataError(f"{raw} is missing: {folder} is read from there; is --data right?")
+    return raw
 
 
 def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:

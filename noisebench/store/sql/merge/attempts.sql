@@ -18,7 +18,7 @@ WITH starts AS (
     SELECT DISTINCT ON (attempt_id)
         attempt_id, trial_id, sweep, status, error_kind, error, traceback, ended_at, seconds, fast_path,
         peak_memory_mb
-    FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (result, epochs) FROM new_ends)
+    FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (result, epochs, ordinal) FROM new_ends)
     WHERE ended_at IS NOT NULL
     ORDER BY
         attempt_id, list_position(['completed', 'failed', 'interrupted'], status), ended_at, error_kind, error

@@ -2,7 +2,7 @@
 -- A trial's first completed attempt, by the time it ended, is its result; reading order changes nothing.
 CREATE OR REPLACE TEMP TABLE completions AS
 SELECT DISTINCT ON (attempt_id)
-    trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, unnest(result)
+    trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, ordinal, unnest(result)
 FROM new_ends
 LEFT JOIN trial_seeds USING (trial_id)
 WHERE status = 'completed'
@@ -13,14 +13,15 @@ WITH attempted AS (
     FROM (FROM results UNION ALL BY NAME FROM later_results)
     SEMI JOIN completions USING (trial_id)
     UNION ALL BY NAME
-    FROM completions ANTI JOIN (FROM results UNION ALL BY NAME FROM later_results) USING (attempt_id)
+    SELECT * EXCLUDE (ordinal) FROM completions ANTI JOIN (FROM results UNION ALL BY NAME FROM later_results) USING (attempt_id)
 )
 SELECT *, row_number() OVER (PARTITION BY trial_id ORDER BY ended_at, attempt_id) AS place
 FROM attempted;
 
 CREATE OR REPLACE TEMP TABLE new_winners AS
-SELECT trial_id, attempt_id
+SELECT trial_id, ordinal
 FROM contenders
+JOIN completions USING (trial_id, attempt_id)
 ANTI JOIN results USING (attempt_id)
 WHERE place = 1;
 
@@ -28,13 +29,8 @@ DELETE FROM epochs WHERE trial_id IN (SELECT trial_id FROM results SEMI JOIN new
 
 INSERT INTO epochs BY NAME
 SELECT trial_id, unnest(epochs, recursive := true)
-FROM (
-    SELECT DISTINCT ON (attempt_id) trial_id, attempt_id, epochs
-    FROM new_ends
-    SEMI JOIN new_winners USING (attempt_id)
-    WHERE status = 'completed'
-    ORDER BY attempt_id, ended_at
-);
+FROM new_ends
+SEMI JOIN new_winners USING (ordinal);
 
 DELETE FROM results WHERE trial_id IN (SELECT trial_id FROM contenders);
 DELETE FROM later_results WHERE trial_id IN (SELECT trial_id FROM contenders);

@@ -1,0 +1,20 @@
+"""What several layers' tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets, named by NOISEBENCH_DATA; its absence is a failure where CI=true."""
+    folder = os.environ.get("NOISEBENCH_DATA")
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    if os.environ.get("CI") == "true":
+        pytest.fail("NOISEBENCH_DATA does not name the folder of real data sets")
+    pytest.skip("needs real data: set NOISEBENCH_DATA to the folder that holds MNIST/raw and the others")

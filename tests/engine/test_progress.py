@@ -1,0 +1,27 @@
+"""Counts, rate and time left of a running sweep."""
+
+import time
+
+from noisebench.engine.progress import Progress
+
+
+def test_counts_and_callbacks() -> None:
+    seen = []
+    progress = Progress(5, 1, 0, 4, on_change=lambda p: seen.append((p.completed, p.failed, p.running, p.pending)))
+    progress.started()
+    progress.started()
+    progress.settled("completed")
+    progress.settled("failed")
+    progress.started()
+    progress.returned()
+    assert seen == [(1, 0, 1, 3), (1, 0, 2, 2), (2, 0, 1, 2), (2, 1, 0, 2), (2, 1, 1, 1), (2, 1, 0, 2)]
+
+
+def test_time_left_follows_the_rate_of_this_run() -> None:
+    progress = Progress(10, 4, 0, 6, begun=time.monotonic() - 100)
+    assert progress.eta_seconds is None
+    progress.started()
+    progress.settled("completed")
+    assert 35 < progress.rate_per_hour <= 36
+    assert progress.eta_seconds is not None
+    assert 500 <= progress.eta_seconds < 510

@@ -1,0 +1,107 @@
+"""A sweep in this process: what runs, what does not, what is recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from noisebench.engine.manifest import kept_sweep
+from noisebench.engine.run import Options, run_sweep
+from noisebench.errors import InputError
+from noisebench.store.query import query
+from noisebench.trial import record
+from noisebench.trial.journal import JournalWriter
+from noisebench.trial.layout import ResultsFolder
+from tests.trials import sweep_of
+
+INLINE = Options(inline=True)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> ResultsFolder:
+    return ResultsFolder(tmp_path / "results")
+
+
+def attempts(results: ResultsFolder) -> list[tuple[str, str | None]]:
+    return query(results, "SELECT status, error_kind FROM attempts ORDER BY coalesce(ended_at, started_at)").rows()  # type: ignore[return-value]
+
+
+def test_a_second_run_starts_nothing(results: ResultsFolder) -> None:
+    sweep = sweep_of(seeds="2")
+    first = run_sweep(sweep, results, INLINE)
+    assert (first.total, first.completed, first.started, first.failed) == (2, 2, 2, 0)
+    second = run_sweep(sweep, results, INLINE)
+    assert (second.total, second.completed, second.started) == (2, 2, 0)
+    assert len(attempts(results)) == 2
+
+
+def test_two_sweeps_share_the_result_of_a_common_trial(results: ResultsFolder) -> None:
+    run_sweep(sweep_of(name="first"), results, INLINE)
+    outcome = run_sweep(sweep_of(name="second", seeds="2"), results, INLINE)
+    assert (outcome.completed, outcome.started) == (2, 1)
+
+
+@pytest.fixture
+def failing_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "failing_losses.py").write_text(
+        "def broken(logits, targets):\n    raise ValueError('this loss is broken')\n"
+        "def infinite(logits, targets):\n    return logits[:, 0] * float('inf')\n"
+    )
+    return "failing_losses"
+
+
+def test_failing_trials_fail_alone_and_resume_runs_them_again(results: ResultsFolder, failing_module: str) -> None:
+    losses = f'["{failing_module}:broken", CE, "{failing_module}:infinite"]'
+    sweep = sweep_of(losses)
+    outcome = run_sweep(sweep, results, INLINE)
+    assert (outcome.completed, outcome.failed, outcome.failed_before) == (1, 2, 0)
+    assert sorted(attempts(results), key=str) == [
+        ("completed", None), ("failed", "diverged"), ("failed", "exception")
+    ]  # fmt: skip
+    again = run_sweep(sweep, results, INLINE)
+    assert (again.started, again.failed, again.failed_before) == (0, 2, 2)
+    resumed = run_sweep(sweep, results, Options(inline=True, include_failed=True))
+    assert (resumed.started, resumed.failed) == (2, 2)
+
+
+def test_attempts_of_a_dead_driver_are_interrupted_and_run_again(results: ResultsFolder) -> None:
+    sweep = sweep_of()
+    (trial,) = sweep.trials()
+    with JournalWriter(results.journal / "test", "host") as journal:
+        journal.append(record.started("a" * 32, "test", trial, "dead", "cpu"))
+    outcome = run_sweep(sweep, results, INLINE)
+    assert outcome.completed == 1
+    assert attempts(results) == [("interrupted", "driver-lost"), ("completed", None)]
+
+
+def test_one_block_alone(results: ResultsFolder) -> None:
+    sweep = sweep_of()
+    assert run_sweep(sweep, results, Options(inline=True, block="grid")).total == 1
+    with pytest.raises(InputError, match="has no block 'gird'; known: grid"):
+        run_sweep(sweep, results, Options(inline=True, block="gird"))
+
+
+def test_one_trial_is_run_again_and_agrees_with_itself(results: ResultsFolder) -> None:
+    sweep = sweep_of(seeds="2")
+    run_sweep(sweep, results, INLINE)
+    (trial, _) = sweep.trials()
+    outcome = run_sweep(sweep, results, Options(inline=True, trial=trial.trial_id[:10]))
+    assert (outcome.total, outcome.started) == (1, 1)
+    assert len(attempts(results)) == 3
+    assert query(results, "SELECT * FROM disagreements").rows() == []
+    with pytest.raises(InputError, match="has no trial whose id starts with 'zz'"):
+        run_sweep(sweep, results, Options(inline=True, trial="zz"))
+
+
+def test_a_sweep_is_kept_as_submitted(results: ResultsFolder) -> None:
+    sweep = sweep_of(seeds="2")
+    run_sweep(sweep, results, INLINE)
+    assert kept_sweep(results, "test") == sweep
+    with pytest.raises(InputError, match="no sweep 'other' here; known: test"):
+        kept_sweep(results, "other")
+
+
+def test_progress_counts_everything(results: ResultsFolder) -> None:
+    seen = []
+    run_sweep(sweep_of(seeds="2"), results, INLINE, lambda p: seen.append((p.completed, p.running, p.pending)))
+    assert seen == [(0, 1, 1), (1, 0, 1), (1, 1, 0), (2, 0, 0)]

@@ -1,0 +1,12 @@
+"""How a machine is divided among trials."""
+
+from noisebench.engine.tune import Share, share_of
+
+
+def test_one_thread_a_trial_without_gpus() -> None:
+    assert share_of(cpus=2, gpus=0, trials_per_gpu=4) == Share(cpus=1, gpus=0, concurrent=2)
+
+
+def test_gpus_are_shared_and_cpus_divided() -> None:
+    assert share_of(cpus=16, gpus=2, trials_per_gpu=4) == Share(cpus=1.0, gpus=0.25, concurrent=8)
+    assert share_of(cpus=2, gpus=1, trials_per_gpu=4) == Share(cpus=0.5, gpus=0.25, concurrent=4)

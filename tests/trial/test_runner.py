@@ -1,0 +1,90 @@
+"""Every attempt leaves its two lines, whatever the trial does."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import torch
+
+from noisebench.errors import DataError, DivergedError
+from noisebench.spec.trial import Trial
+from noisebench.trial.journal import JournalWriter, records
+from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.measurement import Measurement, measure
+from noisebench.trial.runner import Runner
+from tests.trials import trial_of
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Callable[..., tuple[str, list[dict[str, Any]]]]:
+    def run(trial: Trial, execute: Any = measure) -> tuple[str, list[dict[str, Any]]]:
+        results = ResultsFolder(tmp_path)
+        with JournalWriter(results.journal / "test", "host") as journal:
+            runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal, execute)
+            status = runner.attempt(trial, "a" * 32)
+        return status, list(records(results.journal / "test"))
+
+    return run
+
+
+def test_a_completed_trial(attempt: Callable[..., Any], tmp_path: Path) -> None:
+    trial = trial_of()
+    status, (started, ended) = attempt(trial)
+    assert status == "completed"
+    assert (started["event"], ended["event"]) == ("started", "ended")
+    assert started["config"] == trial.as_fields()
+    assert {"torch", "python", "cleanlab"} <= set(started["versions"])
+    assert (ended["status"], ended["error_kind"], ended["trial_id"]) == ("completed", None, trial.trial_id)
+    assert 0 < ended["result"]["seconds"] <= ended["seconds"]
+    assert ended["peak_memory_mb"] > 50
+    assert len(ended["epochs"]) == 4
+    scores = pyarrow.parquet.read_table(ResultsFolder(tmp_path).scores(trial.trial_id)).to_pydict()
+    assert scores["index"] == list(range(400))
+    flagged, wrong = np.array(scores["flagged"]), np.array(scores["given_label"]) != np.array(scores["true_label"])
+    assert ended["result"]["flagged"] == flagged.sum()
+    assert ended["result"]["correct"] == (flagged & wrong).sum()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ValueError("no such thing"), "exception"),
+        (SystemExit(3), "exception"),
+        (DivergedError(4), "diverged"),
+        (DataError("MNIST is gone"), "data"),
+        (MemoryError(), "host-memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "gpu-memory"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_failed_trial(attempt: Callable[..., Any], error: BaseException, kind: str) -> None:
+    def fail(*_: object) -> Measurement:
+        raise error
+
+    status, (_, ended) = attempt(trial_of(), fail)
+    assert (status, ended["status"], ended["error_kind"]) == ("failed", "failed", kind)
+    assert type(error).__name__ in ended["error"]
+    assert "in fail" in ended["traceback"]
+    assert ended["result"] is None
+
+
+def test_an_interrupted_trial_is_no_failure(attempt: Callable[..., Any], tmp_path: Path) -> None:
+    def interrupt(*_: object) -> Measurement:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(trial_of(), interrupt)
+    (_, ended) = records(ResultsFolder(tmp_path).journal / "test")
+    assert (ended["status"], ended["error_kind"]) == ("interrupted", "cancelled")
+
+
+def test_nan_becomes_null(attempt: Callable[..., Any]) -> None:
+    def without_errors(*_: object) -> Measurement:
+        return Measurement({"f1": float("nan"), "precision": 0.0}, [], {})
+
+    _, (_, ended) = attempt(trial_of(), without_errors)
+    assert ended["result"]["f1"] is None
+    assert ended["result"]["precision"] == 0

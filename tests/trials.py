@@ -1,0 +1,42 @@
+"""Small real trials for tests: digits, few epochs."""
+
+from noisebench.spec.sweep import Sweep, parse_sweep
+from noisebench.spec.trial import Trial
+
+QUICK = "{epochs: 2, batch_size: 128}"
+
+
+def sweep_text(
+    loss: str = "CE",
+    *,
+    name: str = "test",
+    seeds: str = "1",
+    rate: str = "0.2",
+    detector: str = "{name: confident-learning, folds: 2}",
+    dataset: str = "{name: digits, samples: 400}",
+    training: str = QUICK,
+    more: str = "",
+) -> str:
+    """Return a sweep of one block; every part is YAML."""
+    return f"""\
+sweep: {name}
+blocks:
+  grid:
+    dataset: {dataset}
+    corruption: {{kind: uniform, rate: {rate}}}
+    loss: {loss}
+    detector: {detector}
+    training: {training}
+    seeds: {seeds}
+    {more}
+"""
+
+
+def sweep_of(loss: str = "CE", **parts: str) -> Sweep:
+    """Return that sweep, parsed."""
+    return parse_sweep(sweep_text(loss, **parts), "test.yaml")
+
+
+def trial_of(loss: str = "CE", **parts: str) -> Trial:
+    """Return its first trial."""
+    return next(sweep_of(loss, **parts).trials())
