@@ -1,7 +1,7 @@
 """What the database costs, beside its peers in the same run.
 
-`python benchmarks/store.py [--records N] [--trials N]` measures ingestion, then cells over many trials. Figures
-are CPU seconds over all threads.
+`python benchmarks/store.py [--records N] [--trials N]` measures ingestion, then cells over many trials.
+Figures are CPU seconds over all threads.
 """
 
 import argparse
@@ -86,10 +86,16 @@ def record_pair(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
         "log": None,
     }
     epochs = [
-        {"fold": row // 10, "epoch": row % 10, "loss": 1 / (row + 1.7), "accuracy": 0.97, "held_out_loss": 0.1}
+        {
+            "fold": row // 10,
+            "epoch": row % 10,
+            "loss": 1 / (row + 1.7),
+            "accuracy": 0.97,
+            "held_out_loss": 0.1,
+        }
         for row in range(EPOCH_ROWS)
     ]
-    result = {name: 0.9 + number % 97 / 1000 for name in METRICS}
+    result = dict.fromkeys(METRICS, 0.9 + number % 97 / 1000)
     counts = {"flagged": 6000, "correct": 5500, "wrong_labels": 6100, "samples": 60000}
     ended = {
         "event": "ended",
@@ -149,7 +155,8 @@ def million(folder: Path, trials: int) -> ResultsFolder:
             CREATE TEMP TABLE numbered AS
                 SELECT *, row_number() OVER (ORDER BY value) - 1 AS config_number FROM configs;
             INSERT INTO trial_seeds
-                SELECT md5(config_id || seed)[:16], config_id, seed FROM configs, range({SEEDS}) AS seeds(seed);
+                SELECT md5(config_id || seed)[:16], config_id, seed
+                FROM configs, range({SEEDS}) AS seeds(seed);
             INSERT INTO results BY NAME
                 SELECT
                     trial_id, md5_number_lower(trial_id) AS trial_key, md5(trial_id) AS attempt_id, config_id,
@@ -168,7 +175,9 @@ def million(folder: Path, trials: int) -> ResultsFolder:
 # The cells over one table that has every key beside every number: nothing to join.
 FLAT = """
 CREATE TABLE flat AS
-SELECT sweep, block, seeds_asked, position, family_id, value, results.* EXCLUDE (trial_key, attempt_id, ended_at)
+SELECT
+    sweep, block, seeds_asked, position, family_id, value,
+    results.* EXCLUDE (trial_key, attempt_id, ended_at)
 FROM results JOIN sweep_trials USING (trial_id) JOIN configs ON configs.config_id = results.config_id
 """
 FLAT_CELLS = """
@@ -200,7 +209,8 @@ def selection(results: ResultsFolder) -> dict[str, tuple[float, float]]:
     """Return the CPU seconds of each view, and of the same aggregates over the flat table."""
     metrics = [name for (name,) in query(results, "SELECT name FROM metrics").rows()]
     cells = ", ".join(
-        f"{{'mean': avg({name}), 'std': stddev_samp({name}), 'n': count({name})}} AS {name}" for name in metrics
+        f"{{'mean': avg({name}), 'std': stddev_samp({name}), 'n': count({name})}} AS {name}"
+        for name in metrics
     )
     peers = {"cells": (CELLS, FLAT_CELLS), "best_cells": (BEST_CELLS, FLAT_BEST_CELLS)}
     with duckdb.connect(results.database) as connection:

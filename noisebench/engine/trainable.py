@@ -12,7 +12,6 @@ from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.runner import Runner, choose_device
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
@@ -32,6 +31,9 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         execute: str | None,
     ) -> None:
         """Open this process's journal file; called once an actor."""
+        # The driver imports this module too, and can do without torch's time and memory.
+        from noisebench.trial.runner import Runner, choose_device
+
         self._config = config
         folder = ResultsFolder(Path(results))
         more = {} if execute is None else {"execute": reference.load(execute)}

@@ -90,14 +90,13 @@ def _build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport
 def _take_in(results: ResultsFolder, local: Path) -> IngestReport:
     with database.writer(local) as connection:
         taken = _taken(connection)
+        manifests, journals = lines.manifests(results, taken), lines.journals(results, taken)
         staging = Staging(connection)
-        manifests = lines.manifests(results, taken)
         for source in manifests:
             _take_in_manifest(connection, staging, source)
-        journals = lines.journals(results, taken)
-        for source in journals:
-            _take_in_journal(connection, staging, source)
+        ends = [_take_in_journal(staging, source) for source in journals]
         staging.flush()
+        _mark(connection, manifests + journals, [source.size for source in manifests] + ends)
         if manifests:
             connection.execute(statements.statement("merge/forget"))
     return IngestReport(len(manifests) + len(journals), staging.taken, tuple(staging.skipped), rewritten=True)
@@ -109,20 +108,28 @@ def _take_in_manifest(connection: duckdb.DuckDBPyConnection, staging: Staging, s
     connection.execute("DELETE FROM skipped_lines WHERE file = ?", [source.file])
     for position, line in enumerate(source.lines()):
         staging.add_sweep_trial(line, sweep, position)
-    _mark(connection, source, source.size)
 
 
-def _take_in_journal(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source) -> None:
+def _take_in_journal(staging: Staging, source: Source) -> int:
+    """Stage what the journal gained; return the byte behind it."""
     end = source.start
     for line in source.lines():
         staging.add_record(line)
         end = line.byte + len(line.text)
-    _mark(connection, source, end)
+    return end
 
 
-def _mark(connection: duckdb.DuckDBPyConnection, source: Source, end: int) -> None:
-    connection.execute("DELETE FROM ingested_files WHERE file = ?", [source.file])
-    connection.execute("INSERT INTO ingested_files VALUES (?, ?, ?)", [source.file, end, source.modified_ns])
+def _mark(connection: duckdb.DuckDBPyConnection, sources: list[Source], ends: list[int]) -> None:
+    files = [source.file for source in sources]
+    times = [source.modified_ns for source in sources]
+    connection.execute(
+        "DELETE FROM ingested_files WHERE list_contains($files::VARCHAR[], file)", {"files": files}
+    )
+    connection.execute(
+        "INSERT INTO ingested_files"
+        " SELECT unnest($files::VARCHAR[]), unnest($ends::BIGINT[]), unnest($times::BIGINT[])",
+        {"files": files, "ends": ends, "times": times},
+    )
 
 
 def _taken(connection: duckdb.DuckDBPyConnection) -> Taken:

@@ -14,7 +14,6 @@ from noisebench.store.ingest import ingest
 from noisebench.trial.layout import ResultsFolder
 
 
-
 @dataclass(frozen=True)
 class Snapshot:
     """An open snapshot; `age_seconds` is how old it is where it could not be refreshed, else None."""

@@ -14,10 +14,7 @@ Row = dict[str, Any]
 # What reading a line of the wrong shape raises; Arrow's own errors are among ValueError and TypeError.
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError)
 
-# The deviation of larger numbers leaves what a float can hold; DuckDB then refuses the whole query.
-_LARGEST = 1e150
-
-_STATUSES = ("completed", "failed", "interrupted")
+STATUSES = ("completed", "failed", "interrupted")
 _TEXT, _WHOLE, _REAL, _MOMENT = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us")
 
 
@@ -98,16 +95,18 @@ def start_row(record: Row) -> Row:
 
 
 def end_row(record: Row, ordinal: int) -> Row:
-    """Return the row of `ENDS` that an `ended` record makes; `ordinal` tells it from the others of a batch."""
+    """Return the row of `ENDS` that an `ended` record makes; `ordinal` is its place in its batch."""
     status = record["status"]
-    if status not in _STATUSES:
-        raise ValueError(f"status is {status!r}, not one of {', '.join(_STATUSES)}")
-    row = {**record, "ended_at": _moment(record["ended_at"]), "ordinal": ordinal, "result": None, "epochs": None}
-    if status == "completed":
-        measured = {"seconds": record.get("seconds"), **record["result"]}
-        row["result"] = {name: _finite(value) for name, value in measured.items()}
-        row["epochs"] = [_epoch(epoch) for epoch in record.get("epochs") or ()]
-    return row
+    if status not in STATUSES:
+        raise ValueError(f"status is {status!r}, not one of {', '.join(STATUSES)}")
+    if status == "completed" and record["result"] is None:
+        raise ValueError("completed without a result")
+    return {
+        **record,
+        "ended_at": _moment(record["ended_at"]),
+        "ordinal": ordinal,
+        "epochs": [_epoch(epoch) for epoch in record.get("epochs") or ()],
+    }
 
 
 def sweep_trial_row(record: Row, sweep: str, position: int) -> Row:
@@ -135,10 +134,6 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} has no time zone")
     return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not abs(value) < _LARGEST else value
 
 
 def _epoch(epoch: Row) -> Row:

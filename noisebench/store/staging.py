@@ -1,20 +1,22 @@
 """Lines gathered into batches for the database."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from noisebench.store import records, statements
+from noisebench.store import ends, records, statements
 from noisebench.store.configs import described
 from noisebench.store.lines import Line
 from noisebench.store.records import Row
 
 # Of text; the rows made of it take several times as much memory.
-_BATCH_BYTES = 16_000_000
+_BATCH_BYTES = 32_000_000
 _KEPT_CHARACTERS = 500
+_ENDED = re.compile(rb'\{\s*"event"\s*:\s*"ended"')
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,21 @@ class Staging:
         """Stage one line of a journal; an empty one closes off what a failed write left, and is nothing."""
         if line.text == b"\n":
             return
+        if _ENDED.match(line.text):  # by far the longest lines; they are read all at once
+            self._ends.append(line)
+            self._count(line)
+            return
         try:
             record = records.parsed(line.text)
-            event = record.get("event")
-            if event == "started":
-                row = records.start_row(record)
-                self._describe(row["config_id"], record["config"])
-                self._stage(self._starts, line, row)
-            elif event == "ended":
-                self._stage(self._ends, line, records.end_row(record, len(self._ends)))
-            else:
-                raise ValueError(f"event is {event!r}, neither 'started' nor 'ended'")
+            if record["event"] != "started":
+                raise ValueError(f"no line begins with event {record['event']!r}")
+            row = records.start_row(record)
+            self._describe(row["config_id"], record["config"])
         except records.MALFORMED as error:
             self._skip(line, error)
+        else:
+            self._starts.append((line, row))
+            self._count(line)
 
     def add_sweep_trial(self, line: Line, sweep: str, position: int) -> None:
         """Stage line `position` of a sweep's manifest."""
@@ -60,16 +64,18 @@ class Staging:
             record = records.parsed(line.text)
             row = records.sweep_trial_row(record, sweep, position)
             self._describe(row["config_id"], record["config"])
-            self._stage(self._sweep_trials, line, row)
         except records.MALFORMED as error:
             self._skip(line, error)
+        else:
+            self._sweep_trials.append((line, row))
+            self._count(line)
 
     def flush(self) -> None:
         """Take everything staged into the tables."""
         tables = {
             "new_configs": records.table(self._configs, records.CONFIGS),
             "new_starts": self._table(self._starts, records.STARTS),
-            "new_ends": self._table(self._ends, records.ENDS),
+            "new_ends": self._ended(),
             "new_sweep_trials": self._table(self._sweep_trials, records.SWEEP_TRIALS),
         }
         for name, table in tables.items():
@@ -85,7 +91,7 @@ class Staging:
     def _clear(self) -> None:
         self._configs: list[Row] = []
         self._starts: list[tuple[Line, Row]] = []
-        self._ends: list[tuple[Line, Row]] = []
+        self._ends: list[Line] = []
         self._sweep_trials: list[tuple[Line, Row]] = []
         self._unreadable: list[tuple[str, int, str, str]] = []
         self._bytes = 0
@@ -97,11 +103,26 @@ class Staging:
             self._configs.append(row)
             self._described.add(config_id)
 
-    def _stage(self, rows: list[tuple[Line, Row]], line: Line, row: Row) -> None:
-        rows.append((line, row))
+    def _count(self, line: Line) -> None:
         self._bytes += len(line.text)
         if self._bytes > _BATCH_BYTES:
             self.flush()
+
+    def _ended(self) -> pa.Table:
+        """Return the staged ends as a table: at once, or one by one where that finds anything unusual."""
+        try:
+            table = ends.table([line.text for line in self._ends])
+        except records.MALFORMED:
+            return self._table(list(self._ended_rows()), records.ENDS)
+        self.taken += table.num_rows
+        return table
+
+    def _ended_rows(self) -> Iterator[tuple[Line, Row]]:
+        for ordinal, line in enumerate(self._ends):
+            try:
+                yield line, records.end_row(records.parsed(line.text), ordinal)
+            except records.MALFORMED as error:
+                self._skip(line, error)
 
     def _table(self, staged: list[tuple[Line, Row]], schema: pa.Schema) -> pa.Table:
         """Return the staged rows as a table, without those that do not fit it."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from results_folder import Folder
+
+from tests.store.results_folder import Folder
 
 
 @pytest.fixture

@@ -89,7 +89,9 @@ def ended(trial: Trial, attempt: str, at: int = 10, f1: float | None = 0.9, **ch
     }
 
 
-def unsuccessful(trial: Trial, attempt: str, at: int = 10, status: str = "failed", **changes: Any) -> dict[str, Any]:
+def unsuccessful(
+    trial: Trial, attempt: str, at: int = 10, status: str = "failed", **changes: Any
+) -> dict[str, Any]:
     """Return an `ended` record of an attempt that did not complete."""
     kind = "exception" if status == "failed" else "node-lost"
     plain = {"status": status, "error_kind": kind, "error": "boom", "result": None, "epochs": []}
@@ -120,7 +122,9 @@ class Folder:
                 stream.write(record if isinstance(record, bytes) else json.dumps(record).encode() + b"\n")
         return path
 
-    def manifest(self, blocks: dict[str, Iterable[Trial]], seeds_asked: int = 2, sweep: str = "paper") -> Path:
+    def manifest(
+        self, blocks: dict[str, Iterable[Trial]], seeds_asked: int = 2, sweep: str = "paper"
+    ) -> Path:
         """Write a sweep's manifest."""
         path = self.results.manifest(sweep)
         path.parent.mkdir(parents=True, exist_ok=True)

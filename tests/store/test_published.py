@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from results_folder import Folder, started, trial
 
 from noisebench.errors import InputError
 from noisebench.store.published import load_published
 from noisebench.store.query import query
+from tests.store.results_folder import Folder, started, trial
 
 HEADER = "source,dataset,corruption,eta,detector,loss,parameter,value,delay,metric,mean,std,seeds,decimals"
 
@@ -18,7 +18,22 @@ def test_published_numbers_replace_what_was_loaded(folder: Folder, tmp_path: Pat
     for _ in range(2):
         load_published(folder.results, csv)
     folder.journal(started(trial(), "a"))
-    expected = ("table4", "CIFAR-100N", "human", None, "confident-learning", "CE", None, None, 0, "f1", 0.6, 0.01, 5, 3)
+    expected = (
+        "table4",
+        "CIFAR-100N",
+        "human",
+        None,
+        "confident-learning",
+        "CE",
+        None,
+        None,
+        0,
+        "f1",
+        0.6,
+        0.01,
+        5,
+        3,
+    )
     assert query(folder.results, "FROM published").rows() == [expected]
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from results_folder import Folder, ended, started, trial
 
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.store.ingest import ingest
 from noisebench.store.query import named, named_queries, query
+from tests.store.results_folder import Folder, ended, started, trial
 
 
 def test_an_answer_has_columns_and_rows(folder: Folder) -> None:
@@ -31,7 +31,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return folder
 
 
-READS = ["FROM metrics", "SHOW TABLES", "DESCRIBE runs", "SUMMARIZE runs", "EXPLAIN FROM runs", "PIVOT metrics ON name"]
+READS = [
+    "FROM metrics",
+    "SHOW TABLES",
+    "DESCRIBE runs",
+    "SUMMARIZE runs",
+    "EXPLAIN FROM runs",
+    "PIVOT metrics ON name",
+]
 
 
 @pytest.mark.parametrize("sql", READS)
@@ -118,7 +125,9 @@ def test_every_named_query_answers(folder: Folder, name: str) -> None:
 
 def test_named_queries_say_what_they_answer() -> None:
     known = named_queries()
-    assert {"best_cells", "cells", "cost", "failures", "progress", "disagreements", "skipped_lines"} <= set(known)
+    assert {"best_cells", "cells", "cost", "failures", "progress", "disagreements", "skipped_lines"} <= set(
+        known
+    )
     assert all(text.endswith(".") for text in known.values())
     with pytest.raises(InputError, match="no query is named 'best'; known: best_cells, cells"):
         named("best")

@@ -1,8 +1,7 @@
 """The tables and views as they describe themselves."""
 
-from results_folder import Folder
-
 from noisebench.store.schema import schema
+from tests.store.results_folder import Folder
 
 
 def test_every_table_and_view_says_what_a_row_is(folder: Folder) -> None:
@@ -20,4 +19,6 @@ def test_columns_stand_in_order_with_type_and_comment(folder: Folder) -> None:
     assert [column.name for column in columns[-4:]] == ["metric", "mean", "std", "n"]
     eta = next(column for column in columns if column.name == "eta")
     assert eta.type == "DOUBLE"
-    assert eta.comment == "the rate of wrong labels asked for, in [0, 1); NULL where nobody asked (human labels)"
+    assert (
+        eta.comment == "the rate of wrong labels asked for, in [0, 1); NULL where nobody asked (human labels)"
+    )

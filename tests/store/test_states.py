@@ -1,10 +1,10 @@
 """What records say about sweeps and trials."""
 
 import pytest
-from results_folder import Folder, ended, started, trial, unsuccessful
 
 from noisebench.errors import InputError
 from noisebench.store import states
+from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
 COMPLETED, FAILED, INTERRUPTED, RUNNING, STALE, PENDING, ELSEWHERE = (trial(seed=seed) for seed in range(7))
 
@@ -12,19 +12,29 @@ COMPLETED, FAILED, INTERRUPTED, RUNNING, STALE, PENDING, ELSEWHERE = (trial(seed
 @pytest.fixture
 def sweep(folder: Folder) -> Folder:
     """A sweep with one trial in each state."""
-    folder.manifest({"table": [COMPLETED, FAILED, INTERRUPTED, RUNNING, STALE, PENDING], "again": [COMPLETED, ELSEWHERE]})
+    folder.manifest(
+        {"table": [COMPLETED, FAILED, INTERRUPTED, RUNNING, STALE, PENDING], "again": [COMPLETED, ELSEWHERE]}
+    )
     folder.journal(
         *(started(COMPLETED, "a0"), unsuccessful(COMPLETED, "a0", status="interrupted")),
-        *(started(COMPLETED, "a1", at=20, device="cuda:0 NVIDIA V100"), ended(COMPLETED, "a1", at=30, seconds=1800.0)),
+        *(
+            started(COMPLETED, "a1", at=20, device="cuda:0 NVIDIA V100"),
+            ended(COMPLETED, "a1", at=30, seconds=1800.0),
+        ),
         *(started(COMPLETED, "a2", at=40), unsuccessful(COMPLETED, "a2", at=50)),
         *(started(FAILED, "b0"), unsuccessful(FAILED, "b0", status="interrupted")),
-        *(started(FAILED, "b1", at=20), unsuccessful(FAILED, "b1", at=30, error_kind="diverged", error="no loss")),
+        *(
+            started(FAILED, "b1", at=20),
+            unsuccessful(FAILED, "b1", at=30, error_kind="diverged", error="no loss"),
+        ),
         *(started(INTERRUPTED, "c0"), unsuccessful(INTERRUPTED, "c0")),
         *(started(INTERRUPTED, "c1", at=20), unsuccessful(INTERRUPTED, "c1", at=30, status="interrupted")),
         *(started(RUNNING, "d0"), unsuccessful(RUNNING, "d0")),
         *(started(RUNNING, "d1", at=20, worker="fresh"), started(STALE, "e0", at=10, worker="stale")),
     )
-    folder.journal(started(ELSEWHERE, "f0", sweep="other"), ended(ELSEWHERE, "f0", sweep="other"), sweep="other")
+    folder.journal(
+        started(ELSEWHERE, "f0", sweep="other"), ended(ELSEWHERE, "f0", sweep="other"), sweep="other"
+    )
     return folder
 
 
@@ -103,7 +113,9 @@ def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) 
         ("first", "BL", "gamma", 0.1, 0.9, 1, 5, 1),
         ("first", "CE", None, None, 0.8, 1, 5, 2),
     ]
-    with pytest.raises(InputError, match="no table can be made of metric 'samples'; known: precision, recall, f1"):
+    with pytest.raises(
+        InputError, match="no table can be made of metric 'samples'; known: precision, recall, f1"
+    ):
         states.table_cells(folder.results, "paper", "samples")
 
 
@@ -122,7 +134,7 @@ def test_a_trials_record_is_found_by_the_start_of_its_id(sweep: Folder) -> None:
 def test_a_prefix_of_none_or_several_trials_is_refused(sweep: Folder) -> None:
     with pytest.raises(InputError, match="has an id that starts with 'xyz'"):
         states.trial_record(sweep.results, "xyz")
-    with pytest.raises(InputError, match="several trials start with ''.*give more digits"):
+    with pytest.raises(InputError, match=r"several trials start with ''.*give more digits"):
         states.trial_record(sweep.results, "")
 
 

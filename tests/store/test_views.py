@@ -1,13 +1,14 @@
 """Selection, ranking, aggregation in SQL, against numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from results_folder import Folder, ended, started, trial
 
-from noisebench.spec.trial import Trial
+from noisebench.spec.trial import Component, Trial
 from noisebench.store.query import query
+from tests.store.results_folder import Folder, ended, started, trial
 
 
 def complete(folder: Folder, *results: tuple[Trial, dict[str, Any]]) -> None:
@@ -38,7 +39,9 @@ def test_one_seed_has_no_deviation(folder: Folder) -> None:
 
 
 def test_missing_values_count_neither_in_mean_nor_n(folder: Folder) -> None:
-    complete(folder, (trial(seed=0), {"f1": 0.5}), (trial(seed=1), {"f1": None}), (trial(seed=2), {"f1": math.nan}))
+    complete(
+        folder, (trial(seed=0), {"f1": 0.5}), (trial(seed=1), {"f1": None}), (trial(seed=2), {"f1": math.nan})
+    )
     assert rows(folder, "SELECT mean, n FROM cells WHERE metric = 'f1'") == [(0.5, 1)]
 
 
@@ -108,21 +111,22 @@ def test_a_lone_loss_is_the_best(folder: Folder) -> None:
 
 
 def test_a_block_reads_its_own_trials_alone(folder: Folder) -> None:
-    """The same trials in two sweeps, a parameter swept in one block and fixed in another, fewer seeds in one."""
+    """The same trials in two sweeps; a parameter swept in one block, fixed in another; fewer seeds."""
     swept = [trial("GCE", seed, q=q) for q in (0.3, 0.7) for seed in (0, 1)]
     folder.manifest({"swept": swept, "fixed": [each for each in swept if each.loss["q"] == 0.3]})
     folder.manifest({"one seed": swept[:1]}, seeds_asked=1, sweep="other")
     complete(folder, *((each, {"f1": f1}) for each, f1 in zip(swept, (0.5, 0.6, 0.8, 0.9), strict=True)))
-    found = rows(
-        folder,
-        "SELECT sweep, block, value, round(mean, 9), n, seeds_asked FROM best_cells WHERE metric = 'f1' ORDER BY 1, 2",
-    )
+    columns = "sweep, block, value, round(mean, 9), n, seeds_asked"
+    found = rows(folder, f"SELECT {columns} FROM best_cells WHERE metric = 'f1' ORDER BY sweep, block")
     assert found == [
         ("other", "one seed", 0.3, 0.5, 1, 1),
         ("paper", "fixed", 0.3, 0.55, 2, 2),
         ("paper", "swept", 0.7, 0.85, 2, 2),
     ]
-    assert rows(folder, "SELECT value, n FROM cells WHERE metric = 'f1' ORDER BY value") == [(0.3, 2), (0.7, 2)]
+    assert rows(folder, "SELECT value, n FROM cells WHERE metric = 'f1' ORDER BY value") == [
+        (0.3, 2),
+        (0.7, 2),
+    ]
     assert rows(folder, "SELECT count(*) FROM runs") == [(4,)]
 
 
@@ -135,10 +139,6 @@ def test_every_number_of_results_is_a_metric(folder: Folder) -> None:
 
 
 def test_a_subset_of_a_data_set_is_named(folder: Folder) -> None:
-    from dataclasses import replace
-
-    from noisebench.spec.trial import Component
-
     subset = replace(trial(), dataset=Component.of("MNIST", samples=3000), corruption=Component.of("human"))
     complete(folder, (subset, {"f1": 0.5}))
     assert rows(folder, "SELECT dataset, corruption, eta FROM trials") == [("MNIST:3000", "human", None)]

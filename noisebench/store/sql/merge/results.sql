@@ -1,12 +1,29 @@
 -- Takes the staged completions into results, later_results and epochs.
 -- A trial's first completed attempt, by the time it ended, is its result; reading order changes nothing.
 CREATE OR REPLACE TEMP TABLE completions AS
-SELECT DISTINCT ON (attempt_id)
-    trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, ordinal, unnest(result)
-FROM new_ends
-LEFT JOIN trial_seeds USING (trial_id)
-WHERE status = 'completed'
-ORDER BY attempt_id, ended_at;
+WITH first AS (
+    SELECT DISTINCT ON (attempt_id) trial_id, attempt_id, ended_at, ordinal, seconds AS taken, result
+    FROM new_ends
+    WHERE status = 'completed'
+    ORDER BY attempt_id, ended_at
+), measured AS (
+    SELECT ordinal, unnest(struct_update(result, seconds := coalesce(result.seconds, taken))) FROM first
+), bounded AS (
+    -- The deviation of larger numbers leaves what a DOUBLE can hold, and cells would fail whole.
+    SELECT
+        ordinal, noise_hash, guard,
+        if(
+            abs(COLUMNS(* EXCLUDE (ordinal, noise_hash, guard))) < 1e150,
+            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard)),
+            NULL
+        )
+    FROM measured
+)
+SELECT
+    trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, bounded.*
+FROM bounded
+JOIN first USING (ordinal)
+LEFT JOIN trial_seeds USING (trial_id);
 
 CREATE OR REPLACE TEMP TABLE contenders AS
 WITH attempted AS (

@@ -1,0 +1,137 @@
+"""Wall time for each no-op trial, end to end, beside bare Ray Tune with the same settings in the same run.
+
+Ours leaves two journal lines a trial (one fsynced), a heartbeat, a DuckDB database; the peer is a reused
+class trainable that returns the same numbers. Runs alternate; the medians are compared.
+`python benchmarks/orchestration.py [--trials 2000] [--runs 3]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BOUND = 1.3
+MEMORY_BOUND_MB = 500
+ROOT = Path(__file__).resolve().parents[1]
+
+SWEEP = """\
+sweep: no-op
+blocks:
+  grid:
+    dataset: digits
+    corruption: {{kind: uniform, rate: 0.2}}
+    loss: CE
+    seeds: {trials}
+"""
+
+
+def ours(trials: int, cpus: int) -> dict[str, float]:
+    """Run the sweep of no-op trials through `run_sweep`; seconds from the start of Tune's work to the end."""
+    from noisebench.engine.run import Options, run_sweep
+    from noisebench.spec.sweep import parse_sweep
+    from noisebench.store.query import query
+    from noisebench.trial.layout import ResultsFolder
+
+    with tempfile.TemporaryDirectory(prefix="noisebench-bench-") as folder:
+        results = ResultsFolder(Path(folder))
+        options = Options(cpus=cpus, execute="benchmarks.noop:execute")
+        begun = time.perf_counter()
+        outcome = run_sweep(parse_sweep(SWEEP.format(trials=trials), "no-op.yaml"), results, options)
+        seconds = time.perf_counter() - begun
+        assert outcome.completed == trials, outcome
+        ((rows,),) = query(results, "SELECT count(*) FROM runs").rows()
+        assert rows == trials, rows
+    return {"seconds": seconds, "memory_mb": _peak_memory_mb()}
+
+
+def bare(trials: int, cpus: int) -> dict[str, float]:
+    """Run as many trials through bare Ray Tune: class trainable, reused actors, no callbacks."""
+    import ray
+    from ray import tune
+
+    from noisebench.engine.local import local_ray
+    from noisebench.engine.tune import TUNE_ENVIRONMENT
+
+    class NoOp(tune.Trainable):  # type: ignore[misc]
+        def setup(self, config: dict[str, int]) -> None:
+            self.seed = config["seed"]
+
+        def reset_config(self, new_config: dict[str, int]) -> bool:
+            self.seed = new_config["seed"]
+            return True
+
+        def step(self) -> dict[str, float | bool]:
+            return {"f1": (self.seed % 97) / 97, "done": True}
+
+        def save_checkpoint(self, checkpoint_dir: str) -> dict[str, object]:
+            return {}
+
+    begun = time.perf_counter()
+    os.environ.update(TUNE_ENVIRONMENT)
+    with local_ray(cpus, 0) as scratch:
+        found = tune.Tuner(
+            tune.with_resources(NoOp, tune.PlacementGroupFactory([{"CPU": 1}])),
+            param_space={"seed": tune.grid_search(list(range(trials)))},
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=cpus),
+            run_config=tune.RunConfig(name="bare", storage_path=str(scratch), verbose=0, callbacks=[]),
+        ).fit()
+        assert len(found) == trials
+        assert found.num_errors == 0
+    assert not ray.is_initialized()
+    return {"seconds": time.perf_counter() - begun, "memory_mb": _peak_memory_mb()}
+
+
+def _peak_memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _in_a_process_of_its_own(what: str, trials: int, cpus: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--only", what, "--trials", str(trials), "--cpus", str(cpus)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def main() -> None:
+    """Print both medians, their ratio, the driver's memory; each with its verdict."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--cpus", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", choices=["ours", "bare"], help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.only:
+        print(json.dumps({"ours": ours, "bare": bare}[given.only](given.trials, given.cpus)))
+        return
+    runs: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+    for number in range(given.runs):
+        for what, found in runs.items():
+            found.append(_in_a_process_of_its_own(what, given.trials, given.cpus))
+            print(f"run {number + 1} {what}: {found[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
+    medians = {what: statistics.median(run["seconds"] for run in found) for what, found in runs.items()}
+    ratio = medians["ours"] / medians["bare"]
+    memory = max(run["memory_mb"] for run in runs["ours"])
+    each = {what: 1000 * seconds / given.trials for what, seconds in medians.items()}
+    print(
+        f"{given.trials} no-op trials, {given.cpus} at a time, median of {given.runs}: "
+        f"{each['ours']:.1f} ms a trial, bare Ray Tune {each['bare']:.1f} ms, "
+        f"ratio {ratio:.2f} (at most {BOUND}): {'ok' if ratio <= BOUND else 'short'}"
+    )
+    print(
+        f"driver's peak memory at {given.trials} trials: {memory:.0f} MB (under {MEMORY_BOUND_MB}): "
+        f"{'ok' if memory < MEMORY_BOUND_MB else 'short'}"
+    )
+
+
+if __name__ == "__main__":
+    main()

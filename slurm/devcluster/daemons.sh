@@ -1,0 +1,69 @@
+# The daemons of one cluster: munge, database, accounting, controller, one slurmd a node.
+# shellcheck shell=bash
+
+start_munge() {
+  # --force: it would have everybody reach the socket, and the folder is private.
+  daemon munged munged --force --foreground --num-threads=2 --key-file="$D/munge/key" --socket="$D/munge/sock" \
+    --pid-file="$D/run/munged.pid" --seed-file="$D/munge/seed" --log-file="$D/log/munged.log"
+  await munged 10 test -S "$D/munge/sock"
+}
+
+start_database() { # PORT: the controller's; the database's is the second after it
+  mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$D/mysql" --skip-test-db --skip-name-resolve \
+    --auth-root-authentication-method=normal >"$D/log/mariadb-install-db.log" 2>&1 ||
+    die 3 "mariadb-install-db failed: $(tail -n 5 "$D/log/mariadb-install-db.log")"
+  daemon mariadbd mariadbd --no-defaults --user="$(id -un)" --datadir="$D/mysql" --init-file="$D/mysql.init" \
+    --bind-address=127.0.0.1 --port=$(($1 + 2)) --skip-name-resolve \
+    --socket="$D/run/mysql.sock" --pid-file="$D/run/mariadbd.pid"
+  await mariadbd 30 answers $(($1 + 2))
+}
+
+start_accounting() {
+  daemon slurmdbd slurmdbd -D
+  await slurmdbd 30 sacctmgr --noheader list cluster
+  sacctmgr --immediate add cluster devcluster >"$D/log/sacctmgr.log" 2>&1 ||
+    die 3 "sacctmgr cannot add the cluster: $(cat "$D/log/sacctmgr.log")"
+}
+
+start_controller() { # [OPTION]
+  daemon slurmctld slurmctld -D "$@"
+  await slurmctld 30 controller_answers
+}
+
+controller_answers() { scontrol ping 2>/dev/null | grep -q "is UP"; }
+
+start_node() { # I
+  # shellcheck disable=SC2046 # on_host prints words
+  SLURMD_NODENAME=node$1 daemon "slurmd-node$1" $(on_host "$1") slurmd -D -N "node$1"
+}
+
+all_idle() { [[ $(sinfo --noheader --Node --partition=main --states=idle | wc -l) == "$1" ]]; } # NODES
+
+back_in_service() { # I
+  local state
+  state=$(sinfo --noheader --nodes="node$1" --partition=main --format=%T)
+  # A node that was down for another reason than its silence stays down until it is told otherwise.
+  [[ $state != down ]] || scontrol update NodeName="node$1" State=RESUME
+  [[ $state =~ ^(idle|mixed|allocated)$ ]]
+}
+
+# A step that outlives its task would report a failed job, so it dies before the task: daemon, steps, tasks.
+kill_node() { # I
+  local daemon steps tasks
+  mapfile -t daemon < <(pid_of "slurmd-node$1")
+  mapfile -t tasks < <(node_processes "$1")
+  mapfile -t steps < <(parent_steps "${tasks[@]}")
+  end_now "${daemon[@]}" "${steps[@]}" "${tasks[@]}"
+}
+
+node_processes() { # I: print the ids of the tasks that Slurm started on it
+  comm -12 <(with_environment "SLURM_CONF=$SLURM_CONF" | sort) <(with_environment "SLURMD_NODENAME=node$1" | sort)
+}
+
+parent_steps() { # PID...: print the ids of the slurmstepds above them
+  local task parent
+  for task; do
+    parent=$(sed -n 's/^PPid:\t//p' "/proc/$task/status" 2>/dev/null) || continue
+    [[ $(cat "/proc/$parent/comm" 2>/dev/null) != slurmstepd ]] || echo "$parent"
+  done | sort -u
+}

@@ -1,0 +1,66 @@
+# The nodes as hosts: each a network namespace with its own address, hostname and cable, where root may make them.
+# shellcheck shell=bash
+
+may_isolate() {
+  # The trial bridge is made in a namespace of its own, so that it leaves nothing behind.
+  ((EUID == 0)) && command -v ip nsenter >/dev/null && unshare --net --uts ip link add trial type bridge 2>/dev/null
+}
+
+make_network() { # NODES
+  local i
+  claim_subnet
+  for ((i = 1; i <= $1; i++)); do
+    make_host "$i"
+  done
+}
+
+claim_subnet() {
+  local i bridge
+  for ((i = 0; i < 256; i++)); do
+    bridge=devcluster$i
+    [[ -z $(ip -4 route show root "10.77.$i.0/24") ]] || continue
+    # Of two clusters raised at once, only one can make the bridge of this name.
+    ip link add "$bridge" type bridge 2>/dev/null || continue
+    echo "$bridge" >"$D/bridge"
+    echo "10.77.$i" >"$D/subnet"
+    ip addr add "10.77.$i.1/24" dev "$bridge"
+    ip link set "$bridge" up
+    return
+  done
+  die 3 "all subnets of 10.77.0.0/16 are taken; the nodes need one"
+}
+
+make_host() { # I
+  local pid
+  daemon "host$1" unshare --net --uts sh -c "hostname node$1; ip link set lo up; exec sleep infinity"
+  await "host$1" 10 host_is_ready "$1"
+  pid=$(pid_of "host$1")
+  ip link add "$(cable "$1")" type veth peer name eth0 netns "$pid"
+  ip link set "$(cable "$1")" master "$(cat "$D/bridge")" up
+  nsenter --target "$pid" --net ip addr add "$(cat "$D/subnet").$((100 + $1))/24" dev eth0
+  nsenter --target "$pid" --net ip link set eth0 up
+}
+
+# Its last step: before that the process may still stand in the machine's own namespaces.
+host_is_ready() { [[ $(cat "/proc/$(pid_of "host$1")/comm") == sleep ]]; } # I
+
+cable() { echo "$(cat "$D/bridge")n$1"; } # I: print the name of its end at the bridge
+
+set_cable() { # I up|down
+  [[ -e $D/bridge ]] || die 3 "the nodes share this machine's network, so there is no cable to node$1; raise the cluster as root"
+  ip link set "$(cable "$1")" "$2"
+}
+
+on_host() { # I: print the words that carry a command to the node
+  [[ ! -e $D/bridge ]] || echo "nsenter --target $(pid_of "host$1") --net --uts"
+}
+
+remove_network() {
+  local i
+  [[ -e $D/bridge ]] || return 0
+  for ((i = 1; i <= $(cat "$D/nodes"); i++)); do
+    ip link del "$(cable "$i")" 2>/dev/null || true
+    stop "host$i"
+  done
+  ip link del "$(cat "$D/bridge")"
+}

@@ -1,0 +1,52 @@
+# Processes, known by the environment they were started with: never by name, never by a pid that may be stale.
+# shellcheck shell=bash
+
+with_environment() { # NAME=VALUE: print the ids of the processes started with it
+  # grep complains of each process that ends under its eyes or belongs to somebody else.
+  { grep -lzxsF -- "$1" /proc/[0-9]*/environ || true; } | cut -d/ -f3
+}
+
+pid_of() { with_environment "DEVCLUSTER_DAEMON=$1@$D"; } # DAEMON
+
+daemon() { # NAME COMMAND...: start it apart from this shell and its terminal
+  local name=$1
+  shift
+  DEVCLUSTER_DAEMON=$name@$D setsid "$@" </dev/null >>"$D/log/$name.log" 2>&1 &
+}
+
+gone() { # PID...
+  local pid
+  for pid; do
+    # A process whose parent never asks after it stays a zombie, which is gone as well.
+    ! grep -qs '^State:.[^Z]' "/proc/$pid/status" || return 1
+  done
+}
+
+try() { # SECONDS COMMAND...: repeat until it succeeds
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS <= end)) || return 1
+    sleep 0.1
+  done
+}
+
+await() { # DAEMON SECONDS COMMAND...: the same, or die with what the daemon said last
+  local name=$1
+  shift
+  try "$@" || die 3 "$name does not come up; it said last:"$'\n'"$(tail -n 5 "$D/log/$name.log")"
+}
+
+stop() { # DAEMON: end it, by force if it takes too long
+  local pids
+  mapfile -t pids < <(pid_of "$1")
+  ((${#pids[@]})) || return 0
+  kill "${pids[@]}" 2>/dev/null || true
+  try 10 gone "${pids[@]}" || end_now "${pids[@]}"
+}
+
+end_now() { # PID...
+  (($#)) || return 0
+  kill -KILL "$@" 2>/dev/null || true
+  try 10 gone "$@" || die 3 "processes $* cannot be killed"
+}

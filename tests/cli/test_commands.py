@@ -1,0 +1,168 @@
+"""The commands as a user types them: output, exit codes, one clear message for a mistake."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from tests.command import noisebench
+from tests.trials import sweep_text
+
+LAZY = """
+import sys
+from noisebench.cli.app import app
+try:
+    app({arguments})
+except SystemExit:
+    pass
+print(sorted({{"torch", "ray", "duckdb", "pandas", "pyarrow"}} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with sweep.yaml and the results of having run it inline, one trial failed."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "broken_losses.py").write_text("def broken(logits, targets):\n    raise ValueError('this is broken')\n")
+    text = sweep_text('[CE, {name: BL, gamma: [0.2, 0.8]}, "broken_losses:broken"]', seeds="2", name="demo")
+    (folder / "sweep.yaml").write_text(text)
+    done = noisebench("run", "sweep.yaml", "--inline", cwd=folder)
+    assert done.returncode == 1, done.stderr
+    assert "6 of 8 trials completed, 8 of them now; 2 failed: `noisebench failures demo` says why" in done.stderr
+    assert "demo: 6/8 done, 2 failed, 0 running, 0 pending" in done.stderr
+    assert "Traceback" not in done.stderr
+    (folder / "table.txt").write_text(done.stdout)
+    return folder
+
+
+def test_the_table_has_a_cell_for_every_loss_and_marks_the_best(finished: Path) -> None:
+    table = (finished / "table.txt").read_text()
+    header = next(line for line in table.splitlines() if "noise" in line)
+    assert [name for name in ("CE", "BL", "broken_losses:broken") if name not in header] == []
+    assert table.count("¹") >= 2  # the legend, and at least one best cell
+    assert "–" in table  # the failed loss has no number
+
+
+def test_run_again_starts_nothing_and_leaves_the_failed(finished: Path) -> None:
+    again = noisebench("run", "sweep.yaml", cwd=finished)
+    assert again.returncode == 1
+    assert "6 of 8 trials completed, nothing was pending; 2 failed" in again.stderr
+    assert "`noisebench resume demo` runs them again" in again.stderr
+
+
+def test_status(finished: Path) -> None:
+    text = noisebench("status", cwd=finished)
+    assert text.stdout.splitlines() == ["demo: 6/8 completed, 0 running, 2 failed, 0 pending", "    exception: 2"]
+    state = json.loads(noisebench("status", "demo", "--json", cwd=finished).stdout)
+    expected = "sweep total completed running failed pending rate_per_hour eta_seconds gpu_hours failures"
+    assert set(expected.split()) <= set(state)
+    assert (state["total"], state["completed"], state["failed"], state["failures"]) == (8, 6, 2, {"exception": 2})
+
+
+def test_failures_and_show(finished: Path) -> None:
+    grouped = noisebench("failures", "demo", cwd=finished).stdout.splitlines()
+    assert grouped[0] == "2 trials: exception: ValueError: this is broken"
+    (group,) = json.loads(noisebench("failures", "demo", "--json", cwd=finished).stdout)
+    shown = json.loads(noisebench("show", group["example"][:12], "--json", cwd=finished).stdout)
+    assert shown["state"] == "failed"
+    assert "this is broken" in shown["attempts"][0]["traceback"]
+    assert shown["by_hand"] == [f"noisebench resume demo --trial {group['example']} --inline"]
+    readable = noisebench("show", group["example"], cwd=finished).stdout
+    assert "trial_id: " + group["example"] in readable
+
+
+def test_resume_runs_the_failed_again_unless_told_otherwise(finished: Path) -> None:
+    left = noisebench("resume", "demo", "--inline", "--pending-only", cwd=finished)
+    assert "nothing was pending" in left.stderr
+    tried = noisebench("resume", "demo", "--inline", cwd=finished)
+    assert (tried.returncode, "2 of them now" in tried.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("style", ["table", "csv", "json", "parquet"])
+def test_query_formats(finished: Path, style: str, tmp_path: Path) -> None:
+    sql = "SELECT loss, count(*) AS n, round(avg(value), 1) AS value FROM runs GROUP BY loss ORDER BY loss"
+    out = tmp_path / "rows"
+    done = noisebench("query", sql, "--format", style, "--out", out, cwd=finished)
+    assert (done.returncode, done.stdout) == (0, "")
+    expected = [{"loss": "BL", "n": 4, "value": 0.5}, {"loss": "CE", "n": 2, "value": None}]
+    if style == "parquet":
+        assert pyarrow.parquet.read_table(out).to_pylist() == expected
+    elif style == "json":
+        assert json.loads(out.read_text()) == expected
+    elif style == "csv":
+        assert out.read_text() == "loss,n,value\nBL,4,0.5\nCE,2,\n"
+    else:
+        assert out.read_text() == "loss  n  value\n----  -  -----\nBL    4    0.5\nCE    2\n"
+
+
+def test_wrong_sql_is_duckdbs_message_with_its_place(finished: Path) -> None:
+    done = noisebench("query", "SELECT lss FROM runs", cwd=finished)
+    assert done.returncode == 2
+    assert "LINE 1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_query_by_name(finished: Path) -> None:
+    listed = noisebench("query", "--named", "list", cwd=finished).stdout
+    assert "best_cells" in listed
+    assert "BL" in noisebench("query", "--named", "best_cells", cwd=finished).stdout
+    assert noisebench("query", cwd=finished).returncode == 2
+
+
+def test_schema_describes_every_view(finished: Path) -> None:
+    text = noisebench("schema", cwd=finished).stdout
+    for name in ("runs (view)", "cells (view)", "best_cells (view)", "trials", "attempts (table)", "epochs"):
+        assert name in text
+
+
+def test_ingest_rebuild(finished: Path) -> None:
+    before = noisebench("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout
+    assert noisebench("ingest", "--rebuild", cwd=finished).returncode == 0
+    assert noisebench("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout == before
+
+
+def test_plan(finished: Path, tmp_path: Path) -> None:
+    plan = json.loads(noisebench("plan", "sweep.yaml", "--json", cwd=finished).stdout)
+    (grid, total) = plan["blocks"]
+    assert (grid["trials"], grid["completed"], grid["pending"]) == (8, 6, 2)
+    assert total["cpu_thread_hours"] > 0
+    assert noisebench("plan", "sweep.yaml", "--results", tmp_path / "none", cwd=finished).returncode == 0
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "missing.yaml"], 2, "missing.yaml: cannot be read: No such file or directory"),
+        (["resume", "nothing"], 2, "no sweep 'nothing' here; known: demo"),
+        (["status", "nothing"], 2, "no sweep 'nothing' here; known: demo"),
+        (["show", "zz"], 2, "no trial in "),
+        (["status", "--results", "elsewhere"], 2, "elsewhere: there is no results folder here"),
+        (["run", "sweep.yaml", "--block", "other"], 2, "has no block 'other'; known: grid"),
+        (["run", "sweep.yaml", "--results", "/proc/noisebench"], 3, "cannot be written"),
+    ],
+)
+def test_a_users_mistake_is_one_clear_message(finished: Path, arguments: list[str], code: int, message: str) -> None:
+    done = noisebench(*arguments, cwd=finished)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_broken_sweep_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(sweep_text("[BLL, PZ]", rate="1.5"))
+    done = noisebench("run", "sweep.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["sweep.yaml"] * 3
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "sweep.yaml", "--results", "none"]])
+def test_light_commands_import_nothing_heavy(finished: Path, arguments: list[str]) -> None:
+    import subprocess
+    import sys
+
+    code = LAZY.format(arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=finished, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"

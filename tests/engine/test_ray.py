@@ -1,0 +1,137 @@
+"""Sweeps on a real Ray, as a user runs them: same results everywhere, nothing lost, one failure alone."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noisebench.store.query import query
+from noisebench.trial.layout import ResultsFolder
+from tests.command import COMMAND, noisebench
+from tests.trials import sweep_text
+
+pytestmark = pytest.mark.slow
+
+LOSSES = ["CE", "{name: BL, gamma: 0.4}", "{name: PZ, c: 0.02}"]
+DETECTORS = "[{name: confident-learning, folds: 2}, aum]"
+NUMBERS = "SELECT * EXCLUDE (attempt_id, seconds, ended_at, trial_key) FROM results ORDER BY trial_id"
+
+
+def write_sweep(folder: Path, losses: list[str], **parts: str) -> None:
+    (folder / "sweep.yaml").write_text(sweep_text(f"[{', '.join(losses)}]", **parts))
+
+
+def numbers(results: Path) -> list[tuple[Any, ...]]:
+    return query(ResultsFolder(results), NUMBERS).rows()
+
+
+def test_engine_order_concurrency_and_reuse_change_no_digit(tmp_path: Path) -> None:
+    write_sweep(tmp_path, LOSSES, seeds="2", detector=DETECTORS)
+    inline = noisebench("run", "sweep.yaml", "--inline", "--results", "inline", cwd=tmp_path)
+    one = noisebench("run", "sweep.yaml", "--cpus", "1", "--results", "one", cwd=tmp_path)
+    write_sweep(tmp_path, LOSSES[::-1], seeds="[1, 0]", detector=DETECTORS)
+    two = noisebench("run", "sweep.yaml", "--cpus", "2", "--results", "two", cwd=tmp_path)
+    assert [done.returncode for done in (inline, one, two)] == [0, 0, 0], two.stderr
+    expected = numbers(tmp_path / "inline")
+    assert len(expected) == 12
+    assert numbers(tmp_path / "one") == expected
+    assert numbers(tmp_path / "two") == expected
+    again = noisebench("run", "sweep.yaml", "--results", "two", cwd=tmp_path)
+    assert "nothing was pending" in again.stderr
+    epochs = "SELECT * FROM epochs ORDER BY ALL"
+    assert query(ResultsFolder(tmp_path / "two"), epochs).rows() == query(ResultsFolder(tmp_path / "one"), epochs).rows()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def completed_lines(results: Path) -> int:
+    return sum(path.read_text().count('"status":"completed"') for path in results.glob("journal/*/*.jsonl"))
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start `noisebench run sweep.yaml` in a process group of its own."""
+    return subprocess.Popen(
+        [*COMMAND, "run", "sweep.yaml", "--cpus", "2", *arguments],
+        cwd=folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_sigkill_of_the_whole_group_loses_nothing(tmp_path: Path) -> None:
+    # About a second a trial, so that the kill meets a sweep with trials before, in and after flight.
+    write_sweep(tmp_path, LOSSES, seeds="4", training="{epochs: 12}")
+    results = tmp_path / "results"
+    with start(tmp_path) as driver:
+        wait_for(lambda: completed_lines(results) >= 3)
+        refused = noisebench("run", "sweep.yaml", cwd=tmp_path)
+        assert (refused.returncode, "is running already" in refused.stderr) == (2, True)
+        running = noisebench("status", "test", cwd=tmp_path).stdout
+        assert "0 running" not in running
+        os.killpg(driver.pid, signal.SIGKILL)
+    assert completed_lines(results) < 12
+    resumed = noisebench("resume", "test", "--cpus", "2", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    undisturbed = noisebench("run", "sweep.yaml", "--inline", "--results", "inline", cwd=tmp_path)
+    assert undisturbed.returncode == 0
+    found = numbers(results)
+    assert len(found) == 12
+    assert found == numbers(tmp_path / "inline")
+    # A worker may outlive its driver by seconds, and then complete the attempt it was on.
+    ended = query(ResultsFolder(results), "SELECT DISTINCT status, error_kind FROM attempts").rows()
+    assert set(ended) <= {("completed", None), ("interrupted", "driver-lost")}
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_stopped_sweep_says_so_and_goes_on_later(tmp_path: Path, stop: signal.Signals) -> None:
+    write_sweep(tmp_path, LOSSES[:2], seeds="6", training="{epochs: 12}")
+    results = tmp_path / "results"
+    with start(tmp_path) as driver:
+        wait_for(lambda: completed_lines(results) >= 1)
+        driver.send_signal(stop)
+        assert driver.wait(60) == 1
+    assert completed_lines(results) < 12
+    resumed = noisebench("resume", "test", "--cpus", "2", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(numbers(results)) == 12
+    ended = query(ResultsFolder(results), "SELECT DISTINCT status, error_kind FROM attempts").rows()
+    assert set(ended) <= {("completed", None), ("interrupted", "cancelled")}
+
+
+DEADLY = """
+import os, signal
+def raises(logits, targets):
+    raise ValueError("this loss is broken")
+def dies(logits, targets):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_failing_and_a_dying_trial_leave_their_neighbours_alone(tmp_path: Path) -> None:
+    (tmp_path / "deadly_losses.py").write_text(DEADLY)
+    write_sweep(tmp_path, ['"deadly_losses:raises"', '"deadly_losses:dies"', *LOSSES], seeds="1")
+    done = noisebench("run", "sweep.yaml", "--cpus", "2", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "3 of 5 trials completed" in done.stderr
+    found = query(
+        ResultsFolder(tmp_path / "results"),
+        "SELECT status, error_kind, count(*) FROM attempts GROUP BY ALL ORDER BY ALL",
+    ).rows()
+    assert found == [
+        ("completed", None, 3),
+        ("failed", "exception", 1),
+        ("failed", "host-memory", 1),
+        ("interrupted", "node-lost", 1),
+    ]
+    assert list(Path("/tmp").glob(f"noisebench-{os.getpid()}-*")) == []
