@@ -5,11 +5,14 @@ from pathlib import Path
 import torch
 
 from noisebench.spec.trial import Trial
+from noisebench.trial.checkpoint import Checkpoints
 from noisebench.trial.measurement import Measurement
 
 
-def execute(trial: Trial, data_dir: Path | None, device: torch.device) -> Measurement:
+def execute(
+    trial: Trial, data_dir: Path | None, device: torch.device, checkpoints: Checkpoints
+) -> Measurement:
     """Return plausible numbers at once; no scores, no epochs."""
-    del data_dir, device
+    del data_dir, device, checkpoints
     numbers = ("precision", "recall", "f1", "specificity", "balanced_accuracy", "clean_accuracy")
     return Measurement({name: (trial.seed % 97) / 97 for name in numbers}, [], {})

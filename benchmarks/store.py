@@ -110,6 +110,11 @@ def record_pair(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return started, ended
 
 
+def record_line(record: dict[str, Any]) -> str:
+    """Return a record as the journal has it."""
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
 def write_inputs(results: ResultsFolder, parquet: Path, records: int) -> None:
     """Write the same attempts as a journal of some workers, and as one Parquet file each."""
     folder = results.journal / "paper"
@@ -118,7 +123,7 @@ def write_inputs(results: ResultsFolder, parquet: Path, records: int) -> None:
     journals = [(folder / f"node1-{worker}.jsonl").open("w") for worker in range(WORKERS)]
     for number in range(records):
         started, ended = record_pair(number)
-        journals[number % WORKERS].write(json.dumps(started) + "\n" + json.dumps(ended) + "\n")
+        journals[number % WORKERS].write(record_line(started) + record_line(ended))
         row = {key: value for key, value in {**started, **ended}.items() if key not in ("config", "versions")}
         row["config"] = json.dumps(started["config"])
         pq.write_table(pa.Table.from_pylist([row]), parquet / f"{number}.parquet")
@@ -130,14 +135,14 @@ def ingestion(folder: Path, records: int) -> tuple[float, float]:
     """Return the CPU seconds of our ingestion of `records` attempts, of read_parquet over as many files."""
     results, parquet = ResultsFolder(folder / "results"), folder / "parquet"
     write_inputs(results, parquet, records)
-    ours = cpu_seconds(lambda: ingest(results))
+    ours = cpu_seconds(lambda: ingest(results, rebuild=True), repeats=3)
     assert query(results, "SELECT count(*) FROM runs").rows() == [(records,)]
 
     def peer() -> None:
         with duckdb.connect(folder / "peer.duckdb") as connection:
-            connection.execute(f"CREATE TABLE runs AS FROM read_parquet('{parquet}/*.parquet')")
+            connection.execute(f"CREATE OR REPLACE TABLE runs AS FROM read_parquet('{parquet}/*.parquet')")
 
-    return ours, cpu_seconds(peer)
+    return ours, cpu_seconds(peer, repeats=3)
 
 
 def million(folder: Path, trials: int) -> ResultsFolder:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from noisebench.cli import inspect, plan, query, run
+from noisebench.cli import inspect, plan, prepare, query, run
 from noisebench.errors import NoisebenchError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 
 app.command("plan")(plan.plan)
+app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("status")(inspect.status)

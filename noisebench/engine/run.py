@@ -24,6 +24,7 @@ from noisebench.spec.trial import Trial
 from noisebench.store.ingest import IngestReport, ingest
 from noisebench.store.states import states_of, unended_attempts
 from noisebench.trial import provenance, record
+from noisebench.trial.files import check_files
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 
@@ -83,6 +84,7 @@ def run_sweep(
         failed_before = len(wanted) - completed - len(pending)
         progress = Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
         if pending:
+            check_files(pending, options.data_dir)
             _run_pending(pending, sweep.name, results, options, progress)
             report = _joined(report, ingest(results))
     return Outcome(

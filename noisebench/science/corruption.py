@@ -99,15 +99,22 @@ def standard_matrix(dataset: str, classes: int, rate: float) -> NDArray[np.float
     return matrix
 
 
-def transition_matrix(
+def transition_counts(
     clean: NDArray[np.int64], noisy: NDArray[np.int64], classes: int
-) -> NDArray[np.float64]:
-    """Realised shares [K, K] of class i that are labelled j; the row of an absent class is NaN."""
+) -> NDArray[np.int64]:
+    """How many samples [K, K] of class i are labelled j."""
     _check_labels(clean, classes)
     _check_labels(noisy, classes)
     if clean.shape != noisy.shape:
         raise InputError(f"corruption: {len(clean)} clean labels but {len(noisy)} noisy ones")
-    counts = np.bincount(clean * classes + noisy, minlength=classes**2).reshape(classes, classes)
+    return np.bincount(clean * classes + noisy, minlength=classes**2).reshape(classes, classes)
+
+
+def transition_matrix(
+    clean: NDArray[np.int64], noisy: NDArray[np.int64], classes: int
+) -> NDArray[np.float64]:
+    """Realised shares [K, K] of class i that are labelled j; the row of an absent class is NaN."""
+    counts = transition_counts(clean, noisy, classes)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.full((classes, classes), np.nan)
     np.divide(counts, totals, out=shares, where=totals > 0)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from noisebench.spec import catalogue, recipes
+from noisebench.spec import catalogue
 from noisebench.spec.components import (
     Found,
     Vocabulary,
-    describe,
     read_union,
     read_values,
     show,
     unknown,
 )
+from noisebench.spec.configuration import Overrides, configure
 from noisebench.spec.nodes import REPORTED, Node, Problems
-from noisebench.spec.parameters import FROM_RECIPE, integer
-from noisebench.spec.trial import Component, Training, Trial
+from noisebench.spec.parameters import integer
+from noisebench.spec.trial import Component, Trial
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ _REQUIRED = ("dataset", "corruption", "loss", "seeds")
 _KEYS = ("dataset", "corruption", "detector", "loss", "training", "dynamics", "seeds")
 
 _DATASET = Vocabulary(
-    "data set", {name: entry.parameters for name, entry in catalogue.DATASETS.items()}, references=True
+    "data set",
+    {name: entry.parameters for name, entry in catalogue.DATASETS.items()},
+    references=True,
+    shorthands={"folder": catalogue.FOLDER},
 )
 _CORRUPTION = Vocabulary("corruption", catalogue.CORRUPTIONS, key="kind")
 _DETECTOR = Vocabulary("detector", catalogue.DETECTORS)
@@ -48,8 +51,6 @@ _LOSS = Vocabulary(
     common={"delay": catalogue.DELAY},
     references=True,
 )
-
-Overrides = dict[str, Any]
 
 
 def read_block(node: Node, name: str, problems: Problems) -> Block | None:
@@ -82,8 +83,8 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
     for dataset, corruption, detector, training, flag, loss in itertools.product(
         datasets, corruptions, detectors, trainings, dynamics, losses
     ):
-        trial = _configure(dataset, corruption, detector, loss, training, flag, problems)
-        trials.extend(_with_seeds(trial, seeds))
+        trial = configure(dataset, corruption, detector, loss, training, flag, problems)
+        trials.extend(replace(trial, seed=seed) for seed in seeds)
     if len(problems.found) > before:
         return None
     return Block(name, tuple(trials), len(seeds))
@@ -120,42 +121,3 @@ def _read_seeds(node: Node, problems: Problems) -> list[int]:
         return read_values(node, integer(low=0), problems)
     counts = read_values(node, integer(low=1), problems)
     return list(range(counts[0])) if counts else []
-
-
-def _configure(
-    dataset: Found,
-    corruption: Found,
-    detector: Found,
-    loss: Found,
-    overrides: Overrides,
-    dynamics: bool,
-    problems: Problems,
-) -> Trial:
-    """Put one combination together, with what the data set implies written out; seed 0."""
-    training = Training(**{**recipes.training_defaults(dataset[0].name, detector[0].name), **overrides})
-    resolved = Component.of(
-        loss[0].name,
-        **{
-            key: recipes.loss_default(dataset[0].name, key) if value is FROM_RECIPE else value
-            for key, value in loss[0].parameters
-        },
-    )
-    if resolved["delay"] >= training.epochs:
-        problems.add(
-            loss[1],
-            f"delay {resolved['delay']} leaves {describe(loss[0])} no epoch: the training has {training.epochs}",
-        )
-    samples = dataset[0].get("samples")
-    entry = catalogue.DATASETS.get(dataset[0].name)
-    if entry and samples is not None and samples > entry.samples:
-        problems.add(dataset[1], f"samples is {samples}, but {dataset[0].name} has {entry.samples} only")
-    return Trial(dataset[0], corruption[0], resolved, detector[0], training, dynamics, 0)
-
-
-def _with_seeds(trial: Trial, seeds: list[int]) -> list[Trial]:
-    return [
-        Trial(
-            trial.dataset, trial.corruption, trial.loss, trial.detector, trial.training, trial.dynamics, seed
-        )
-        for seed in seeds
-    ]

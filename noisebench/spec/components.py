@@ -26,6 +26,8 @@ class Vocabulary:
     key: str = "name"
     common: Mapping[str, Parameter] = field(default_factory=dict)
     references: bool = False
+    # A mapping with one of these keys instead of `key` is a component of that name: {folder: PATH}.
+    shorthands: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
 
 
 def read_union(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[Found]:
@@ -51,6 +53,10 @@ def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> li
     name_node = node
     if node.is_mapping:
         given = dict(node.value)
+        for word, parameters in vocabulary.shorthands.items():
+            if word in given:
+                given["path"] = given.pop(word)
+                return _read_named(word, parameters, given, node, problems)
         if vocabulary.key not in given:
             problems.add(node, f"has no `{vocabulary.key}:`; write {{{vocabulary.key}: ..., <parameters>}}")
             return []
@@ -66,7 +72,12 @@ def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> li
     if name not in vocabulary.entries:
         problems.add(name_node, f"{vocabulary.noun} " + unknown(name, vocabulary.entries))
         return []
-    parameters = {**vocabulary.common, **vocabulary.entries[name]}
+    return _read_named(name, {**vocabulary.common, **vocabulary.entries[name]}, given, node, problems)
+
+
+def _read_named(
+    name: str, parameters: Mapping[str, Parameter], given: dict[str, Node], node: Node, problems: Problems
+) -> list[Found]:
     for key, value_node in given.items():
         if key not in parameters:
             problems.add(value_node, f"parameter {unknown(key, parameters, of=name)}")

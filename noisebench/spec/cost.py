@@ -7,7 +7,6 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from noisebench.spec import reference
 from noisebench.spec.catalogue import DATASETS, DatasetEntry
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
@@ -78,7 +77,7 @@ def _budget(name: str, trials: list[Trial], completed: Container[str]) -> Budget
 
 def seconds_for(trial: Trial, rates: dict[tuple[str, int], Rate]) -> float:
     """Return the estimated seconds of one trial on a device with these rates."""
-    entry = _UNKNOWN if reference.is_reference(trial.dataset.name) else DATASETS[trial.dataset.name]
+    entry = DATASETS.get(trial.dataset.name, _UNKNOWN)
     samples = trial.dataset.get("samples") or entry.samples
     test_samples = min(entry.test_samples, samples)
     trained, evaluated = _images(trial, samples, test_samples)

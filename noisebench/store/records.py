@@ -7,8 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from noisebench.spec import identity
-
 Row = dict[str, Any]
 
 # What reading a line of the wrong shape raises; Arrow's own errors are among ValueError and TypeError.
@@ -82,15 +80,15 @@ def parsed(text: bytes) -> Row:
     return record
 
 
-def start_row(record: Row) -> Row:
+def start_row(record: Row, config_id: str) -> Row:
     """Return the row of `STARTS` that a `started` record makes."""
-    config, versions = record["config"], record.get("versions")
+    versions = record.get("versions")
     return {
         **record,
         "started_at": _moment(record["started_at"]),
         "versions": None if versions is None else json.dumps(versions),
-        "config_id": identity.config_id(config),
-        "seed": config["seed"],
+        "config_id": config_id,
+        "seed": record["config"]["seed"],
     }
 
 
@@ -109,16 +107,10 @@ def end_row(record: Row, ordinal: int) -> Row:
     }
 
 
-def sweep_trial_row(record: Row, sweep: str, position: int) -> Row:
+def sweep_trial_row(record: Row, config_id: str, sweep: str, position: int) -> Row:
     """Return the row of `SWEEP_TRIALS` that line `position` of a sweep's manifest makes."""
-    config = record["config"]
-    return {
-        **record,
-        "sweep": sweep,
-        "position": position,
-        "config_id": identity.config_id(config),
-        "seed": config["seed"],
-    }
+    seed = record["config"]["seed"]
+    return {**record, "sweep": sweep, "position": position, "config_id": config_id, "seed": seed}
 
 
 def table(rows: list[Row], schema: pa.Schema) -> pa.Table:

@@ -35,7 +35,7 @@ class Staging:
         self.taken = 0
         self.skipped: list[Skipped] = []
         self._connection = connection
-        self._described: set[str] = set()
+        self._config_ids: dict[str, str] = {}
         self._clear()
 
     def add_record(self, line: Line) -> None:
@@ -50,8 +50,7 @@ class Staging:
             record = records.parsed(line.text)
             if record["event"] != "started":
                 raise ValueError(f"no line begins with event {record['event']!r}")
-            row = records.start_row(record)
-            self._describe(row["config_id"], record["config"])
+            row = records.start_row(record, self._config_id(record["config"]))
         except records.MALFORMED as error:
             self._skip(line, error)
         else:
@@ -62,8 +61,7 @@ class Staging:
         """Stage line `position` of a sweep's manifest."""
         try:
             record = records.parsed(line.text)
-            row = records.sweep_trial_row(record, sweep, position)
-            self._describe(row["config_id"], record["config"])
+            row = records.sweep_trial_row(record, self._config_id(record["config"]), sweep, position)
         except records.MALFORMED as error:
             self._skip(line, error)
         else:
@@ -96,12 +94,16 @@ class Staging:
         self._unreadable: list[tuple[str, int, str, str]] = []
         self._bytes = 0
 
-    def _describe(self, config_id: str, fields: Mapping[str, Any]) -> None:
-        if config_id not in self._described:
+    def _config_id(self, fields: Mapping[str, Any]) -> str:
+        """Return the id of a trial's configuration, which is staged when it is first met."""
+        # The text is cheaper than the id, and there are as many trials of a configuration as seeds.
+        text = repr({name: value for name, value in fields.items() if name != "seed"})
+        if text not in self._config_ids:
             row = described(fields)
             records.table([row], records.CONFIGS)  # raises here rather than when all are taken in
             self._configs.append(row)
-            self._described.add(config_id)
+            self._config_ids[text] = row["config_id"]
+        return self._config_ids[text]
 
     def _count(self, line: Line) -> None:
         self._bytes += len(line.text)

@@ -11,14 +11,14 @@ from noisebench.science.detection import Detection
 
 @dataclass(frozen=True)
 class Judgement:
-    """A detection with what led to it.
+    """A detection (None: nothing was to be detected) with what led to it.
 
-    `predicted` int64 [N] is each sample's most probable class, `samples` further columns [N] for the
-    scores file, `test_accuracies` one clean test accuracy for each model (none where there is no test
+    `predicted` int64 [N] is each judged sample's most probable class, `samples` further columns [N] for
+    the scores file, `test_accuracies` one clean test accuracy for each model (none where there is no test
     part), `extra` further columns of `results`.
     """
 
-    detection: Detection
+    detection: Detection | None
     predicted: npt.NDArray[np.int64]
     samples: dict[str, npt.NDArray[Any]]
     test_accuracies: list[float]

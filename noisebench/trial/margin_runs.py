@@ -5,54 +5,56 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from noisebench.science import aum
-from noisebench.science.aum_package import PackageMarginAccumulator
+from noisebench.science import aum, dynamics
 from noisebench.trial.judgement import Judgement
 from noisebench.trial.surrogate import Surrogate
-
-_ACCUMULATORS = {"noisebench": aum.MarginAccumulator, "aum-package": PackageMarginAccumulator}
+from noisebench.trial.watchers import MarginWatcher
 
 
 def judge(surrogate: Surrogate) -> Judgement:
     """Relabel a run's threshold samples to a class K + 1, train on everything, compare margins with theirs.
 
     A sample's prediction is the last epoch's most probable class among the true K, averaged over the
-    runs in which it is no threshold sample.
+    runs in which it is no threshold sample. Cohen's d and the Wasserstein distance compare the AUMs of
+    right and wrong labels (P2, Fig. 6).
     """
-    trial, dataset, samples = surrogate.trial, surrogate.dataset, len(surrogate.given)
-    detector = trial.detector
+    trial, samples = surrogate.trial, len(surrogate.given)
+    detector, classes = trial.detector, surrogate.dataset.classes
     rng = np.random.default_rng(trial.seed_for("thresholds"))
-    sets = aum.threshold_sets(samples, dataset.classes, detector["runs"], rng, detector["threshold"])
-    margins = np.empty((len(sets), samples))
-    votes = np.zeros((samples, dataset.classes))
-    accuracies: list[float] = []
-    for run, members in enumerate(sets):
-        margins[run], probabilities, accuracy = _run(surrogate, run, members)
-        probabilities[members] = 0
-        votes += probabilities
-        accuracies.extend(accuracy)
+    sets = aum.threshold_sets(samples, classes, detector["runs"], rng, detector["threshold"])
+    runs = [
+        surrogate.once(run, lambda r=run, m=members: _run(surrogate, r, m))  # type: ignore[misc]
+        for run, members in enumerate(sets)
+    ]
+    votes = np.zeros((samples, classes))
+    for members, run in zip(sets, runs, strict=True):
+        judged = np.setdiff1d(np.arange(samples), members)
+        votes[judged] += run["probabilities"].numpy()[judged]
+    margins = np.stack([run["margins"].numpy() for run in runs])
     detection, thresholds = aum.flag(margins, sets, detector["percentile"])
-    extra = {"threshold": float(thresholds.mean())}
-    return Judgement(detection, votes.argmax(1), {"aum": -detection.suspicion}, accuracies, extra)
+    scores = -detection.suspicion
+    wrong = surrogate.given != surrogate.dataset.judged.labels
+    known = ~np.isnan(scores)
+    extra = {
+        "threshold": float(thresholds.mean()),
+        "cohens_d": dynamics.cohens_d(scores[known & ~wrong], scores[known & wrong]),
+        "wasserstein": dynamics.wasserstein(scores[known & ~wrong], scores[known & wrong]),
+    }
+    accuracies = torch.cat([run["test_accuracy"] for run in runs]).tolist()
+    return Judgement(detection, votes.argmax(1), {"aum": scores}, accuracies, extra)
 
 
-def _run(
-    surrogate: Surrogate, run: int, members: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[float]]:
-    """Return AUMs [N], last-epoch probabilities [N, K] and test accuracy of one run."""
+def _run(surrogate: Surrogate, run: int, members: npt.NDArray[np.int64]) -> dict[str, Tensor]:
     detector, classes = surrogate.trial.detector, surrogate.dataset.classes
-    samples = len(surrogate.given)
     targets = surrogate.given.copy()
     targets[members] = classes
-    accumulator = _ACCUMULATORS[detector["implementation"]](samples, surrogate.device)
-    last = torch.empty(samples, classes, device=surrogate.device)
-
-    def watch(epoch: int, logits: Tensor, batch_targets: Tensor, indices: Tensor) -> None:
-        if epoch >= detector["skip_epochs"]:
-            accumulator.update(logits, batch_targets, indices)
-        if epoch == surrogate.trial.training.epochs - 1:
-            last[indices] = logits[:, :classes].float().softmax(1)
-
-    model = surrogate.train(run, np.arange(samples), targets, classes + 1, watch)
-    margins = accumulator.mean().cpu().numpy()
-    return margins, last.double().cpu().numpy(), surrogate.test_accuracy(model)
+    watcher = MarginWatcher(
+        len(targets),
+        classes,
+        detector["skip_epochs"],
+        surrogate.trial.training.epochs,
+        detector["implementation"],
+        surrogate.device,
+    )
+    model = surrogate.train(run, targets=targets, classes=classes + 1, watcher=watcher)
+    return {**watcher.result(), "test_accuracy": surrogate.test_accuracy(model)}

@@ -14,14 +14,18 @@ import torch
 from noisebench.science import corruption
 from noisebench.science.metrics import detection_metrics, guard
 from noisebench.spec.trial import Trial
-from noisebench.trial import cross_validation, margin_runs
-from noisebench.trial.data import Labels, load_dataset
+from noisebench.trial import cross_validation, loss_curves, margin_runs
+from noisebench.trial.checkpoint import Checkpoints
+from noisebench.trial.data import load_dataset
 from noisebench.trial.judgement import Judgement
 from noisebench.trial.surrogate import Surrogate, own_randomness
 
-_ROUTES: dict[str, Callable[[Surrogate], Judgement]] = {
+ROUTES: dict[str, Callable[[Surrogate], Judgement]] = {
     "confident-learning": cross_validation.judge,
     "aum": margin_runs.judge,
+    "ctrl": loss_curves.judge_by_ctrl,
+    "small-loss": loss_curves.judge_by_small_loss,
+    "none": loss_curves.judge_nothing,
 }
 
 
@@ -35,40 +39,33 @@ class Measurement:
     fast_path: str | None = None
 
 
-def measure(trial: Trial, data_dir: Path | None, device: torch.device) -> Measurement:
-    """Run a trial on `device` and return all it measured; nothing is written.
+def measure(
+    trial: Trial, data_dir: Path | None, device: torch.device, checkpoints: Checkpoints | None = None
+) -> Measurement:
+    """Run a trial on `device` and return all it measured; only `checkpoints` are written.
 
     The result depends on the trial alone (on one kind of hardware and one set of versions, to the last
-    digit): not on what ran before in this process, beside it, or in which order.
+    digit): not on what ran before in this process, beside it, in which order, or how often it was
+    interrupted and picked up again.
     """
     dataset = load_dataset(trial.dataset, data_dir)
-    given = given_labels(trial, dataset.train.labels, dataset.classes)
     with own_randomness(device):
-        surrogate = Surrogate.of(trial, dataset, given, device)
-        judgement = _ROUTES[trial.detector.name](surrogate)
+        surrogate = Surrogate.of(trial, dataset, device, checkpoints or Checkpoints(), data_dir)
+        judgement = ROUTES[trial.detector.name](surrogate)
     return _score(surrogate, judgement)
 
 
-def given_labels(trial: Trial, clean: Labels, classes: int) -> Labels:
-    """Return the labels [N] the trial trains on: the clean ones, corrupted by its own named seed."""
-    rng = np.random.default_rng(trial.seed_for("corruption"))
-    if trial.corruption.name == "none":
-        return clean.copy()
-    corrupt = corruption.uniform_exact if trial.corruption["exact"] else corruption.uniform
-    return corrupt(clean, classes, trial.corruption["rate"], rng)
-
-
 def _score(surrogate: Surrogate, judgement: Judgement) -> Measurement:
-    clean, given = surrogate.dataset.train.labels, surrogate.given
-    wrong, flagged = clean != given, judgement.detection.flagged
-    accuracies = judgement.test_accuracies
+    clean, given = surrogate.dataset.judged.labels, surrogate.given
+    wrong, accuracies = clean != given, judgement.test_accuracies
     result = {
-        **detection_metrics(flagged, wrong),
+        "samples": len(given),
+        "wrong_labels": int(wrong.sum()),
         "realised_rate": float(wrong.mean()),
+        "transition": corruption.transition_counts(clean, given, surrogate.dataset.classes).tolist(),
         "noise_hash": corruption.noise_hash(given),
         "clean_accuracy": float((judgement.predicted == clean).mean()),
         "clean_test_accuracy": float(np.mean(accuracies)) if accuracies else None,
-        "guard": guard(flagged, wrong),
         **judgement.extra,
     }
     samples = {
@@ -77,7 +74,9 @@ def _score(surrogate: Surrogate, judgement: Judgement) -> Measurement:
         "true_label": clean,
         "predicted_label": judgement.predicted,
         **judgement.samples,
-        "suspicion": judgement.detection.suspicion,
-        "flagged": flagged,
     }
-    return Measurement(result, surrogate.epochs, samples)
+    if judgement.detection is not None:
+        flagged = judgement.detection.flagged
+        result |= {**detection_metrics(flagged, wrong), "guard": guard(flagged, wrong)}
+        samples |= {"suspicion": judgement.detection.suspicion, "flagged": flagged}
+    return Measurement(result, surrogate.rows, samples)

@@ -11,14 +11,16 @@ from pathlib import Path
 import torch
 
 from noisebench.errors import DataError, DivergedError
+from noisebench.spec.cost import CPU_RATES, V100_RATES, seconds_for
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance, record
+from noisebench.trial.checkpoint import LONG_SECONDS, Checkpoints
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.measurement import Measurement, measure
 from noisebench.trial.scores import write_scores
 
-Execute = Callable[[Trial, Path | None, torch.device], Measurement]
+Execute = Callable[[Trial, Path | None, torch.device, Checkpoints], Measurement]
 
 MAX_ERROR_CHARACTERS = 2_000
 
@@ -52,7 +54,8 @@ class Runner:
         provenance.reset_peak_memory()
         begun = time.perf_counter()
         try:
-            measured = self.execute(trial, self.data_dir, self.device)
+            checkpoints = self._checkpoints(trial)
+            measured = self.execute(trial, self.data_dir, self.device, checkpoints)
             if measured.samples:
                 write_scores(self.results, trial.trial_id, measured.samples)
         except (KeyboardInterrupt, GeneratorExit):
@@ -79,7 +82,13 @@ class Runner:
             result={**measured.result, "seconds": seconds},
             epochs=measured.epochs,
         )
+        checkpoints.clear()
         return "completed"
+
+    def _checkpoints(self, trial: Trial) -> Checkpoints:
+        rates = CPU_RATES if self.device.type == "cpu" else V100_RATES
+        is_long = seconds_for(trial, rates) > LONG_SECONDS
+        return Checkpoints(self.results.checkpoint(trial.trial_id), each_epoch=is_long)
 
     def _end(self, attempt_id: str, trial: Trial, status: str, begun: float, **more: object) -> None:
         seconds = time.perf_counter() - begun

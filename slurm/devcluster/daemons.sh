@@ -34,7 +34,7 @@ controller_answers() { scontrol ping 2>/dev/null | grep -q "is UP"; }
 
 start_node() { # I
   # shellcheck disable=SC2046 # on_host prints words
-  SLURMD_NODENAME=node$1 daemon "slurmd-node$1" $(on_host "$1") slurmd -D -N "node$1"
+  daemon "slurmd-node$1" $(on_host "$1") slurmd -D -N "node$1"
 }
 
 all_idle() { [[ $(sinfo --noheader --Node --partition=main --states=idle | wc -l) == "$1" ]]; } # NODES
@@ -47,23 +47,12 @@ back_in_service() { # I
   [[ $state =~ ^(idle|mixed|allocated)$ ]]
 }
 
-# A step that outlives its task would report a failed job, so it dies before the task: daemon, steps, tasks.
+# A step that outlives its task would report a failed job, so the daemon goes first with its steps, then the tasks.
 kill_node() { # I
-  local daemon steps tasks
-  mapfile -t daemon < <(pid_of "slurmd-node$1")
-  mapfile -t tasks < <(node_processes "$1")
-  mapfile -t steps < <(parent_steps "${tasks[@]}")
-  end_now "${daemon[@]}" "${steps[@]}" "${tasks[@]}"
+  end_all pid_of "slurmd-node$1"
+  end_all tasks_of "$1"
 }
 
-node_processes() { # I: print the ids of the tasks that Slurm started on it
+tasks_of() { # I: print the ids of the processes that Slurm started on the node
   comm -12 <(with_environment "SLURM_CONF=$SLURM_CONF" | sort) <(with_environment "SLURMD_NODENAME=node$1" | sort)
-}
-
-parent_steps() { # PID...: print the ids of the slurmstepds above them
-  local task parent
-  for task; do
-    parent=$(sed -n 's/^PPid:\t//p' "/proc/$task/status" 2>/dev/null) || continue
-    [[ $(cat "/proc/$parent/comm" 2>/dev/null) != slurmstepd ]] || echo "$parent"
-  done | sort -u
 }

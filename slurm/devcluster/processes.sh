@@ -6,12 +6,13 @@ with_environment() { # NAME=VALUE: print the ids of the processes started with i
   { grep -lzxsF -- "$1" /proc/[0-9]*/environ || true; } | cut -d/ -f3
 }
 
-pid_of() { with_environment "DEVCLUSTER_DAEMON=$1@$D"; } # DAEMON
+pid_of() { with_environment "DEVCLUSTER_DAEMON=$1@$D"; } # DAEMON: print its id, then those of its own helpers
 
 daemon() { # NAME COMMAND...: start it apart from this shell and its terminal
   local name=$1
   shift
-  DEVCLUSTER_DAEMON=$name@$D setsid "$@" </dev/null >>"$D/log/$name.log" 2>&1 &
+  # `env` puts its variable last: slurmstepd, which inherits it, writes its title over the first ones.
+  env DEVCLUSTER_DAEMON="$name@$D" setsid "$@" </dev/null >>"$D/log/$name.log" 2>&1 &
 }
 
 gone() { # PID...
@@ -46,7 +47,13 @@ stop() { # DAEMON: end it, by force if it takes too long
 }
 
 end_now() { # PID...
-  (($#)) || return 0
   kill -KILL "$@" 2>/dev/null || true
   try 10 gone "$@" || die 3 "processes $* cannot be killed"
+}
+
+end_all() { # COMMAND...: end what it lists, until it lists nothing: a dying process may just have had a child
+  local pids
+  while mapfile -t pids < <("$@") && ((${#pids[@]})); do
+    end_now "${pids[@]}"
+  done
 }

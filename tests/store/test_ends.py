@@ -29,7 +29,6 @@ UNUSUAL = {
     "two on a line": json.dumps(ended(trial(), "x")).encode() * 2 + b"\n",
     "two lines in one": b'{"event": "ended"' + b"\n",
     "quantiles": json.dumps(ended(trial(), "x", epochs=[{"quantiles": {"wrong": [1]}}])).encode() + b"\n",
-    "NaN": json.dumps(ended(trial(), "x", f1=float("nan"))).encode() + b"\n",
     "status": json.dumps(ended(trial(), "x", status="fine")).encode() + b"\n",
     "no result": json.dumps(ended(trial(), "x", result=None)).encode() + b"\n",
     "no attempt": json.dumps({**ended(trial(), "x"), "attempt_id": None}).encode() + b"\n",

@@ -19,23 +19,23 @@ def named(name: str, **parameters: int | None) -> Component:
 
 def test_digits() -> None:
     data = load_dataset(named("digits"), None)
-    assert data.train.images.shape == (1797, 1, 8, 8)
-    assert data.train.images.dtype == torch.uint8
-    assert (int(data.train.images.min()), int(data.train.images.max())) == (0, 255)
-    assert data.train.labels.dtype == np.int64
-    assert np.bincount(data.train.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert data.judged.images.shape == (1797, 1, 8, 8)
+    assert data.judged.images.dtype == torch.uint8
+    assert (int(data.judged.images.min()), int(data.judged.images.max())) == (0, 255)
+    assert data.judged.labels.dtype == np.int64
+    assert np.bincount(data.judged.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert data.test is None
 
 
 def test_a_subset_is_the_same_for_every_trial() -> None:
     whole, part = load_dataset(named("digits"), None), load_dataset(named("digits", samples=300), None)
     again = load_dataset(named("digits", samples=300), None)
-    assert len(part.train.labels) == 300
-    assert torch.equal(part.train.images, again.train.images)
-    rows = {image.numpy().tobytes(): label for image, label in zip(whole.train.images, whole.train.labels, strict=True)}
+    assert len(part.judged.labels) == 300
+    assert torch.equal(part.judged.images, again.judged.images)
+    rows = {image.numpy().tobytes(): label for image, label in zip(whole.judged.images, whole.judged.labels, strict=True)}
     assert all(
         rows[image.numpy().tobytes()] == label
-        for image, label in zip(part.train.images, part.train.labels, strict=True)
+        for image, label in zip(part.judged.images, part.judged.labels, strict=True)
     )
 
 
@@ -44,13 +44,13 @@ def test_a_subset_is_the_same_for_every_trial() -> None:
 def test_real_files(name: str, real_data: Path) -> None:
     data = load_dataset(named(name), real_data)
     entry = DATASETS[name]
-    assert data.train.images.shape == (entry.samples, *entry.shape)
+    assert data.judged.images.shape == (entry.samples, *entry.shape)
     assert data.test is not None
     assert data.test.images.shape == (entry.test_samples, *entry.shape)
-    assert set(data.train.labels) == set(range(entry.classes))
+    assert set(data.judged.labels) == set(range(entry.classes))
     small = load_dataset(named(name, samples=500), real_data)
     assert small.test is not None
-    assert (len(small.train.labels), len(small.test.labels)) == (500, 500)
+    assert (len(small.judged.labels), len(small.test.labels)) == (500, 500)
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_idx_packed_or_not(small_mnist: Path) -> None:
     packed.with_suffix(".gz").write_bytes(gzip.compress(packed.read_bytes()))
     packed.unlink()
     data = load_dataset(named("MNIST"), small_mnist)
-    assert data.train.images.shape == (8, 1, 28, 28)
-    assert data.train.labels.tolist() == list(range(8))
+    assert data.judged.images.shape == (8, 1, 28, 28)
+    assert data.judged.labels.tolist() == list(range(8))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_users_own_data_set(own_module: str) -> None:
     data = load_dataset(Component.of(f"{own_module}:images", count=6, source="x"), None)
-    assert data.train.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert data.judged.labels.tolist() == [0, 1, 2, 0, 1, 2]
     assert data.classes == 3
 
 

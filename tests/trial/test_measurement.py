@@ -12,7 +12,8 @@ from noisebench.science import aum, confident_learning
 from noisebench.spec.identity import SCIENCE_VERSION
 from noisebench.spec.trial import Trial
 from noisebench.trial.data import load_dataset
-from noisebench.trial.measurement import Measurement, given_labels, measure
+from noisebench.trial.measurement import Measurement, measure
+from noisebench.trial.noise import given_labels
 from tests.trials import trial_of
 
 CPU = torch.device("cpu")
@@ -78,7 +79,7 @@ def test_a_trial_leaves_torch_as_it_was() -> None:
 
 
 def labels_of(trial: Trial) -> np.ndarray:
-    return given_labels(trial, load_dataset(trial.dataset, None).train.labels, 10)
+    return given_labels(trial, load_dataset(trial.dataset, None))
 
 
 def test_all_losses_of_one_seed_see_the_same_wrong_labels() -> None:

@@ -1,4 +1,4 @@
--- One row a configuration with a metric, for each block that asks for it: over the completed seeds of that block alone.
+-- One row a configuration with a metric, for each block that asks for it: over the seeds of that block alone.
 CREATE OR REPLACE VIEW block_cells AS
 WITH wide AS (
     SELECT
@@ -11,13 +11,20 @@ WITH wide AS (
     FROM results
     JOIN sweep_trials ON sweep_trials.trial_key = results.trial_key
     GROUP BY sweep, block, config_id
+), described AS (
+    SELECT
+        sweep, block, seeds_asked, position,
+        configs.* EXCLUDE (config, precision), configs.precision AS arithmetic,
+        wide.* EXCLUDE (sweep, block, config_id, seeds_asked, position)
+    FROM wide
+    JOIN configs USING (config_id)
 ), long AS (
-    UNPIVOT wide ON COLUMNS(* EXCLUDE (sweep, block, config_id, seeds_asked, position))
-    INTO NAME metric VALUE cell
+    UNPIVOT described ON COLUMNS(* EXCLUDE (
+        sweep, block, seeds_asked, position,
+        config_id, family_id, setting_id, dataset, corruption, eta, loss, parameter, value, loss_parameters,
+        delay, detector, model, epochs, arithmetic
+    )) INTO NAME metric VALUE cell
 )
-SELECT
-    sweep, block, configs.* EXCLUDE (config), metric,
-    cell.mean AS mean, cell.std AS std, cell.n AS n, seeds_asked, position
+SELECT * EXCLUDE (cell), cell.mean AS mean, cell.std AS std, cell.n AS n
 FROM long
-JOIN configs USING (config_id)
 WHERE cell.n > 0;

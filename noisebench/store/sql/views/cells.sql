@@ -1,16 +1,24 @@
 -- One row a configuration with a metric: mean, sample deviation and n over all completed seeds.
 CREATE OR REPLACE VIEW cells AS
 WITH wide AS (
-    -- Aggregated wide first: the rows that are unpivoted are then as many as configurations, not trials.
+    -- Aggregated and joined wide, unpivoted last: as few rows as possible go through each step.
     SELECT
         config_id,
         cell(COLUMNS(* EXCLUDE (trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard)))
     FROM results
     GROUP BY config_id
+), described AS (
+    SELECT
+        configs.* EXCLUDE (config, precision), configs.precision AS arithmetic,
+        wide.* EXCLUDE (config_id)
+    FROM wide
+    JOIN configs USING (config_id)
 ), long AS (
-    UNPIVOT wide ON COLUMNS(* EXCLUDE config_id) INTO NAME metric VALUE cell
+    UNPIVOT described ON COLUMNS(* EXCLUDE (
+        config_id, family_id, setting_id, dataset, corruption, eta, loss, parameter, value, loss_parameters,
+        delay, detector, model, epochs, arithmetic
+    )) INTO NAME metric VALUE cell
 )
-SELECT configs.* EXCLUDE (config), metric, cell.mean AS mean, cell.std AS std, cell.n AS n
+SELECT * EXCLUDE (cell), cell.mean AS mean, cell.std AS std, cell.n AS n
 FROM long
-JOIN configs USING (config_id)
 WHERE cell.n > 0;

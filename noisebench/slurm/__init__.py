@@ -1,0 +1,1 @@
+"""Where a sweep runs: a Slurm cluster, known by its site profile."""

@@ -1,0 +1,64 @@
+"""What the jobs of a site ask Slurm for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from noisebench.slurm.fields import Fields, scalar, text
+from noisebench.slurm.sbatch_options import SBATCH_OPTIONS, OptionValue
+from noisebench.spec.parameters import REQUIRED, integer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverJob:
+    """What the driver's job asks for; None leaves a choice to Slurm.
+
+    `memory_gb` is for the whole job on a node, in GiB; 0 asks for all the node has. `minutes` is the job's
+    time limit. `sbatch_extra` holds further long options of sbatch, without dashes; True: no value.
+    """
+
+    partition: str | None
+    qos: str | None
+    constraint: str | None
+    exclude: str | None
+    reservation: str | None
+    cpus: int
+    memory_gb: int | None
+    minutes: int
+    sbatch_extra: Mapping[str, OptionValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerJob(DriverJob):
+    """What each worker's job asks for, on each of its nodes.
+
+    `gpu_request` is an option of sbatch as the site writes it, such as --gres=gpu:v100:4. `count` is how many
+    worker jobs are submitted at most.
+    """
+
+    gpu_request: str | None
+    count: int
+    nodes_per_job: int
+
+
+DRIVER_FIELDS: Fields = {
+    "partition": text(),
+    "qos": text(),
+    "constraint": text(),
+    "exclude": text(),
+    "reservation": text(),
+    "cpus": scalar(integer(2, 1)),
+    "memory_gb": scalar(integer(None, 0)),
+    "minutes": scalar(integer(REQUIRED, 1)),
+    "sbatch_extra": SBATCH_OPTIONS,
+}
+WORKER_FIELDS: Fields = {
+    **DRIVER_FIELDS,
+    "gpu_request": text(
+        pattern=r"--(gres|gpus|gpus-per-node|gpus-per-task)=\S+",
+        right="an option of sbatch, such as --gres=gpu:v100:4 or --gpus-per-node=4",
+    ),
+    "count": scalar(integer(REQUIRED, 1)),
+    "nodes_per_job": scalar(integer(1, 1)),
+}

@@ -1,0 +1,174 @@
+"""A site: the profile of one Slurm cluster, read from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from noisebench.errors import InputError
+from noisebench.slurm.fields import Fields, defaults, named, read_fields, scalar, section, several, text
+from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob
+from noisebench.spec.catalogue import MODELS
+from noisebench.spec.components import show
+from noisebench.spec.nodes import Node, Problems, read_nodes, read_text
+from noisebench.spec.parameters import REQUIRED, choice, flag, integer, number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """Whom Slurm writes to, at which of its events; none: never."""
+
+    user: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folders:
+    """Where things lie: `results`, `data` as all nodes see them; `scratch` on each node, with $VARIABLES.
+
+    None leaves `results` and `data` to the command line, `scratch` to the node's TMPDIR.
+    """
+
+    results: str | None
+    data: str | None
+    scratch: str | None
+    copy_data: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """An image with the words that run a command in it."""
+
+    image: str
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The most tasks an array may have, the most jobs a user may have at once."""
+
+    array_size: int
+    jobs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One cluster, as its profile describes it.
+
+    `signal_seconds`: how long before its end a job is told. `interface`: the network interface whose address
+    the nodes use among themselves; None: the address of the hostname. `setup`: shell lines run before
+    noisebench starts on a node. `trials_per_gpu`: how many trials of a model share one GPU, one where it is
+    absent. `allowance_minutes`: how long a trial may take; None: ten times its estimate, at least 10.
+    `idle_minutes`, `head_wait_minutes`: how long a worker keeps its GPUs without a trial, without a driver.
+    """
+
+    site: str
+    description: str
+    account: str | None
+    requeue: bool
+    signal_seconds: int
+    mail: Mail | None
+    driver: DriverJob
+    worker: WorkerJob
+    interface: str | None
+    folders: Folders
+    setup: tuple[str, ...]
+    container: Container | None
+    trials_per_gpu: Mapping[str, int]
+    allowance_minutes: float | None
+    idle_minutes: float
+    head_wait_minutes: float
+    limits: Limits
+
+
+_MAIL_EVENTS = (
+    *("BEGIN", "END", "FAIL", "REQUEUE", "INVALID_DEPEND", "STAGE_OUT", "ALL"),
+    *("TIME_LIMIT", "TIME_LIMIT_90", "TIME_LIMIT_80", "TIME_LIMIT_50", "ARRAY_TASKS"),
+)
+_SHARED = {"pattern": "/.*", "right": "the whole path of a folder that every node sees, from / on"}
+_FOLDERS: Fields = {
+    "results": text(**_SHARED),
+    "data": text(**_SHARED),
+    "scratch": text(pattern="[/$].*", right="the path of a folder of each node, from / or a $VARIABLE on"),
+    "copy_data": scalar(flag(False)),
+}
+_LIMITS: Fields = {"array_size": scalar(integer(1000, 1)), "jobs": scalar(integer(100, 3))}
+_FIELDS: Fields = {
+    "site": text(
+        REQUIRED,
+        pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+        right="a name of letters, digits, '.', '_' and '-', such as my-cluster",
+    ),
+    "description": text(""),
+    "account": text(),
+    "requeue": scalar(flag(True)),
+    "signal_seconds": scalar(integer(120, 10)),
+    "mail": section(
+        Mail,
+        {
+            "user": text(REQUIRED, right="a mail address"),
+            "events": several(scalar(choice(REQUIRED, *_MAIL_EVENTS))),
+        },
+        None,
+    ),
+    "driver": section(DriverJob, DRIVER_FIELDS),
+    "worker": section(WorkerJob, WORKER_FIELDS),
+    "interface": text(),
+    "folders": section(Folders, _FOLDERS, Folders(**defaults(_FOLDERS))),
+    "setup": several(text(right="one line of shell")),
+    "container": section(
+        Container,
+        {"image": text(REQUIRED, right="a path or an address"), "command": text("apptainer exec --nv")},
+        None,
+    ),
+    "trials_per_gpu": named(scalar(integer(REQUIRED, 1)), MODELS, "model"),
+    "allowance_minutes": scalar(number(None, 0, open_low=True)),
+    "idle_minutes": scalar(number(5, 0)),
+    "head_wait_minutes": scalar(number(15, 1)),
+    "limits": section(Limits, _LIMITS, Limits(**defaults(_LIMITS))),
+}
+
+
+def load_site(path: Path) -> Site:
+    """Read the profile at `path`.
+
+    Raises InputError with every problem of the file, one line each: `file:line path: what was seen, what is
+    right, the nearest valid name`.
+    """
+    return parse_site(read_text(path), str(path))
+
+
+def parse_site(content: str, file: str) -> Site:
+    """Read a profile's YAML text; `file` names it in messages."""
+    problems = Problems(file)
+    root = read_nodes(content, problems)
+    if not root.is_mapping:
+        raise InputError(
+            f"{file}:{root.line} a site is a mapping with `site:`, `driver:` and `worker:`, "
+            f"not {show(root.plain())}"
+        )
+    values = read_fields(root, _FIELDS, problems)
+    problems.raise_if_any()
+    site = Site(**values)
+    _check_together(site, root.value, problems)
+    problems.raise_if_any()
+    return site
+
+
+def _check_together(site: Site, nodes: dict[str, Node], problems: Problems) -> None:
+    """Note what is right in itself, but not beside the rest."""
+    for name, job in (("driver", site.driver), ("worker", site.worker)):
+        if 60 * job.minutes <= site.signal_seconds:
+            problems.add(
+                nodes[name].value["minutes"],
+                f"is {job.minutes}, but must be more than signal_seconds, which is {site.signal_seconds}",
+            )
+    # The driver and the standby behind it are jobs as well.
+    most = site.limits.jobs - 2
+    if site.worker.count > most:
+        problems.add(
+            nodes["worker"].value["count"],
+            f"is {site.worker.count}, but must be at most {most}: limits.jobs is {site.limits.jobs}, "
+            "and the driver and its standby are jobs, too",
+        )

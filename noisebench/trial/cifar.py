@@ -1,0 +1,115 @@
+"""CIFAR files: the Python pickles, people's labels (CIFAR-N), the cleaned CIFAR-100 test set."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from noisebench.errors import DataError
+
+Labels = npt.NDArray[np.int64]
+
+# All that the published pickles need; anything else in them would be code of a stranger.
+_ALLOWED_GLOBALS = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+HUMAN_KEYS = {
+    "CIFAR-10N-aggregate": "aggre_label",
+    "CIFAR-10N-worst": "worse_label",
+    "CIFAR-10N-random1": "random_label1",
+    "CIFAR-10N-random2": "random_label2",
+    "CIFAR-10N-random3": "random_label3",
+    "CIFAR-100N": "noisy_label",
+}
+# An image of the CIFAR-100 test set is kept if at least this many of five people agree with its label.
+VOTES_TO_KEEP = 3
+
+
+def read_batches(folder: Path, names: list[str], label_key: str, classes: int) -> tuple[torch.Tensor, Labels]:
+    """Return images uint8 [N, 3, 32, 32] with labels int64 [N] from the named pickles, in their order."""
+    images, labels = [], []
+    for name in names:
+        path = folder / name
+        batch = _unpickle(path)
+        try:
+            pixels, given = np.asarray(batch["data"]), np.asarray(batch[label_key], dtype=np.int64)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path}: no CIFAR batch with `data` and `{label_key}` ({error})") from None
+        if pixels.dtype != np.uint8 or pixels.shape != (len(given), 3072):
+            raise DataError(f"{path}: data is {pixels.dtype} {list(pixels.shape)}, must be uint8 [{len(given)}, 3072]")
+        if given.min(initial=0) < 0 or given.max(initial=0) >= classes:
+            raise DataError(f"{path}: labels run from {given.min()} to {given.max()}, must lie in 0..{classes - 1}")
+        images.append(pixels.reshape(-1, 3, 32, 32))
+        labels.append(given)
+    return torch.from_numpy(np.concatenate(images)), np.concatenate(labels)
+
+
+def read_human_labels(path: Path, variant: str, clean: Labels) -> Labels:
+    """Return people's labels int64 [N] for a training set whose true labels are `clean` [N].
+
+    Raises DataError where the file is damaged, or is not in the order of `clean`.
+    """
+    numpy_types = [
+        (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
+        np.ndarray,
+        np.dtype,
+        type(np.dtype("int64")),
+    ]
+    try:
+        with torch.serialization.safe_globals(numpy_types):  # type: ignore[no-untyped-call]
+            found = torch.load(path, weights_only=True)
+        own_clean, given = np.asarray(found["clean_label"]), np.asarray(found[HUMAN_KEYS[variant]])
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; {variant} takes people's labels from it") from None
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: damaged, or no label file of CIFAR-N ({str(error).splitlines()[0]})") from None
+    if not np.array_equal(own_clean, clean):
+        raise DataError(f"{path}: its clean labels are not those of the training set, or not in the same order")
+    return given.astype(np.int64)
+
+
+def kept_test_images(folder: Path, labels: Labels) -> npt.NDArray[np.int64]:
+    """Return the indices of the CIFAR-100 test images whose label people confirmed (9,415 of 10,000).
+
+    An image is removed if fewer than three of five voted for its label (P2, Table 3; votes of Northcutt
+    et al. 2021). `labels` [10000] are the test set's own, and are checked against the two files.
+    """
+    votes_path, labels_path = folder / "cifar100_mturk.json", folder / "cifar100_test_set_original_labels.npy"
+    try:
+        votes = json.loads(votes_path.read_text())
+        original = np.load(labels_path, allow_pickle=False)
+        removed = [entry["id"] for entry in votes if entry["mturk"]["given"] < VOTES_TO_KEEP]
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename}: missing; CIFAR-100-cleaned-test is made with it") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(f"{folder}: the verdicts on CIFAR-100's test set are damaged ({error})") from None
+    if not np.array_equal(original, labels):
+        raise DataError(f"{labels_path}: these are not the labels of the test set, or not in the same order")
+    return np.setdiff1d(np.arange(len(labels)), removed)
+
+
+class _NumpyUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED_GLOBALS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR file needs")
+        return super().find_class(module, name)
+
+
+def _unpickle(path: Path) -> Any:
+    try:
+        return _NumpyUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing") from None
+    except Exception as error:  # a damaged pickle can raise almost anything
+        raise DataError(f"{path}: damaged, or no CIFAR pickle ({error})") from None

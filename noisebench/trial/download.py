@@ -1,0 +1,88 @@
+"""Fetching data files: whole, verified, going on where a broken download stopped."""
+
+from __future__ import annotations
+
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+
+from noisebench.errors import DataError, EnvironmentFault
+from noisebench.trial.durable import write_durably
+from noisebench.trial.files import DataFile, problem
+
+CHUNK_BYTES = 1 << 20
+TIMEOUT_SECONDS = 30
+
+# Called with (address, bytes so far, bytes in all or None).
+OnProgress = Callable[[str, int, int | None], None]
+
+
+def fetch_all(files: list[DataFile], data_dir: Path, on_progress: OnProgress) -> None:
+    """Put the files into `data_dir`; an archive that holds several of them is fetched once.
+
+    Raises EnvironmentFault where an address cannot be reached (what came so far is kept, and the next
+    call goes on from there), DataError where what it gave is not the file that was expected.
+    """
+    for url in dict.fromkeys(file.source.url for file in files):
+        wanted = [file for file in files if file.source.url == url]
+        partial = data_dir / ".downloads" / url.rsplit("/", 1)[-1]
+        _download(url, partial, on_progress)
+        try:
+            for file in wanted:
+                _place(file, partial, data_dir)
+        finally:
+            # Kept only while it is incomplete: what is whole but wrong must not be taken up again.
+            partial.unlink(missing_ok=True)
+
+
+def _place(file: DataFile, downloaded: Path, data_dir: Path) -> None:
+    content = downloaded.read_bytes() if file.source.member is None else _member(downloaded, file)
+    target = data_dir / file.path
+    write_durably(target, content)
+    wrong = problem(file, data_dir)
+    if wrong is not None:
+        target.unlink()
+        raise DataError(f"{file.source.url} did not give the expected file: {wrong}")
+
+
+def _member(archive: Path, file: DataFile) -> bytes:
+    assert file.source.member is not None
+    try:
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile(file.source.member)
+            assert member is not None
+            return member.read()
+    except (tarfile.TarError, KeyError, OSError, EOFError, AssertionError) as error:
+        raise DataError(f"{file.source.url}: no archive that holds {file.source.member} ({error})") from None
+
+
+def _download(url: str, partial: Path, on_progress: OnProgress) -> None:
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
+            if reply.status != 206:  # the server starts from the beginning
+                have = 0
+            length = reply.headers.get("Content-Length")
+            total = have + int(length) if length else None
+            with partial.open("ab" if have else "wb") as file:
+                while chunk := reply.read(CHUNK_BYTES):
+                    file.write(chunk)
+                    have += len(chunk)
+                    on_progress(url, have, total)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing is left to fetch
+            return
+        raise EnvironmentFault(f"{url}: the server answered {error.code} {error.reason}") from None
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise EnvironmentFault(
+            f"{url}: cannot be fetched ({reason}); is there internet here? "
+            "Run `noisebench prepare` on a node that has it, or put the file there by hand"
+        ) from None
+    if total is not None and have != total:
+        raise EnvironmentFault(f"{url}: broke off after {have} of {total} bytes; run the same command to go on")

@@ -1,0 +1,124 @@
+"""A devcluster as the tests see it: the script's verbs, Slurm's commands, the state of a job."""
+
+import os
+import pwd
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
+
+
+@dataclass(frozen=True)
+class Devcluster:
+    """One cluster in `folder`; `user`, where given, owns it instead of the one who runs the tests."""
+
+    folder: Path
+    script: Path = SCRIPT
+    user: str | None = None
+    environment: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        foreign = ("SLURM", "SBATCH", "DEVCLUSTER")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+        mine = {"DEVCLUSTER": str(self.folder), "SLURM_CONF": str(self.folder / "slurm.conf")}
+        object.__setattr__(self, "environment", {**inherited, **mine})
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes' names."""
+        return [f"node{index + 1}" for index in range(int((self.folder / "nodes").read_text()))]
+
+    @property
+    def has_networks(self) -> bool:
+        """Whether each node has an address and a hostname of its own."""
+        return (self.folder / "bridge").exists()
+
+    def verb(self, *words: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Call the script, with another PATH where given; the caller judges its exit code."""
+        environment = {**self.environment, "PATH": path} if path else self.environment
+        return self._call(["/bin/bash", str(self.script), *words], environment, seconds=120)
+
+    def must(self, *words: str) -> str:
+        """Call the script, which must succeed; return its output."""
+        done = self.verb(*words)
+        assert done.returncode == 0, f"devcluster.sh {' '.join(words)}:\n{done.stderr}"
+        return done.stdout
+
+    def run(self, *words: str, seconds: float = 30) -> str:
+        """Return the output of a command on the login node, which must succeed."""
+        done = self._call(list(words), self.environment, seconds)
+        assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def submit(self, script: str, *options: str) -> str:
+        """Submit a shell script to run in the cluster's folder; return the job's id."""
+        folder = f"--chdir={self.folder}"
+        return self.run(
+            "sbatch", "--parsable", folder, "--output=%j.out", *options, f"--wrap={script}"
+        ).strip()
+
+    def output(self, job: str) -> str:
+        """Return what a job has printed so far."""
+        file = self.folder / f"{job}.out"
+        return file.read_text() if file.exists() else ""
+
+    def job(self, job: str) -> dict[str, str]:
+        """Return what Slurm knows of a job: JobState, Restarts, BatchHost, Reason, ..."""
+        return dict(re.findall(r"(\w+)=(\S*)", self.run("scontrol", "--oneliner", "show", "job", job)))
+
+    def await_job(self, job: str, seconds: float = 60, **wanted: str) -> dict[str, str]:
+        """Wait until all these fields of a job have these values; return all its fields."""
+        self.await_that(lambda: wanted.items() <= self.job(job).items(), f"job {job} {wanted}", seconds)
+        return self.job(job)
+
+    def await_that(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Wait until something holds, or fail with what it is."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"not within {seconds} s: {what}"
+            time.sleep(0.2)
+
+    def processes(self) -> list[str]:
+        """Return the command line of each living process that was started in this cluster's name."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (process / "environ").read_bytes()
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.folder).encode() in environment:
+                found.append(command)
+        return found
+
+    def report(self) -> str:
+        """Return what a person would look at first when something went wrong."""
+        commands = (
+            ["sinfo", "--Node", "--long"],
+            ["squeue", "--all"],
+            ["sacct", "--duplicates", "--allusers"],
+        )
+        shown = (self._call(command, self.environment, seconds=20) for command in commands)
+        return "\n".join(f"$ {' '.join(done.args)}\n{done.stdout}{done.stderr}" for done in shown)
+
+    def _call(
+        self, words: list[str], environment: Mapping[str, str], seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        entry = pwd.getpwnam(self.user) if self.user else None
+        return subprocess.run(
+            words,
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            user=entry and entry.pw_uid,
+            group=entry and entry.pw_gid,
+            extra_groups=entry and [],
+        )

@@ -1,0 +1,181 @@
+"""The devcluster is a real Slurm: each node a host, each fault a real fault, nothing left behind."""
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.devcluster import Devcluster
+
+pytestmark = pytest.mark.slurm
+
+# Says that it runs, then when it is signalled; a shell runs its trap only while it waits.
+SIGNALLED = "trap 'echo signalled; exit 0' USR1; echo started; sleep 600 & wait"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def limited(cluster: Devcluster) -> str:
+    """A job of one minute that wants to be told 50 seconds before its end; runs beside the other tests."""
+    return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@50", "--nodelist=node3")
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder for a cluster that stands beside the session's; short, for the sake of Slurm's sockets."""
+    with tempfile.TemporaryDirectory(prefix="slurm") as parent:
+        yield Path(parent) / "c"
+
+
+def test_each_node_is_a_host_with_its_own_gpus(cluster: Devcluster) -> None:
+    for node in cluster.nodes:
+        job = cluster.submit(
+            "hostname; echo $CUDA_VISIBLE_DEVICES", f"--nodelist={node}", "--gres=gpu:v100:2", "--wait"
+        )
+        host = node if cluster.has_networks else socket.gethostname()
+        assert cluster.output(job).split() == [host, "0,1"]
+
+
+def test_gpus_are_shared_out_among_jobs(cluster: Devcluster) -> None:
+    show = "echo $CUDA_VISIBLE_DEVICES; sleep 600"
+    jobs = [cluster.submit(show, "--nodelist=node1", "--gres=gpu:v100:2") for _ in range(3)]
+    cluster.await_that(lambda: all(cluster.output(job) for job in jobs[:2]), "two jobs print their GPUs")
+    assert {cluster.output(job).strip() for job in jobs[:2]} == {"0,1", "2,3"}
+    assert cluster.job(jobs[2])["JobState"] == "PENDING"
+    cluster.run("scancel", *jobs)
+
+
+def test_accounting_knows_what_has_ended(cluster: Devcluster) -> None:
+    job = cluster.submit("exit 3")
+    words = (
+        "sacct",
+        "--noheader",
+        "--parsable2",
+        "--allocations",
+        "--format=State,ExitCode",
+        f"--jobs={job}",
+    )
+    cluster.await_that(lambda: cluster.run(*words).strip() == "FAILED|3:0", f"sacct says how job {job} ended")
+
+
+def test_a_killed_node_gives_its_jobs_to_another(cluster: Devcluster) -> None:
+    job = cluster.submit("srun sleep 601", "--requeue", "--exclude=node3")
+    node = cluster.await_job(job, JobState="RUNNING")["BatchHost"]
+    cluster.await_that(lambda: any("sleep 601" in line for line in cluster.processes()), "the step runs")
+    cluster.must("kill-node", node.removeprefix("node"))
+    assert not any("sleep 601" in line for line in cluster.processes())
+    after = cluster.await_job(job, JobState="RUNNING", Restarts="1")
+    assert after["BatchHost"] != node
+    cluster.must("start-node", node.removeprefix("node"))
+    cluster.run("scancel", job)
+    assert cluster.run("srun", "--nodelist", node, "printenv", "SLURMD_NODENAME").strip() == node
+
+
+def test_an_urgent_job_sends_another_back_into_the_queue(cluster: Devcluster) -> None:
+    job = cluster.submit("sleep 600", "--requeue", "--exclusive", "--nodelist=node2")
+    cluster.await_job(job, JobState="RUNNING")
+    urgent = cluster.submit("sleep 600", "--partition=urgent", "--exclusive", "--nodelist=node2")
+    cluster.await_job(urgent, JobState="RUNNING")
+    cluster.await_job(job, JobState="PENDING", Restarts="1")
+    cluster.run("scancel", job, urgent)
+
+
+def test_a_cut_cable_is_silence_until_it_is_joined(cluster: Devcluster) -> None:
+    if not cluster.has_networks:
+        assert cluster.verb("cut-node", "1").returncode == 3
+        return
+    assert _reaches(cluster, "node1")
+    cluster.must("cut-node", "1")
+    assert not _reaches(cluster, "node1")
+    assert _reaches(cluster, "node2")
+    cluster.must("join-node", "1")
+    cluster.await_that(lambda: _reaches(cluster, "node1"), "node1 answers again", seconds=10)
+
+
+def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
+    job = cluster.submit("sleep 600", "--nodelist=node2")
+    before = cluster.await_job(job, JobState="RUNNING")
+    cluster.must("restart-controller")
+    after = cluster.await_job(job, JobState="RUNNING")
+    assert (after["StartTime"], after["Restarts"]) == (before["StartTime"], "0")
+    cluster.run("scancel", job)
+
+
+def test_a_job_is_told_before_its_time_is_up(cluster: Devcluster, limited: str) -> None:
+    cluster.await_that(lambda: cluster.output(limited).split() == ["started", "signalled"], "USR1 arrives")
+    cluster.await_job(limited, JobState="COMPLETED")
+
+
+def test_a_second_cluster_goes_without_a_trace(cluster: Devcluster, own_folder: Path) -> None:
+    links = _links()
+    second = Devcluster(own_folder)
+    assert second.must("up", "1").splitlines()[-1] == f"export SLURM_CONF={own_folder}/slurm.conf"
+    assert own_folder.stat().st_mode & 0o777 == 0o700
+    second.await_job(second.submit("sleep 602"), JobState="RUNNING")
+    assert any("sleep 602" in line for line in second.processes())
+    second.must("down")
+    assert (second.processes(), _links(), own_folder.exists()) == ([], links, False)
+    second.must("down")
+    assert cluster.run("srun", "echo", "unharmed").strip() == "unharmed"
+
+
+def test_an_ordinary_user_can_raise_one(cluster_of_nobody: Devcluster) -> None:
+    told = cluster_of_nobody.run(
+        "srun", "--gres=gpu:v100:1", "sh", "-c", "id -un; echo $CUDA_VISIBLE_DEVICES"
+    )
+    assert told.split() == ["nobody", "0"]
+    cluster_of_nobody.must("kill-node", "1")
+    cluster_of_nobody.must("start-node", "1")
+    cluster_of_nobody.must("down")
+    assert (cluster_of_nobody.processes(), cluster_of_nobody.folder.exists()) == ([], False)
+
+
+def test_refusals(cluster: Devcluster, own_folder: Path) -> None:
+    again = cluster.verb("up")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr == (
+        f"devcluster: a cluster is up in '{cluster.folder}'; end it with 'devcluster.sh down', "
+        "or set DEVCLUSTER to another folder\n"
+    )
+    stranger = cluster.verb("kill-node", "9")
+    assert (stranger.returncode, stranger.stderr) == (
+        2,
+        "devcluster: '9' is no node; this cluster has 1 to 3\n",
+    )
+    nowhere = Devcluster(own_folder).verb("kill-node", "1")
+    assert (nowhere.returncode, nowhere.stderr) == (
+        2,
+        f"devcluster: no cluster of yours in '{own_folder}'; raise one with 'devcluster.sh up'\n",
+    )
+    assert cluster.verb("explode").returncode == 2
+
+
+@pytest.mark.usefixtures("_slurm")
+def test_what_is_missing_is_named(own_folder: Path, tmp_path: Path) -> None:
+    for command in ("dirname", "id"):
+        (tmp_path / command).symlink_to(str(shutil.which(command)))
+    refused = Devcluster(own_folder).verb("up", path=str(tmp_path))
+    assert refused.returncode == 3
+    assert refused.stderr.startswith(
+        "devcluster: missing: sbatch (package slurm-wlm) mariadb-install-db (package mariadb-client-core); "
+    )
+    assert not own_folder.exists()
+
+
+def _reaches(cluster: Devcluster, node: str) -> bool:
+    told = dict(
+        pair.split("=", 1)
+        for pair in cluster.run("scontrol", "--oneliner", "show", "node", node).split()
+        if "=" in pair
+    )
+    try:
+        socket.create_connection((told["NodeAddr"], int(told["Port"])), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _links() -> set[Path]:
+    return set(Path("/sys/class/net").iterdir())
