@@ -15,4 +15,4 @@ def execute(
     """Return plausible numbers at once; no scores, no epochs."""
     del data_dir, device, checkpoints
     numbers = ("precision", "recall", "f1", "specificity", "balanced_accuracy", "clean_accuracy")
-    return Measurement({name: (trial.seed % 97) / 97 for name in numbers}, [], {})
+    return Measurement(dict.fromkeys(numbers, (trial.seed % 97) / 97), [], {})

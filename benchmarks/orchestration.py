@@ -72,6 +72,7 @@ def bare(trials: int, cpus: int) -> dict[str, float]:
             return {"f1": (self.seed % 97) / 97, "done": True}
 
         def save_checkpoint(self, checkpoint_dir: str) -> dict[str, object]:
+            del checkpoint_dir
             return {}
 
     begun = time.perf_counter()
@@ -104,7 +105,9 @@ def _in_a_process_of_its_own(what: str, trials: int, cpus: int) -> dict[str, flo
 
 def main() -> None:
     """Print both medians, their ratio, the driver's memory; each with its verdict."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--cpus", type=int, default=len(os.sched_getaffinity(0)))

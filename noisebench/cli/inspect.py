@@ -25,7 +25,9 @@ Sweep = Annotated[str, typer.Argument(help="The sweep's name.")]
 def status(
     sweep: Annotated[str | None, typer.Argument(help="The sweep's name; default: all.")] = None,
     results: Results = DEFAULT_RESULTS,
-    watch: Annotated[bool, typer.Option("--watch", help="Renew every five seconds until all is done.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Renew every five seconds until all is done.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show how far a sweep is: completed, running, failed, pending, rate, time left, failures by kind."""
@@ -70,7 +72,9 @@ def show(
     record = trial_record(_existing(results), trial)
     found = json.loads(json.dumps(asdict(record), default=str))
     sweeps = {attempt["sweep"] for attempt in record.attempts}
-    found["by_hand"] = [f"noisebench resume {sweep} --trial {record.trial_id} --inline" for sweep in sorted(sweeps)]
+    found["by_hand"] = [
+        f"noisebench resume {sweep} --trial {record.trial_id} --inline" for sweep in sorted(sweeps)
+    ]
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -111,7 +115,9 @@ def _print_status(found: list[dict[str, Any]]) -> None:
     from noisebench.cli.live import duration
 
     for state in found:
-        line = f"{state['sweep']}: {state['completed']}/{state['total']} completed, {state['running']} running, "
+        line = (
+            f"{state['sweep']}: {state['completed']}/{state['total']} completed, {state['running']} running, "
+        )
         line += f"{state['failed']} failed, {state['pending']} pending"
         if state["running"] and state["eta_seconds"] is not None:
             line += f"; {state['rate_per_hour']:.0f} trials/h, {duration(state['eta_seconds'])} left"
@@ -120,3 +126,5 @@ def _print_status(found: list[dict[str, Any]]) -> None:
         print(line)
         for kind, count in state["failures"].items():
             print(f"    {kind}: {count}")
+        for guard, count in state["guards"].items():
+            print(f"    {guard.replace('-', ' ')}: {count} results, which say nothing about the loss")

@@ -32,7 +32,9 @@ def plan(
     print(f"sweep {sweep.name}")
     for row in [header, *rows]:
         first, *rest = (str(cell) for cell in row)
-        print("  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]))
+        print(
+            "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
+        )
 
 
 def _completed(results: Path, trial_ids: list[str]) -> set[str]:

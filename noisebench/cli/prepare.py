@@ -22,7 +22,9 @@ def prepare(
         Path | None,
         typer.Option("--data", envvar="NOISEBENCH_DATA", help="Folder of the data sets; made where needed."),
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Only say what is missing and what would be fetched.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Only say what is missing and what would be fetched.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Verify the data sets and pretrained weights of a sweep by checksum, and fetch what is missing."""
@@ -43,7 +45,11 @@ def prepare(
         print(json.dumps({"data": str(data), "files": states}))
     else:
         for file in needed:
-            print(f"{wrong[file]}; would be fetched from {file.source.url}" if file in wrong else f"{data / file.path}: ok")
+            print(
+                f"{wrong[file]}; would be fetched from {file.source.url}"
+                if file in wrong
+                else f"{data / file.path}: ok"
+            )
         if not needed:
             print(f"sweep {sweep.name} needs no data files", file=sys.stderr)
     if wrong:

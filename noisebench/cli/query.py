@@ -26,9 +26,13 @@ class Format(StrEnum):
 
 
 def query(
-    sql: Annotated[str | None, typer.Argument(help="SQL over the tables that `noisebench schema` shows.")] = None,
+    sql: Annotated[
+        str | None, typer.Argument(help="SQL over the tables that `noisebench schema` shows.")
+    ] = None,
     results: Results = DEFAULT_RESULTS,
-    named: Annotated[str | None, typer.Option("--named", help="A query by name; `--named list` lists them.")] = None,
+    named: Annotated[
+        str | None, typer.Option("--named", help="A query by name; `--named list` lists them.")
+    ] = None,
     format: Annotated[Format, typer.Option("--format", help="How to write the rows.")] = Format.table,
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file.", dir_okay=False)] = None,
     as_json: Json = False,
@@ -42,10 +46,15 @@ def query(
             print(f"{name:16} {description}")
         return
     if (sql is None) == (named is None):
-        raise InputError('query: give either SQL, such as "SELECT * FROM runs", or --named NAME (--named list shows them)')
+        raise InputError(
+            'query: give either SQL, such as "SELECT * FROM runs", or --named NAME (--named list shows them)'
+        )
     answer = store.query(_existing(results), sql if sql is not None else store.named(named or ""))
     if answer.age_seconds is not None:
-        print(f"warning: this snapshot is {answer.age_seconds:.0f} s old and could not be renewed", file=sys.stderr)
+        print(
+            f"warning: this snapshot is {answer.age_seconds:.0f} s old and could not be renewed",
+            file=sys.stderr,
+        )
     rows.write(answer.table, "json" if as_json else format.value, out)
 
 
@@ -65,7 +74,9 @@ def schema(results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
 
 def ingest(
     results: Results = DEFAULT_RESULTS,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the database anew from the whole journal.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build the database anew from the whole journal.")
+    ] = False,
 ) -> None:
     """Take what the journal has gained into the database."""
     from noisebench.store.ingest import ingest as take_in

@@ -22,7 +22,8 @@ Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default: all
 TrialsPerGpu = Annotated[int, typer.Option(min=1, help="Trials that share one GPU.")]
 OneBlock = Annotated[str | None, typer.Option("--block", help="Run this block of the sweep only.")]
 Inline = Annotated[
-    bool, typer.Option("--inline", help="One trial after another in this process, without Ray; for debugging.")
+    bool,
+    typer.Option("--inline", help="One trial after another in this process, without Ray; for debugging."),
 ]
 
 
@@ -57,8 +58,12 @@ def resume(
     trials_per_gpu: TrialsPerGpu = 1,
     block: OneBlock = None,
     inline: Inline = False,
-    trial: Annotated[str | None, typer.Option("--trial", help="Run this one trial, even if it has a result.")] = None,
-    pending_only: Annotated[bool, typer.Option("--pending-only", help="Leave the failed trials alone.")] = False,
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Run this one trial, even if it has a result.")
+    ] = None,
+    pending_only: Annotated[
+        bool, typer.Option("--pending-only", help="Leave the failed trials alone.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run what is pending of a submitted sweep, with what failed; then print its tables."""

@@ -7,43 +7,64 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+UNBOUNDED = 10_000
 MARKS = {1: "¹", 2: "²"}
+STYLES = {1: "bold underline", 2: "bold"}
+# What tells the rows of a table apart; what all rows share stands in the title instead.
+ROW_KEYS = {"dataset": "data set", "noise": "noise", "detector": "detector"}
 
 
 def print_tables(cells: Iterable[dict[str, Any]]) -> None:
     """Print one table a block: a row for each setting, a column for each loss.
 
-    `cells` are rows of the store's `table_cells`, those of one block together. Best (¹, bold and underlined) and second
-    best (², bold) are told apart without colour too, so that a file or a pipe keeps the marks.
+    `cells` are rows of the store's `table_cells`, those of one block together. Best (¹, bold and
+    underlined) and second best (², bold) are told apart in plain text too, so that a pipe keeps the marks.
+    A table too wide for the terminal gets deviation and parameter under the mean.
     """
     from rich.console import Console
 
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
-    for block, rows in groupby(cells, key=lambda cell: cell["block"]):
-        console.print(_table(block, list(rows)))
+    # A pipe or a file has no width: nothing is wrapped there.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else UNBOUNDED, highlight=False)
+    for block, found in groupby(cells, key=lambda cell: cell["block"]):
+        rows = [{**cell, "noise": _noise(cell)} for cell in found]
+        table = _table(rows, " ")
+        if Console(width=UNBOUNDED).measure(table).maximum > console.width:
+            table = _table(rows, "\n")
+        console.print(_title(block, rows), soft_wrap=True)
+        console.print(table)
 
 
-def _table(block: str, cells: list[dict[str, Any]]) -> Any:
+def _title(block: str, cells: list[dict[str, Any]]) -> str:
+    shared = [cells[0][key] for key in ROW_KEYS if key not in _varying(cells)]
+    asked = max(cell["seeds_asked"] for cell in cells)
+    seeds = f"{asked} seeds" if asked > 1 else "one seed"
+    return f"{block}: {', '.join([*shared, seeds])}; F1, mean ± std, ¹ best, ² second best"
+
+
+def _table(cells: list[dict[str, Any]], joiner: str) -> Any:
     from rich.table import Table
 
-    columns = list(dict.fromkeys(_loss(cell) for cell in cells))
+    keys = _varying(cells) or ["noise"]
+    losses = list(dict.fromkeys(_loss(cell) for cell in cells))
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for cell in cells:
-        rows.setdefault(_setting(cell), {})[_loss(cell)] = _text(cell)
-    title = f"{block}: F1, mean ± std ({_seeds(cells)}); ¹ best, ² second best"
-    table = Table(title=title, title_justify="left", title_style="")
-    for name in ("data set", "noise", "detector"):
-        table.add_column(name, no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+        rows.setdefault(tuple(cell[key] for key in keys), {})[_loss(cell)] = _text(cell, joiner)
+    table = Table()
+    for key in keys:
+        table.add_column(ROW_KEYS[key], no_wrap=True)
+    for loss in losses:
+        table.add_column(loss, justify="right", no_wrap=True)
     for setting, row in rows.items():
-        table.add_row(*setting, *(row.get(name, "–") for name in columns))
+        table.add_row(*setting, *(row.get(loss, "") for loss in losses))
     return table
 
 
-def _setting(cell: dict[str, Any]) -> tuple[str, ...]:
-    eta = "" if cell["eta"] is None else f" {cell['eta']:g}"
-    return cell["dataset"], f"{cell['corruption']}{eta}", cell["detector"]
+def _varying(cells: list[dict[str, Any]]) -> list[str]:
+    return [key for key in ROW_KEYS if len({cell[key] for cell in cells}) > 1]
+
+
+def _noise(cell: dict[str, Any]) -> str:
+    return str(cell["corruption"]) if cell["eta"] is None else f"{cell['corruption']} {cell['eta']:g}"
 
 
 def _loss(cell: dict[str, Any]) -> str:
@@ -51,21 +72,16 @@ def _loss(cell: dict[str, Any]) -> str:
     return cell["loss"] if cell["delay"] == usual_delay else f"{cell['loss']}, delay {cell['delay']}"
 
 
-def _text(cell: dict[str, Any]) -> str:
+def _text(cell: dict[str, Any], joiner: str) -> str:
+    """Return a cell's text with its marks; a dash where nothing is completed."""
     if cell["mean"] is None:
         return "–"
-    std = "" if cell["std"] is None else f" ± {cell['std']:.3f}"
-    text = f"{cell['mean']:.3f}{std}{MARKS.get(cell['rank'], '')}"
-    if cell["rank"] in MARKS:
-        style = "bold underline" if cell["rank"] == 1 else "bold"
-        text = f"[{style}]{text}[/]"
-    if cell["value"] is not None:
-        text += f" ({cell['parameter']} {cell['value']:g})"
+    parts = [f"{cell['mean']:.3f}"] + ([] if cell["std"] is None else [f"± {cell['std']:.3f}"])
+    parts[-1] += MARKS.get(cell["rank"], "")
+    if cell["rank"] in STYLES:
+        parts = [f"[{STYLES[cell['rank']]}]{part}[/]" for part in parts]
+    if cell["values_tried"] > 1:
+        parts.append(f"({cell['parameter']} {cell['value']:g})")
     if cell["n"] < cell["seeds_asked"]:
-        text += f" n={cell['n']}"
-    return text
-
-
-def _seeds(cells: list[dict[str, Any]]) -> str:
-    asked = max(cell["seeds_asked"] for cell in cells)
-    return f"{asked} seeds" if asked > 1 else "one seed"
+        parts.append(f"n={cell['n']}")
+    return joiner.join(parts)

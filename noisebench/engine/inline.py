@@ -9,7 +9,9 @@ from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.runner import Runner, choose_device
 
 
-def run_inline(queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, data_dir: Path | None) -> None:
+def run_inline(
+    queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, data_dir: Path | None
+) -> None:
     """Run every waiting trial here; the results equal those of a run on Ray."""
     with JournalWriter(results.journal / sweep, provenance.host()) as journal:
         runner = Runner(results, sweep, worker, data_dir, choose_device(), journal)

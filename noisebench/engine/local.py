@@ -59,5 +59,9 @@ def remove_abandoned_scratch() -> None:
     for parent in {Path(tempfile.gettempdir()), Path("/tmp")}:
         for folder in parent.glob(f"{_PREFIX}*-*"):
             owner = folder.name.removeprefix(_PREFIX).split("-")[0]
-            if owner.isdecimal() and not Path(f"/proc/{owner}").exists() and folder.stat().st_uid == os.getuid():
+            if (
+                owner.isdecimal()
+                and not Path(f"/proc/{owner}").exists()
+                and folder.stat().st_uid == os.getuid()
+            ):
                 shutil.rmtree(folder, ignore_errors=True)

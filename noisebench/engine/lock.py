@@ -24,7 +24,9 @@ def sweep_lock(results: ResultsFolder, sweep: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "lock").open("a+")
     except OSError as error:
-        raise EnvironmentFault(f"{folder}: cannot be written: {error.strerror}; choose another --results") from None
+        raise EnvironmentFault(
+            f"{folder}: cannot be written: {error.strerror}; choose another --results"
+        ) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

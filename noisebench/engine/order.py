@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from noisebench.spec.trial import Trial
 
 
-def pending_trials(trials: Iterable[Trial], states: Mapping[str, str], *, include_failed: bool) -> list[Trial]:
+def pending_trials(
+    trials: Iterable[Trial], states: Mapping[str, str], *, include_failed: bool
+) -> list[Trial]:
     """Return the trials without a result, seed 0 of every configuration first.
 
     So tables fill evenly, and a configuration that cannot work shows in the first minutes. `states` maps

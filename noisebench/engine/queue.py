@@ -19,7 +19,9 @@ DEATHS_TO_FAIL = 2
 class TrialQueue:
     """Hands out pending trials under fresh attempt ids, and keeps account of how they end."""
 
-    def __init__(self, trials: Iterable[Trial], results: ResultsFolder, sweep: str, progress: Progress) -> None:
+    def __init__(
+        self, trials: Iterable[Trial], results: ResultsFolder, sweep: str, progress: Progress
+    ) -> None:
         self._waiting = deque(trials)
         self._live: dict[str, Trial] = {}
         self._deaths: dict[str, int] = {}
@@ -56,7 +58,9 @@ class TrialQueue:
         trial = self._live.pop(attempt_id)
         deaths = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + 1
         if deaths < DEATHS_TO_FAIL:
-            self._record_end(attempt_id, trial, "interrupted", "node-lost", "the trial's process died; tried again")
+            self._record_end(
+                attempt_id, trial, "interrupted", "node-lost", "the trial's process died; tried again"
+            )
             self._waiting.append(trial)
             self.progress.returned()
         else:

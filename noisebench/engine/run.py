@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run found and did; `failed` counts all failed trials asked for, `failed_before` those it left alone."""
+    """What a run found and did; of the `failed`, it left `failed_before` alone."""
 
     total: int
     completed: int

@@ -9,7 +9,7 @@ from ray.tune.search import Searcher
 from noisebench.engine.queue import TrialQueue
 
 
-class QueueSearcher(Searcher):  # type: ignore[misc]
+class QueueSearcher(Searcher):
     """Suggests pending trials lazily, so that Tune holds only those that run or ran."""
 
     def __init__(self, queue: TrialQueue) -> None:
@@ -29,7 +29,9 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._attempts[trial_id] = attempt_id
         return {"trial": trial.as_fields(), "attempt": attempt_id}
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         """Tell the queue how an attempt ended; an error here means that its process died."""
         attempt_id = self._attempts.pop(trial_id, None)
         if attempt_id is None:

@@ -14,14 +14,14 @@ from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 
 
-class TrialActor(tune.Trainable):  # type: ignore[misc]
+class TrialActor(tune.Trainable):
     """Runs the trial in its config in one step; reused for the next trial, with data and journal kept.
 
     The record is in the journal before `step` returns, so Tune never knows of a result that is not
     durable. A trial that raises is a failed record, not an error of the actor.
     """
 
-    def setup(
+    def setup(  # type: ignore[override]  # the rest comes through tune.with_parameters
         self,
         config: dict[str, Any],
         results: str,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
@@ -59,7 +58,7 @@ def run_on_ray(
     benchmarks of the machinery.
     """
     os.environ.update(TUNE_ENVIRONMENT)
-    total = ray.cluster_resources()
+    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
     share = share_of(total.get("CPU", 1), total.get("GPU", 0), trials_per_gpu)
     resources = {"CPU": share.cpus}
     if share.gpus:

@@ -99,9 +99,7 @@ def standard_matrix(dataset: str, classes: int, rate: float) -> NDArray[np.float
     return matrix
 
 
-def transition_counts(
-    clean: NDArray[np.int64], noisy: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
+def transition_counts(clean: NDArray[np.int64], noisy: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """How many samples [K, K] of class i are labelled j."""
     _check_labels(clean, classes)
     _check_labels(noisy, classes)

@@ -75,7 +75,9 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
     if "detector" in entries:
         detectors = read_union(entries["detector"], _DETECTOR, problems)
     trainings = _read_training(entries["training"], problems) if "training" in entries else [{}]
-    dynamics = read_values(entries["dynamics"], catalogue.DYNAMICS, problems) if "dynamics" in entries else [False]
+    dynamics = (
+        read_values(entries["dynamics"], catalogue.DYNAMICS, problems) if "dynamics" in entries else [False]
+    )
     seeds = _read_seeds(entries["seeds"], problems) if "seeds" in entries else []
     if len(problems.found) > before:
         return None
@@ -93,7 +95,8 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
 def _default_detector() -> Component:
     parameters = catalogue.DETECTORS["confident-learning"]
     return Component.of(
-        "confident-learning", **{key: parameter.default for key, parameter in parameters.items()}  # type: ignore[arg-type]
+        "confident-learning",
+        **{key: parameter.default for key, parameter in parameters.items()},  # type: ignore[arg-type]
     )
 
 

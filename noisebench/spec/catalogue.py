@@ -116,6 +116,11 @@ DATASETS: dict[str, DatasetEntry] = {
     ),
 }
 # A folder of images, one sub-folder a class, is written {folder: PATH}.
-FOLDER = {"path": Parameter("text"), "height": integer(32, 8), "width": integer(32, 8), "channels": integer(3, 1, 3)}
+FOLDER = {
+    "path": Parameter("text"),
+    "height": integer(32, 8),
+    "width": integer(32, 8),
+    "channels": integer(3, 1, 3),
+}
 # Data sets whose classes have a customary confusion (`map: standard`).
 WITH_STANDARD_MAP = ("MNIST", "CIFAR-10", "CIFAR-100")

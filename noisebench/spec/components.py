@@ -64,7 +64,9 @@ def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> li
     if name_node.value is REPORTED:
         return []
     if not isinstance(name_node.value, str):
-        problems.add(name_node, f"{show(name_node.value)} is no {vocabulary.noun}; {_known(vocabulary.entries)}")
+        problems.add(
+            name_node, f"{show(name_node.value)} is no {vocabulary.noun}; {_known(vocabulary.entries)}"
+        )
         return []
     name = name_node.value
     if vocabulary.references and reference.is_reference(name):

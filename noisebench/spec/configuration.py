@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 from noisebench.spec import catalogue, recipes
 from noisebench.spec.catalogue import DatasetEntry
 from noisebench.spec.components import Found, describe
 from noisebench.spec.nodes import Node, Problems
 from noisebench.spec.parameters import FROM_RECIPE
-from noisebench.spec.trial import Component, Training, Trial
+from noisebench.spec.trial import Component, Training, Trial, Value
 
 Overrides = dict[str, Any]
 
@@ -29,8 +31,8 @@ def configure(
     """
     name, entry = dataset[0].name, catalogue.DATASETS.get(dataset[0].name)
     training = Training(**{**recipes.training_defaults(name, detector[0].name), **overrides})
-    resolved_loss = _resolve(loss[0], {key: recipes.loss_default(name, key) for key in _recipe_keys(loss[0])})
-    resolved_detector = _resolve(detector[0], {"folds": recipes.folds_default(name)})
+    resolved_loss = _resolve(loss[0], partial(recipes.loss_default, name))
+    resolved_detector = _resolve(detector[0], partial(recipes.detector_default, name))
     _check_delay(resolved_loss, training, loss[1], problems)
     _check_model(training, loss[1], problems)
     if corruption[0].name == "asymmetric":
@@ -42,13 +44,12 @@ def configure(
     return Trial(dataset[0], corruption[0], resolved_loss, resolved_detector, training, dynamics, 0)
 
 
-def _recipe_keys(component: Component) -> list[str]:
-    return [key for key, value in component.parameters if value is FROM_RECIPE]
-
-
-def _resolve(component: Component, values: dict[str, Any]) -> Component:
+def _resolve(component: Component, from_recipe: Callable[[str], Value]) -> Component:
     """Put values in where the component leaves them to the recipe."""
-    parameters = {key: values[key] if value is FROM_RECIPE else value for key, value in component.parameters}
+    parameters = {
+        key: from_recipe(key) if cast("object", value) is FROM_RECIPE else value
+        for key, value in component.parameters
+    }
     return Component.of(component.name, **parameters)
 
 
@@ -60,7 +61,9 @@ def _check_delay(loss: Component, training: Training, node: Node, problems: Prob
 
 def _check_model(training: Training, node: Node, problems: Problems) -> None:
     if training.pretrained and training.model != "resnet-34":
-        problems.add(node, f"there are no pretrained weights for {training.model}; set training: {{pretrained: false}}")
+        problems.add(
+            node, f"there are no pretrained weights for {training.model}; set training: {{pretrained: false}}"
+        )
 
 
 def _check_samples(dataset: Found, entry: DatasetEntry, problems: Problems) -> None:

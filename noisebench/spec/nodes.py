@@ -97,6 +97,7 @@ def _convert(node: yaml.Node, path: str, problems: Problems) -> Node:
     if isinstance(node, yaml.SequenceNode):
         items = [_convert(item, f"{path}[{index}]", problems) for index, item in enumerate(node.value)]
         return Node(items, path, line)
+    assert isinstance(node, yaml.ScalarNode)
     here = Node(node.value, path, line)
     trap = _trap(node)
     if trap:
@@ -132,12 +133,16 @@ def _trap(node: yaml.ScalarNode) -> str | None:
     text, kind = node.value, node.tag.rsplit(":", 1)[-1]
     if node.style in ("'", '"', "|", ">") or kind == "null":
         return None
+    quoted = f"or '{text}' in quotes for text"
     if kind == "bool" and text.lower() not in ("true", "false"):
-        return f"`{text}` is read as {_truth(text)} by YAML; write {_truth(text).lower()}, or '{text}' in quotes for text"
+        return f"`{text}` is read as {_truth(text)} by YAML; write {_truth(text).lower()}, {quoted}"
+    read = (
+        f"`{text}` is read as the number {yaml.safe_load(text)} by YAML" if kind in ("int", "float") else ""
+    )
     if kind == "int" and not _PLAIN_INT.fullmatch(text):
-        return f"`{text}` is read as the number {yaml.safe_load(text)} by YAML; write that number, or '{text}' in quotes for text"
+        return f"{read}; write that number, {quoted}"
     if kind == "float" and not _PLAIN_FLOAT.fullmatch(text):
-        return f"`{text}` is read as the number {yaml.safe_load(text)} by YAML; write a plain finite number, or '{text}' in quotes for text"
+        return f"{read}; write a plain finite number, {quoted}"
     if kind == "str" and _NUMBER_AS_TEXT.fullmatch(text):
         return f"`{text}` is read as text by YAML; write {_spelled_out(text)}"
     if kind not in ("bool", "int", "float", "str"):

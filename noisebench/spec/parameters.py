@@ -45,18 +45,15 @@ class Parameter:
             return None
         if self.kind == "matrix":
             return _matrix(value)
-        accepted: tuple[type, ...] = {"number": (int, float), "integer": (int,), "flag": (bool,), "text": (str,)}[self.kind]
-        if not isinstance(value, accepted) or (isinstance(value, bool) and self.kind != "flag"):
-            raise ValueError(self.describe())
-        if self.kind == "text":
-            if self.choices and value not in self.choices:
-                raise ValueError(self.describe())
-            return str(value)
-        if self.kind == "flag":
-            return bool(value)
-        if not self._in_range(value):
-            raise ValueError(self.describe())
-        return float(value) if self.kind == "number" else int(value)
+        if self.kind == "flag" and isinstance(value, bool):
+            return value
+        if self.kind == "text" and isinstance(value, str) and (not self.choices or value in self.choices):
+            return value
+        if self.kind == "number" and _is_number(value) and self._in_range(value):
+            return float(value)
+        if self.kind == "integer" and _is_number(value) and isinstance(value, int) and self._in_range(value):
+            return value
+        raise ValueError(self.describe())
 
     def describe(self) -> str:
         """Say what is right, for error messages and documentation."""
@@ -85,12 +82,16 @@ class Parameter:
         return f" in {left}{self.low:g}, {self.high:g}{right}"
 
 
-def number(default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **more: Any) -> Parameter:
+def number(
+    default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **more: Any
+) -> Parameter:
     """A real number."""
     return Parameter("number", float(default) if isinstance(default, int) else default, low, high, **more)
 
 
-def integer(default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **more: Any) -> Parameter:
+def integer(
+    default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **more: Any
+) -> Parameter:
     """A whole number."""
     return Parameter("integer", default, low, high, **more)
 
@@ -105,13 +106,19 @@ def choice(default: Value | _Marker, *choices: str) -> Parameter:
     return Parameter("text", default, choices=choices)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)  # bool is an int to Python
+
+
 def _matrix(value: Any) -> tuple[tuple[float, ...], ...]:
     right = Parameter("matrix").describe()
     if not isinstance(value, list) or not value or not all(isinstance(row, list) for row in value):
         raise ValueError(right)
     rows = tuple(tuple(row) for row in value)
     for row in rows:
-        if not all(isinstance(cell, int | float) and not isinstance(cell, bool) and 0 <= cell <= 1 for cell in row):
+        if not all(
+            isinstance(cell, int | float) and not isinstance(cell, bool) and 0 <= cell <= 1 for cell in row
+        ):
             raise ValueError(right)
         if len(row) != len(rows) or abs(sum(row) - 1) > 1e-6:
             raise ValueError(right + ", as many rows as columns")

@@ -1,4 +1,4 @@
-"""What a data set implies for training, for detectors and for the losses' parameters, unless a sweep says otherwise.
+"""What a data set implies for training, detectors and losses, unless a sweep says otherwise.
 
 Sources: P2 (arXiv 2511.16512) section 4 with appendix A; the authors' early code for learning rate and
 batch size; Pleiss et al. 2020 for AUM; Ye et al. 2023 for the ANL parameters. `digits` is our own: the
@@ -76,7 +76,8 @@ def loss_default(dataset: str, parameter: str) -> float:
     return (_ANL_CIFAR_100 if DATASETS[dataset].classes == 100 else _ANL_CIFAR_10)[parameter]
 
 
-def folds_default(dataset: str) -> int | None:
-    """Return the folds of confident learning; None where the data set has a training part of its own."""
+def detector_default(dataset: str, parameter: str) -> int | None:
+    """Return confident learning's `folds`; None where the data set has a training part of its own."""
+    assert parameter == "folds"
     entry = DATASETS.get(dataset)
     return None if entry and entry.training_samples else FOLDS

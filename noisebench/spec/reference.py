@@ -29,7 +29,9 @@ def source_hash(reference: str) -> str:
     """
     module, function = reference.split(":")
     source = _source_file(module).read_bytes()
-    if not re.search(rf"^(async )?(def|class) {function}\b|^{function}\s*[:=]", source.decode(errors="replace"), re.M):
+    if not re.search(
+        rf"^(async )?(def|class) {function}\b|^{function}\s*[:=]", source.decode(errors="replace"), re.M
+    ):
         raise InputError(f"module '{module}' has no function '{function}'")
     return hashlib.sha256(source).hexdigest()[:16]
 
@@ -56,7 +58,9 @@ def _source_file(module: str) -> Path:
     except (ImportError, ValueError):
         found = None
     if found is None or found.origin is None or not found.origin.endswith(".py"):
-        raise InputError(f"module '{module}' is not found in the current folder or among the installed packages")
+        raise InputError(
+            f"module '{module}' is not found in the current folder or among the installed packages"
+        )
     return Path(found.origin)
 
 

@@ -50,7 +50,9 @@ def parse_sweep(text: str, file: str) -> Sweep:
     problems = Problems(file)
     root = read_nodes(text, problems)
     if not root.is_mapping:
-        raise InputError(f"{file}:{root.line} a sweep is a mapping with `sweep:` and `blocks:`, not {show(root.plain())}")
+        raise InputError(
+            f"{file}:{root.line} a sweep is a mapping with `sweep:` and `blocks:`, not {show(root.plain())}"
+        )
     for key, node in root.value.items():
         if key not in _KEYS:
             problems.add(node, f"key {unknown(key, _KEYS)}")
@@ -68,7 +70,9 @@ def _read_name(root: Node, problems: Problems) -> str:
         return ""
     if node.value is not REPORTED and not (isinstance(node.value, str) and _NAME.fullmatch(node.value)):
         shown = show(node.plain())
-        problems.add(node, f"is {shown}, but must be a name of letters, digits, '.', '_' and '-', such as paper-table1")
+        problems.add(
+            node, f"is {shown}, but must be a name of letters, digits, '.', '_' and '-', such as paper-table1"
+        )
     return str(node.value)
 
 
@@ -88,7 +92,9 @@ def _read_blocks(root: Node, problems: Problems) -> list[Block]:
         return []
     if not node.is_mapping or not node.value:
         if node.value is not REPORTED:
-            problems.add(node, "must be a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}")
+            problems.add(
+                node, "must be a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}"
+            )
         return []
     blocks = []
     for name, block_node in node.value.items():

@@ -27,7 +27,7 @@ _RESULT = pa.struct(
         **dict.fromkeys(("flagged", "correct", "wrong_labels", "samples"), _WHOLE),
         **dict.fromkeys(("realised_rate", "clean_accuracy", "clean_test_accuracy", "seconds"), _REAL),
         **dict.fromkeys(("threshold", "cohens_d", "wasserstein"), _REAL),
-        **dict.fromkeys(("noise_hash", "guard"), _TEXT),
+        **dict.fromkeys(("noise_hash", "guard", "transition"), _TEXT),
     }.items()
 )
 _EPOCH = pa.struct(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from noisebench.errors import InputError
@@ -42,12 +43,18 @@ def unended_attempts(results: ResultsFolder, sweep: str) -> list[Row]:
 
 
 def sweep_progress(results: ResultsFolder, sweep: str, fresh_workers: list[str]) -> Row:
-    """Return total, completed, running, failed, pending, failures, gpu_hours, device_hours of a sweep.
+    """Return how far a sweep is.
+
+    Keys: total, completed, running, failed, pending, failures, guards, rate_per_hour, eta_seconds, gpu_hours,
+    device_hours.
 
     `fresh_workers` are the workers whose heartbeat is fresh: a started trial of any other is pending again.
-    `failures` counts the failed trials by error_kind; device_hours are those of CPUs and GPUs.
+    `failures` counts the failed trials by error_kind, `guards` the results that say nothing by their reason;
+    rate_per_hour and eta_seconds are None where nothing ended in the last quarter of an hour; device_hours
+    are those of CPUs and GPUs.
     """
-    parameters = {"sweep": sweep, "fresh_workers": fresh_workers}
+    now = datetime.now(UTC).replace(tzinfo=None)
+    parameters = {"sweep": sweep, "fresh_workers": fresh_workers, "now": now}
     return rows(results, "states/progress", parameters)[0]
 
 
@@ -60,6 +67,7 @@ def table_cells(results: ResultsFolder, sweep: str, metric: str) -> list[Row]:
     """Return the cells of a sweep's tables for one metric, in the order of the manifest.
 
     Keys: block, setting_id (one row of the table), dataset, corruption, eta, detector, loss, delay,
+    values_tried (how many of the swept parameter),
     parameter, value, mean, std, n, seeds_asked, rank (1 best, 2 second; means that print equal share it). A
     cell of which nothing is completed has n 0 and no mean. Raises InputError where no parameter can be
     chosen by the metric.

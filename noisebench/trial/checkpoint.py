@@ -1,4 +1,4 @@
-"""What a trial in progress keeps, so that an interruption repeats little: finished runs, epochs of long ones."""
+"""What a trial in progress keeps: finished runs, and epochs of long ones."""
 
 from __future__ import annotations
 

@@ -47,9 +47,13 @@ def read_batches(folder: Path, names: list[str], label_key: str, classes: int) -
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: no CIFAR batch with `data` and `{label_key}` ({error})") from None
         if pixels.dtype != np.uint8 or pixels.shape != (len(given), 3072):
-            raise DataError(f"{path}: data is {pixels.dtype} {list(pixels.shape)}, must be uint8 [{len(given)}, 3072]")
+            raise DataError(
+                f"{path}: data is {pixels.dtype} {list(pixels.shape)}, must be uint8 [{len(given)}, 3072]"
+            )
         if given.min(initial=0) < 0 or given.max(initial=0) >= classes:
-            raise DataError(f"{path}: labels run from {given.min()} to {given.max()}, must lie in 0..{classes - 1}")
+            raise DataError(
+                f"{path}: labels run from {given.min()} to {given.max()}, must lie in 0..{classes - 1}"
+            )
         images.append(pixels.reshape(-1, 3, 32, 32))
         labels.append(given)
     return torch.from_numpy(np.concatenate(images)), np.concatenate(labels)
@@ -60,22 +64,26 @@ def read_human_labels(path: Path, variant: str, clean: Labels) -> Labels:
 
     Raises DataError where the file is damaged, or is not in the order of `clean`.
     """
-    numpy_types = [
+    numpy_types: list[Any] = [
         (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
         np.ndarray,
         np.dtype,
         type(np.dtype("int64")),
     ]
     try:
-        with torch.serialization.safe_globals(numpy_types):  # type: ignore[no-untyped-call]
+        with torch.serialization.safe_globals(numpy_types):
             found = torch.load(path, weights_only=True)
         own_clean, given = np.asarray(found["clean_label"]), np.asarray(found[HUMAN_KEYS[variant]])
     except FileNotFoundError:
         raise DataError(f"{path}: missing; {variant} takes people's labels from it") from None
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: damaged, or no label file of CIFAR-N ({str(error).splitlines()[0]})") from None
+        raise DataError(
+            f"{path}: damaged, or no label file of CIFAR-N ({str(error).splitlines()[0]})"
+        ) from None
     if not np.array_equal(own_clean, clean):
-        raise DataError(f"{path}: its clean labels are not those of the training set, or not in the same order")
+        raise DataError(
+            f"{path}: its clean labels are not those of the training set, or not in the same order"
+        )
     return given.astype(np.int64)
 
 

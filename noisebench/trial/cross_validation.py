@@ -1,5 +1,7 @@
 """The route of confident learning: every sample judged by a model that was not trained on it."""
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -19,14 +21,16 @@ def judge(surrogate: Surrogate) -> Judgement:
     """
     if surrogate.dataset.training is not None:
         everything = np.arange(len(surrogate.given))
-        return _detect(surrogate, [(everything, surrogate.once(0, lambda: _run(surrogate, 0, None, everything)))])
+        return _detect(
+            surrogate, [(everything, surrogate.once(0, partial(_run, surrogate, 0, None, everything)))]
+        )
     samples, folds = len(surrogate.given), surrogate.trial.detector["folds"]
     shuffled = np.random.default_rng(surrogate.trial.seed_for("folds")).permutation(samples)
     held_out = np.array_split(shuffled, folds)
     found = []
     for fold, members in enumerate(held_out):
         rest = np.concatenate([part for other, part in enumerate(held_out) if other != fold])
-        found.append((members, surrogate.once(fold, lambda f=fold, r=rest, m=members: _run(surrogate, f, r, m))))  # type: ignore[misc]
+        found.append((members, surrogate.once(fold, partial(_run, surrogate, fold, rest, members))))
     return _detect(surrogate, found)
 
 

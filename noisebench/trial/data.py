@@ -112,7 +112,9 @@ def _idx_part(raw: Path, part: str) -> LabelledImages:
     image_path, label_path = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
     images, labels = read_idx(image_path), read_idx(label_path)
     if images.ndim != 3 or labels.shape != images.shape[:1]:
-        raise DataError(f"{image_path} holds {list(images.shape)}, but {label_path.name} {list(labels.shape)}")
+        raise DataError(
+            f"{image_path} holds {list(images.shape)}, but {label_path.name} {list(labels.shape)}"
+        )
     if labels.max(initial=0) > 9:
         raise DataError(f"{label_path}: labels reach {labels.max()}, must lie in 0..9")
     return LabelledImages(torch.from_numpy(images.copy())[:, None], labels.astype(np.int64))
@@ -155,7 +157,9 @@ def _cifar_100_cleaned_test(data_dir: Path | None) -> Dataset:
 
 def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
     if data_dir is None:
-        raise DataError(f"{name} needs its files: say where they are with --data DIR (expected: DIR/{inside})")
+        raise DataError(
+            f"{name} needs its files: say where they are with --data DIR (expected: DIR/{inside})"
+        )
     folder = data_dir / inside
     if not folder.is_dir():
         raise DataError(f"{folder} is missing: {name} is read from there; is --data right?")
@@ -171,12 +175,16 @@ def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
     except (TypeError, ValueError) as error:
         raise DataError(f"{dataset.name} must return (images, labels, classes): {error}") from error
     if images.dtype != torch.uint8 or images.dim() != 4:
-        raise DataError(f"{dataset.name}: images are {images.dtype} {list(images.shape)}, must be uint8 [N, C, H, W]")
+        raise DataError(
+            f"{dataset.name}: images are {images.dtype} {list(images.shape)}, must be uint8 [N, C, H, W]"
+        )
     if labels.dtype.kind != "i" or labels.shape != (len(images),):
-        raise DataError(f"{dataset.name}: labels are {labels.dtype} {list(labels.shape)}, must be int64 [{len(images)}]")
+        raise DataError(
+            f"{dataset.name}: labels are {labels.dtype} {list(labels.shape)}, must be int64 [{len(images)}]"
+        )
     if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
         raise DataError(
-            f"{dataset.name}: labels reach from {labels.min()} to {labels.max()}, must lie in 0..{classes - 1}"
+            f"{dataset.name}: labels reach from {labels.min()} to {labels.max()}, must be in 0..{classes - 1}"
         )
     return Dataset(LabelledImages(images, labels.astype(np.int64)), int(classes))
 

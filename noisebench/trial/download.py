@@ -85,4 +85,6 @@ def _download(url: str, partial: Path, on_progress: OnProgress) -> None:
             "Run `noisebench prepare` on a node that has it, or put the file there by hand"
         ) from None
     if total is not None and have != total:
-        raise EnvironmentFault(f"{url}: broke off after {have} of {total} bytes; run the same command to go on")
+        raise EnvironmentFault(
+            f"{url}: broke off after {have} of {total} bytes; run the same command to go on"
+        )

@@ -44,7 +44,12 @@ _VERDICTS = "https://github.com/cleanlab/label-errors/raw/main/"
 
 def _idx(folder: str, address: str, checksums: dict[str, tuple[str, str]]) -> tuple[DataFile, ...]:
     return tuple(
-        DataFile(f"{folder}/raw/{name}.gz", f"md5:{packed}", Source(f"{address}{name}.gz"), (f"{folder}/raw/{name}", f"md5:{plain}"))
+        DataFile(
+            f"{folder}/raw/{name}.gz",
+            f"md5:{packed}",
+            Source(f"{address}{name}.gz"),
+            (f"{folder}/raw/{name}", f"md5:{plain}"),
+        )
         for name, (packed, plain) in checksums.items()
     )
 

@@ -29,7 +29,9 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{found}: damaged or truncated ({error})") from None
     if len(data) < 4 or data[:3] != bytes([0, 0, _UNSIGNED_BYTES]):
-        raise DataError(f"{found}: no IDX file of unsigned bytes; it begins with {data[:4].hex() or 'nothing'}")
+        raise DataError(
+            f"{found}: no IDX file of unsigned bytes; it begins with {data[:4].hex() or 'nothing'}"
+        )
     dimensions = data[3]
     start = 4 + 4 * dimensions
     if len(data) < start:

@@ -26,7 +26,9 @@ def read_image_folder(
         raise DataError(f"{folder}: no such folder; it must hold one sub-folder of images a class")
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if len(names) < 2:
-        raise DataError(f"{folder}: holds {len(names)} sub-folders; labels need one for each of at least two classes")
+        raise DataError(
+            f"{folder}: holds {len(names)} sub-folders; labels need one for each of at least two classes"
+        )
     images, labels = [], []
     for label, name in enumerate(names):
         files = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in _ENDINGS)

@@ -23,7 +23,7 @@ class InputPipeline:
         self.images = images
         self._augmentation = augmentation
         self._generator = torch.Generator()
-        self._shift, self._factor = (like._shift, like._factor) if like else _affine(images, scale)
+        self._affine: tuple[Tensor, Tensor] = like._affine if like else _affine(images, scale)
 
     def plain_batch(self, indices: Tensor) -> Tensor:
         """Return the scaled images at `indices` as float32 [n, C, H, W]."""
@@ -39,7 +39,8 @@ class InputPipeline:
         self._generator.manual_seed(seed)
 
     def _scaled(self, pixels: Tensor) -> Tensor:
-        return (pixels.float() - self._shift) * self._factor
+        shift, factor = self._affine
+        return (pixels.float() - shift) * factor
 
     def _crop_and_flip(self, pixels: Tensor) -> Tensor:
         count, _, height, width = pixels.shape

@@ -1,5 +1,7 @@
 """The routes of CTRL and small-loss: one model on all samples, each sample's loss in each epoch."""
 
+from functools import partial
+
 from torch import Tensor
 
 from noisebench.science import ctrl, small_loss
@@ -10,21 +12,21 @@ from noisebench.trial.watchers import LossCurveWatcher
 
 def judge_by_ctrl(surrogate: Surrogate) -> Judgement:
     """Cluster the loss curves in each given class (Yue & Jha 2024)."""
-    found = surrogate.once(0, lambda: _run(surrogate))
+    found = surrogate.once(0, partial(_run, surrogate))
     detection = ctrl.find(found["losses"].numpy(), surrogate.given, surrogate.dataset.classes)
     return Judgement(detection, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
 
 
 def judge_by_small_loss(surrogate: Surrogate) -> Judgement:
     """Rank by mean loss; flag the given share, or the upper of two Gaussians."""
-    found = surrogate.once(0, lambda: _run(surrogate))
+    found = surrogate.once(0, partial(_run, surrogate))
     detection = small_loss.find(found["losses"].numpy(), surrogate.trial.detector["share"])
     return Judgement(detection, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
 
 
 def judge_nothing(surrogate: Surrogate) -> Judgement:
     """Train on everything and detect nothing: for the accuracy on clean test images."""
-    found = surrogate.once(0, lambda: _run(surrogate))
+    found = surrogate.once(0, partial(_run, surrogate))
     return Judgement(None, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
 
 

@@ -1,5 +1,7 @@
 """The route of AUM: runs on all samples, each with its own threshold samples."""
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -22,10 +24,7 @@ def judge(surrogate: Surrogate) -> Judgement:
     detector, classes = trial.detector, surrogate.dataset.classes
     rng = np.random.default_rng(trial.seed_for("thresholds"))
     sets = aum.threshold_sets(samples, classes, detector["runs"], rng, detector["threshold"])
-    runs = [
-        surrogate.once(run, lambda r=run, m=members: _run(surrogate, r, m))  # type: ignore[misc]
-        for run, members in enumerate(sets)
-    ]
+    runs = [surrogate.once(run, partial(_run, surrogate, run, members)) for run, members in enumerate(sets)]
     votes = np.zeros((samples, classes))
     for members, run in zip(sets, runs, strict=True):
         judged = np.setdiff1d(np.arange(samples), members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ ROUTES: dict[str, Callable[[Surrogate], Judgement]] = {
 
 @dataclass(frozen=True)
 class Measurement:
-    """A finished trial: `result` holds columns of `results`, `epochs` rows of `epochs`, `samples` arrays [N]."""
+    """A finished trial: columns of `results`, rows of `epochs`, arrays [N] for the scores file."""
 
     result: dict[str, Any]
     epochs: list[dict[str, Any]]
@@ -62,7 +63,10 @@ def _score(surrogate: Surrogate, judgement: Judgement) -> Measurement:
         "samples": len(given),
         "wrong_labels": int(wrong.sum()),
         "realised_rate": float(wrong.mean()),
-        "transition": corruption.transition_counts(clean, given, surrogate.dataset.classes).tolist(),
+        "transition": json.dumps(
+            corruption.transition_counts(clean, given, surrogate.dataset.classes).tolist(),
+            separators=(",", ":"),
+        ),
         "noise_hash": corruption.noise_hash(given),
         "clean_accuracy": float((judgement.predicted == clean).mean()),
         "clean_test_accuracy": float(np.mean(accuracies)) if accuracies else None,

@@ -38,11 +38,15 @@ def _corrupt(trial: Trial, clean: Labels, classes: int, part: int) -> Labels:
         return clean.copy()
     rng = np.random.default_rng(trial.seed_for("corruption", part))
     if kind.name == "uniform":
-        return (corruption.uniform_exact if kind["exact"] else corruption.uniform)(clean, classes, kind["rate"], rng)
+        return (corruption.uniform_exact if kind["exact"] else corruption.uniform)(
+            clean, classes, kind["rate"], rng
+        )
     if kind["matrix"] is not None:
         matrix = np.array(kind["matrix"])
         if len(matrix) != classes:
-            raise DataError(f"corruption: matrix is {len(matrix)} x {len(matrix)}, the data has {classes} classes")
+            raise DataError(
+                f"corruption: matrix is {len(matrix)} x {len(matrix)}, the data has {classes} classes"
+            )
     else:
         matrix = corruption.standard_matrix(trial.dataset.name, classes, kind["rate"])
     return corruption.asymmetric(clean, matrix, rng)

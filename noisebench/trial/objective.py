@@ -17,7 +17,7 @@ from noisebench.spec.trial import Component
 PerSample = Callable[[Tensor, Tensor], Tensor]
 
 # Not arguments of the loss itself.
-_OUTSIDE = ("delay", "delta", "source")
+OUTSIDE = ("delay", "delta", "source")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Objective:
         """Build the objective of a trial's loss, a user's own function included."""
         own = reference.is_reference(loss.name)
         function = reference.load(loss.name) if own else LOSSES[loss.name]
-        bound = partial(function, **loss.without(*_OUTSIDE))
+        bound = partial(function, **loss.without(*OUTSIDE))
         return cls(loss.name, bound, loss["delay"], 0.0 if own else loss.get("delta", 0.0))
 
     def per_sample(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:

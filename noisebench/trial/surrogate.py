@@ -50,7 +50,12 @@ class Surrogate:
 
     @classmethod
     def of(
-        cls, trial: Trial, dataset: Dataset, device: torch.device, checkpoints: Checkpoints, data_dir: Path | None
+        cls,
+        trial: Trial,
+        dataset: Dataset,
+        device: torch.device,
+        checkpoints: Checkpoints,
+        data_dir: Path | None,
     ) -> Surrogate:
         """Corrupt the labels, move the data to the device."""
         given, own_targets = given_labels(trial, dataset), training_labels(trial, dataset)
@@ -141,21 +146,29 @@ class Surrogate:
         test = self.dataset.test
         if test is None:
             return torch.empty(0)
-        inputs = InputPipeline(test.images.to(self.device), self.trial.training.input_scale, like=self.training)
+        inputs = InputPipeline(
+            test.images.to(self.device), self.trial.training.input_scale, like=self.training
+        )
         logits = predict(model, inputs, self._on_device(np.arange(len(test.labels))))
         guesses = logits[:, : self.dataset.classes].argmax(1).cpu().numpy()
         return torch.tensor([float((guesses == test.labels).mean())], dtype=torch.float64)
 
     def _fresh_model(self, run: int, classes: int) -> nn.Module:
         channels, height, width = self.training.images.shape[1:]
-        state = pretrained_state(self.trial.training.model, self.data_dir) if self.trial.training.pretrained else None
+        state = (
+            pretrained_state(self.trial.training.model, self.data_dir)
+            if self.trial.training.pretrained
+            else None
+        )
         torch.manual_seed(self.trial.seed_for("init", run))
         return build(self.trial.training.model, (channels, height, width), classes, state).to(self.device)
 
     def _dynamics_watcher(self, targets: Labels) -> DynamicsWatcher:
         part = self.dataset.judged if self.dataset.training is None else self.dataset.training
         loss = self.trial.loss
-        return DynamicsWatcher(loss.name, dict(loss.parameters), loss["delay"], targets != part.labels, self.device)
+        return DynamicsWatcher(
+            loss.name, dict(loss.parameters), loss["delay"], targets != part.labels, self.device
+        )
 
     @torch.no_grad()
     def _held_out_loss(self, model: nn.Module, indices: Indices, epoch: int) -> float:
@@ -164,7 +177,11 @@ class Surrogate:
 
     def _keep(self, fit: Fit, watcher: Watcher | None, rows: Rows) -> None:
         watched = {} if watcher is None else watcher.state()
-        if not self.checkpoints.each_epoch or watched is None or fit.epochs_done == self.trial.training.epochs:
+        if (
+            not self.checkpoints.each_epoch
+            or watched is None
+            or fit.epochs_done == self.trial.training.epochs
+        ):
             return
         content = {
             **pack(rows, watched),

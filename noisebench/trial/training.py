@@ -61,7 +61,7 @@ def train(
     """Train until `training.epochs` epochs are done; return the statistics of those done here.
 
     `targets` [N] and the images of `inputs` are indexed by `indices` [n], all on one device.
-    `on_batch(epoch, logits, targets, indices)` sees every training batch. There is one transfer to the host an
+    `on_batch(epoch, logits, targets, indices)` sees every training batch. One transfer to the host an
     epoch. Raises DivergedError in the epoch whose loss is not finite.
     """
     statistics = []
@@ -91,7 +91,7 @@ def _train_epoch(
     inputs.seed_augmentation(seed_for("augmentation", fit.run, epoch))
     torch.manual_seed(seed_for("dropout", fit.run, epoch))
     totals = torch.zeros(2, device=indices.device, dtype=torch.float64)
-    for batch in order.split(training.batch_size):
+    for batch in torch.split(order, training.batch_size):
         batch_targets = targets[batch]
         logits = fit.model(inputs.training_batch(batch))
         losses = objective.per_sample(logits, batch_targets, epoch)
@@ -114,7 +114,7 @@ def _train_epoch(
 def predict(model: nn.Module, inputs: InputPipeline, indices: Tensor) -> Tensor:
     """Return the logits [n, K] of the samples at `indices`, the model in evaluation mode."""
     model.eval()
-    return torch.cat([model(inputs.plain_batch(batch)) for batch in indices.split(EVALUATION_BATCH)])
+    return torch.cat([model(inputs.plain_batch(batch)) for batch in torch.split(indices, EVALUATION_BATCH)])
 
 
 def _permutation(length: int, seed: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,7 +96,9 @@ class LossCurveWatcher:
 class DynamicsWatcher:
     """Each sample's probability p of its given label in the running epoch (P2, Fig. 2 and 7)."""
 
-    def __init__(self, loss: str, parameters: dict[str, Any], delay: int, wrong: Labels, device: torch.device) -> None:
+    def __init__(
+        self, loss: str, parameters: dict[str, Any], delay: int, wrong: Labels, device: torch.device
+    ) -> None:
         self._loss, self._parameters, self._delay = loss, parameters, delay
         self._wrong = wrong.astype(bool)
         self._p = torch.full((len(wrong),), torch.nan, device=device)
@@ -115,10 +118,8 @@ class DynamicsWatcher:
         p, wrong = p[seen], self._wrong[seen]
         found = {"levels": list(QUANTILES), "probability": _lists(p, wrong)}
         loss = "CE" if epoch < self._delay else self._loss
-        try:
+        with contextlib.suppress(InputError):
             found["gradient"] = _lists(dynamics.probability_gradient(loss, p, self._parameters), wrong)
-        except InputError:
-            pass
         return found
 
     def state(self) -> dict[str, Tensor]:

@@ -20,7 +20,9 @@ def pretrained_state(model: str, data_dir: Path | None) -> dict[str, Tensor]:
         "`training: {pretrained: false}` starts from random weights, which is another trial"
     )
     if data_dir is None:
-        raise DataError(f"{model} is pretrained, and needs DIR/{FILES[model]}: say where with --data DIR; {mend}")
+        raise DataError(
+            f"{model} is pretrained, and needs DIR/{FILES[model]}: say where with --data DIR; {mend}"
+        )
     return _load(data_dir / FILES[model], mend)
 
 

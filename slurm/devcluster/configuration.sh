@@ -16,7 +16,7 @@ free_ports() { # COUNT: print the first of COUNT free ports in a row
   done
 }
 
-write_configuration() { # NODES ADDRESS PORT: controller, accounting, database and each node take a port from PORT on
+write_configuration() { # NODES ADDRESS PORT: controller, accounting, database, then each node take one from PORT on
   local password i
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   head -c 128 /dev/urandom >"$D/munge/key"
@@ -31,7 +31,7 @@ write_configuration() { # NODES ADDRESS PORT: controller, accounting, database a
   for ((i = 1; i <= $1; i++)); do
     mkdir "$D/spool/node$i"
     echo "NodeName=node$i NodeHostname=localhost NodeAddr=$(node_address "$i") Port=$(($3 + 2 + i))" \
-      "CPUs=4 RealMemory=4000 Gres=gpu:v100:4 State=UNKNOWN" >>"$SLURM_CONF"
+      "CPUs=4 RealMemory=8000 Gres=gpu:v100:4 State=UNKNOWN" >>"$SLURM_CONF"
   done
 }
 

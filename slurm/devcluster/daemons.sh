@@ -33,6 +33,7 @@ start_controller() { # [OPTION]
 controller_answers() { scontrol ping 2>/dev/null | grep -q "is UP"; }
 
 start_node() { # I
+  [[ -z $(pid_of "slurmd-node$1") ]] || return 0
   # shellcheck disable=SC2046 # on_host prints words
   daemon "slurmd-node$1" $(on_host "$1") slurmd -D -N "node$1"
 }

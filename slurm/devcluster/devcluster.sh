@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A real Slurm of several nodes on this one machine, to try things on: controller, accounting, fake V100s.
 # Needs no systemd, no terminal, nothing in /etc. How to play with it: ../README.md.
+# shellcheck source-path=SCRIPTDIR
 set -Eeuo pipefail
 trap 'say "failed: $BASH_COMMAND"' ERR
 
@@ -30,8 +31,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 D=${DEVCLUSTER:-${TMPDIR:-/tmp}/devcluster-$UID}
 [[ $D == /* ]] || D=$PWD/$D
 
-# What the caller's shell says of another cluster must not reach this one's daemons.
 umask 077
+# What the caller's shell says of another cluster must not reach this one's daemons.
 unset "${!SLURM@}" "${!SBATCH@}" "${!MUNGE@}"
 export SLURM_CONF=$D/slurm.conf
 PATH=$PATH:/usr/sbin:/sbin
@@ -58,11 +59,12 @@ mariadb-server-core mariadb-client-core"
   id -un >/dev/null 2>&1 || die 3 "user $UID has no name in the passwd file; Slurm needs one"
 }
 
-make_folder() {
+make_folder() { # NODES
   # Slurm's sockets lie in the folder, and a socket's path holds 107 characters.
   ((${#D} <= 60)) || die 2 "the path '$D' has ${#D} characters, at most 60 work; set DEVCLUSTER to a shorter one"
   [[ ! -e $D/nodes ]] || die 2 "a cluster is up in '$D'; end it with 'devcluster.sh down', or set DEVCLUSTER to another folder"
   mkdir -m 700 "$D" 2>/dev/null || die 2 "the folder '$D' stands already or cannot be made; set DEVCLUSTER to one that can"
+  echo "$1" >"$D/nodes"
   mkdir "$D"/{gpu,log,munge,mysql,run,spool,state}
 }
 
@@ -79,9 +81,8 @@ up() { # NODES
   local nodes=$1 address=127.0.0.1 port i
   [[ $nodes =~ ^[1-9][0-9]?$ ]] || die 2 "'$nodes' is no number of nodes; give 1 to 99"
   check_commands
-  make_folder
+  make_folder "$nodes"
   trap 'say "gives up; what was started is taken down"; down' EXIT
-  echo "$nodes" >"$D/nodes"
   if may_isolate; then
     make_network "$nodes"
     address=$(cat "$D/subnet").1

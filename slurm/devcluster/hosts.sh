@@ -3,7 +3,7 @@
 
 may_isolate() {
   # The trial bridge is made in a namespace of its own, so that it leaves nothing behind.
-  ((EUID == 0)) && command -v ip nsenter >/dev/null && unshare --net --uts ip link add trial type bridge 2>/dev/null
+  ((EUID == 0)) && command -v ip >/dev/null && unshare --net --uts ip link add trial type bridge 2>/dev/null
 }
 
 make_network() { # NODES
@@ -62,5 +62,5 @@ remove_network() {
     ip link del "$(cable "$i")" 2>/dev/null || true
     stop "host$i"
   done
-  ip link del "$(cat "$D/bridge")"
+  ip link del "$(cat "$D/bridge")" 2>/dev/null || true
 }

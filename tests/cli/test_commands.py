@@ -24,12 +24,16 @@ print(sorted({{"torch", "ray", "duckdb", "pandas", "pyarrow"}} & set(sys.modules
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with sweep.yaml and the results of having run it inline, one trial failed."""
     folder = tmp_path_factory.mktemp("finished")
-    (folder / "broken_losses.py").write_text("def broken(logits, targets):\n    raise ValueError('this is broken')\n")
+    (folder / "broken_losses.py").write_text(
+        "def broken(logits, targets):\n    raise ValueError('this is broken')\n"
+    )
     text = sweep_text('[CE, {name: BL, gamma: [0.2, 0.8]}, "broken_losses:broken"]', seeds="2", name="demo")
     (folder / "sweep.yaml").write_text(text)
     done = noisebench("run", "sweep.yaml", "--inline", cwd=folder)
     assert done.returncode == 1, done.stderr
-    assert "6 of 8 trials completed, 8 of them now; 2 failed: `noisebench failures demo` says why" in done.stderr
+    assert (
+        "6 of 8 trials completed, 8 of them now; 2 failed: `noisebench failures demo` says why" in done.stderr
+    )
     assert "demo: 6/8 done, 2 failed, 0 running, 0 pending" in done.stderr
     assert "Traceback" not in done.stderr
     (folder / "table.txt").write_text(done.stdout)
@@ -53,11 +57,19 @@ def test_run_again_starts_nothing_and_leaves_the_failed(finished: Path) -> None:
 
 def test_status(finished: Path) -> None:
     text = noisebench("status", cwd=finished)
-    assert text.stdout.splitlines() == ["demo: 6/8 completed, 0 running, 2 failed, 0 pending", "    exception: 2"]
+    assert text.stdout.splitlines() == [
+        "demo: 6/8 completed, 0 running, 2 failed, 0 pending",
+        "    exception: 2",
+    ]
     state = json.loads(noisebench("status", "demo", "--json", cwd=finished).stdout)
     expected = "sweep total completed running failed pending rate_per_hour eta_seconds gpu_hours failures"
     assert set(expected.split()) <= set(state)
-    assert (state["total"], state["completed"], state["failed"], state["failures"]) == (8, 6, 2, {"exception": 2})
+    assert (state["total"], state["completed"], state["failed"], state["failures"]) == (
+        8,
+        6,
+        2,
+        {"exception": 2},
+    )
 
 
 def test_failures_and_show(finished: Path) -> None:
@@ -119,7 +131,10 @@ def test_schema_describes_every_view(finished: Path) -> None:
 def test_ingest_rebuild(finished: Path) -> None:
     before = noisebench("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout
     assert noisebench("ingest", "--rebuild", cwd=finished).returncode == 0
-    assert noisebench("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout == before
+    assert (
+        noisebench("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout
+        == before
+    )
 
 
 def test_plan(finished: Path, tmp_path: Path) -> None:
@@ -143,7 +158,9 @@ def test_plan(finished: Path, tmp_path: Path) -> None:
         (["run", "sweep.yaml", "--results", "/proc/noisebench"], 3, "cannot be written"),
     ],
 )
-def test_a_users_mistake_is_one_clear_message(finished: Path, arguments: list[str], code: int, message: str) -> None:
+def test_a_users_mistake_is_one_clear_message(
+    finished: Path, arguments: list[str], code: int, message: str
+) -> None:
     done = noisebench(*arguments, cwd=finished)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
@@ -164,5 +181,7 @@ def test_light_commands_import_nothing_heavy(finished: Path, arguments: list[str
     import sys
 
     code = LAZY.format(arguments=arguments)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=finished, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=finished, check=True
+    )
     assert done.stderr.splitlines()[-1] == "[]"

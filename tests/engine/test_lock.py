@@ -25,12 +25,16 @@ with sweep_lock(ResultsFolder(Path(sys.argv[1])), "test"):
 
 def test_a_live_holder_is_named_and_a_killed_one_blocks_nothing(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(InputError, match=rf"'test' is running already \(process {holder.pid} on ") as refused,
+            pytest.raises(
+                InputError, match=rf"'test' is running already \(process {holder.pid} on "
+            ) as refused,
             sweep_lock(results, "test"),
         ):
             pass
@@ -44,5 +48,8 @@ def test_a_live_holder_is_named_and_a_killed_one_blocks_nothing(tmp_path: Path) 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentFault, match="cannot be written"), sweep_lock(ResultsFolder(tmp_path / "file"), "t"):
+    with (
+        pytest.raises(EnvironmentFault, match="cannot be written"),
+        sweep_lock(ResultsFolder(tmp_path / "file"), "t"),
+    ):
         pass

@@ -7,7 +7,9 @@ from noisebench.engine.progress import Progress
 
 def test_counts_and_callbacks() -> None:
     seen = []
-    progress = Progress(5, 1, 0, 4, on_change=lambda p: seen.append((p.completed, p.failed, p.running, p.pending)))
+    progress = Progress(
+        5, 1, 0, 4, on_change=lambda p: seen.append((p.completed, p.failed, p.running, p.pending))
+    )
     progress.started()
     progress.started()
     progress.settled("completed")

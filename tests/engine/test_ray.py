@@ -44,7 +44,10 @@ def test_engine_order_concurrency_and_reuse_change_no_digit(tmp_path: Path) -> N
     again = noisebench("run", "sweep.yaml", "--results", "two", cwd=tmp_path)
     assert "nothing was pending" in again.stderr
     epochs = "SELECT * FROM epochs ORDER BY ALL"
-    assert query(ResultsFolder(tmp_path / "two"), epochs).rows() == query(ResultsFolder(tmp_path / "one"), epochs).rows()
+    assert (
+        query(ResultsFolder(tmp_path / "two"), epochs).rows()
+        == query(ResultsFolder(tmp_path / "one"), epochs).rows()
+    )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:

@@ -22,7 +22,9 @@ def results(tmp_path: Path) -> ResultsFolder:
 
 
 def attempts(results: ResultsFolder) -> list[tuple[str, str | None]]:
-    return query(results, "SELECT status, error_kind FROM attempts ORDER BY coalesce(ended_at, started_at)").rows()  # type: ignore[return-value]
+    return query(
+        results, "SELECT status, error_kind FROM attempts ORDER BY coalesce(ended_at, started_at)"
+    ).rows()  # type: ignore[return-value]
 
 
 def test_a_second_run_starts_nothing(results: ResultsFolder) -> None:
@@ -50,7 +52,9 @@ def failing_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "failing_losses"
 
 
-def test_failing_trials_fail_alone_and_resume_runs_them_again(results: ResultsFolder, failing_module: str) -> None:
+def test_failing_trials_fail_alone_and_resume_runs_them_again(
+    results: ResultsFolder, failing_module: str
+) -> None:
     losses = f'["{failing_module}:broken", CE, "{failing_module}:infinite"]'
     sweep = sweep_of(losses)
     outcome = run_sweep(sweep, results, INLINE)
@@ -103,5 +107,7 @@ def test_a_sweep_is_kept_as_submitted(results: ResultsFolder) -> None:
 
 def test_progress_counts_everything(results: ResultsFolder) -> None:
     seen = []
-    run_sweep(sweep_of(seeds="2"), results, INLINE, lambda p: seen.append((p.completed, p.running, p.pending)))
+    run_sweep(
+        sweep_of(seeds="2"), results, INLINE, lambda p: seen.append((p.completed, p.running, p.pending))
+    )
     assert seen == [(0, 1, 1), (1, 0, 1), (1, 1, 0), (2, 0, 0)]

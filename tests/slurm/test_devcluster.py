@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.devcluster import Devcluster
+from noisebench.slurm.job import WorkerJob
+from noisebench.slurm.site import load_site
+from tests.slurm.devcluster import SCRIPT, Devcluster
 
 pytestmark = pytest.mark.slurm
 
@@ -18,8 +20,8 @@ SIGNALLED = "trap 'echo signalled; exit 0' USR1; echo started; sleep 600 & wait"
 
 @pytest.fixture(scope="module", autouse=True)
 def limited(cluster: Devcluster) -> str:
-    """A job of one minute that wants to be told 50 seconds before its end; runs beside the other tests."""
-    return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@50", "--nodelist=node3")
+    """A job of one minute that wants to be told 30 seconds before its end; runs beside the other tests."""
+    return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@30", "--nodelist=node3")
 
 
 @pytest.fixture
@@ -32,10 +34,19 @@ def own_folder() -> Iterator[Path]:
 def test_each_node_is_a_host_with_its_own_gpus(cluster: Devcluster) -> None:
     for node in cluster.nodes:
         job = cluster.submit(
-            "hostname; echo $CUDA_VISIBLE_DEVICES", f"--nodelist={node}", "--gres=gpu:v100:2", "--wait"
+            "hostname; echo $CUDA_VISIBLE_DEVICES", f"--nodelist={node}", "--gres=gpu:v100:2"
         )
+        cluster.await_job(job, JobState="COMPLETED")
         host = node if cluster.has_networks else socket.gethostname()
         assert cluster.output(job).split() == [host, "0,1"]
+
+
+def test_its_site_profile_fits(cluster: Devcluster) -> None:
+    site = load_site(SCRIPT.parents[1] / "sites/devcluster.yaml")
+    for job in (site.driver, site.worker):
+        request = [f"--partition={job.partition}", f"--cpus-per-task={job.cpus}", f"--mem={job.memory_gb}G"]
+        gpus = [job.gpu_request or ""] if isinstance(job, WorkerJob) else []
+        cluster.run("sbatch", "--test-only", *request, *gpus, f"--time={job.minutes}", "--wrap=true")
 
 
 def test_gpus_are_shared_out_among_jobs(cluster: Devcluster) -> None:

@@ -57,7 +57,10 @@ def test_fields_survive_json() -> None:
 
 
 def test_the_order_of_parameters_does_not_matter() -> None:
-    assert trial("{name: BL, gamma: 0.4, delay: 2}").trial_id == trial("{delay: 2, gamma: 0.4, name: BL}").trial_id
+    assert (
+        trial("{name: BL, gamma: 0.4, delay: 2}").trial_id
+        == trial("{delay: 2, gamma: 0.4, name: BL}").trial_id
+    )
 
 
 def ids(fields: dict[str, Any]) -> tuple[str, str, str]:

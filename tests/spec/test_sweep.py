@@ -54,6 +54,48 @@ def test_anl_takes_its_parameters_from_the_data_set() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("dataset", "detector", "expected"),
+    [
+        ("MNIST", "aum", ("small-cnn", "adam", 1e-4, 10, "constant", False)),
+        ("CIFAR-10", "confident-learning", ("resnet-34", "adam", 1e-4, 10, "step", True)),
+        ("CIFAR-100", "confident-learning", ("resnet-34", "adam", 1e-4, 10, "step", True)),
+        ("CIFAR-100", "aum", ("resnet-32", "nesterov", 0.1, 150, "constant", False)),
+    ],
+)
+def test_recipes(dataset: str, detector: str, expected: tuple[object, ...]) -> None:
+    training = next(grid(f"dataset: {dataset}\ndetector: {detector}").trials()).training
+    found = (training.model, training.optimizer, training.learning_rate, training.epochs)
+    assert (*found, training.schedule.name, training.pretrained) == expected
+
+
+def test_step_factors_differ_between_the_cifars() -> None:
+    ten, hundred = grid("dataset: [CIFAR-10, CIFAR-100]").trials()
+    assert (ten.training.schedule["factor"], hundred.training.schedule["factor"]) == (0.1, 0.2)
+
+
+def test_human_labels_and_a_training_part_of_its_own() -> None:
+    (human,) = grid("dataset: CIFAR-10N-worst\ncorruption: human\nloss: ANL-CE").trials()
+    assert (human.corruption.name, human.loss["alpha"], human.loss["delta"]) == ("human", 5.0, 5e-5)
+    (cleaned,) = grid("dataset: CIFAR-100-cleaned-test").trials()
+    assert cleaned.detector["folds"] is None
+    assert cleaned.dataset["corrupt_training"] is True
+
+
+def test_a_folder_of_images() -> None:
+    (trial,) = grid("dataset: {folder: /data/mine, height: 64, width: 64}").trials()
+    assert trial.dataset.as_fields() == {
+        "name": "folder", "path": "/data/mine", "channels": 3, "height": 64, "width": 64
+    }  # fmt: skip
+
+
+def test_a_matrix_is_one_value() -> None:
+    rows = [[0.9, 0.1] + [0.0] * 8] + [[float(i == j) for j in range(10)] for i in range(1, 10)]
+    (trial,) = grid(f"corruption: {{kind: asymmetric, matrix: {rows}}}").trials()
+    assert trial.corruption["matrix"][0][:2] == (0.9, 0.1)
+    assert trial.corruption["rate"] is None
+
+
 def test_whole_numbers_and_decimals_name_the_same_trial() -> None:
     (whole,) = grid("loss: {name: FL, gamma: 2}").trials()
     (decimal,) = grid("loss: {name: FL, gamma: 2.0}").trials()
@@ -61,7 +103,9 @@ def test_whole_numbers_and_decimals_name_the_same_trial() -> None:
 
 
 def test_training_is_overridden_by_block_and_may_be_a_grid() -> None:
-    sweep = grid("training: {learning_rate: [0.01, 0.001], schedule: [constant, {name: step, every: 5, factor: 0.1}]}")
+    sweep = grid(
+        "training: {learning_rate: [0.01, 0.001], schedule: [constant, {name: step, every: 5, factor: 0.1}]}"
+    )
     trainings = [trial.training for trial in sweep.trials()]
     assert [(t.learning_rate, t.schedule.name) for t in trainings] == [
         (0.01, "constant"), (0.01, "step"), (0.001, "constant"), (0.001, "step")
@@ -82,7 +126,9 @@ def test_a_trial_in_two_blocks_is_one_trial() -> None:
     assert [len(block.trials) for block in sweep.blocks] == [2, 2]
 
 
-def test_a_users_own_loss_carries_the_hash_of_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_own_loss_carries_the_hash_of_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     module = tmp_path / "own_losses_of_a_test.py"
     module.write_text("def soft(logits, targets, strength):\n    raise RuntimeError\n")

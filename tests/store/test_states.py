@@ -76,6 +76,9 @@ def test_progress_counts_each_trial_once(sweep: Folder) -> None:
         "pending": 3,
         "failures": {"diverged": 1},
         "gpu_hours": 0.5,
+        "guards": {},
+        "rate_per_hour": None,
+        "eta_seconds": None,
     }
     assert hours == pytest.approx((1800 + 7 * 10) / 3600)
     assert states.sweep_progress(sweep.results, "paper", [])["running"] == 0

@@ -32,7 +32,10 @@ def test_a_subset_is_the_same_for_every_trial() -> None:
     again = load_dataset(named("digits", samples=300), None)
     assert len(part.judged.labels) == 300
     assert torch.equal(part.judged.images, again.judged.images)
-    rows = {image.numpy().tobytes(): label for image, label in zip(whole.judged.images, whole.judged.labels, strict=True)}
+    rows = {
+        image.numpy().tobytes(): label
+        for image, label in zip(whole.judged.images, whole.judged.labels, strict=True)
+    }
     assert all(
         rows[image.numpy().tobytes()] == label
         for image, label in zip(part.judged.images, part.judged.labels, strict=True)
@@ -66,7 +69,9 @@ def small_mnist(tmp_path: Path) -> Path:
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("train", "t10k"):
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 8, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(8 * 784))
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(
+            bytes([0, 0, 8, 3, 0, 0, 0, 8, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(8 * 784)
+        )
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 8, *range(8)]))
     return tmp_path
 
@@ -84,13 +89,33 @@ def test_idx_packed_or_not(small_mnist: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("train-images-idx3-ubyte", None, r"train-images-idx3-ubyte: missing, also as train-images-idx3-ubyte\.gz"),
+        (
+            "train-images-idx3-ubyte",
+            None,
+            r"train-images-idx3-ubyte: missing, also as train-images-idx3-ubyte\.gz",
+        ),
         ("train-images-idx3-ubyte", b"", "no IDX file of unsigned bytes; it begins with nothing"),
-        ("train-images-idx3-ubyte", b"<html>404</html>", "no IDX file of unsigned bytes; it begins with 3c68746d"),
+        (
+            "train-images-idx3-ubyte",
+            b"<html>404</html>",
+            "no IDX file of unsigned bytes; it begins with 3c68746d",
+        ),
         ("train-images-idx3-ubyte", bytes([0, 0, 8, 3, 0, 0]), "truncated in its header, at 6 bytes"),
-        ("t10k-labels-idx1-ubyte", bytes([0, 0, 8, 1, 0, 0, 0, 8, 1]), "holds 9 bytes, but its header announces 16"),
-        ("t10k-labels-idx1-ubyte", bytes([0, 0, 8, 1, 0, 0, 0, 1, 1]), r"holds \[8, 28, 28\], but t10k-labels-idx1-ubyte \[1\]"),
-        ("train-labels-idx1-ubyte", bytes([0, 0, 8, 1, 0, 0, 0, 8, *range(7), 12]), r"labels reach 12, must lie in 0\.\.9"),
+        (
+            "t10k-labels-idx1-ubyte",
+            bytes([0, 0, 8, 1, 0, 0, 0, 8, 1]),
+            "holds 9 bytes, but its header announces 16",
+        ),
+        (
+            "t10k-labels-idx1-ubyte",
+            bytes([0, 0, 8, 1, 0, 0, 0, 1, 1]),
+            r"holds \[8, 28, 28\], but t10k-labels-idx1-ubyte \[1\]",
+        ),
+        (
+            "train-labels-idx1-ubyte",
+            bytes([0, 0, 8, 1, 0, 0, 0, 8, *range(7), 12]),
+            r"labels reach 12, must lie in 0\.\.9",
+        ),
     ],
 )
 def test_damaged_idx_is_named(small_mnist: Path, name: str, content: bytes | None, message: str) -> None:
@@ -142,7 +167,7 @@ def test_a_users_own_data_set(own_module: str) -> None:
     ("function", "message"),
     [
         ("floats", r"images are torch.float64 \[4, 1, 8, 8\], must be uint8 \[N, C, H, W\]"),
-        ("beyond", r"labels reach from 0 to 3, must lie in 0\.\.2"),
+        ("beyond", r"labels reach from 0 to 3, must be in 0\.\.2"),
         ("nothing", r"must return \(images, labels, classes\)"),
     ],
 )

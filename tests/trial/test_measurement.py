@@ -91,7 +91,9 @@ def test_all_losses_of_one_seed_see_the_same_wrong_labels() -> None:
     assert ours.result["realised_rate"] == pytest.approx(0.2, abs=0.06)
 
 
-def test_confident_learning_sees_out_of_fold_probabilities_of_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_confident_learning_sees_out_of_fold_probabilities_of_all_samples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen = []
     find = confident_learning.find
     monkeypatch.setattr(confident_learning, "find", lambda *given: seen.append(given) or find(*given))

@@ -43,7 +43,10 @@ def test_a_completed_trial(attempt: Callable[..., Any], tmp_path: Path) -> None:
     assert len(ended["epochs"]) == 4
     scores = pyarrow.parquet.read_table(ResultsFolder(tmp_path).scores(trial.trial_id)).to_pydict()
     assert scores["index"] == list(range(400))
-    flagged, wrong = np.array(scores["flagged"]), np.array(scores["given_label"]) != np.array(scores["true_label"])
+    flagged, wrong = (
+        np.array(scores["flagged"]),
+        np.array(scores["given_label"]) != np.array(scores["true_label"]),
+    )
     assert ended["result"]["flagged"] == flagged.sum()
     assert ended["result"]["correct"] == (flagged & wrong).sum()
 

@@ -37,11 +37,15 @@ def test_anl_adds_the_norm_of_all_parameters() -> None:
     assert Objective.of(Component.of("CE", delay=0)).penalty(model, epoch=0) is None
 
 
-def test_a_users_loss_must_return_one_value_a_sample(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_loss_must_return_one_value_a_sample(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mean_loss_of_a_test.py").write_text("def f(logits, targets):\n    return logits.mean()\n")  # type: ignore[operator]
     monkeypatch.syspath_prepend(tmp_path)
     objective = Objective.of(Component.of("mean_loss_of_a_test:f", delay=0, source="x"))
-    with pytest.raises(InputError, match=r"returned shape \[\] for 2 samples; it must return one loss a sample, \[2\]"):
+    with pytest.raises(
+        InputError, match=r"returned shape \[\] for 2 samples; it must return one loss a sample, \[2\]"
+    ):
         objective.per_sample(LOGITS, TARGETS, 0)
 
 
@@ -91,10 +95,14 @@ class Recorder:
 
     def __init__(self, **changes: object) -> None:
         training = trial_of().training
-        self.training = Training(**{**{f: getattr(training, f) for f in training.__dataclass_fields__}, **changes})
+        self.training = Training(
+            **{**{f: getattr(training, f) for f in training.__dataclass_fields__}, **changes}
+        )
         self.images, self.targets = pixels(90, 1, 8, 8), torch.arange(90) % 3
         torch.manual_seed(0)
-        self.fit = start_fit(nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)), self.training, run=0)
+        self.fit = start_fit(
+            nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)), self.training, run=0
+        )
         self.batches: list[tuple[int, list[int]]] = []
         self.rates: list[float] = []
 
@@ -142,7 +150,9 @@ def test_a_fit_picked_up_after_an_epoch_ends_the_same(optimizer: str) -> None:
 
 
 def test_divergence_names_its_epoch(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "nan_loss_of_a_test.py").write_text("def f(logits, targets):\n    return logits[:, 0] * float('nan')\n")  # type: ignore[operator]
+    (tmp_path / "nan_loss_of_a_test.py").write_text(
+        "def f(logits, targets):\n    return logits[:, 0] * float('nan')\n"
+    )  # type: ignore[operator]
     monkeypatch.syspath_prepend(tmp_path)
     recorder = Recorder(epochs=3)
     objective = Objective.of(Component.of("nan_loss_of_a_test:f", delay=1, source="x"))
@@ -164,5 +174,3 @@ def test_predict_is_in_evaluation_mode_and_in_order() -> None:
     logits = predict(recorder.fit.model, inputs, torch.tensor([5, 2]))
     assert torch.equal(logits, predict(recorder.fit.model, inputs, torch.tensor([5, 2])))
     assert torch.allclose(logits[1], predict(recorder.fit.model, inputs, torch.tensor([2]))[0], atol=1e-6)
-
-

@@ -61,13 +61,14 @@ CREATE TABLE results (
     flagged BIGINT, correct BIGINT, wrong_labels BIGINT, samples BIGINT, realised_rate DOUBLE,
     clean_accuracy DOUBLE, clean_test_accuracy DOUBLE, seconds DOUBLE,
     threshold DOUBLE, cohens_d DOUBLE, wasserstein DOUBLE,
-    noise_hash VARCHAR, guard VARCHAR
+    noise_hash VARCHAR, guard VARCHAR, transition JSON
 );
 COMMENT ON TABLE results IS 'one row a completed trial: what its first completed attempt measured';
 COMMENT ON COLUMN results.trial_key IS 'internal: 64 bits of trial_id that join faster than its text';
 COMMENT ON COLUMN results.attempt_id IS 'the attempt that measured it';
 COMMENT ON COLUMN results.config_id IS 'as in trials; here too, so that cells needs no join over all trials';
 COMMENT ON COLUMN results.noise_hash IS 'of the given labels: equal where two trials saw the same wrong labels';
+COMMENT ON COLUMN results.transition IS 'how many samples of each true class (rows) are labelled as each class (columns)';
 COMMENT ON COLUMN results.guard IS 'why the flags mean nothing: flags-nothing, flags-everything, no-better-than-chance; NULL is fine';
 
 CREATE TABLE later_results AS FROM results;

@@ -11,10 +11,10 @@ WITH first AS (
 ), bounded AS (
     -- The deviation of larger numbers leaves what a DOUBLE can hold, and cells would fail whole.
     SELECT
-        ordinal, noise_hash, guard,
+        ordinal, noise_hash, guard, transition,
         if(
-            abs(COLUMNS(* EXCLUDE (ordinal, noise_hash, guard))) < 1e150,
-            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard)),
+            abs(COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition))) < 1e150,
+            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition)),
             NULL
         )
     FROM measured

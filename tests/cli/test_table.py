@@ -1,0 +1,63 @@
+"""Tables on a terminal: every mark, every gap, no width too small."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from noisebench.cli import table
+
+
+def cell(loss: str, mean: float | None = 0.9, **more: Any) -> dict[str, Any]:
+    usual: dict[str, Any] = {
+        "block": "grid",
+        "dataset": "digits",
+        "corruption": "uniform",
+        "eta": 0.2,
+        "detector": "aum",
+        "loss": loss,
+        "delay": 0,
+        "parameter": None,
+        "value": None,
+        "values_tried": 0,
+        "mean": mean,
+        "std": 0.012 if mean else None,
+        "n": 3 if mean else 0,
+        "seeds_asked": 3,
+        "rank": None,
+    }
+    return {**usual, **more}
+
+
+CELLS = [
+    cell("CE", 0.95, rank=2),
+    cell("BL", 0.96, rank=1, parameter="gamma", value=0.4, values_tried=9),
+    cell("PZ", 0.91, delay=1, n=2),
+    cell("PZ", 0.90, delay=0),
+    cell("FL", None),
+]
+
+
+def test_marks_parameters_and_gaps(capsys: pytest.CaptureFixture[str]) -> None:
+    table.print_tables(CELLS)
+    title, *_, header, _, row, _ = capsys.readouterr().out.splitlines()
+    assert title == "grid: digits, uniform 0.2, aum, 3 seeds; F1, mean ± std, ¹ best, ² second best"
+    assert [name.strip() for name in header.strip("┃").split("┃")] == ["noise", "CE", "BL", "PZ", "PZ, delay 0", "FL"]
+    assert [text.strip() for text in row.strip("│").split("│")] == [
+        "uniform 0.2",
+        "0.950 ± 0.012²",
+        "0.960 ± 0.012¹ (gamma 0.4)",
+        "0.910 ± 0.012 n=2",
+        "0.900 ± 0.012",
+        "–",
+    ]
+
+
+def test_a_narrow_terminal_stacks_the_cells_and_loses_nothing() -> None:
+    console = Console(width=70, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(table._table([{**c, "noise": "uniform 0.2"} for c in CELLS], "\n"))
+    text = captured.get()
+    assert max(len(line) for line in text.splitlines()) <= 70
+    for part in ("0.960", "± 0.012¹", "(gamma 0.4)", "n=2"):
+        assert part in text
