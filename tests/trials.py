@@ -15,6 +15,7 @@ def sweep_text(
     detector: str = "{name: confident-learning, folds: 2}",
     dataset: str = "{name: digits, samples: 400}",
     training: str = QUICK,
+    corruption: str | None = None,
     more: str = "",
 ) -> str:
     """Return a sweep of one block; every part is YAML."""
@@ -23,7 +24,7 @@ sweep: {name}
 blocks:
   grid:
     dataset: {dataset}
-    corruption: {{kind: uniform, rate: {rate}}}
+    corruption: {corruption or f"{{kind: uniform, rate: {rate}}}"}
     loss: {loss}
     detector: {detector}
     training: {training}

@@ -51,9 +51,9 @@ def _table(cells: list[dict[str, Any]], joiner: str) -> Any:
         rows.setdefault(tuple(cell[key] for key in keys), {})[_loss(cell)] = _text(cell, joiner)
     table = Table()
     for key in keys:
-        table.add_column(ROW_KEYS[key], no_wrap=True)
+        table.add_column(ROW_KEYS[key], no_wrap=joiner == " ")
     for loss in losses:
-        table.add_column(loss, justify="right", no_wrap=True)
+        table.add_column(loss, justify="right", no_wrap=joiner == " ")
     for setting, row in rows.items():
         table.add_row(*setting, *(row.get(loss, "") for loss in losses))
     return table

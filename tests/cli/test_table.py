@@ -42,7 +42,14 @@ def test_marks_parameters_and_gaps(capsys: pytest.CaptureFixture[str]) -> None:
     table.print_tables(CELLS)
     title, *_, header, _, row, _ = capsys.readouterr().out.splitlines()
     assert title == "grid: digits, uniform 0.2, aum, 3 seeds; F1, mean ± std, ¹ best, ² second best"
-    assert [name.strip() for name in header.strip("┃").split("┃")] == ["noise", "CE", "BL", "PZ", "PZ, delay 0", "FL"]
+    assert [name.strip() for name in header.strip("┃").split("┃")] == [
+        "noise",
+        "CE",
+        "BL",
+        "PZ",
+        "PZ, delay 0",
+        "FL",
+    ]
     assert [text.strip() for text in row.strip("│").split("│")] == [
         "uniform 0.2",
         "0.950 ± 0.012²",

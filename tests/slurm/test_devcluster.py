@@ -4,6 +4,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,26 @@ SIGNALLED = "trap 'echo signalled; exit 0' USR1; echo started; sleep 600 & wait"
 def limited(cluster: Devcluster) -> str:
     """A job of one minute that wants to be told 30 seconds before its end; runs beside the other tests."""
     return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@30", "--nodelist=node3")
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A job with the node that died under it."""
+
+    job: str
+    node: str
+
+
+@pytest.fixture(scope="module")
+def orphan(cluster: Devcluster) -> Orphan:
+    """A job whose node has just been killed; Slurm takes half a minute to notice, other tests run meanwhile."""
+    job = cluster.submit("srun sleep 601", "--requeue", "--exclude=node2")
+    node = cluster.await_job(job, JobState="RUNNING")["BatchHost"]
+    cluster.await_that(
+        lambda: any("sleep 601" in line for line in cluster.processes()), "the job has a process"
+    )
+    cluster.must("kill-node", node.removeprefix("node"))
+    return Orphan(job, node)
 
 
 @pytest.fixture
@@ -71,17 +92,9 @@ def test_accounting_knows_what_has_ended(cluster: Devcluster) -> None:
     cluster.await_that(lambda: cluster.run(*words).strip() == "FAILED|3:0", f"sacct says how job {job} ended")
 
 
-def test_a_killed_node_gives_its_jobs_to_another(cluster: Devcluster) -> None:
-    job = cluster.submit("srun sleep 601", "--requeue", "--exclude=node3")
-    node = cluster.await_job(job, JobState="RUNNING")["BatchHost"]
-    cluster.await_that(lambda: any("sleep 601" in line for line in cluster.processes()), "the step runs")
-    cluster.must("kill-node", node.removeprefix("node"))
+def test_a_killed_node_takes_its_tasks_along(cluster: Devcluster, orphan: Orphan) -> None:
     assert not any("sleep 601" in line for line in cluster.processes())
-    after = cluster.await_job(job, JobState="RUNNING", Restarts="1")
-    assert after["BatchHost"] != node
-    cluster.must("start-node", node.removeprefix("node"))
-    cluster.run("scancel", job)
-    assert cluster.run("srun", "--nodelist", node, "printenv", "SLURMD_NODENAME").strip() == node
+    assert cluster.job(orphan.job)["BatchHost"] == orphan.node
 
 
 def test_an_urgent_job_sends_another_back_into_the_queue(cluster: Devcluster) -> None:
@@ -91,6 +104,16 @@ def test_an_urgent_job_sends_another_back_into_the_queue(cluster: Devcluster) ->
     cluster.await_job(urgent, JobState="RUNNING")
     cluster.await_job(job, JobState="PENDING", Restarts="1")
     cluster.run("scancel", job, urgent)
+
+
+def test_a_killed_node_gives_its_jobs_to_another(cluster: Devcluster, orphan: Orphan) -> None:
+    after = cluster.await_job(orphan.job, JobState="RUNNING", Restarts="1")
+    assert after["BatchHost"] != orphan.node
+    cluster.must("start-node", orphan.node.removeprefix("node"))
+    cluster.run("scancel", orphan.job)
+    assert (
+        cluster.run("srun", "--nodelist", orphan.node, "printenv", "SLURMD_NODENAME").strip() == orphan.node
+    )
 
 
 def test_a_cut_cable_is_silence_until_it_is_joined(cluster: Devcluster) -> None:
@@ -115,8 +138,9 @@ def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
 
 
 def test_a_job_is_told_before_its_time_is_up(cluster: Devcluster, limited: str) -> None:
-    cluster.await_that(lambda: cluster.output(limited).split() == ["started", "signalled"], "USR1 arrives")
     cluster.await_job(limited, JobState="COMPLETED")
+    # Slurm sends CONT after it, then complains into the same file that nobody was left to take it.
+    assert cluster.output(limited).split()[:2] == ["started", "signalled"]
 
 
 def test_a_second_cluster_goes_without_a_trace(cluster: Devcluster, own_folder: Path) -> None:

@@ -126,3 +126,7 @@ INSERT INTO metrics VALUES
 
 -- One cell of a table; the deviation is the sample's, NULL for one seed.
 CREATE MACRO cell(x) AS {'mean': avg(x), 'std': stddev_samp(x), 'n': count(x)};
+
+-- What an attempt computed on, without the number of the device in its machine.
+CREATE MACRO hardware(device, versions) AS
+    CASE WHEN device = 'cpu' THEN coalesce(versions->>'cpu', device) ELSE regexp_replace(device, '^cuda:\d+ ', '') END;

@@ -1,0 +1,56 @@
+"""Which block of which sweep feeds each table of the papers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PUBLISHED = Path(__file__).with_name("published.csv")
+
+
+@dataclass(frozen=True)
+class TableItem:
+    """A table of the papers; `source` names it in published.csv, `spec` is the sweep file that makes it.
+
+    `decimals` are printed after the point. `over_delays`: the delay of a loss is chosen as its parameter is.
+    """
+
+    name: str
+    source: str
+    title: str
+    block: str
+    spec: str
+    metric: str = "f1"
+    decimals: int = 3
+    over_delays: bool = False
+
+
+TABLES = (
+    TableItem("table1", "table1", "Table 1: F1 by confident learning", "table1", "paper-table1.yaml"),
+    TableItem(
+        "table2",
+        "table2",
+        "Table 2: balanced accuracy by confident learning",
+        "table1",
+        "paper-table1.yaml",
+        metric="balanced_accuracy",
+    ),
+    TableItem("table3", "table3", "Table 3: F1 on the cleaned test set", "table3", "paper-table3.yaml"),
+    TableItem("table4", "table4", "Table 4: F1 with human errors", "table4", "paper-table4.yaml"),
+    TableItem("table5", "table5", "Table 5: F1 by AUM", "table5", "paper-table5.yaml", decimals=4),
+    TableItem(
+        "preliminary-table1",
+        "preliminary-table1",
+        "Preliminary paper, Table 1: F1",
+        "preliminary",
+        "preliminary.yaml",
+        decimals=4,
+        over_delays=True,
+    ),
+)
+
+# The block of every source in published.csv; no two tables of a source differ in it.
+SOURCE_BLOCKS = {**{item.source: item.block for item in TABLES}, "figure6": "table5", "text": "clean"}
+SOURCE_SPECS = {
+    **{item.source: item.spec for item in TABLES},
+    "figure6": "paper-table5.yaml",
+    "text": "clean.yaml",
+}

@@ -1,0 +1,185 @@
+"""A complete but SYNTHETIC results folder of both papers' grids, drawn from their published numbers.
+
+Never results: host and commit of every attempt say "synthetic". Each published cell has its printed mean and
+deviation exactly; every other cell is plausible and worse, so that the best parameters are the published ones.
+"""
+
+import csv
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from noisebench.engine.manifest import keep_sweep
+from noisebench.spec.block import Block
+from noisebench.spec.sweep import Sweep, load_sweep
+from noisebench.spec.trial import Trial
+from noisebench.trial import record
+from noisebench.trial.layout import ResultsFolder
+from tests.analysis.synthetic_training import aum_scores, epoch_rows
+
+SPEC = Path(__file__).with_name("paper.yaml")
+PUBLISHED = Path(__file__).parents[2] / "analysis" / "published.csv"
+
+# Which published source gives a block's numbers, by metric.
+SOURCES = {
+    "table1": {"f1": "table1", "balanced_accuracy": "table2"},
+    "table3": {"f1": "table3"},
+    "table4": {"f1": "table4"},
+    "table5": {"f1": "table5", "cohens_d": "figure6", "wasserstein": "figure6"},
+    "fig2": {"f1": "table1"},
+    "fig5": {"f1": "table1"},
+    "preliminary": {"f1": "preliminary-table1"},
+    "clean": {"clean_test_accuracy": "text"},
+}
+HUMAN_RATES = {"CIFAR-10N-aggregate": 0.09, "CIFAR-10N-worst": 0.4, "CIFAR-100N": 0.4}
+HARDWARE = "cuda:0 SYNTHETIC-V100"
+SPREAD = 0.002  # where the papers print no deviation
+STEP = 0.004  # what one step of a parameter's grid away from the best one costs
+NO_DELAY = 0.08  # what PZ loses without its epoch of CE
+
+Key = tuple[Any, ...]
+Cells = dict[Key, list[dict[str, Any]]]
+
+
+def write_results(root: Path, spec: Path = SPEC, seed: int = 0) -> ResultsFolder:
+    """Write manifest, journal, scores of a finished sweep below `root`; equal for equal seeds."""
+    results, sweep = ResultsFolder(root), load_sweep(spec)
+    keep_sweep(results, sweep)
+    folder = results.journal / sweep.name
+    folder.mkdir(parents=True)
+    for block in sweep.blocks:
+        lines = [json.dumps(line) + "\n" for line in block_lines(sweep, block, seed, results)]
+        (folder / f"synthetic-{block.name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    return results
+
+
+def block_lines(sweep: Sweep, block: Block, seed: int, results: ResultsFolder) -> Iterator[dict[str, Any]]:
+    """Yield the journal lines of a block, without the trials that an earlier block has run already."""
+    earlier = list(itertools.takewhile(lambda other: other is not block, sweep.blocks))
+    done = {trial.trial_id for other in earlier for trial in other.trials}
+    rng = np.random.default_rng([seed, len(earlier)])
+    published = cells_by_source()
+    for _, group in itertools.groupby(
+        block.trials, key=lambda trial: (trial.dataset, trial.corruption, trial.loss)
+    ):
+        trials = list(group)
+        measured = draws(block.name, trials, published, rng)
+        for number, trial in enumerate(trials):
+            if trial.trial_id not in done:
+                result = {name: float(values[number]) for name, values in measured.items()}
+                yield from attempt_lines(sweep.name, block.name, trial, completed(trial, result), results)
+
+
+def cells_by_source() -> Cells:
+    """Return the published rows by (source, dataset, eta, loss, metric)."""
+    found: Cells = {}
+    with PUBLISHED.open() as file:
+        for row in csv.DictReader(file):
+            eta = float(row["eta"]) if row["eta"] else None
+            found.setdefault((row["source"], row["dataset"], eta, row["loss"], row["metric"]), []).append(row)
+    return found
+
+
+def draws(
+    block: str, trials: list[Trial], published: Cells, rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """Return one value a seed for each published metric of a configuration."""
+    first, found = trials[0], {}
+    eta = 0.0 if first.corruption.name == "none" else first.corruption.get("rate")
+    # Seeds make the same noise for all losses, so their values go together.
+    shared = np.random.default_rng([7, *map(ord, f"{first.dataset.name}{eta}")]).normal(size=len(trials))
+    for metric, source in SOURCES[block].items():
+        rows = published.get((source, first.dataset.name, eta, first.loss.name, metric))
+        if rows is None:
+            continue
+        mean, std = target(first, rows[0])
+        noise = shared + rng.normal(size=len(trials))
+        if len(trials) > 1:
+            noise = (noise - noise.mean()) / noise.std(ddof=1)
+        else:
+            noise = np.zeros(1)
+        found[metric] = mean + std * noise
+    return found
+
+
+def target(trial: Trial, row: dict[str, Any]) -> tuple[float, float]:
+    """Return mean and deviation: the printed ones at the printed parameter, something worse elsewhere."""
+    mean, std = float(row["mean"]), float(row["std"] or SPREAD)
+    parameter, delay = row["parameter"], int(row["delay"] or trial.loss["delay"])
+    if row["value"] and trial.loss[parameter] != float(row["value"]):
+        ratio = trial.loss[parameter] / float(row["value"])
+        mean -= STEP + STEP * 2 * abs(np.log2(ratio)) + std
+    if trial.loss["delay"] != delay:
+        mean -= STEP + STEP / 2 * abs(trial.loss["delay"] - delay) + std
+        if trial.loss.name == "PZ" and trial.loss["delay"] == 0:
+            mean -= NO_DELAY
+    return mean, std
+
+
+def completed(trial: Trial, result: dict[str, float]) -> dict[str, Any]:
+    """Return a whole `results` row around the drawn values."""
+    samples = (
+        9_415 if "cleaned" in trial.dataset.name else 60_000 if "MNIST" in trial.dataset.name else 50_000
+    )
+    eta = trial.corruption.get("rate") or HUMAN_RATES.get(trial.dataset.name, 0.0)
+    wrong = round(eta * samples)
+    whole: dict[str, Any] = {**result, "samples": samples, "wrong_labels": wrong, "realised_rate": eta}
+    whole["noise_hash"] = f"{trial.dataset.name}-{eta}-{trial.seed}"
+    whole["clean_accuracy"] = 1 - eta / 4
+    if "f1" in result:
+        recall, precision = operating_point(result["f1"], result.get("balanced_accuracy"), eta)
+        correct = round(recall * wrong)
+        specificity = 1 - eta * recall * (1 - precision) / (precision * (1 - eta))
+        whole |= {"recall": recall, "precision": precision, "specificity": specificity}
+        whole |= {"correct": correct, "flagged": round(correct / precision)}
+        whole.setdefault("balanced_accuracy", (recall + specificity) / 2)
+    return whole
+
+
+def operating_point(f1: float, balanced_accuracy: float | None, eta: float) -> tuple[float, float]:
+    """Return the recall and precision that give F1 and balanced accuracy at a share `eta` of wrong labels."""
+    if balanced_accuracy is None:
+        return f1, f1
+    recall = f1 * ((1 - eta) * (1 - 2 * balanced_accuracy) + eta) / (2 * eta - f1)
+    recall = min(max(recall, f1 / 2 + 0.01), 0.999)
+    return recall, f1 * recall / (2 * recall - f1)
+
+
+def attempt_lines(
+    sweep: str, block: str, trial: Trial, result: dict[str, Any], results: ResultsFolder
+) -> Iterator[dict[str, Any]]:
+    """Yield the two journal lines of an attempt, scores written before the second where a figure reads them."""
+    attempt = f"synthetic-{trial.trial_id}"
+    start = {"started_at": moment(trial.seed, 0), "host": "synthetic", "commit": "synthetic", "log": None}
+    start |= {"versions": {"synthetic": "yes"}, "pid": 1, "slurm_job_id": None}
+    yield {**record.started(attempt, sweep, trial, "synthetic-1", HARDWARE), **start}
+    if block == "table5" and trial.seed == 0 and trial.corruption["rate"] == 0.1:
+        path = results.scores(trial.trial_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pyarrow.parquet.write_table(pa.table(aum_scores(trial.loss.name)), path)
+    seconds = 9_000.0 if trial.detector.name == "aum" else 300.0 if "MNIST" in trial.dataset.name else 900.0
+    end = record.ended(
+        attempt,
+        sweep,
+        trial.trial_id,
+        "completed",
+        seconds=seconds,
+        result={**result, "seconds": seconds},
+        epochs=epoch_rows(trial) if trial.dynamics else [],
+    )
+    memory = (
+        7_000.0 if trial.detector.name == "aum" else 3_000.0 if "MNIST" in trial.dataset.name else 6_000.0
+    )
+    yield {**end, "ended_at": moment(trial.seed, 1), "peak_memory_mb": memory}
+
+
+def moment(seed: int, minutes: int) -> str:
+    """Return a time in 2026 as records hold it."""
+    return f"2026-01-01T{seed:02d}:{minutes:02d}:00.000000+00:00"
