@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from noisebench.cli.live import duration
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 
 
@@ -23,8 +25,12 @@ def plan(
     sweep = load_sweep(spec)
     completed = _completed(results, [trial.trial_id for trial in sweep.trials()])
     found = budgets(sweep, completed)
+    threads = len(os.sched_getaffinity(0))
+    wall_seconds = found[-1].cpu_seconds / threads
     if as_json:
-        print(json.dumps({"sweep": sweep.name, "blocks": [budget.as_dict() for budget in found]}, indent=2))
+        here = {"cpu_threads": threads, "wall_hours": wall_seconds / 3600}
+        blocks = [budget.as_dict() for budget in found]
+        print(json.dumps({"sweep": sweep.name, "blocks": blocks, "here": here}, indent=2))
         return
     rows = [budget.row() for budget in found]
     header = Budget.HEADER
@@ -35,6 +41,8 @@ def plan(
         print(
             "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
         )
+    if found[-1].completed < found[-1].trials:
+        print(f"here, on {threads} CPU threads: about {duration(wall_seconds)}")
 
 
 def _completed(results: Path, trial_ids: list[str]) -> set[str]:

@@ -75,7 +75,7 @@ TRAINING: dict[str, Parameter] = {
     "batch_size": integer(FROM_RECIPE, 1),
     "augmentation": choice(FROM_RECIPE, "none", "crop-flip"),
     "input_scale": choice(FROM_RECIPE, "unit", "raw", "normalised"),
-    "precision": choice("reference", "reference", "fast"),
+    "precision": choice("reference", "reference"),
 }
 
 

@@ -20,10 +20,20 @@ class Rate:
     evaluation: float
 
 
-# One CPU thread, measured on a 2-core AMD EPYC: images/s by (model, image height).
-CPU_RATES = {("small-cnn", 8): Rate(17_500, 60_000), ("small-cnn", 28): Rate(700, 2_100)}
-# A V100 as in P2, appendix: 5 minutes for 5 folds of 48,000 MNIST images over 10 epochs.
-V100_RATES = {("small-cnn", 28): Rate(8_000, 24_000)}
+# Images/s by (model, image height). One CPU thread: small-cnn measured on a 2-core AMD EPYC, the ResNets
+# carried over by their operations (71.6 MFLOP an image forward and backward, 412, 6953).
+CPU_RATES = {
+    ("small-cnn", 8): Rate(17_500, 60_000),
+    ("small-cnn", 28): Rate(700, 2_100),
+    ("resnet-32", 32): Rate(120, 360),
+    ("resnet-34", 32): Rate(7.2, 21),
+}
+# A V100 as in P2's appendix: 5 minutes an MNIST trial, 15 CIFAR, 150 AUM.
+V100_RATES = {
+    ("small-cnn", 28): Rate(8_000, 24_000),
+    ("resnet-32", 32): Rate(1_670, 5_000),
+    ("resnet-34", 32): Rate(2_250, 6_700),
+}
 
 # Interpreter, Ray's hand-over, detection, the records.
 OVERHEAD_SECONDS = 1.0
@@ -78,15 +88,17 @@ def _budget(name: str, trials: list[Trial], completed: Container[str]) -> Budget
 def seconds_for(trial: Trial, rates: dict[tuple[str, int], Rate]) -> float:
     """Return the estimated seconds of one trial on a device with these rates."""
     entry = DATASETS.get(trial.dataset.name, _UNKNOWN)
-    samples = trial.dataset.get("samples") or entry.samples
-    test_samples = min(entry.test_samples, samples)
-    trained, evaluated = _images(trial, samples, test_samples)
+    trained, evaluated = _images(trial, entry)
     rate = _rate(trial.training.model, entry.shape[1], rates)
     return trained * trial.training.epochs / rate.training + evaluated / rate.evaluation + OVERHEAD_SECONDS
 
 
-def _images(trial: Trial, samples: int, test_samples: int) -> tuple[int, int]:
+def _images(trial: Trial, entry: DatasetEntry) -> tuple[int, int]:
     """Return how many images an epoch trains over all models, how many are evaluated in all."""
+    samples = trial.dataset.get("samples") or entry.samples
+    test_samples = min(entry.test_samples, samples)
+    if entry.training_samples:
+        return entry.training_samples, samples + test_samples
     if trial.detector.name == "confident-learning":
         folds = trial.detector["folds"]
         return samples * (folds - 1), samples + folds * test_samples
@@ -95,8 +107,7 @@ def _images(trial: Trial, samples: int, test_samples: int) -> tuple[int, int]:
 
 
 def _rate(model: str, height: int, rates: dict[tuple[str, int], Rate]) -> Rate:
-    if (model, height) in rates:
-        return rates[model, height]
+    """Return a model's rate at an image height, carried over from the nearest one measured."""
     measured = {size: rate for (name, size), rate in rates.items() if name == model}
     nearest = min(measured, key=lambda size: abs(size - height))
     scale = (nearest / height) ** 2

@@ -35,10 +35,10 @@ def _slurm() -> None:
 
 @pytest.fixture(scope="session")
 def cluster(_slurm: None) -> Iterator[Devcluster]:
-    """Three nodes of four fake V100s each, up for the whole session; leave them as you found them."""
+    """Four nodes of four fake V100s each, up for the whole session; leave them as you found them."""
     # pytest's own folders are too deep for Slurm's sockets.
     with tempfile.TemporaryDirectory(prefix="slurm") as parent:
-        yield from _raised(Devcluster(Path(parent) / "c"), nodes=3)
+        yield from _raised(Devcluster(Path(parent) / "c"), nodes=4)
 
 
 @pytest.fixture

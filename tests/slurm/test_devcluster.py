@@ -22,7 +22,7 @@ SIGNALLED = "trap 'echo signalled; exit 0' USR1; echo started; sleep 600 & wait"
 @pytest.fixture(scope="module", autouse=True)
 def limited(cluster: Devcluster) -> str:
     """A job of one minute that wants to be told 30 seconds before its end; runs beside the other tests."""
-    return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@30", "--nodelist=node3")
+    return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@30", "--nodelist=node4")
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Orphan:
 
 @pytest.fixture(scope="module")
 def orphan(cluster: Devcluster) -> Orphan:
-    """A job whose node has just been killed; Slurm takes half a minute to notice, other tests run meanwhile."""
-    job = cluster.submit("srun sleep 601", "--requeue", "--exclude=node2")
+    """A job whose node, 1 or 3, was killed; while Slurm takes its time to notice, other tests run."""
+    job = cluster.submit("srun sleep 601", "--requeue", "--exclude=node2,node4")
     node = cluster.await_job(job, JobState="RUNNING")["BatchHost"]
     cluster.await_that(
         lambda: any("sleep 601" in line for line in cluster.processes()), "the job has a process"
@@ -177,7 +177,7 @@ def test_refusals(cluster: Devcluster, own_folder: Path) -> None:
     stranger = cluster.verb("kill-node", "9")
     assert (stranger.returncode, stranger.stderr) == (
         2,
-        "devcluster: '9' is no node; this cluster has 1 to 3\n",
+        "devcluster: '9' is no node; this cluster has 1 to 4\n",
     )
     nowhere = Devcluster(own_folder).verb("kill-node", "1")
     assert (nowhere.returncode, nowhere.stderr) == (

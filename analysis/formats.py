@@ -1,0 +1,172 @@
+"""How a table is written: Markdown, LaTeX, HTML, CSV."""
+
+import csv
+import html
+import io
+from collections.abc import Callable
+
+from analysis.grid import Cell, Table
+
+MISSING = "–"
+TIED = "≈"
+_METRICS = {"f1": "F1", "balanced_accuracy": "balanced accuracy"}
+_GREEK = {"gamma": r"\gamma", "alpha": r"\alpha", "beta": r"\beta"}
+
+
+def markdown(table: Table) -> str:
+    """Return the table as GitHub Markdown; best bold and underlined, second best bold."""
+    lines = [f"### {table.title}", "", caption(table), ""]
+    lines.append("| " + " | ".join([*table.heads, *table.columns]) + " |")
+    lines.append("|" + " --- |" * len(table.heads) + " ---: |" * len(table.columns))
+    for row in table.rows:
+        cells = [_markdown_cell(table, row.cells.get(column, Cell())) for column in table.columns]
+        lines.append("| " + " | ".join([*row.labels, *cells]) + " |")
+    return "\n".join(lines + [f"\n{note}" for note in notes(table)]) + "\n"
+
+
+def latex(table: Table) -> str:
+    """Return the table as a LaTeX table environment; needs packages booktabs and graphicx."""
+    columns = "l" * len(table.heads) + "c" * len(table.columns)
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_tex(table.title)}. {_tex(caption(table))}}}"]
+    lines += [
+        rf"\label{{tab:{table.name}}}",
+        r"\resizebox{\textwidth}{!}{%",
+        rf"\begin{{tabular}}{{{columns}}}",
+    ]
+    lines += [
+        r"\toprule",
+        _latex_row([_tex_head(name) for name in (*table.heads, *table.columns)]),
+        r"\midrule",
+    ]
+    for number, row in enumerate(table.rows):
+        if number and row.labels[0] != table.rows[number - 1].labels[0]:
+            lines.append(r"\midrule")
+        cells = [_latex_cell(table, row.cells.get(column, Cell())) for column in table.columns]
+        lines.append(_latex_row([_tex(label) for label in row.labels] + cells))
+    lines += [r"\bottomrule", r"\end{tabular}}"]
+    lines += [rf"\par\smallskip\footnotesize {_tex(note)}" for note in notes(table)]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def html_table(table: Table) -> str:
+    """Return the table as HTML; a cell with results carries its configuration as `data-config`."""
+    heads = "".join(f"<th>{html.escape(name)}</th>" for name in (*table.heads, *table.columns))
+    lines = [f'<table class="cells" id="{html.escape(table.name)}">']
+    lines += [f"<caption>{html.escape(f'{table.title}. {caption(table)}')}</caption>"]
+    lines += [f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
+    for row in table.rows:
+        labels = "".join(f"<th>{html.escape(label)}</th>" for label in row.labels)
+        cells = "".join(_html_cell(table, row.cells.get(column, Cell())) for column in table.columns)
+        lines.append(f"<tr>{labels}{cells}</tr>")
+    lines += ["</tbody>", "</table>", *(f'<p class="note">{html.escape(note)}</p>' for note in notes(table))]
+    return "\n".join(lines) + "\n"
+
+
+def csv_text(table: Table) -> str:
+    """Return one line a cell with all its digits; a missing cell has n 0."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    known = ["parameter", "value", "delay", "mean", "std", "n", "seeds_asked", "rank", "tied"]
+    writer.writerow([*table.heads, "loss", "metric", *known, "commits", "hardware", "config_id"])
+    for row, column, cell in table.cells():
+        values = [getattr(cell, name) for name in known]
+        origins = [" ".join(cell.commits), "; ".join(cell.hardware), cell.config_id]
+        writer.writerow([*row.labels, column, table.metric, *values, *origins])
+    return text.getvalue()
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {
+    "md": markdown,
+    "tex": latex,
+    "html": html_table,
+    "csv": csv_text,
+}
+
+
+def number(table: Table, cell: Cell) -> str:
+    """Return "0.979 ± 0.002", without deviation for one seed, a dash for a missing cell."""
+    if cell.mean is None:
+        return MISSING
+    std = "" if cell.std is None else f" ± {cell.std:.{table.decimals}f}"
+    return f"{cell.mean:.{table.decimals}f}{std}"
+
+
+def asides(table: Table, cell: Cell) -> list[str]:
+    """Return what stands in brackets behind a number: the chosen parameters, then warnings."""
+    found = [*cell.chosen, *cell.warnings]
+    counted = any(warning.startswith("n=") for warning in found)
+    if cell.n and cell.n != table.seeds and not counted:
+        found.append(f"n={cell.n}")
+    return found
+
+
+def caption(table: Table) -> str:
+    """Return what the numbers are, n of every cell included."""
+    metric = _METRICS.get(table.metric, table.metric)
+    seeds = "no results yet" if table.seeds is None else f"n = {table.seeds} where no other n is given"
+    return (
+        f"{metric}, mean ± sample deviation over seeds; {seeds}; best bold and underlined, second best bold"
+    )
+
+
+def notes(table: Table) -> list[str]:
+    """Return the sentences under a table: how to make what is missing, what the marks mean."""
+    found = []
+    if table.missing:
+        cells = "1 cell is" if table.missing == 1 else f"{table.missing} cells are"
+        found.append(f"{cells} missing ({MISSING}): noisebench run sweeps/{table.spec} makes them.")
+    if any(cell.tied for _, _, cell in table.cells()):
+        found.append(f"{TIED}: not told apart from the best (paired t-test, Holm over the row, p > .05).")
+    return found
+
+
+def _markdown_cell(table: Table, cell: Cell) -> str:
+    text = number(table, cell)
+    text = {1: f"**<u>{text}</u>**", 2: f"**{text}**"}.get(cell.rank or 0, text)
+    return _with_asides(text, table, cell)
+
+
+def _html_cell(table: Table, cell: Cell) -> str:
+    text = html.escape(number(table, cell))
+    text = {1: f"<b><u>{text}</u></b>", 2: f"<b>{text}</b>"}.get(cell.rank or 0, text)
+    if cell.config_id is None:
+        return f'<td class="missing">{text}</td>'
+    attributes = f'data-config="{cell.config_id}" data-value="{cell.mean}" title="n = {cell.n}"'
+    return f"<td {attributes}>{_with_asides(text, table, cell)}</td>"
+
+
+def _with_asides(text: str, table: Table, cell: Cell) -> str:
+    tied = f" {TIED}" if cell.tied else ""
+    inside = ", ".join(asides(table, cell))
+    return f"{text}{tied} ({inside})" if inside else f"{text}{tied}"
+
+
+def _latex_cell(table: Table, cell: Cell) -> str:
+    text = number(table, cell).replace("±", r"$\pm$").replace(MISSING, "--")
+    text = {1: rf"\textbf{{\underline{{{text}}}}}", 2: rf"\textbf{{{text}}}"}.get(cell.rank or 0, text)
+    tied = r" $\approx$" if cell.tied else ""
+    inside = ", ".join(_tex_parameter(aside) for aside in asides(table, cell))
+    return f"{text}{tied} ({inside})" if inside else f"{text}{tied}"
+
+
+def _latex_row(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _tex_head(name: str) -> str:
+    return r"$\eta$" if name == "eta" else _tex(name)
+
+
+def _tex_parameter(aside: str) -> str:
+    name, equals, value = aside.partition("=")
+    return f"${_GREEK[name]}={value}$" if equals and name in _GREEK else _tex(aside)
+
+
+def _tex(text: str) -> str:
+    for plain, escaped in _TEX.items():
+        text = text.replace(plain, escaped)
+    return text
+
+
+_TEX = {"\\": r"\textbackslash ", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$"}
+_TEX |= {"±": r"$\pm$", MISSING: "--", TIED: r"$\approx$"}

@@ -1,0 +1,148 @@
+"""A table as a value: rows of settings, columns of losses."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: mean and sample deviation over `n` of `seeds_asked` seeds, at the best parameter where one is swept.
+
+    `rank` is 1 for the best of the row and 2 for the second; `tied`: not told apart from the best. A missing
+    cell has n 0. `commits` and `hardware` are all that its attempts ran on.
+    """
+
+    mean: float | None = None
+    std: float | None = None
+    n: int = 0
+    seeds_asked: int | None = None
+    rank: int | None = None
+    parameter: str | None = None
+    value: float | None = None
+    delay: int | None = None
+    chosen: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+    hardware: tuple[str, ...] = ()
+    config_id: str | None = None
+    tied: bool = False
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the mean is not what it seems, each in two or three words."""
+        found = []
+        if self.n and self.seeds_asked and self.n < self.seeds_asked:
+            found.append(f"n={self.n} of {self.seeds_asked}")
+        if len(self.commits) > 1:
+            found.append(f"{len(self.commits)} commits")
+        if len(self.hardware) > 1:
+            found.append(f"{len(self.hardware)} kinds of hardware")
+        return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting; `labels` stand under the table's heads."""
+
+    labels: tuple[str, ...]
+    cells: dict[str, Cell]
+    setting_id: str | None = None
+
+
+@dataclass
+class Table:
+    """A table to be rendered; `columns` are losses, a row without one of them has a missing cell there."""
+
+    name: str
+    title: str
+    metric: str
+    decimals: int
+    sweep: str | None
+    block: str
+    spec: str
+    heads: tuple[str, ...] = ("data set", "eta")
+    columns: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    def cells(self) -> Iterable[tuple[Row, str, Cell]]:
+        """Yield every cell with its row and column, missing ones too."""
+        for row in self.rows:
+            for column in self.columns:
+                yield row, column, row.cells.get(column, Cell())
+
+    @property
+    def seeds(self) -> int | None:
+        """The number of seeds that stands for most cells; None where all are missing."""
+        counts = [cell.n for _, _, cell in self.cells() if cell.n]
+        return max(set(counts), key=lambda n: (counts.count(n), n)) if counts else None
+
+    @property
+    def missing(self) -> int:
+        """How many cells have no completed trial."""
+        return sum(cell.n == 0 for _, _, cell in self.cells())
+
+
+def column_name(row: dict[str, Any], among: list[dict[str, Any]]) -> str:
+    """Name the column of a cell among all cells of its table: by its loss, where that is enough.
+
+    Where a loss stands in one row with several delays or other parameters, what differs there is added. A
+    parameter that only differs from row to row, as ANL's do with the data set, tells no columns apart.
+    """
+    same = [_variant(other) for other in among if other["loss"] == row["loss"]]
+    settings = [other["setting_id"] for other in among if other["loss"] == row["loss"]]
+    differing: dict[str, None] = {}
+    for setting in dict.fromkeys(settings):
+        together = [variant for variant, at in zip(same, settings, strict=True) if at == setting]
+        differing |= dict.fromkeys(_differing(together))
+    own = _variant(row)
+    return ", ".join([row["loss"], *(f"{name} {_plain(own.get(name))}" for name in differing)])
+
+
+def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return for each setting what tells it from others with the same data set, corruption, rate and detector.
+
+    `configs` are configurations by setting_id; the label is empty where nothing else differs.
+    """
+    flat = {setting: _flat(config) for setting, config in configs.items()}
+    keys = {}
+    for setting, fields in flat.items():
+        same = [
+            other for other in flat.values() if all(other.get(name) == fields.get(name) for name in _SHOWN)
+        ]
+        keys[setting] = _differing(same)
+    return {
+        setting: ", ".join(f"{key.split('.')[-1]} {_plain(flat[setting].get(key))}" for key in differing)
+        for setting, differing in keys.items()
+    }
+
+
+def _variant(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a loss without the swept one, its delay among them."""
+    parameters = json.loads(row["loss_parameters"])
+    parameters.pop(row["parameter"], None)
+    return {**parameters, "delay": row["delay"]}
+
+
+_SHOWN = ("dataset.name", "dataset.samples", "corruption.name", "corruption.rate", "detector.name")
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if prefix == "" and key == "loss":
+            continue
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return found
+
+
+def _differing(variants: list[dict[str, Any]]) -> list[str]:
+    keys = dict.fromkeys(key for variant in variants for key in variant)
+    return [key for key in keys if len({variant.get(key) for variant in variants}) > 1]
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,75 @@
+"""Statistics of paired seeds: arrays in, numbers out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Values = NDArray[np.float64]
+
+
+def paired_test(differences: Values, alternative: str = "two-sided") -> float:
+    """Return the p-value of a paired t-test that the mean of differences [N] is 0.
+
+    `alternative` is two-sided, greater or less. NaN below two pairs. Differences that are all equal tell
+    without doubt: p is 0 where they point the alternative's way, 1 otherwise.
+    """
+    if len(differences) < 2:
+        return float("nan")
+    mean = float(differences.mean())
+    if np.ptp(differences) <= 1e-12 * abs(mean):
+        points = {"two-sided": mean != 0, "greater": mean > 0, "less": mean < 0}[alternative]
+        return 0.0 if points else 1.0
+    return float(stats.ttest_1samp(differences, 0.0, alternative=alternative).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number (Holm 1979), in the order given; NaN stays and counts not."""
+    known = [index for index, p in enumerate(p_values) if not np.isnan(p)]
+    corrected, highest = list(p_values), 0.0
+    for place, index in enumerate(sorted(known, key=lambda index: p_values[index])):
+        highest = max(highest, min(1.0, (len(known) - place) * p_values[index]))
+        corrected[index] = highest
+    return corrected
+
+
+def bootstrap_interval(
+    values: Values, level: float = 0.95, resamples: int = 2_000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of the mean of values [N]; equal for equal seeds.
+
+    NaN below two values.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    drawn = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
+    low, high = np.quantile(values[drawn].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class AverageRanks:
+    """Mean ranks [K] of K methods over N rows (1 is best), Friedman's p, Nemenyi's critical difference."""
+
+    methods: tuple[str, ...]
+    ranks: Values
+    rows: int
+    friedman_p: float
+    critical_difference: float
+
+
+def average_ranks(methods: Sequence[str], scores: Values, level: float = 0.05) -> AverageRanks:
+    """Rank K methods by scores [N, K], higher is better, ties sharing their mean rank (Demsar 2006).
+
+    Raises ValueError below three methods or two rows, where there is no such test.
+    """
+    rows, count = scores.shape
+    if count < 3 or rows < 2:
+        raise ValueError(f"ranks need three methods and two rows, here are {count} and {rows}")
+    ranks = stats.rankdata(-scores, axis=1).mean(0)
+    studentized = stats.studentized_range.ppf(1 - level, count, np.inf) / np.sqrt(2)
+    critical = float(studentized * np.sqrt(count * (count + 1) / (6 * rows)))
+    friedman = float(stats.friedmanchisquare(*scores.T).pvalue)
+    return AverageRanks(tuple(methods), ranks, rows, friedman, critical)

@@ -1,0 +1,49 @@
+"""`python analysis/tables.py`: the papers' tables in Markdown, LaTeX, HTML and CSV."""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a script: find the checkout instead of this folder
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from analysis.building import mark_ties, other_tables, paper_table
+from analysis.feeding import Feed, feed
+from analysis.formats import FORMATS
+from analysis.grid import Table
+from analysis.items import TABLES
+from analysis.options import existing, parser, run
+from analysis.ties import contrasts
+
+
+def all_tables(source: Feed, tied: bool = False) -> list[Table]:
+    """Return the papers' tables, then those of every other block that has results."""
+    tables = [paper_table(source, item) for item in TABLES] + other_tables(source)
+    if tied:
+        for table in tables:
+            mark_ties(table, [contrast.config_id for contrast in contrasts(source, table) if contrast.tied])
+    return tables
+
+
+def write_tables(tables: list[Table], out: Path) -> None:
+    """Write every table in every format below `out`, one file each."""
+    out.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        for ending, render in FORMATS.items():
+            (out / f"{table.name}.{ending}").write_text(render(table), encoding="utf-8")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the tables; return the exit code."""
+    options = parser(__doc__)
+    options.add_argument("--tied", action="store_true", help="mark what is not told apart from the best")
+    given = options.parse_args(arguments)
+    tables = all_tables(feed(existing(given.results), given.sweep), given.tied)
+    write_tables(tables, given.out)
+    for table in tables:
+        state = f"{table.missing} cells missing" if table.missing else "complete"
+        print(f"{given.out / table.name}: {state}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,71 @@
+"""Which cells of a table are not told apart from the best of their row."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.feeding import Feed
+from analysis.grid import Table
+from analysis.significance import bootstrap_interval, holm, paired_test
+from noisebench.store.blocks import block_trials
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The best cell of a row beside another: mean of (best - other) over the seeds both have.
+
+    `low`, `high` are its 95% bootstrap interval, `p` the paired t-test's, `p_holm` corrected over the row. All
+    are NaN below two common seeds.
+    """
+
+    row: tuple[str, ...]
+    best: str
+    other: str
+    config_id: str
+    seeds: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+    @property
+    def tied(self) -> bool:
+        """Whether the difference may be nothing."""
+        return not self.p_holm <= LEVEL
+
+
+def contrasts(feed: Feed, table: Table) -> list[Contrast]:
+    """Compare the first best cell of each row with every other, over common seeds."""
+    if table.sweep is None:
+        return []
+    values: dict[str, dict[int, float]] = defaultdict(dict)
+    for trial in block_trials(feed.results, table.sweep, table.block):
+        if trial[table.metric] is not None:
+            values[trial["config_id"]][trial["seed"]] = trial[table.metric]
+    found: list[Contrast] = []
+    for row in table.rows:
+        ids = {name: cell.config_id for name, cell in row.cells.items() if cell.config_id}
+        best = next((name for name in table.columns if name in ids and row.cells[name].rank == 1), None)
+        if best is None:
+            continue
+        pairs = {
+            name: _differences(values[ids[best]], values[config_id])
+            for name, config_id in ids.items()
+            if name != best
+        }
+        raw = [paired_test(differences) for differences in pairs.values()]
+        for (name, differences), p, p_holm in zip(pairs.items(), raw, holm(raw), strict=True):
+            low, high = bootstrap_interval(differences)
+            mean = float(differences.mean()) if len(differences) else float("nan")
+            found.append(
+                Contrast(row.labels, best, name, ids[name], len(differences), mean, low, high, p, p_holm)
+            )
+    return found
+
+
+def _differences(best: dict[int, float], other: dict[int, float]) -> np.ndarray:
+    return np.array([best[seed] - other[seed] for seed in sorted(best.keys() & other.keys())], dtype=float)
