@@ -19,7 +19,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 check: lint  ## the inner loop: lint, types, layers, quick tests
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not slurm"
 
 test: lint  ## everything
 	$(BIN)/python -m pytest

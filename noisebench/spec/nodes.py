@@ -63,8 +63,10 @@ class Problems:
             raise InputError("\n".join(text for _, text in sorted(self.found, key=lambda entry: entry[0])))
 
 
-def read_nodes(text: str, problems: Problems) -> Node:
+def read_nodes(text: str, problems: Problems, needs: str) -> Node:
     """Parse YAML text; what a YAML 1.1 reader would quietly turn into something else is a problem.
+
+    `needs` tells, in the message about an empty file, what has to stand in it.
 
     Raises InputError at once where the text is no YAML at all.
     """
@@ -76,7 +78,7 @@ def read_nodes(text: str, problems: Problems) -> Node:
     except yaml.YAMLError as error:
         raise InputError(f"{problems.file}:1 this is not YAML: {error}") from None
     if root is None:
-        raise InputError(f"{problems.file}:1 the file is empty; a sweep needs `sweep:` and `blocks:`")
+        raise InputError(f"{problems.file}:1 the file is empty; {needs}")
     return _convert(root, "", problems)
 
 

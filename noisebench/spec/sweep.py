@@ -48,7 +48,7 @@ def load_sweep(path: Path) -> Sweep:
 def parse_sweep(text: str, file: str) -> Sweep:
     """Parse a sweep's YAML text; `file` names it in messages."""
     problems = Problems(file)
-    root = read_nodes(text, problems)
+    root = read_nodes(text, problems, "a sweep needs `sweep:` and `blocks:`")
     if not root.is_mapping:
         raise InputError(
             f"{file}:{root.line} a sweep is a mapping with `sweep:` and `blocks:`, not {show(root.plain())}"

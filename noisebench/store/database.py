@@ -15,6 +15,7 @@ from noisebench.trial.durable import write_durably
 VIEWS = (
     "trials",
     "runs",
+    "block_runs",
     "trial_states",
     "cells",
     "block_cells",

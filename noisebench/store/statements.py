@@ -1,6 +1,7 @@
 """The SQL texts that come with the package."""
 
 import hashlib
+import re
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "sql"
@@ -19,6 +20,11 @@ def description(name: str) -> str:
 def names(folder: str) -> list[str]:
     """Return the names of the files in one folder of `store/sql`, sorted."""
     return sorted(path.stem for path in (_FOLDER / folder).glob("*.sql"))
+
+
+def parameters(name: str) -> list[str]:
+    """Return the named parameters of the SQL of `name`, sorted."""
+    return sorted(set(re.findall(r"\$([a-z]\w*)", statement(name))))
 
 
 def fingerprint(*statements: str) -> str:

@@ -1,8 +1,8 @@
 -- The completed trials of a block with what made them.
 SELECT
-    runs.*, coalesce(hardware(device, versions), 'unknown') AS hardware, "commit", host, log
-FROM sweep_trials
-JOIN runs USING (trial_id)
+    block_runs.* EXCLUDE (sweep, block, position, seeds_asked),
+    coalesce(hardware(device, versions), 'unknown') AS hardware, "commit", host, log
+FROM block_runs
 LEFT JOIN attempts USING (attempt_id)
-WHERE sweep_trials.sweep = $sweep AND block = $block
+WHERE block_runs.sweep = $sweep AND block = $block
 ORDER BY position;

@@ -1,0 +1,21 @@
+"""What trials and blocks cost so far."""
+
+from typing import Any
+
+from noisebench.store.reading import rows
+from noisebench.trial.layout import ResultsFolder
+
+Row = dict[str, Any]
+
+
+def trial_costs(results: ResultsFolder) -> list[Row]:
+    """Return what a completed trial cost by data set, detector, model, dynamics (bool) and hardware.
+
+    Further keys: trials, minutes (median), memory_gb (highest, GiB; None where not recorded).
+    """
+    return rows(results, "paper/cost", {})
+
+
+def block_hours(results: ResultsFolder) -> list[Row]:
+    """Return sweep, block, trials, completed, gpu_hours, cpu_thread_hours of every block, all attempts counted."""
+    return rows(results, "paper/hours", {})

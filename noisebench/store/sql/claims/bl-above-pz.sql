@@ -1,0 +1,15 @@
+-- In the preliminary paper BL is slightly above PZ everywhere.
+-- A pair: one seed of one (data set, rate), each loss at its best parameter and delay there.
+WITH chosen AS (
+    FROM block_cells
+    WHERE sweep = $preliminary AND block = 'preliminary' AND metric = 'f1' AND loss IN ('BL', 'PZ')
+    QUALIFY row_number() OVER (PARTITION BY setting_id, loss ORDER BY mean DESC, value, delay) = 1
+), trials AS (
+    SELECT chosen.setting_id, chosen.dataset, chosen.eta, chosen.loss, seed, f1
+    FROM block_runs
+    JOIN chosen USING (sweep, block, config_id)
+)
+SELECT format('{}, {:g}', bl.dataset, bl.eta) AS part, bl.f1 - pz.f1 AS difference
+FROM (FROM trials WHERE loss = 'BL') AS bl
+JOIN (FROM trials WHERE loss = 'PZ') AS pz USING (setting_id, seed)
+ORDER BY part, seed;
