@@ -19,10 +19,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 check: lint  ## the inner loop: lint, types, layers, quick tests
-	$(BIN)/python -m pytest -q -m "not slow and not slurm"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm"
 
-test: lint  ## everything
-	$(BIN)/python -m pytest
+test: check  ## everything: what starts Ray or Slurm comes after, one test at a time
+	$(BIN)/python -m pytest -m "slow or slurm"
 
 bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same run
 	$(BIN)/python benchmarks/orchestration.py
