@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from noisebench.spec import reference
@@ -12,6 +14,8 @@ from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
+
+WORKER_VARIABLE = "NOISEBENCH_WORKER"
 
 
 class TrialActor(tune.Trainable):
@@ -36,13 +40,16 @@ class TrialActor(tune.Trainable):
 
         self._config = config
         folder = ResultsFolder(Path(results))
+        # On a cluster the node's worker vouches for this process, not the driver.
+        worker = os.environ.get(WORKER_VARIABLE, worker)
         more = {} if execute is None else {"execute": reference.load(execute)}
         self._runner = Runner(
             folder,
             sweep,
             worker,
             None if data_dir is None else Path(data_dir),
-            choose_device(),
+            # An actor without a share of a GPU sees all of them.
+            choose_device(gpu=bool(ray.get_gpu_ids())),
             JournalWriter(folder.journal / sweep, provenance.host()),
             **more,
         )

@@ -172,10 +172,14 @@ def check_files(trials: Iterable[Trial], data_dir: Path | None) -> None:
     if data_dir is None:
         first = ", ".join(file.path for file in needed[:2])
         raise DataError(f"this sweep reads data files ({first}, ...): say where they are with --data DIR")
-    problems = [found for file in needed if (found := problem(file, data_dir))]
+    problems = {file: found for file in needed if (found := problem(file, data_dir))}
     if problems:
-        mend = f"`noisebench prepare SPEC --data {data_dir}` fetches what is missing, where there is internet"
-        raise DataError("\n".join([*problems, mend]))
+        mends = [
+            f"`noisebench prepare SPEC --data {data_dir}` fetches what is missing, where there is internet"
+        ]
+        if _RESNET_34 in problems:
+            mends.append("`training: {pretrained: false}` starts from random weights, which is another trial")
+        raise DataError("\n".join([*problems.values(), *mends]))
 
 
 @lru_cache(maxsize=64)

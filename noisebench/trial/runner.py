@@ -109,9 +109,9 @@ def error_kind(error: BaseException) -> str:
     return "exception"
 
 
-def choose_device() -> torch.device:
-    """Return the GPU this process was given, or the CPU where there is none."""
-    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+def choose_device(*, gpu: bool = True) -> torch.device:
+    """Return the first GPU this process sees, or the CPU where there is none or none is wanted."""
+    return torch.device("cuda:0" if gpu and torch.cuda.is_available() else "cpu")
 
 
 def _describe(device: torch.device) -> str:

@@ -142,6 +142,14 @@ def test_every_problem_is_named_before_a_trial_starts(tmp_path: Path) -> None:
     assert lines[4].startswith("`noisebench prepare SPEC")
 
 
+def test_missing_weights_have_two_mends(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as refused:
+        check_files([trial_of(dataset="CIFAR-10", training="{}")], tmp_path)
+    lines = str(refused.value).splitlines()
+    assert lines[6].endswith("resnet34-b627a593.pth: missing (expected sha256:b627a593)")
+    assert lines[-1].startswith("`training: {pretrained: false}` starts from random weights")
+
+
 def test_what_a_sweep_needs() -> None:
     paths = [file.path for file in needed_files([trial_of(), trial_of(dataset="CIFAR-10", training="{}")])]
     assert paths[-1] == "weights/resnet34-b627a593.pth"

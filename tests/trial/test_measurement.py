@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from noisebench.errors import DataError
 from noisebench.science import aum, confident_learning
 from noisebench.spec.identity import SCIENCE_VERSION
 from noisebench.spec.trial import Trial
@@ -154,3 +155,36 @@ def test_a_planted_error_ranks_on_top() -> None:
     samples = measure(trial, None, CPU).samples
     wrong = samples["given_label"] != samples["true_label"]
     assert roc_auc_score(wrong, samples["suspicion"]) >= 0.95
+
+
+OWN_DATA = """
+import numpy as np
+def lonely(data_dir):
+    labels = np.arange(60) % 2
+    labels[7] = 2  # a class with one sample: the fold that judges it was trained without the class
+    images = np.random.default_rng(0).integers(0, 80, (60, 1, 8, 8)) + 80 * (labels % 2)[:, None, None, None]
+    return images.astype("uint8"), labels, 3
+def absent(data_dir):
+    images, labels, _ = lonely(data_dir)
+    return images, labels % 2, 3
+"""
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "sparse_data_of_a_test.py").write_text(OWN_DATA)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "sparse_data_of_a_test"
+
+
+def test_a_class_with_one_sample_is_judged_without_having_been_seen(own_data: str) -> None:
+    trial = trial_of(dataset=f'"{own_data}:lonely"', corruption="none", training="{epochs: 2}")
+    measured = measure(trial, None, CPU)
+    assert measured.result["samples"] == 60
+    assert measured.samples["self_confidence"][7] < 0.5
+
+
+def test_a_class_without_a_sample_is_one_clear_error(own_data: str) -> None:
+    trial = trial_of(dataset=f'"{own_data}:absent"', corruption="none", training="{epochs: 1}")
+    with pytest.raises(DataError, match="no label names class 2 of 0 to 2"):
+        measure(trial, None, CPU)
