@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from noisebench.science.models import build
 from noisebench.spec.trial import Trial
 from noisebench.trial.checkpoint import Checkpoints, Rows, pack, unpack
-from noisebench.trial.data import Dataset, Labels
+from noisebench.trial.data import Dataset, LabelledImages, Labels
 from noisebench.trial.inputs import InputPipeline
 from noisebench.trial.noise import given_labels, training_labels
 from noisebench.trial.objective import Objective
@@ -100,7 +100,8 @@ class Surrogate:
         """Train a fresh model on `indices` (default: all) of the training samples.
 
         `targets` [N] and `classes` default to the given labels and the data set's classes. With
-        `dynamics` the epoch rows get quantiles, and the loss on the `held_out` samples.
+        `dynamics` the epoch rows get quantiles, and the loss on the `held_out` judged samples, or on the
+        test part where none are held out.
         """
         targets = self.training_targets if targets is None else targets
         indices = np.arange(len(targets)) if indices is None else indices
@@ -117,8 +118,7 @@ class Surrogate:
             row = {"fold": run, **asdict(statistics)}
             if dynamics is not None:
                 row["quantiles"] = dynamics.quantiles(statistics.epoch)
-                if held_out is not None:
-                    row["held_out_loss"] = self._held_out_loss(fit.model, held_out, statistics.epoch)
+                row["held_out_loss"] = self._held_out_loss(fit.model, held_out, statistics.epoch)
             rows.append(row)
             self._keep(fit, watcher, rows)
 
@@ -146,12 +146,13 @@ class Surrogate:
         test = self.dataset.test
         if test is None:
             return torch.empty(0)
-        inputs = InputPipeline(
-            test.images.to(self.device), self.trial.training.input_scale, like=self.training
-        )
-        logits = predict(model, inputs, self._on_device(np.arange(len(test.labels))))
-        guesses = logits[:, : self.dataset.classes].argmax(1).cpu().numpy()
+        guesses = self._test_logits(model, test)[:, : self.dataset.classes].argmax(1).cpu().numpy()
         return torch.tensor([float((guesses == test.labels).mean())], dtype=torch.float64)
+
+    def _test_logits(self, model: nn.Module, test: LabelledImages) -> Tensor:
+        scale = self.trial.training.input_scale
+        inputs = InputPipeline(test.images.to(self.device), scale, like=self.training)
+        return predict(model, inputs, self._on_device(np.arange(len(test.labels))))
 
     def _fresh_model(self, run: int, classes: int) -> nn.Module:
         channels, height, width = self.training.images.shape[1:]
@@ -171,9 +172,15 @@ class Surrogate:
         )
 
     @torch.no_grad()
-    def _held_out_loss(self, model: nn.Module, indices: Indices, epoch: int) -> float:
-        logits = predict(model, self.judged, self._on_device(indices))
-        return float(self.objective.per_sample(logits, self._on_device(self.given[indices]), epoch).mean())
+    def _held_out_loss(self, model: nn.Module, indices: Indices | None, epoch: int) -> float | None:
+        test = self.dataset.test
+        if indices is not None:
+            logits, targets = predict(model, self.judged, self._on_device(indices)), self.given[indices]
+        elif test is not None:
+            logits, targets = self._test_logits(model, test), test.labels
+        else:
+            return None
+        return float(self.objective.per_sample(logits, self._on_device(targets), epoch).mean())
 
     def _keep(self, fit: Fit, watcher: Watcher | None, rows: Rows) -> None:
         watched = {} if watcher is None else watcher.state()

@@ -185,3 +185,17 @@ def test_light_commands_import_nothing_heavy(finished: Path, arguments: list[str
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=finished, check=True
     )
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.data
+def test_prepare_verifies_and_says_what_is_missing(tmp_path: Path, real_data: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(sweep_text(dataset="MNIST"))
+    whole = noisebench("prepare", "sweep.yaml", "--data", real_data, cwd=tmp_path)
+    assert (whole.returncode, whole.stdout.count(": ok\n")) == (0, 4)
+    missing = noisebench("prepare", "sweep.yaml", "--data", "nowhere", "--offline", cwd=tmp_path)
+    assert (missing.returncode, missing.stdout.count("would be fetched from https://")) == (3, 4)
+    assert not (tmp_path / "nowhere").exists()
+    refused = noisebench("run", "sweep.yaml", "--data", "nowhere", cwd=tmp_path)
+    assert refused.returncode == 3
+    assert "`noisebench prepare SPEC --data" in refused.stderr
+    assert noisebench("prepare", "sweep.yaml", cwd=tmp_path).returncode == 2
