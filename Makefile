@@ -4,10 +4,11 @@ VENV ?= .venv
 PIP_ARGS ?=
 BIN := $(VENV)/bin
 RESULTS ?= results
+OUT ?= paper
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: quickstart check lint test bench clean
+.PHONY: quickstart check lint test bench paper clean
 
 quickstart: $(VENV)/.installed  ## run sweeps/quickstart.yaml here and print its table
 	$(BIN)/noisebench run sweeps/quickstart.yaml --results $(RESULTS)
@@ -27,6 +28,13 @@ test: check  ## everything: what starts Ray or Slurm comes after, one test at a 
 bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same run
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/store.py
+
+paper: $(VENV)/.installed  ## tables, figures, claims, cost, comparison from RESULTS into OUT
+	$(BIN)/python analysis/tables.py --results $(RESULTS) --out $(OUT)/tables --tied
+	$(BIN)/python analysis/figures.py --results $(RESULTS) --out $(OUT)/figures
+	$(BIN)/python analysis/claims.py --results $(RESULTS) --out $(OUT)
+	$(BIN)/python analysis/cost.py --results $(RESULTS) --out $(OUT)
+	$(BIN)/python analysis/compare.py --results $(RESULTS) --out $(OUT)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "noisebench needs Python 3.11 or later; say which: make PYTHON=python3.12")'

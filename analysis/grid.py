@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: mean and sample deviation over `n` of `seeds_asked` seeds, at the best parameter where one is swept.
+    """Mean and sample deviation over `n` of `seeds_asked` seeds, at the best parameter where one is swept.
 
     `rank` is 1 for the best of the row and 2 for the second; `tied`: not told apart from the best. A missing
     cell has n 0. `commits` and `hardware` are all that its attempts ran on.
@@ -100,7 +100,7 @@ def column_name(row: dict[str, Any], among: list[dict[str, Any]]) -> str:
 
 
 def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return for each setting what tells it from others with the same data set, corruption, rate and detector.
+    """Return what tells each setting from others of the same data set, corruption, rate, detector.
 
     `configs` are configurations by setting_id; the label is empty where nothing else differs.
     """

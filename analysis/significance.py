@@ -26,7 +26,7 @@ def paired_test(differences: Values, alternative: str = "two-sided") -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number (Holm 1979), in the order given; NaN stays and counts not."""
+    """Return p-values corrected for their number (Holm 1979), in the order given; NaN stays NaN."""
     known = [index for index, p in enumerate(p_values) if not np.isnan(p)]
     corrected, highest = list(p_values), 0.0
     for place, index in enumerate(sorted(known, key=lambda index: p_values[index])):

@@ -12,16 +12,21 @@ from analysis.formats import FORMATS
 from analysis.grid import Table
 from analysis.items import TABLES
 from analysis.options import existing, parser, run
-from analysis.ties import contrasts
+from analysis.ties import contrasts, listing
 
 
-def all_tables(source: Feed, tied: bool = False) -> list[Table]:
+def all_tables(source: Feed) -> list[Table]:
     """Return the papers' tables, then those of every other block that has results."""
-    tables = [paper_table(source, item) for item in TABLES] + other_tables(source)
-    if tied:
-        for table in tables:
-            mark_ties(table, [contrast.config_id for contrast in contrasts(source, table) if contrast.tied])
-    return tables
+    return [paper_table(source, item) for item in TABLES] + other_tables(source)
+
+
+def write_contrasts(source: Feed, tables: list[Table], out: Path) -> None:
+    """Mark in each table what is not told apart from the best; write the tests that say so beside it."""
+    out.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        found = contrasts(source, table)
+        mark_ties(table, [contrast.config_id for contrast in found if contrast.tied])
+        (out / f"{table.name}-contrasts.md").write_text(listing(table, found).markdown(), encoding="utf-8")
 
 
 def write_tables(tables: list[Table], out: Path) -> None:
@@ -37,7 +42,10 @@ def main(arguments: list[str]) -> int:
     options = parser(__doc__)
     options.add_argument("--tied", action="store_true", help="mark what is not told apart from the best")
     given = options.parse_args(arguments)
-    tables = all_tables(feed(existing(given.results), given.sweep), given.tied)
+    source = feed(existing(given.results), given.sweep)
+    tables = all_tables(source)
+    if given.tied:
+        write_contrasts(source, tables, given.out)
     write_tables(tables, given.out)
     for table in tables:
         state = f"{table.missing} cells missing" if table.missing else "complete"

@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.feeding import Feed
 from analysis.grid import Table
+from analysis.listing import Listing
 from analysis.significance import bootstrap_interval, holm, paired_test
 from noisebench.store.blocks import block_trials
 
@@ -17,8 +18,8 @@ LEVEL = 0.05
 class Contrast:
     """The best cell of a row beside another: mean of (best - other) over the seeds both have.
 
-    `low`, `high` are its 95% bootstrap interval, `p` the paired t-test's, `p_holm` corrected over the row. All
-    are NaN below two common seeds.
+    `low`, `high` are its 95% bootstrap interval, `p` the paired t-test's, `p_holm` corrected over the row.
+    All are NaN below two common seeds.
     """
 
     row: tuple[str, ...]
@@ -62,9 +63,40 @@ def contrasts(feed: Feed, table: Table) -> list[Contrast]:
             low, high = bootstrap_interval(differences)
             mean = float(differences.mean()) if len(differences) else float("nan")
             found.append(
-                Contrast(row.labels, best, name, ids[name], len(differences), mean, low, high, p, p_holm)
+                Contrast(
+                    row.labels,
+                    best,
+                    name,
+                    ids[name],
+                    len(differences),
+                    mean,
+                    low,
+                    high,
+                    p,
+                    p_holm,
+                )
             )
     return found
+
+
+def listing(table: Table, found: list[Contrast]) -> Listing:
+    """Return the contrasts of a table in words."""
+    digits = table.decimals + 1
+    rows = [
+        [
+            " ".join(label for label in each.row if label),
+            each.best,
+            each.other,
+            str(each.seeds),
+            f"{each.difference:+.{digits}f} [{each.low:+.{digits}f}, {each.high:+.{digits}f}]",
+            f"{each.p:.2g}",
+            f"{each.p_holm:.2g}",
+            "tied" if each.tied else "",
+        ]
+        for each in found
+    ]
+    heads = ["row", "best", "other", "seeds", "best - other [95%]", "p", "p (Holm)", ""]
+    return Listing(f"{table.name}-contrasts", f"{table.title}, best beside the others", heads, rows)
 
 
 def _differences(best: dict[int, float], other: dict[int, float]) -> np.ndarray:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from noisebench.cli import inspect, plan, prepare, query, run
+from noisebench.cli import archive, inspect, plan, prepare, query, run
 from noisebench.errors import NoisebenchError
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command("show")(inspect.show)
 app.command("query")(query.query)
 app.command("schema")(query.schema)
 app.command("ingest")(query.ingest)
+app.command("export")(archive.export)
+app.command("import")(archive.import_)
 
 
 @app.callback(invoke_without_command=True)

@@ -9,7 +9,7 @@ Row = dict[str, Any]
 
 
 def blocks(results: ResultsFolder) -> list[Row]:
-    """Return block, sweep, trials, completed of every block of every sweep, the fullest of each name first."""
+    """Return block, sweep, trials, completed of all blocks of all sweeps, the fullest of a name first."""
     return rows(results, "paper/blocks", {})
 
 
@@ -19,9 +19,9 @@ def block_table(
     """Return the cells of a block's table, one for each setting and loss, in the order of the manifest.
 
     Keys: setting_id (one row of the table), dataset, corruption, eta, detector, config (JSON), loss,
-    loss_parameters (JSON), delay, parameter, values_tried, value (the best), config_id (of the best), mean, std
-    (sample), n, seeds_asked, rank (1 best, 2 second; means equal at `decimals` digits share it), commits and
-    hardware (of what the cell is made of). A cell of which nothing is completed has n 0 and no mean. With
+    loss_parameters (JSON), delay, parameter, values_tried, value (the best), config_id (of the best), mean,
+    std (sample), n, seeds_asked, rank (1 best, 2 second; means equal at `decimals` digits share it), commits
+    and hardware (of what the cell is made of). A cell of which nothing is completed has n 0 and no mean. With
     `over_delays` a loss is one cell and its delay is chosen too.
     """
     choice = {"metric": metric, "decimals": decimals, "over_delays": over_delays}
@@ -44,6 +44,7 @@ def block_trials(results: ResultsFolder, sweep: str, block: str) -> list[Row]:
 def block_epochs(results: ResultsFolder, sweep: str, block: str) -> list[Row]:
     """Return the trained epochs of a block's trials.
 
-    Keys: dataset, eta, loss, parameter, value, seed, fold, epoch, training_loss, held_out_loss, quantiles (JSON).
+    Keys: dataset, eta, loss, parameter, value, seed, fold, epoch, training_loss, held_out_loss, quantiles
+    (JSON).
     """
     return rows(results, "paper/epochs", {"sweep": sweep, "block": block})

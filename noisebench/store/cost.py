@@ -17,5 +17,5 @@ def trial_costs(results: ResultsFolder) -> list[Row]:
 
 
 def block_hours(results: ResultsFolder) -> list[Row]:
-    """Return sweep, block, trials, completed, gpu_hours, cpu_thread_hours of every block, all attempts counted."""
+    """Return sweep, block, trials, completed, gpu_hours, cpu_thread_hours (all attempts) of every block."""
     return rows(results, "paper/hours", {})

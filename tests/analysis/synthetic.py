@@ -1,7 +1,8 @@
 """A complete but SYNTHETIC results folder of both papers' grids, drawn from their published numbers.
 
-Never results: host and commit of every attempt say "synthetic". Each published cell has its printed mean and
-deviation exactly; every other cell is plausible and worse, so that the best parameters are the published ones.
+Never results: host and commit of every attempt say "synthetic". Each published cell has its printed mean
+and deviation exactly; every other cell is plausible and worse, so that the best parameters are the
+published ones.
 """
 
 import csv
@@ -24,8 +25,9 @@ from noisebench.trial import record
 from noisebench.trial.layout import ResultsFolder
 from tests.analysis.synthetic_training import aum_scores, epoch_rows
 
-SPEC = Path(__file__).with_name("paper.yaml")
-PUBLISHED = Path(__file__).parents[2] / "analysis" / "published.csv"
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "sweeps" / "paper.yaml"
+PUBLISHED = ROOT / "analysis" / "published.csv"
 
 # Which published source gives a block's numbers, by metric.
 SOURCES = {
@@ -101,10 +103,7 @@ def draws(
             continue
         mean, std = target(first, rows[0])
         noise = shared + rng.normal(size=len(trials))
-        if len(trials) > 1:
-            noise = (noise - noise.mean()) / noise.std(ddof=1)
-        else:
-            noise = np.zeros(1)
+        noise = (noise - noise.mean()) / noise.std(ddof=1) if len(trials) > 1 else np.zeros(1)
         found[metric] = mean + std * noise
     return found
 
@@ -148,14 +147,14 @@ def operating_point(f1: float, balanced_accuracy: float | None, eta: float) -> t
     if balanced_accuracy is None:
         return f1, f1
     recall = f1 * ((1 - eta) * (1 - 2 * balanced_accuracy) + eta) / (2 * eta - f1)
-    recall = min(max(recall, f1 / 2 + 0.01), 0.999)
+    recall = min(max(recall, f1 / (2 - f1) + 1e-3), 0.999)
     return recall, f1 * recall / (2 * recall - f1)
 
 
 def attempt_lines(
     sweep: str, block: str, trial: Trial, result: dict[str, Any], results: ResultsFolder
 ) -> Iterator[dict[str, Any]]:
-    """Yield the two journal lines of an attempt, scores written before the second where a figure reads them."""
+    """Yield the two journal lines of an attempt, whose scores are written where a figure reads them."""
     attempt = f"synthetic-{trial.trial_id}"
     start = {"started_at": moment(trial.seed, 0), "host": "synthetic", "commit": "synthetic", "log": None}
     start |= {"versions": {"synthetic": "yes"}, "pid": 1, "slurm_job_id": None}

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.packages import need
 from tests.slurm.devcluster import SCRIPT, Devcluster
 
 PACKAGES = (
@@ -26,11 +26,7 @@ COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "
 @pytest.fixture(scope="session")
 def _slurm() -> None:
     """Slurm's daemons on this machine, by Debian's packages where we may; else the tests are skipped."""
-    if _missing() and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install()
-    if _missing():
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"no Slurm here: {', '.join(_missing())} missing; as root: apt-get install {' '.join(PACKAGES)}")
+    need(COMMANDS, PACKAGES)
 
 
 @pytest.fixture(scope="session")
@@ -61,19 +57,6 @@ def _raised(cluster: Devcluster, nodes: int) -> Iterator[Devcluster]:
         yield cluster
     finally:
         cluster.must("down")
-
-
-def _missing() -> list[str]:
-    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    return [command for command in COMMANDS if shutil.which(command, path=path) is None]
-
-
-def _install() -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-        subprocess.run(
-            ["apt-get", "--quiet", *words], env=environment, capture_output=True, check=False, timeout=600
-        )
 
 
 @pytest.hookimpl(wrapper=True)

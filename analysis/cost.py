@@ -1,0 +1,99 @@
+"""`python analysis/cost.py`: minutes and memory per trial, hours per table, beside the published ones."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:  # run as a script: find the checkout instead of this folder
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from analysis.listing import Listing
+from analysis.options import existing, parser, run
+from noisebench.store.cost import block_hours, trial_costs
+from noisebench.trial.layout import ResultsFolder
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the paper states for a trial on a V100; `memory_gb` is None where it states none."""
+
+    minutes: float
+    memory_gb: float | None
+
+
+# arXiv 2511.16512, appendix. With gradients stored (dynamics) it states minutes alone.
+_MNIST, _CIFAR, _AUM = Published(5, 3), Published(15, 6), Published(150, 7)
+_MNIST_DYNAMICS, _CIFAR_DYNAMICS = Published(60, None), Published(240, None)
+
+# Of a V100, from the grid's design and the minutes above; the papers state 1,800 in all.
+PUBLISHED_HOURS = {
+    "table1": 1_280.0,
+    "table3": 15.75,
+    "table4": 90.0,
+    "table5": 90.0,
+    "fig2": 12.0,
+    "fig5": 320.0,
+}
+
+
+def published_cost(dataset: str, detector: str, dynamics: bool) -> Published | None:
+    """Return what the paper states for such a trial, None where it has no such trial."""
+    if detector == "aum":
+        return _AUM if dataset == "CIFAR-100" else None
+    if detector != "confident-learning" or "cleaned" in dataset:
+        return None
+    if dataset in ("MNIST", "Fashion-MNIST"):
+        return _MNIST_DYNAMICS if dynamics else _MNIST
+    if dataset.startswith("CIFAR") and ":" not in dataset:
+        return _CIFAR_DYNAMICS if dynamics else _CIFAR
+    return None
+
+
+def listings(results: ResultsFolder) -> tuple[Listing, Listing]:
+    """Return the cost of trials, then of blocks; a dash where nothing is stated or recorded."""
+    heads = ["data set", "detector", "model", "hardware", "trials", "minutes a trial", "published"]
+    trials = Listing(
+        "trial-cost",
+        "Cost of a trial",
+        [*heads, "GiB", "published GB"],
+        [_trial_row(row) for row in trial_costs(results)],
+    )
+    heads = ["sweep", "block", "completed", "GPU-hours", "published V100-hours", "CPU-thread hours"]
+    hours = Listing("hours", "Hours, all attempts", heads, [_hours_row(row) for row in block_hours(results)])
+    return trials, hours
+
+
+def main(arguments: list[str]) -> int:
+    """Print the cost; return the exit code."""
+    options = parser(__doc__, out=False)
+    options.add_argument("--out", type=Path, help="folder to write cost.md to")
+    given = options.parse_args(arguments)
+    text = "\n".join(listing.markdown() for listing in listings(existing(given.results)))
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        (given.out / "cost.md").write_text(text, encoding="utf-8")
+    print(text, end="")
+    return 0
+
+
+def _trial_row(row: dict[str, Any]) -> list[str]:
+    stated = published_cost(row["dataset"], row["detector"], row["dynamics"])
+    model = f"{row['model']}, dynamics" if row["dynamics"] else row["model"]
+    named = [row["dataset"], row["detector"], model, row["hardware"], str(row["trials"])]
+    minutes = [_number(row["minutes"]), _number(stated.minutes if stated else None)]
+    return [*named, *minutes, _number(row["memory_gb"]), _number(stated.memory_gb if stated else None)]
+
+
+def _hours_row(row: dict[str, Any]) -> list[str]:
+    named = [row["sweep"], row["block"], f"{row['completed']}/{row['trials']}"]
+    published = PUBLISHED_HOURS.get(row["block"])
+    return [*named, _number(row["gpu_hours"]), _number(published), _number(row["cpu_thread_hours"])]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+"""Where over-fitting starts on clean data: P1 Fig. 4."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.feeding import Feed
+from analysis.plots.style import BLUE, VERMILION, new_figure
+from noisebench.store.blocks import block_epochs
+
+DATASETS = ("MNIST", "Fashion-MNIST")
+
+
+def overfitting(source: Feed) -> Figure | None:
+    """Draw training and held-out loss over epochs, mean over seeds, on clean MNIST and Fashion-MNIST."""
+    sweep = source.sweep("clean")
+    rows = pd.DataFrame(block_epochs(source.results, sweep, "clean") if sweep else [])
+    shown = [name for name in DATASETS if len(rows) and name in set(rows.dataset)]
+    if not shown:
+        return None
+    figure, axes = new_figure(1, len(shown), 2.8)
+    for axis, dataset in zip(axes[0], shown, strict=True):
+        means = rows[rows.dataset == dataset].groupby("epoch")[["training_loss", "held_out_loss"]].mean()
+        axis.plot(means.index + 1, means.training_loss, color=BLUE, marker="o", label="training")
+        axis.plot(
+            means.index + 1, means.held_out_loss, color=VERMILION, marker="s", linestyle="--", label="test"
+        )
+        axis.set(title=dataset, xlabel="epoch", yscale="log")
+        axis.set_xticks(means.index + 1)
+    axes[0, 0].set_ylabel("loss")
+    axes[0, 0].legend()
+    return figure

@@ -1,0 +1,102 @@
+"""What a loss's parameter does: P2 Fig. 3, P1 Fig. 5."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.feeding import Feed
+from analysis.plots.style import BLUE, GREEN, ORANGE, SKY, VERMILION, new_figure
+from noisebench.store.blocks import block_cells
+
+SYMBOLS = {"BL": "$\\gamma$", "PZ": "c"}
+_METRICS = {"precision": (BLUE, "s"), "recall": (ORANGE, "^"), "f1": (VERMILION, "o")}
+_NAMES = {"precision": "precision", "recall": "recall", "f1": "F1"}
+PRELIMINARY_DELAY = 4
+
+
+def against_focal(source: Feed) -> Figure | None:
+    """Draw precision, recall, F1 over gamma and c on CIFAR-100 at .1, FL as dotted lines (P2 Fig. 3)."""
+    cells = _cells(source, "table1", list(_METRICS))
+    cells = cells[(cells.dataset == "CIFAR-100") & (cells.eta == 0.1)] if len(cells) else cells
+    if cells.empty or not {"BL", "PZ"} <= set(cells.loss):
+        return None
+    figure, axes = new_figure(1, 2, 3.0, sharey=True)
+    for axis, loss in zip(axes[0], ("BL", "PZ"), strict=True):
+        _lines(axis, cells, loss)
+        axis.set(title=f"FL (dotted) against {loss}", xlabel=f"{loss} {SYMBOLS[loss]}")
+    axes[0, 0].set_ylabel("CIFAR-100, $\\eta$ = 0.1")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def detections(source: Feed) -> Figure | None:
+    """Draw flagged and rightly flagged labels as bars with P, R, F1, MNIST at .2 (P1 Fig. 5)."""
+    cells = _cells(source, "preliminary", [*_METRICS, "flagged", "correct", "wrong_labels"])
+    cells = cells[(cells.dataset == "MNIST") & (cells.eta == 0.2)] if len(cells) else cells
+    chosen = {loss: _at_usual_delay(cells, loss) for loss in ("BL", "PZ")} if len(cells) else {}
+    if not chosen or any(part.empty for part in chosen.values()):
+        return None
+    figure, axes = new_figure(2, 2, 3.8, sharey="row", sharex="col", height_ratios=(2, 3))
+    for column, (loss, part) in enumerate(chosen.items()):
+        _bars(axes[0, column], axes[1, column], part)
+        axes[0, column].set_title(f"{loss}, delay {int(part.delay.iloc[0])}")
+        axes[1, column].set_xlabel(f"{loss} {SYMBOLS[loss]}")
+    axes[0, 0].set_ylabel("score")
+    axes[1, 0].set_ylabel("labels, MNIST, $\\eta$ = 0.2")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    more_handles, more_labels = axes[1, 0].get_legend_handles_labels()
+    figure.legend(handles + more_handles, labels + more_labels, loc="outside lower center", ncols=6)
+    return figure
+
+
+def _cells(source: Feed, block: str, metrics: list[str]) -> pd.DataFrame:
+    sweep = source.sweep(block)
+    if sweep is None:
+        return pd.DataFrame()
+    return pd.DataFrame(
+        [row for metric in metrics for row in block_cells(source.results, sweep, block, metric)]
+    )
+
+
+def _lines(axis: Any, cells: pd.DataFrame, loss: str) -> None:
+    for metric, (colour, marker) in _METRICS.items():
+        own = cells[(cells.loss == loss) & (cells.metric == metric)].sort_values("value")
+        deviation = own["std"].fillna(0)
+        axis.plot(own.value, own["mean"], color=colour, marker=marker, label=_NAMES[metric])
+        axis.fill_between(
+            own.value, own["mean"] - deviation, own["mean"] + deviation, color=colour, alpha=0.2, linewidth=0
+        )
+        for mean in cells[(cells.loss == "FL") & (cells.metric == metric)]["mean"]:
+            axis.axhline(mean, color=colour, linestyle=":", linewidth=1.2)
+    if loss == "PZ":
+        axis.set_xscale("log")
+    _value_ticks(axis, sorted(cells[cells.loss == loss].value.unique()))
+
+
+def _value_ticks(axis: Any, values: list[float]) -> None:
+    axis.set_xticks(values, [f"{value:g}" for value in values], rotation=60 if len(values) > 9 else 0)
+    axis.minorticks_off()
+
+
+def _at_usual_delay(cells: pd.DataFrame, loss: str) -> pd.DataFrame:
+    """Return the cells at the paper's delay where several values were tried there, else at delay 0."""
+    own = cells[cells.loss == loss]
+    delayed = own[own.delay == PRELIMINARY_DELAY]
+    return delayed if delayed.value.nunique() > 1 else own[own.delay == 0]
+
+
+def _bars(scores: Any, counts: Any, cells: pd.DataFrame) -> None:
+    wide = cells.pivot_table(index="value", columns="metric", values="mean")
+    places = np.arange(len(wide))
+    for metric, (colour, marker) in _METRICS.items():
+        scores.plot(places, wide[metric], color=colour, marker=marker, label=_NAMES[metric])
+    edge = {"edgecolor": "black", "linewidth": 0.4}
+    counts.bar(places - 0.2, wide.flagged, 0.4, color=SKY, label="flagged", **edge)
+    counts.bar(places + 0.2, wide.correct, 0.4, color=GREEN, hatch="//", label="rightly flagged", **edge)
+    counts.axhline(
+        wide.wrong_labels.mean(), color="black", linestyle="--", linewidth=0.8, label="wrong labels"
+    )
+    counts.set_xticks(places, [f"{value:g}" for value in wide.index])

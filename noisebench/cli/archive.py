@@ -1,0 +1,42 @@
+"""`noisebench export` and `import`: a sweep's results carried from one site to another."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noisebench.cli.inspect import Sweep, _existing, _known
+from noisebench.cli.options import DEFAULT_RESULTS, Results
+
+
+def export(
+    sweep: Sweep,
+    out: Annotated[Path, typer.Option("--out", help="The tar file to write.", dir_okay=False)],
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Write a sweep with its records and scores to one file."""
+    from noisebench.store.archive import export_sweep
+
+    folder = _existing(results)
+    written = export_sweep(folder, _known(folder, sweep), out)
+    print(f"{out}: {written.records} records, {written.scores} files of scores", file=sys.stderr)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="What `noisebench export` wrote.")],
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Take a sweep that another site exported into the results; what is there already stays as it is."""
+    from noisebench.store.archive import import_archive
+    from noisebench.trial.layout import ResultsFolder
+
+    taken = import_archive(ResultsFolder(results.absolute()), file)
+    print(f"{taken.sweep}: {taken.records} new records, {taken.scores} new files of scores", file=sys.stderr)
+    if taken.sweep_kept:
+        print(
+            f"warning: {taken.sweep} asks for other trials here; its manifest was kept",
+            file=sys.stderr,
+        )

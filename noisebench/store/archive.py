@@ -1,0 +1,143 @@
+"""A sweep with its records as one file that another site can take in."""
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.trial.durable import write_durably
+from noisebench.trial.journal import complete_lines
+from noisebench.trial.layout import ResultsFolder
+
+# Nothing else is taken out of an archive, so that no name in it leads out of the results folder.
+_SWEEP_FILE = re.compile(r"sweep/([A-Za-z0-9][A-Za-z0-9._-]*)/(spec\.yaml|manifest\.jsonl|records\.jsonl)")
+_SCORE_FILE = re.compile(r"scores/([0-9a-f]{16})\.parquet")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """How many journal lines and score files were written; `sweep_kept`: the target's own manifest stayed."""
+
+    sweep: str
+    records: int
+    scores: int
+    sweep_kept: bool = False
+
+
+def export_sweep(results: ResultsFolder, sweep: str, out: Path) -> Transfer:
+    """Write spec, manifest, all journal lines and scores of a sweep's trials to `out`, a tar file.
+
+    Lines that another sweep left for these trials are among them; equal contents give equal bytes. Raises
+    InputError where there is no such sweep, EnvironmentFault where `out` can't be written.
+    """
+    manifest = results.manifest(sweep)
+    if not manifest.is_file():
+        raise InputError(f"{results.root}: no sweep '{sweep}' here to export")
+    trials = {json.loads(line)["trial_id"] for line in complete_lines(manifest)[0]}
+    lines = [line for line, trial_id in _records(results) if trial_id in trials]
+    scores = [path for trial in sorted(trials) if (path := results.scores(trial)).is_file()]
+    try:
+        with tarfile.open(out, "w") as archive:
+            _add(archive, f"sweep/{sweep}/spec.yaml", results.spec(sweep).read_bytes())
+            _add(archive, f"sweep/{sweep}/manifest.jsonl", manifest.read_bytes())
+            _add(archive, f"sweep/{sweep}/records.jsonl", _joined(lines))
+            for path in scores:
+                _add(archive, f"scores/{path.name}", path.read_bytes())
+    except OSError as error:
+        raise EnvironmentFault(f"{error.filename or out}: {error.strerror}") from None
+    return Transfer(sweep, len(lines), len(scores))
+
+
+def import_archive(results: ResultsFolder, file: Path) -> Transfer:
+    """Take what `export_sweep` wrote into a results folder, which is made where needed.
+
+    Lines and scores that are there already are left alone: a second import changes nothing, and archives of
+    two sites merge in any order. A sweep that asks for other trials here keeps its manifest. Raises
+    InputError, before anything is written, where the file is no such archive; EnvironmentFault where the
+    results folder can't be written or the archive breaks off: importing again then goes on.
+    """
+    try:
+        with tarfile.open(file) as archive:
+            sweep, texts, scores = _contents(file, archive)
+    except (tarfile.TarError, OSError) as error:
+        raise InputError(f"{file}: is no readable archive of `noisebench export` ({error})") from None
+    missing = [trial for trial in scores if not results.scores(trial).is_file()]
+    try:
+        # Scores come first: a completed record promises them.
+        with tarfile.open(file) as archive:
+            for trial in missing:
+                write_durably(results.scores(trial), _read(archive, scores[trial]))
+        records = _take_in_records(results, sweep, texts["records.jsonl"])
+        kept = _take_in_sweep(results, sweep, texts)
+    except (tarfile.TarError, OSError) as error:
+        raise EnvironmentFault(f"{file} can't be taken into {results.root}: {error}") from None
+    return Transfer(sweep, records, len(missing), kept)
+
+
+def _take_in_records(results: ResultsFolder, sweep: str, text: bytes) -> int:
+    """Write the lines that no journal file has yet as one journal file; return how many."""
+    known = {line for line, _ in _records(results)}
+    new = [line for line in text.splitlines() if line not in known]
+    if new:
+        name = f"import-{hashlib.sha256(_joined(new)).hexdigest()[:32]}.jsonl"
+        write_durably(results.journal / sweep / name, _joined(new))
+    return len(new)
+
+
+def _take_in_sweep(results: ResultsFolder, sweep: str, texts: dict[str, bytes]) -> bool:
+    """Write spec and manifest where there are none; return whether others stood there and were kept."""
+    manifest = results.manifest(sweep)
+    if manifest.is_file():
+        return manifest.read_bytes() != texts["manifest.jsonl"]
+    write_durably(results.spec(sweep), texts["spec.yaml"])
+    write_durably(manifest, texts["manifest.jsonl"])
+    return False
+
+
+def _contents(file: Path, archive: tarfile.TarFile) -> tuple[str, dict[str, bytes], dict[str, str]]:
+    """Return the sweep's name with its three texts, and the names of the score files by trial."""
+    texts: dict[tuple[str, str], bytes] = {}
+    scores: dict[str, str] = {}
+    for member in archive.getmembers():
+        sweep_file = _SWEEP_FILE.fullmatch(member.name)
+        score_file = _SCORE_FILE.fullmatch(member.name)
+        if member.isfile() and sweep_file:
+            texts[sweep_file[1], sweep_file[2]] = _read(archive, member.name)
+        elif member.isfile() and score_file:
+            scores[score_file[1]] = member.name
+        else:
+            raise InputError(f"{file}: holds {member.name!r}, which no `noisebench export` writes")
+    names = {sweep for sweep, _ in texts}
+    if len(names) != 1 or len(texts) != 3:
+        raise InputError(f"{file}: must hold spec, manifest and records of one sweep; export it anew")
+    return names.pop(), {part: text for (_, part), text in texts.items()}, scores
+
+
+def _records(results: ResultsFolder) -> Iterator[tuple[bytes, str]]:
+    """Yield each readable journal line with its trial."""
+    for path in sorted(results.journal.glob("*/*.jsonl")):
+        for line in complete_lines(path)[0]:
+            try:
+                yield line, json.loads(line)["trial_id"]
+            except (ValueError, LookupError, TypeError):
+                continue
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    archive.addfile(member, io.BytesIO(data))
+
+
+def _read(archive: tarfile.TarFile, name: str) -> bytes:
+    stream = archive.extractfile(name)
+    return b"" if stream is None else stream.read()

@@ -1,0 +1,42 @@
+"""What the tests of the analysis share: a synthetic database of the whole grid, tools that may be missing."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.feeding import Feed, feed
+from noisebench.trial.layout import ResultsFolder
+from tests.analysis.synthetic import write_results
+from tests.packages import need
+from tests.store.results_folder import Folder
+
+
+@pytest.fixture(scope="session")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
+    """The synthetic results of both papers' whole grids; no test may change it."""
+    return write_results(tmp_path_factory.mktemp("synthetic"))
+
+
+@pytest.fixture(scope="session")
+def source(paper: ResultsFolder) -> Feed:
+    """The same, with the sweep that feeds each block."""
+    return feed(paper)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """An empty results folder to be written by hand."""
+    return Folder(tmp_path / "results")
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str, str], str]:
+    """Find a program, installed where we may; without it the test is skipped, and a failure where CI=true."""
+
+    def find(program: str, package: str) -> str:
+        need([program], [package])
+        return str(shutil.which(program))
+
+    return find

@@ -1,0 +1,113 @@
+"""Every figure, drawn from the synthetic database and from nothing."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from analysis.building import paper_table
+from analysis.feeding import Feed, feed
+from analysis.figures import FIGURES, FigureItem, main
+from analysis.items import TABLES
+from analysis.plots import heat_map, loss_curves
+from analysis.plots.critical_difference import ranks_of
+from analysis.plots.style import RIGHT, WRONG, YELLOW, message_figure, save, styled
+from tests.store.results_folder import Folder
+
+
+@pytest.fixture(autouse=True)
+def _style() -> Iterator[None]:
+    with styled():
+        yield
+
+
+def drawn(source: Feed, name: str) -> Figure:
+    """Return one figure of the synthetic database."""
+    (item,) = (item for item in FIGURES if item.name == name)
+    figure = item.draw(source)
+    assert figure is not None
+    return figure
+
+
+@pytest.mark.parametrize("item", FIGURES, ids=lambda item: item.name)
+def test_a_figure_is_drawn_and_not_blank(source: Feed, item: FigureItem) -> None:
+    figure = item.draw(source)
+    assert figure is not None
+    picture = io.BytesIO()
+    figure.savefig(picture, format="rgba", dpi=50)
+    pixels = np.frombuffer(picture.getvalue(), np.uint8).reshape(-1, 4)
+    assert (pixels[:, :3] < 200).any(1).mean() > 0.01
+
+
+def test_without_results_a_figure_says_which_sweep_makes_it(
+    folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.root.mkdir()
+    source = feed(folder.results)
+    absent = [item for item in FIGURES if item.draw(source) is None]
+    assert [item.name for item in FIGURES if item not in absent] == [
+        "figure1",
+        "preliminary-figure2",
+        "preliminary-figure3",
+    ]
+    assert main(["--results", str(folder.root), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said == [item.absence for item in absent]
+    assert (
+        "Figure 5: effect of the delay: no results yet; noisebench run sweeps/paper-fig5.yaml makes them"
+        in said
+    )
+    assert len(list((tmp_path / "out").iterdir())) == 3 * len(FIGURES)
+
+
+def test_the_same_figure_is_the_same_bytes(tmp_path: Path) -> None:
+    first = [path.read_bytes() for path in save(message_figure("text"), tmp_path, "first")]
+    second = [path.read_bytes() for path in save(message_figure("text"), tmp_path, "second")]
+    assert first == second
+    assert [data[:4] for data in first] == [b"%PDF", b"<?xm", b"\x89PNG"]
+
+
+def test_the_losses_of_figure_1_by_hand() -> None:
+    p = np.array([0.2, 0.5, 1.0])
+    assert loss_curves.blurry(p, 0.5) == pytest.approx([0.719763, 0.490129, 0.0], abs=1e-6)
+    assert loss_curves.piecewise_zero(p, 0.2) == pytest.approx([0.0, 0.693147, 0.0], abs=1e-6)
+
+
+def test_dynamics_have_a_box_an_epoch_for_wrong_and_right_labels(source: Feed) -> None:
+    for name in ("figure2", "figure7"):
+        axes = drawn(source, name).axes
+        assert [axis.get_title() for axis in axes[:3]] == ["CE", "BL, $\\gamma$ = 0.7", "PZ, c = 0.02"]
+        assert all(len(axis.patches) == 20 for axis in axes)
+
+
+def test_the_heat_map_marks_the_best(source: Feed) -> None:
+    """Each panel: a best text in each row, a box for the best gamma and the best c of each."""
+    for axis in drawn(source, "figure4").axes[:2]:
+        bold = [text.get_text() for text in axis.texts if text.get_color() == YELLOW]
+        assert len(bold) == 4
+        assert len(axis.patches) == 8
+        assert len(axis.texts) == 4 * 24
+    assert heat_map.DATASETS == ("MNIST", "CIFAR-100")
+
+
+def test_the_delay_figure_has_a_panel_an_eta_and_a_line_a_cutoff(source: Feed) -> None:
+    axes = drawn(source, "figure5").axes
+    assert [axis.get_title() for axis in axes] == [f"$\\eta$ = {eta}" for eta in (0.1, 0.2, 0.3, 0.4)]
+    assert all(len(axis.containers) == 6 for axis in axes)
+
+
+def test_histograms_name_both_distances(source: Feed) -> None:
+    titles = [axis.get_title() for axis in drawn(source, "figure6").axes]
+    assert titles[1].startswith("BL, $\\gamma$ = 0.05\nd = 3.4")
+    assert {WRONG, RIGHT} == {line.get_color() for line in drawn(source, "figure6").axes[0].lines}
+
+
+def test_ranks_are_over_the_rows_that_have_every_loss(source: Feed, folder: Folder) -> None:
+    found = ranks_of(paper_table(source, TABLES[0]))
+    assert found is not None
+    assert (found.rows, found.methods[int(found.ranks.argmin())]) == (16, "BL")
+    folder.root.mkdir()
+    assert ranks_of(paper_table(feed(folder.results), TABLES[0])) is None

@@ -1,0 +1,28 @@
+"""Programs that some tests need, installed by Debian's packages where we may."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
+
+
+def missing(commands: Sequence[str]) -> list[str]:
+    """Return those of the commands that this machine does not have."""
+    return [command for command in commands if shutil.which(command, path=PATH) is None]
+
+
+def need(commands: Sequence[str], packages: Sequence[str]) -> None:
+    """Install the packages where a command is missing; if that fails, skip, or fail where CI=true."""
+    if missing(commands) and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+            command = ["apt-get", "--quiet", *words]
+            subprocess.run(command, env=environment, capture_output=True, check=False, timeout=900)
+    lacking = missing(commands)
+    if lacking:
+        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        stop(f"{', '.join(lacking)} missing here; as root: apt-get install {' '.join(packages)}")

@@ -1,0 +1,128 @@
+"""A sweep carried from one results folder to another."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.spec.trial import Trial
+from noisebench.store.archive import Transfer, export_sweep, import_archive
+from noisebench.store.query import query
+from noisebench.trial.layout import ResultsFolder
+from tests.store.results_folder import Folder, ended, started, trial
+
+RUNS = "SELECT trial_id, seed, f1, attempt_id FROM runs ORDER BY seed"
+
+
+def site(root: Path, done: list[int], trials: list[Trial] | None = None) -> Folder:
+    """Return a results folder of a sweep of three seeds, of which some are done, scores included."""
+    folder = Folder(root)
+    trials = trials or [trial(seed=seed) for seed in range(3)]
+    folder.manifest({"grid": trials}, seeds_asked=len(trials))
+    folder.results.spec("paper").write_text("sweep: paper\n")
+    for seed in done:
+        name = f"{root.name}-{seed}"
+        folder.journal(started(trials[seed], name), ended(trials[seed], name, f1=seed / 10), file=root.name)
+        path = folder.results.scores(trials[seed].trial_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"scores")
+    return folder
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return every file of a folder but the database, which is a cache."""
+    files = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".duckdb")
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def test_another_site_continues_from_an_archive(tmp_path: Path) -> None:
+    there, here = site(tmp_path / "there", [0, 2]), ResultsFolder(tmp_path / "here")
+    assert export_sweep(there.results, "paper", tmp_path / "paper.tar") == Transfer("paper", 4, 2)
+    assert import_archive(here, tmp_path / "paper.tar") == Transfer("paper", 4, 2)
+    assert query(here, RUNS).rows() == query(there.results, RUNS).rows()
+    assert here.manifest("paper").read_bytes() == there.results.manifest("paper").read_bytes()
+    assert here.spec("paper").read_text() == "sweep: paper\n"
+    assert here.scores(trial(seed=2).trial_id).read_bytes() == b"scores"
+    assert query(here, "SELECT state FROM trial_states WHERE state = 'pending'").rows() == [("pending",)]
+
+
+def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
+    there, here = site(tmp_path / "there", [0]), ResultsFolder(tmp_path / "here")
+    export_sweep(there.results, "paper", tmp_path / "paper.tar")
+    import_archive(here, tmp_path / "paper.tar")
+    before = contents(here.root)
+    assert import_archive(here, tmp_path / "paper.tar") == Transfer("paper", 0, 0)
+    assert contents(here.root) == before
+    assert import_archive(there.results, tmp_path / "paper.tar") == Transfer("paper", 0, 0)
+
+
+def test_two_sites_merge_in_any_order(tmp_path: Path) -> None:
+    """Both completed seed 1: the trial counts once, whoever comes first."""
+    first, second = site(tmp_path / "first", [0, 1]), site(tmp_path / "second", [1, 2])
+    archives = [tmp_path / "first.tar", tmp_path / "second.tar"]
+    for each, archive in zip((first, second), archives, strict=True):
+        export_sweep(each.results, "paper", archive)
+    merged = []
+    for order in (archives, archives[::-1]):
+        here = ResultsFolder(tmp_path / f"from-{order[0].stem}")
+        for archive in order:
+            import_archive(here, archive)
+        merged.append(query(here, RUNS).rows())
+        assert query(here, "SELECT count(*) FROM attempts").rows() == [(4,)]
+    assert merged[0] == merged[1]
+    assert [seed for _, seed, _, _ in merged[0]] == [0, 1, 2]
+
+
+def test_a_sweep_of_other_trials_keeps_its_manifest(tmp_path: Path) -> None:
+    there = site(tmp_path / "there", [0])
+    here = site(tmp_path / "here", [], [trial(seed=seed) for seed in range(5)])
+    before = here.results.manifest("paper").read_bytes()
+    export_sweep(there.results, "paper", tmp_path / "paper.tar")
+    assert import_archive(here.results, tmp_path / "paper.tar") == Transfer("paper", 2, 1, sweep_kept=True)
+    assert here.results.manifest("paper").read_bytes() == before
+    assert len(query(here.results, RUNS).rows()) == 1
+
+
+def test_records_that_another_sweep_left_travel_with_the_trials(tmp_path: Path) -> None:
+    folder = site(tmp_path / "there", [])
+    folder.journal(started(trial(), "a", sweep="other"), ended(trial(), "a", sweep="other"), sweep="other")
+    folder.journal(started(trial(seed=9), "b"), b"torn", sweep="other")
+    export_sweep(folder.results, "paper", tmp_path / "paper.tar")
+    import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "paper.tar")
+    assert len(query(ResultsFolder(tmp_path / "here"), RUNS).rows()) == 1
+
+
+def test_equal_contents_are_equal_bytes(tmp_path: Path) -> None:
+    folder = site(tmp_path / "there", [0, 1])
+    for name in ("one.tar", "two.tar"):
+        export_sweep(folder.results, "paper", tmp_path / name)
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "sweep/../x/spec.yaml", "sweep/a/other.txt"])
+def test_a_foreign_name_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "foreign.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    with pytest.raises(InputError, match=r"foreign\.tar: holds .* which no `noisebench export` writes"):
+        import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "foreign.tar")
+    assert not (tmp_path / "here").exists()
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.tar").write_text("no archive")
+    for name in ("text.tar", "absent.tar"):
+        with pytest.raises(InputError, match="is no readable archive of `noisebench export`"):
+            import_archive(ResultsFolder(tmp_path / "here"), tmp_path / name)
+    with tarfile.open(tmp_path / "empty.tar", "w"):
+        pass
+    with pytest.raises(InputError, match="must hold spec, manifest and records of one sweep"):
+        import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "empty.tar")
+
+
+def test_an_unknown_sweep_and_an_unwritable_file(tmp_path: Path) -> None:
+    folder = site(tmp_path / "there", [])
+    with pytest.raises(InputError, match="no sweep 'other' here to export"):
+        export_sweep(folder.results, "other", tmp_path / "paper.tar")
+    with pytest.raises(EnvironmentFault, match="No such file or directory"):
+        export_sweep(folder.results, "paper", tmp_path / "absent" / "paper.tar")
