@@ -10,11 +10,11 @@ from noisebench.trial.runner import Runner, choose_device
 
 
 def run_inline(
-    queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, data_dir: Path | None
+    queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, data_dir: Path | None, *, gpu: bool
 ) -> None:
     """Run every waiting trial here; the results equal those of a run on Ray."""
     with JournalWriter(results.journal / sweep, provenance.host()) as journal:
-        runner = Runner(results, sweep, worker, data_dir, choose_device(), journal)
+        runner = Runner(results, sweep, worker, data_dir, choose_device(gpu=gpu), journal)
         while queue.waiting:
             attempt_id, trial = queue.take()
             try:

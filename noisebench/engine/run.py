@@ -144,7 +144,7 @@ def _run_pending(
                 from noisebench.engine.inline import run_inline
 
                 with _terminate_like_interrupt():
-                    run_inline(queue, results, sweep, worker, options.data_dir)
+                    run_inline(queue, results, sweep, worker, options.data_dir, gpu=options.gpus != 0)
             else:
                 from noisebench.engine.local import local_ray
                 from noisebench.engine.tune import run_on_ray

@@ -109,7 +109,7 @@ def error_kind(error: BaseException) -> str:
     return "exception"
 
 
-def choose_device(*, gpu: bool = True) -> torch.device:
+def choose_device(*, gpu: bool) -> torch.device:
     """Return the first GPU this process sees, or the CPU where there is none or none is wanted."""
     return torch.device("cuda:0" if gpu and torch.cuda.is_available() else "cpu")
 
