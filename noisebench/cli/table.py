@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from itertools import groupby
@@ -45,10 +46,11 @@ def _table(cells: list[dict[str, Any]], joiner: str) -> Any:
     from rich.table import Table
 
     keys = _varying(cells) or ["noise"]
-    losses = list(dict.fromkeys(_loss(cell) for cell in cells))
+    names = [_column(cell, cells) for cell in cells]
+    losses = list(dict.fromkeys(names))
     rows: dict[tuple[str, ...], dict[str, str]] = {}
-    for cell in cells:
-        rows.setdefault(tuple(cell[key] for key in keys), {})[_loss(cell)] = _text(cell, joiner)
+    for name, cell in zip(names, cells, strict=True):
+        rows.setdefault(tuple(cell[key] for key in keys), {})[name] = _text(cell, joiner)
     table = Table()
     for key in keys:
         table.add_column(ROW_KEYS[key], no_wrap=joiner == " ")
@@ -67,9 +69,19 @@ def _noise(cell: dict[str, Any]) -> str:
     return str(cell["corruption"]) if cell["eta"] is None else f"{cell['corruption']} {cell['eta']:g}"
 
 
-def _loss(cell: dict[str, Any]) -> str:
-    usual_delay = 1 if cell["loss"] == "PZ" else 0
-    return cell["loss"] if cell["delay"] == usual_delay else f"{cell['loss']}, delay {cell['delay']}"
+def _column(cell: dict[str, Any], cells: list[dict[str, Any]]) -> str:
+    """Return the loss's name, with what tells it from others of that name in the block: "PZ, delay 0"."""
+    own = _fixed(cell)
+    others = [_fixed(other) for other in cells if other["loss"] == cell["loss"]]
+    telling = [key for key, value in own.items() if any(other[key] != value for other in others)]
+    return ", ".join([cell["loss"], *(f"{key} {own[key]}" for key in telling)])
+
+
+def _fixed(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a loss is not chosen by its result: every parameter but the swept one, the delay."""
+    parameters = json.loads(cell["loss_parameters"])
+    parameters.pop(cell["parameter"], None)
+    return {**parameters, "delay": cell["delay"]}
 
 
 def _text(cell: dict[str, Any], joiner: str) -> str:

@@ -16,6 +16,7 @@ def cell(loss: str, mean: float | None = 0.9, **more: Any) -> dict[str, Any]:
         "eta": 0.2,
         "detector": "aum",
         "loss": loss,
+        "loss_parameters": '{"form": "detached"}' if loss == "BL" else "{}",
         "delay": 0,
         "parameter": None,
         "value": None,
@@ -32,6 +33,7 @@ def cell(loss: str, mean: float | None = 0.9, **more: Any) -> dict[str, Any]:
 CELLS = [
     cell("CE", 0.95, rank=2),
     cell("BL", 0.96, rank=1, parameter="gamma", value=0.4, values_tried=9),
+    cell("BL", 0.80, loss_parameters='{"gamma": 0.4, "form": "printed"}', parameter="gamma", value=0.4),
     cell("PZ", 0.91, delay=1, n=2),
     cell("PZ", 0.90, delay=0),
     cell("FL", None),
@@ -45,8 +47,9 @@ def test_marks_parameters_and_gaps(capsys: pytest.CaptureFixture[str]) -> None:
     assert [name.strip() for name in header.strip("┃").split("┃")] == [
         "noise",
         "CE",
-        "BL",
-        "PZ",
+        "BL, form detached",
+        "BL, form printed",
+        "PZ, delay 1",
         "PZ, delay 0",
         "FL",
     ]
@@ -54,6 +57,7 @@ def test_marks_parameters_and_gaps(capsys: pytest.CaptureFixture[str]) -> None:
         "uniform 0.2",
         "0.950 ± 0.012²",
         "0.960 ± 0.012¹ (gamma 0.4)",
+        "0.800 ± 0.012",
         "0.910 ± 0.012 n=2",
         "0.900 ± 0.012",
         "–",
