@@ -91,3 +91,30 @@ def test_nan_becomes_null(attempt: Callable[..., Any]) -> None:
     _, (_, ended) = attempt(trial_of(), without_errors)
     assert ended["result"]["f1"] is None
     assert ended["result"]["precision"] == 0
+
+
+def test_finished_folds_are_kept_until_the_trial_completes(
+    attempt: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = ResultsFolder(tmp_path).checkpoint(trial_of().trial_id)
+
+    def stop_before_the_end(*given: Any) -> Measurement:
+        measure(*given)
+        raise ValueError("after the last fold")
+
+    attempt(trial_of(), stop_before_the_end)
+    assert sorted(path.name for path in folder.iterdir()) == ["run-0.pt", "run-1.pt"]
+    assert attempt(trial_of())[0] == "completed"
+    assert not folder.exists()
+
+
+def test_only_trials_of_more_than_half_an_hour_keep_their_epochs(attempt: Callable[..., Any]) -> None:
+    seen = []
+
+    def look(*given: Any) -> Measurement:
+        seen.append(given[3].each_epoch)
+        return Measurement({}, [], {})
+
+    attempt(trial_of(), look)
+    attempt(trial_of(dataset="MNIST", training="{}", detector="confident-learning"), look)
+    assert seen == [False, True]
