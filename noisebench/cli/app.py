@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from noisebench.cli import archive, inspect, plan, prepare, query, run
+from noisebench.cli import archive, inspect, plan, prepare, query, run, slurm
 from noisebench.errors import NoisebenchError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("plan")(plan.plan)
 app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
+app.command("submit")(slurm.submit)
 app.command("status")(inspect.status)
 app.command("failures")(inspect.failures)
 app.command("show")(inspect.show)

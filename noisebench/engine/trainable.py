@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
-
-WORKER_VARIABLE = "NOISEBENCH_WORKER"
 
 
 class TrialActor(tune.Trainable):
@@ -40,8 +37,6 @@ class TrialActor(tune.Trainable):
 
         self._config = config
         folder = ResultsFolder(Path(results))
-        # On a cluster the node's worker vouches for this process, not the driver.
-        worker = os.environ.get(WORKER_VARIABLE, worker)
         more = {} if execute is None else {"execute": reference.load(execute)}
         self._runner = Runner(
             folder,

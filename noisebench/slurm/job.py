@@ -62,3 +62,14 @@ WORKER_FIELDS: Fields = {
     "count": scalar(integer(REQUIRED, 1)),
     "nodes_per_job": scalar(integer(1, 1)),
 }
+
+
+def gpus_per_node(job: WorkerJob) -> int:
+    """Return how many GPUs of each node a worker asks for, as far as its `gpu_request` tells."""
+    if job.gpu_request is None:
+        return 0
+    option, value = job.gpu_request.removeprefix("--").split("=", 1)
+    kinds = [kind for kind in value.split(",") if option != "gres" or kind.split(":")[0] == "gpu"]
+    counts = [kind.rsplit(":", 1)[-1] for kind in kinds]
+    asked = sum(int(count) if count.isdecimal() else 1 for count in counts)
+    return asked // job.nodes_per_job if option == "gpus" else asked

@@ -1,0 +1,18 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --cpus-per-task=1
+#SBATCH --job-name=noisebench-test-db4d08-driver
+#SBATCH --mem=3G
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --open-mode=append
+#SBATCH --output=/shared/results/sweeps/test/slurm/jobs/%j_0_log.out
+#SBATCH --partition=main
+#SBATCH --requeue
+#SBATCH --signal=USR2@60
+#SBATCH --time=60
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%j_%t_log.out --cpus-per-task=1 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs

@@ -1,0 +1,21 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --account=my-project
+#SBATCH --cpus-per-task=4
+#SBATCH --dependency=afternotok:DRIVER
+#SBATCH --job-name=noisebench-test-db4d08-driver
+#SBATCH --kill-on-invalid-dep=yes
+#SBATCH --mem=8G
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --open-mode=append
+#SBATCH --output=/shared/results/sweeps/test/slurm/jobs/%j_0_log.out
+#SBATCH --partition=service
+#SBATCH --requeue
+#SBATCH --signal=USR2@300
+#SBATCH --time=4320
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%j_%t_log.out --cpus-per-task=4 apptainer exec --nv --bind /lustre,/local /lustre/my-project/noisebench.sif python3 -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs

@@ -1,0 +1,30 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --account=my-project
+#SBATCH --array=0-2%3
+#SBATCH --constraint=v100-32g
+#SBATCH --cpus-per-task=16
+#SBATCH --exclude='gpu[013,027]'
+#SBATCH --exclusive
+#SBATCH --gres=gpu:v100:4
+#SBATCH --job-name=noisebench-test-db4d08-worker
+#SBATCH --mail-type=FAIL
+#SBATCH --mail-user=me@example.org
+#SBATCH --mem=96G
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --open-mode=append
+#SBATCH --output=/shared/results/sweeps/test/slurm/jobs/%A_%a_0_log.out
+#SBATCH --partition=gpu
+#SBATCH --requeue
+#SBATCH --signal=USR2@180
+#SBATCH --time=720
+
+# setup
+module load python/3.11
+source /shared/my-project/venv/bin/activate
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=16 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs

@@ -1,0 +1,28 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --account=my-project
+#SBATCH --cpus-per-task=2
+#SBATCH --dependency=afternotok:DRIVER
+#SBATCH --job-name=noisebench-test-db4d08-driver
+#SBATCH --kill-on-invalid-dep=yes
+#SBATCH --mail-type=FAIL
+#SBATCH --mail-user=me@example.org
+#SBATCH --mem=4G
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --open-mode=append
+#SBATCH --output=/shared/results/sweeps/test/slurm/jobs/%j_0_log.out
+#SBATCH --partition=cpu
+#SBATCH --qos=long
+#SBATCH --requeue
+#SBATCH --signal=USR2@180
+#SBATCH --time=2880
+
+# setup
+module load python/3.11
+source /shared/my-project/venv/bin/activate
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%j_%t_log.out --cpus-per-task=2 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs

@@ -1,0 +1,97 @@
+"""The scripts are text, compared whole with what stands in golden/, and accepted by a real sbatch."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from noisebench.slurm.script import array_sizes, scripts
+from noisebench.slurm.site import load_site, parse_site
+from noisebench.slurm.submission import Submission
+from noisebench.trial.layout import ResultsFolder
+from tests.command import noisebench
+from tests.slurm.devcluster import Devcluster
+from tests.trials import sweep_text
+
+SITES = Path(__file__).parents[2] / "slurm/sites"
+GOLDEN = Path(__file__).parent / "golden"
+RESULTS = ResultsFolder(Path("/shared/results"))
+
+
+def rendered(submission: Submission) -> dict[str, str]:
+    return {f"{submission.site.site}-{what.replace(' ', '-')}.sh": text for what, text in scripts(submission)}
+
+
+@pytest.mark.parametrize("site", sorted(SITES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_scripts_are_as_written(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/venv/bin/python")
+    found = rendered(Submission("test", load_site(site), RESULTS, 3))
+    assert list(found) == [f"{site.stem}-{what}.sh" for what in ("driver", "standby-driver", "3-workers")]
+    assert found == {name: (GOLDEN / name).read_text() for name in found}
+
+
+def test_every_golden_file_belongs_to_a_site() -> None:
+    sites = [path.stem for path in SITES.glob("*.yaml")]
+    assert [path.name for path in GOLDEN.iterdir() if not path.name.startswith(tuple(sites))] == []
+
+
+OTHER = """\
+site: other
+account: my-project
+requeue: false
+mail: {user: me@example.org}
+driver: {minutes: 60, reservation: night, memory_gb: 0}
+worker: {minutes: 30, count: 7, sbatch_extra: {exclusive: true, nice: 100}}
+limits: {array_size: 3}
+"""
+
+
+def test_what_a_site_asks_for_stands_in_the_script() -> None:
+    found = rendered(Submission("test", parse_site(OTHER, "other.yaml"), RESULTS, 7))
+    assert list(found)[2:] == ["other-3-workers.sh", "other-1-worker.sh"]
+    driver, worker = found["other-driver.sh"], found["other-1-worker.sh"]
+    for line in ("account=my-project", "no-requeue", "mail-type=NONE", "reservation=night", "mem=0G"):
+        assert f"#SBATCH --{line}\n" in driver
+    assert "#SBATCH --exclusive\n" in worker
+    assert "#SBATCH --nice=100\n" in worker
+    assert "--array" not in worker
+    assert "--gres" not in worker
+
+
+def test_arrays_respect_the_sites_limit() -> None:
+    site = parse_site(OTHER, "other.yaml")
+    assert array_sizes(Submission("test", site, RESULTS, 7)) == [3, 3, 1]
+    assert array_sizes(Submission("test", site, RESULTS, 6)) == [3, 3]
+    assert array_sizes(Submission("test", site, RESULTS, 2)) == [2]
+
+
+@pytest.mark.slurm
+def test_a_real_sbatch_takes_them(cluster: Devcluster) -> None:
+    before = cluster.submit("sleep 600")
+    results = ResultsFolder(cluster.folder / "results")
+    site = load_site(SITES / "devcluster.yaml")
+    for name, text in rendered(Submission("test", site, results, 3)).items():
+        script = cluster.folder / name
+        script.write_text(text.replace("afternotok:DRIVER", f"afternotok:{before}"))
+        cluster.run("sbatch", "--test-only", str(script))
+    cluster.run("scancel", before)
+
+
+def test_dry_run_prints_every_script_and_touches_nothing(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(sweep_text(seeds="5"))
+    site = SITES / "devcluster.yaml"
+    done = noisebench("submit", "sweep.yaml", "--site", site, "--dry-run", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    # Five trials fill two workers of four GPUs each.
+    titles = [line for line in done.stdout.splitlines() if line.startswith("#####")]
+    assert titles == ["##### driver", "##### standby driver", "##### 2 workers"]
+    assert done.stdout.count("#!/bin/bash\n") == 3
+    assert f"{tmp_path}/results/sweeps/test/slurm/jobs" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.yaml"]
+
+
+def test_a_wrong_site_is_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(sweep_text())
+    done = noisebench("submit", "sweep.yaml", "--site", "nowhere.yaml", "--dry-run", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nowhere.yaml: cannot be read: No such file or directory" in done.stderr
