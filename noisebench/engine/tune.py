@@ -25,6 +25,10 @@ TUNE_ENVIRONMENT = {
 }
 
 
+# Bound by arithmetic: a second trial beside such a one gains nothing.
+WHOLE_GPU_MODELS = ("resnet-34",)
+
+
 @dataclass(frozen=True)
 class Share:
     """What one trial gets of a machine; `concurrent` trials run at a time."""
@@ -40,6 +44,13 @@ def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
         return Share(1, 0, max(1, int(cpus)))
     concurrent = int(gpus) * trials_per_gpu
     return Share(min(1.0, cpus / concurrent), 1 / trials_per_gpu, concurrent)
+
+
+def resources_of(share: Share, model: str) -> dict[str, float]:
+    """Return what Ray is to set aside for one trial of a model: its share, or a GPU of its own."""
+    if not share.gpus:
+        return {"CPU": share.cpus}
+    return {"CPU": share.cpus, "GPU": 1.0 if model in WHOLE_GPU_MODELS else share.gpus}
 
 
 def run_on_ray(
@@ -60,9 +71,6 @@ def run_on_ray(
     os.environ.update(TUNE_ENVIRONMENT)
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
     share = share_of(total.get("CPU", 1), total.get("GPU", 0), trials_per_gpu)
-    resources = {"CPU": share.cpus}
-    if share.gpus:
-        resources["GPU"] = share.gpus
     trainable = tune.with_parameters(
         TrialActor,
         results=str(results.root),
@@ -72,7 +80,12 @@ def run_on_ray(
         execute=execute,
     )
     tuner = tune.Tuner(
-        tune.with_resources(trainable, tune.PlacementGroupFactory([resources])),
+        tune.with_resources(
+            trainable,
+            lambda config: tune.PlacementGroupFactory(
+                [resources_of(share, config["trial"]["training"]["model"])]
+            ),
+        ),
         tune_config=tune.TuneConfig(
             search_alg=QueueSearcher(queue),
             num_samples=-1,
