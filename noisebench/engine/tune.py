@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import tune
@@ -53,6 +54,15 @@ def resources_of(share: Share, model: str) -> dict[str, float]:
     return {"CPU": share.cpus, "GPU": 1.0 if model in WHOLE_GPU_MODELS else share.gpus}
 
 
+def _resources(share: Share) -> Any:
+    if not share.gpus:
+        # A function of the config costs Tune milliseconds a trial; without GPUs all trials are alike.
+        return tune.PlacementGroupFactory([{"CPU": share.cpus}])
+    return lambda config: tune.PlacementGroupFactory(
+        [resources_of(share, config["trial"]["training"]["model"])]
+    )
+
+
 def run_on_ray(
     queue: TrialQueue,
     results: ResultsFolder,
@@ -80,12 +90,7 @@ def run_on_ray(
         execute=execute,
     )
     tuner = tune.Tuner(
-        tune.with_resources(
-            trainable,
-            lambda config: tune.PlacementGroupFactory(
-                [resources_of(share, config["trial"]["training"]["model"])]
-            ),
-        ),
+        tune.with_resources(trainable, _resources(share)),
         tune_config=tune.TuneConfig(
             search_alg=QueueSearcher(queue),
             num_samples=-1,
