@@ -13,7 +13,8 @@ import typer
 from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
 
 if TYPE_CHECKING:
-    from noisebench.engine.run import Options, Outcome
+    from noisebench.engine.options import Options
+    from noisebench.engine.run import Outcome
     from noisebench.spec.sweep import Sweep
     from noisebench.trial.layout import ResultsFolder
 
@@ -42,7 +43,7 @@ def run(
 
     Completed trials are never repeated, failed ones only by `resume`.
     """
-    from noisebench.engine.run import Options
+    from noisebench.engine.options import Options
     from noisebench.spec.sweep import load_sweep
 
     options = Options(_absolute(data), cpus, gpus, trials_per_gpu, block, inline)
@@ -68,7 +69,7 @@ def resume(
 ) -> None:
     """Run what is pending of a submitted sweep, with what failed; then print its tables."""
     from noisebench.engine.manifest import kept_sweep
-    from noisebench.engine.run import Options
+    from noisebench.engine.options import Options
     from noisebench.trial.layout import ResultsFolder
 
     options = Options(_absolute(data), cpus, gpus, trials_per_gpu, block, inline)

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noisebench.cli.options import DEFAULT_RESULTS
-from noisebench.errors import InputError
+from noisebench.cli.options import DEFAULT_RESULTS, Data
 
 if TYPE_CHECKING:
-    from noisebench.spec.sweep import Sweep
-    from noisebench.spec.trial import Trial
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.slurm.submit import Submitted
 
 
 def submit(
@@ -34,20 +31,25 @@ def submit(
             help="Folder of all results, seen by every node; default: the site's.",
         ),
     ] = None,
+    data: Data = None,
 ) -> None:
-    """Show how a sweep would be submitted: a driver, its standby, an array of workers."""
+    """Submit what is pending of a sweep: a driver, its standby, an array of workers; print their job ids."""
     from noisebench.slurm.script import scripts
     from noisebench.slurm.site import load_site
     from noisebench.slurm.submission import submission_for
+    from noisebench.slurm.submit import pending_of
+    from noisebench.slurm.submit import submit as send
     from noisebench.spec.sweep import load_sweep
     from noisebench.trial.layout import ResultsFolder
 
-    if not dry_run:
-        raise InputError("submit: only --dry-run is there yet; `noisebench run` runs a sweep on one machine")
     sweep = load_sweep(spec)
     profile = load_site(site)
     folder = ResultsFolder((results or Path(profile.folders.results or DEFAULT_RESULTS)).absolute())
-    pending = _pending(sweep, folder)
+    shared_data = data or (Path(profile.folders.data) if profile.folders.data else None)
+    if not dry_run:
+        _say(sweep.name, send(sweep, profile, folder, shared_data and shared_data.absolute()))
+        return
+    pending, _ = pending_of(sweep, folder)
     if not pending:
         print("nothing is pending", file=sys.stderr)
         return
@@ -55,11 +57,12 @@ def submit(
     print("\n".join(f"##### {what}\n{text}" for what, text in scripts(submission)))
 
 
-def _pending(sweep: Sweep, folder: ResultsFolder) -> list[Trial]:
-    """Return the trials that neither completed nor failed; all of them where there are no results yet."""
-    from noisebench.engine.order import pending_trials
-    from noisebench.store.states import states_of
-
-    trials = list(sweep.trials())
-    states = states_of(folder, [trial.trial_id for trial in trials]) if folder.root.is_dir() else {}
-    return pending_trials(trials, states, include_failed=False)
+def _say(sweep: str, sent: Submitted) -> None:
+    for role, job in sent.jobs:
+        print(f"{role} {job}")
+    said = f"{sent.pending} trials pending" if sent.pending else "nothing is pending"
+    if sent.failed:
+        said += f"; {sent.failed} failed: `noisebench resume {sweep}` runs them again, on one machine"
+    print(said, file=sys.stderr)
+    if sent.failed:
+        raise typer.Exit(1)

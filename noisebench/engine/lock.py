@@ -12,9 +12,13 @@ from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.record import now
 
 
+class SweepHeldError(InputError):
+    """A live process runs the sweep already."""
+
+
 @contextmanager
 def sweep_lock(results: ResultsFolder, sweep: str) -> Iterator[None]:
-    """Hold the sweep; raise InputError where a live process holds it already.
+    """Hold the sweep; raise SweepHeldError where a live process holds it already.
 
     The kernel lets go of the lock when its process dies, however it dies, so nothing that is left in
     the file can block the next run.
@@ -32,7 +36,7 @@ def sweep_lock(results: ResultsFolder, sweep: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise InputError(
+            raise SweepHeldError(
                 f"sweep '{sweep}' is running already ({_holder(file.read())}); "
                 f"`noisebench status {sweep}` shows how far it is"
             ) from None

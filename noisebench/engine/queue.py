@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from noisebench.engine.deaths import Death, process_died
 from noisebench.engine.progress import Progress
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance, record
@@ -29,6 +30,7 @@ class TrialQueue:
         self._sweep = sweep
         self._journal: JournalWriter | None = None
         self.progress = progress
+        self.judge: Callable[[str], Death] = process_died
 
     @property
     def waiting(self) -> int:
@@ -54,13 +56,13 @@ class TrialQueue:
         self.progress.settled(status)
 
     def lose(self, attempt_id: str) -> None:
-        """Record the end of an attempt whose process died: once it waits again, then it failed."""
+        """Record the end of an attempt whose process died: the trial waits again, or failed as the cause."""
         trial = self._live.pop(attempt_id)
-        deaths = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + 1
+        death = self.judge(attempt_id)
+        deaths = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + death.counts
         if deaths < DEATHS_TO_FAIL:
-            self._record_end(
-                attempt_id, trial, "interrupted", "node-lost", "the trial's process died; tried again"
-            )
+            if death.began:
+                self._record_end(attempt_id, trial, "interrupted", death.kind, death.message)
             self._waiting.append(trial)
             self.progress.returned()
         else:

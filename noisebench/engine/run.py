@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
-import threading
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 
-from noisebench.engine.heartbeat import heartbeat
+from noisebench.engine.launch import run_pending
 from noisebench.engine.lock import sweep_lock
 from noisebench.engine.manifest import keep_sweep
+from noisebench.engine.options import Options
 from noisebench.engine.order import pending_trials
 from noisebench.engine.progress import Progress
-from noisebench.engine.queue import TrialQueue
 from noisebench.errors import InputError
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
@@ -27,25 +21,6 @@ from noisebench.trial import provenance, record
 from noisebench.trial.files import check_files
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run a sweep here; None means what the machine has.
-
-    `trial` names one trial by the first digits of its id: it is run even where it has a result already,
-    and the two results are then compared.
-    """
-
-    data_dir: Path | None = None
-    cpus: int | None = None
-    gpus: int | None = None
-    trials_per_gpu: int = 1
-    block: str | None = None
-    inline: bool = False
-    include_failed: bool = False
-    trial: str | None = None
-    execute: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +60,7 @@ def run_sweep(
         progress = Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
         if pending:
             check_files(pending, options.data_dir)
-            _run_pending(pending, sweep.name, results, options, progress)
+            run_pending(pending, sweep.name, results, options, progress)
             report = _joined(report, ingest(results))
     return Outcome(
         total=len(wanted),
@@ -131,57 +106,6 @@ def _bury_the_dead(results: ResultsFolder, sweep: str) -> int:
                     )
                 )
     return len(orphans)
-
-
-def _run_pending(
-    pending: list[Trial], sweep: str, results: ResultsFolder, options: Options, progress: Progress
-) -> None:
-    worker = f"{provenance.host()}-{uuid.uuid4().hex[:12]}"
-    queue = TrialQueue(pending, results, sweep, progress)
-    with heartbeat(results, sweep, worker):
-        try:
-            if options.inline:
-                from noisebench.engine.inline import run_inline
-
-                with _terminate_like_interrupt():
-                    run_inline(queue, results, sweep, worker, options.data_dir, gpu=options.gpus != 0)
-            else:
-                from noisebench.engine.local import local_ray
-                from noisebench.engine.tune import run_on_ray
-
-                # Ray takes SIGTERM for itself when it starts, so ours comes after.
-                with local_ray(options.cpus, options.gpus) as scratch, _terminate_like_interrupt():
-                    run_on_ray(
-                        queue,
-                        results,
-                        sweep,
-                        worker,
-                        options.data_dir,
-                        scratch,
-                        options.trials_per_gpu,
-                        options.execute,
-                    )
-        except KeyboardInterrupt:
-            pass  # the outcome says what is unfinished
-        finally:
-            queue.close()
-
-
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: Tune and Python handle that one alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _joined(first: IngestReport, second: IngestReport) -> IngestReport:

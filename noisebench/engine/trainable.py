@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
+from noisebench.engine.deaths import leave_note
+from noisebench.engine.heartbeat import WORKER_VARIABLE
 from noisebench.spec import reference
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
@@ -37,6 +40,8 @@ class TrialActor(tune.Trainable):
 
         self._config = config
         folder = ResultsFolder(Path(results))
+        # On a cluster the node's worker vouches for this process, not the driver.
+        worker = os.environ.get(WORKER_VARIABLE, worker)
         more = {} if execute is None else {"execute": reference.load(execute)}
         self._runner = Runner(
             folder,
@@ -50,7 +55,10 @@ class TrialActor(tune.Trainable):
         )
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next trial in the same process."""
+        """Take the next trial in the same process, unless its node is about to go."""
+        runner = self._runner
+        if leave_note(runner.results, runner.sweep, runner.worker) is not None:
+            return False  # Tune drops this actor, and the trial waits again
         self._config = new_config
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ray import tune
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.searcher import QueueSearcher
 from noisebench.engine.trainable import TrialActor
+from noisebench.spec.catalogue import MODELS
 from noisebench.trial.layout import ResultsFolder
 
 # Read by Tune when it starts. Its own state is never the source of truth: it is written rarely and
@@ -39,6 +41,14 @@ class Share:
     concurrent: int
 
 
+@dataclass(frozen=True)
+class Places:
+    """What a trial of a model gets, by the model's name; at most `concurrent` are handed out at a time."""
+
+    share_for: Callable[[str], Share]
+    concurrent: int
+
+
 def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
     """Divide a machine among trials: one CPU thread each, or a part of a GPU each where there are GPUs."""
     if gpus < 1:
@@ -47,19 +57,30 @@ def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
     return Share(min(1.0, cpus / concurrent), 1 / trials_per_gpu, concurrent)
 
 
-def resources_of(share: Share, model: str) -> dict[str, float]:
-    """Return what Ray is to set aside for one trial of a model: its share, or a GPU of its own."""
-    if not share.gpus:
-        return {"CPU": share.cpus}
-    return {"CPU": share.cpus, "GPU": 1.0 if model in WHOLE_GPU_MODELS else share.gpus}
+def local_places(trials_per_gpu: int) -> Places:
+    """Return the places of the one machine that Ray is initialised on."""
+    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return places_of(total.get("CPU", 1), total.get("GPU", 0), trials_per_gpu)
 
 
-def _resources(share: Share) -> Any:
-    if not share.gpus:
-        # A function of the config costs Tune milliseconds a trial; without GPUs all trials are alike.
-        return tune.PlacementGroupFactory([{"CPU": share.cpus}])
+def places_of(cpus: float, gpus: float, trials_per_gpu: int) -> Places:
+    """Return the places of one machine: a model that fills a GPU gets one, others share."""
+    shared, whole = share_of(cpus, gpus, trials_per_gpu), share_of(cpus, gpus, 1)
+    return Places(lambda model: whole if model in WHOLE_GPU_MODELS else shared, shared.concurrent)
+
+
+def resources_of(share: Share) -> dict[str, float]:
+    """Return what Ray is to set aside for one trial with this share."""
+    return {"CPU": share.cpus, **({"GPU": share.gpus} if share.gpus else {})}
+
+
+def _resources(places: Places) -> Any:
+    alike = {places.share_for(model) for model in MODELS}
+    if len(alike) == 1:
+        # A function of the config costs Tune milliseconds a trial.
+        return tune.PlacementGroupFactory([resources_of(alike.pop())])
     return lambda config: tune.PlacementGroupFactory(
-        [resources_of(share, config["trial"]["training"]["model"])]
+        [resources_of(places.share_for(config["trial"]["training"]["model"]))]
     )
 
 
@@ -70,7 +91,7 @@ def run_on_ray(
     worker: str,
     data_dir: Path | None,
     scratch: Path,
-    trials_per_gpu: int,
+    places: Places,
     execute: str | None = None,
 ) -> None:
     """Run every waiting trial of `queue` on the Ray cluster that is already initialised.
@@ -79,8 +100,6 @@ def run_on_ray(
     benchmarks of the machinery.
     """
     os.environ.update(TUNE_ENVIRONMENT)
-    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    share = share_of(total.get("CPU", 1), total.get("GPU", 0), trials_per_gpu)
     trainable = tune.with_parameters(
         TrialActor,
         results=str(results.root),
@@ -90,11 +109,11 @@ def run_on_ray(
         execute=execute,
     )
     tuner = tune.Tuner(
-        tune.with_resources(trainable, _resources(share)),
+        tune.with_resources(trainable, _resources(places)),
         tune_config=tune.TuneConfig(
             search_alg=QueueSearcher(queue),
             num_samples=-1,
-            max_concurrent_trials=share.concurrent,
+            max_concurrent_trials=places.concurrent,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(

@@ -1,6 +1,6 @@
 """How a machine is divided among trials."""
 
-from noisebench.engine.tune import Share, resources_of, share_of
+from noisebench.engine.tune import Share, places_of, resources_of, share_of
 
 
 def test_one_thread_a_trial_without_gpus() -> None:
@@ -12,8 +12,13 @@ def test_gpus_are_shared_and_cpus_divided() -> None:
     assert share_of(cpus=2, gpus=1, trials_per_gpu=4) == Share(cpus=0.5, gpus=0.25, concurrent=4)
 
 
-def test_resources_follow_the_model() -> None:
-    share = share_of(cpus=16, gpus=2, trials_per_gpu=4)
-    assert resources_of(share, "small-cnn") == {"CPU": 1.0, "GPU": 0.25}
-    assert resources_of(share, "resnet-34") == {"CPU": 1.0, "GPU": 1.0}
-    assert resources_of(share_of(cpus=2, gpus=0, trials_per_gpu=4), "resnet-34") == {"CPU": 1}
+def test_what_ray_sets_aside_for_a_share() -> None:
+    assert resources_of(share_of(cpus=2, gpus=1, trials_per_gpu=4)) == {"CPU": 0.5, "GPU": 0.25}
+    assert resources_of(share_of(cpus=2, gpus=0, trials_per_gpu=4)) == {"CPU": 1}
+
+
+def test_a_model_that_fills_a_gpu_gets_one() -> None:
+    places = places_of(cpus=16, gpus=2, trials_per_gpu=4)
+    assert places.concurrent == 8
+    assert resources_of(places.share_for("small-cnn")) == {"CPU": 1.0, "GPU": 0.25}
+    assert resources_of(places.share_for("resnet-34")) == {"CPU": 1.0, "GPU": 1.0}

@@ -1,0 +1,76 @@
+"""A Ray that others raised, joined for the length of a sweep."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+
+from noisebench.engine.deaths import Death, leave_note, started_line
+from noisebench.engine.options import Cluster
+from noisebench.engine.tune import Places, Share, share_of
+from noisebench.spec.catalogue import MODELS
+from noisebench.trial.layout import ResultsFolder
+
+# How long it may take until it is known that a whole node went, not just the trial's process.
+VERDICT_SECONDS = 5.0
+
+
+@contextmanager
+def joined_ray(cluster: Cluster) -> Iterator[Path]:
+    """Connect this process to the cluster, yield the scratch folder, disconnect afterwards.
+
+    The token that admits us is found by Ray itself, through RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH.
+    """
+    ray.init(
+        address=cluster.address,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _node_ip_address=cluster.own_address,
+    )
+    try:
+        yield cluster.scratch / "tune"
+    finally:
+        ray.shutdown()
+
+
+def cluster_places(cluster: Cluster) -> Places:
+    """Return what a trial of each model gets of a node."""
+
+    def share_for(model: str) -> Share:
+        return share_of(cluster.cpus, cluster.gpus, cluster.trials_per_gpu.get(model, 1))
+
+    return Places(share_for, cluster.nodes * max(share_for(model).concurrent for model in MODELS))
+
+
+def judge_of(results: ResultsFolder, sweep: str) -> Callable[[str], Death]:
+    """Return a judge of lost attempts that looks whether the node they ran on is still there.
+
+    A node that left or died is never held against the trial; a process that died on a node that lives on is.
+    """
+
+    def judge(attempt_id: str) -> Death:
+        line = started_line(results, sweep, attempt_id)
+        if line is None:
+            return Death("node-lost", "the worker went before the trial began", counts=False, began=False)
+        worker = line["worker"]
+        deadline = time.monotonic() + VERDICT_SECONDS
+        while True:
+            kind = leave_note(results, sweep, worker)
+            if kind is not None:
+                return Death(kind, f"the worker {worker} had to leave: {kind}", counts=False)
+            if not _is_alive(worker):
+                return Death("node-lost", f"the worker {worker} was lost", counts=False)
+            if time.monotonic() > deadline:
+                return Death("node-lost", "the trial's process died; tried again", counts=True)
+            time.sleep(0.5)
+
+    return judge
+
+
+def _is_alive(worker: str) -> bool:
+    return any(node["Alive"] and node["NodeName"] == worker for node in ray.nodes())  # type: ignore[no-untyped-call]

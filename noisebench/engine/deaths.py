@@ -1,0 +1,51 @@
+"""What took the process of an attempt that never recorded its end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from noisebench.trial.durable import write_durably
+from noisebench.trial.journal import records
+from noisebench.trial.layout import ResultsFolder
+
+
+@dataclass(frozen=True)
+class Death:
+    """Why an attempt lost its process, if it `began` at all; `counts` where the trial may be the cause."""
+
+    kind: str
+    message: str
+    counts: bool
+    began: bool = True
+
+
+def process_died(_: str) -> Death:
+    """Judge on one machine: the machine is still there, so it was the process alone."""
+    return Death("node-lost", "the trial's process died; tried again", counts=True)
+
+
+def started_line(results: ResultsFolder, sweep: str, attempt_id: str) -> dict[str, Any] | None:
+    """Return what an attempt recorded when it began, None where it never came to that."""
+    folder = results.journal / sweep
+    found = (
+        line
+        for line in records(folder)
+        if line.get("attempt_id") == attempt_id and line.get("event") == "started"
+    )
+    return next(found, None)
+
+
+def note_leave(results: ResultsFolder, sweep: str, worker: str, kind: str) -> None:
+    """Leave word that `worker` ends for a reason outside its trials: preempted, time-limit, cancelled."""
+    path = results.heartbeats(sweep) / f"{worker}.left"
+    write_durably(path, json.dumps({"worker": worker, "kind": kind}).encode())
+
+
+def leave_note(results: ResultsFolder, sweep: str, worker: str) -> str | None:
+    """Return why a worker left, None where it left no word."""
+    try:
+        return str(json.loads((results.heartbeats(sweep) / f"{worker}.left").read_text())["kind"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,73 @@
+"""Pending trials brought to where they are run."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from noisebench.engine.heartbeat import heartbeat
+from noisebench.engine.options import Options
+from noisebench.engine.progress import Progress
+from noisebench.engine.queue import TrialQueue
+from noisebench.spec.trial import Trial
+from noisebench.trial import provenance
+from noisebench.trial.layout import ResultsFolder
+
+
+def run_pending(
+    pending: list[Trial], sweep: str, results: ResultsFolder, options: Options, progress: Progress
+) -> None:
+    """Run all of `pending` in this process, on a cluster or on our own Ray, until done or interrupted."""
+    worker = f"{provenance.host()}-{uuid.uuid4().hex[:12]}"
+    queue = TrialQueue(pending, results, sweep, progress)
+    with heartbeat(results, sweep, worker):
+        try:
+            if options.inline:
+                from noisebench.engine.inline import run_inline
+
+                with _terminate_like_interrupt():
+                    run_inline(queue, results, sweep, worker, options.data_dir, gpu=options.gpus != 0)
+            else:
+                _run_on_ray(queue, results, sweep, worker, options)
+        except KeyboardInterrupt:
+            pass  # the outcome says what is unfinished
+        finally:
+            queue.close()
+
+
+def _run_on_ray(queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, options: Options) -> None:
+    from noisebench.engine.cluster import cluster_places, joined_ray, judge_of
+    from noisebench.engine.local import local_ray
+    from noisebench.engine.tune import local_places, run_on_ray
+
+    # Ray takes SIGTERM for itself when it starts, so ours comes after.
+    if options.cluster is None:
+        with local_ray(options.cpus, options.gpus) as scratch, _terminate_like_interrupt():
+            places = local_places(options.trials_per_gpu)
+            run_on_ray(queue, results, sweep, worker, options.data_dir, scratch, places, options.execute)
+    else:
+        queue.judge = judge_of(results, sweep)
+        with options.cluster() as cluster, joined_ray(cluster) as scratch, _terminate_like_interrupt():
+            places = cluster_places(cluster)
+            run_on_ray(queue, results, sweep, worker, options.data_dir, scratch, places, options.execute)
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does: Tune and Python handle that one alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,47 @@
+"""How a sweep is to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray that is up already, to be joined.
+
+    `address` is its head's, `own_address` the one by which this machine is known there. Up to `nodes` nodes
+    of `cpus` and `gpus` each come and go; `trials_per_gpu` trials of a model share a GPU, one where it is
+    absent. `scratch` takes Tune's own files.
+    """
+
+    address: str
+    own_address: str
+    nodes: int
+    cpus: int
+    gpus: int
+    trials_per_gpu: Mapping[str, int]
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a sweep here; None means what the machine has.
+
+    `trial` names one trial by the first digits of its id: it is run even where it has a result already,
+    and the two results are then compared. `cluster`, where trials are not run on this
+    machine, raises what they are run on once there is something to run.
+    """
+
+    data_dir: Path | None = None
+    cpus: int | None = None
+    gpus: int | None = None
+    trials_per_gpu: int = 1
+    block: str | None = None
+    inline: bool = False
+    include_failed: bool = False
+    trial: str | None = None
+    execute: str | None = None
+    cluster: Callable[[], AbstractContextManager[Cluster]] | None = None

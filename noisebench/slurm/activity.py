@@ -1,0 +1,43 @@
+"""Which attempts run on this node, as its own journal files tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from noisebench.trial import provenance
+from noisebench.trial.journal import complete_lines
+from noisebench.trial.layout import ResultsFolder
+
+
+class Activity:
+    """Follows the journal files of one worker's processes."""
+
+    def __init__(self, results: ResultsFolder, sweep: str, worker: str) -> None:
+        self._folder = results.journal / sweep
+        self._worker = worker
+        self._read: dict[Path, int] = {path: path.stat().st_size for path in self._files()}
+        self._live: dict[str, int] = {}
+
+    def busy(self) -> bool:
+        """Whether an attempt of this worker has begun, not ended, and still has its process."""
+        for path in self._files():
+            lines, self._read[path] = complete_lines(path, self._read.get(path, 0))
+            for line in lines:
+                self._take(line)
+        self._live = {attempt: pid for attempt, pid in self._live.items() if Path(f"/proc/{pid}").exists()}
+        return bool(self._live)
+
+    def _files(self) -> list[Path]:
+        return list(self._folder.glob(f"{provenance.host()}-*.jsonl"))
+
+    def _take(self, line: bytes) -> None:
+        try:
+            record: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return  # torn; readers skip it
+        if record["event"] == "started" and record["worker"] == self._worker:
+            self._live[record["attempt_id"]] = record["pid"]
+        elif record["event"] == "ended":
+            self._live.pop(record["attempt_id"], None)

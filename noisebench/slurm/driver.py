@@ -1,0 +1,126 @@
+"""A driver's job: it raises a Ray head, runs the sweep over the workers that join, then sends them home."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from noisebench.engine.lock import SweepHeldError
+from noisebench.engine.manifest import kept_sweep
+from noisebench.engine.options import Cluster, Options
+from noisebench.engine.run import Outcome, run_sweep
+from noisebench.errors import EnvironmentFault, NoisebenchError
+from noisebench.slurm import commands
+from noisebench.slurm.allocation import allocation, own_address
+from noisebench.slurm.head import publish_done, published
+from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.ray_node import head_node, private_scratch
+from noisebench.slurm.secret import token_environment
+from noisebench.slurm.send import send_standby
+from noisebench.slurm.submission import Submission
+from noisebench.store.ingest import ingest
+
+ROUND_SECONDS = 30.0
+# How many looks in a row must find no worker's job, before the driver gives up waiting for one.
+LOOKS_WITHOUT_WORKERS = 4
+
+_log = logging.getLogger(__name__)
+
+
+def drive(submission: Submission) -> None:
+    """Run what is pending of the sweep; raise where something is left, so that the standby takes over."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = allocation(os.environ)
+    signal.signal(signal.SIGUSR2, _interrupt)
+    os.environ.update(token_environment(submission.token))
+    if submission.generation > 1 and os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
+        send_standby(submission, given.job_id)
+    generation = f"{given.job_id}-{uuid.uuid4().hex[:8]}"
+    outcome = _when_free(submission, generation)
+    _log.info("%d of %d trials completed, %d failed", outcome.completed, outcome.total, outcome.failed)
+    if outcome.unfinished:
+        raise EnvironmentFault(f"{outcome.unfinished} trials of {submission.sweep} are unfinished")
+    publish_done(submission.head, generation)
+    commands.cancel_jobs([submission.job_name("worker")], waiting_only=True)
+
+
+def _when_free(submission: Submission, generation: str) -> Outcome:
+    """Drive; while another driver holds the sweep, stand by until it ends."""
+    sweep = kept_sweep(submission.results, submission.sweep)
+    options = Options(
+        data_dir=submission.data_dir,
+        cluster=lambda: _raised(submission, generation),
+    )
+    while True:
+        try:
+            return run_sweep(sweep, submission.results, options)
+        except SweepHeldError as held:
+            _log.info("%s", held)
+            time.sleep(ROUND_SECONDS)
+
+
+@contextmanager
+def _raised(submission: Submission, generation: str) -> Iterator[Cluster]:
+    """Raise a head that workers find; they leave when it has gone."""
+    site = submission.site
+    own = own_address(site.interface)
+    with (
+        private_scratch() as scratch,
+        head_node(own, scratch) as address,
+        published(submission.head, address, generation),
+        _rounds(submission),
+    ):
+        _log.info("head of generation %s at %s", generation, address)
+        yield Cluster(
+            address=address,
+            own_address=own,
+            nodes=submission.workers * site.worker.nodes_per_job,
+            cpus=site.worker.cpus,
+            gpus=gpus_per_node(site.worker),
+            trials_per_gpu=site.trials_per_gpu,
+            scratch=scratch,
+        )
+
+
+@contextmanager
+def _rounds(submission: Submission) -> Iterator[None]:
+    """Take in the journal now and then, and look whether there are workers to wait for."""
+    stop = threading.Event()
+
+    def rounds() -> None:
+        looks = 0
+        while not stop.wait(ROUND_SECONDS):
+            try:
+                ingest(submission.results)
+                looks = 0 if commands.live_jobs([submission.job_name("worker")]) else looks + 1
+            except NoisebenchError as error:
+                _log.info("%s", error)  # unknown never means dead
+            if looks == LOOKS_WITHOUT_WORKERS:
+                _give_up(submission)
+
+    thread = threading.Thread(target=rounds, name="rounds", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _give_up(submission: Submission) -> None:
+    """End the run: no standby could do what this driver cannot."""
+    _log.info("no worker is left; `noisebench resume %s --site SITE` sends new ones", submission.sweep)
+    commands.cancel_jobs([submission.job_name("driver")], waiting_only=True)
+    signal.raise_signal(signal.SIGINT)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """End the run as Ctrl-C does: what runs is interrupted and goes on under the next driver."""
+    signal.raise_signal(signal.SIGINT)

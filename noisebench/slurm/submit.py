@@ -1,0 +1,87 @@
+"""A sweep handed to a site: checked, its jobs sent."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from noisebench.engine.lock import sweep_lock
+from noisebench.engine.manifest import keep_sweep
+from noisebench.engine.order import pending_trials
+from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
+from noisebench.slurm import commands
+from noisebench.slurm.secret import make_token
+from noisebench.slurm.send import send_driver, send_standby, send_workers
+from noisebench.slurm.site import Site
+from noisebench.slurm.submission import Submission, submission_for
+from noisebench.spec.sweep import Sweep
+from noisebench.spec.trial import Trial
+from noisebench.store.states import states_of
+from noisebench.trial.files import check_files
+from noisebench.trial.layout import ResultsFolder
+
+_NEEDED = ("sbatch", "squeue", "scancel", "srun")
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What was sent, as (role, job id) pairs, for how many pending trials; none where nothing was pending."""
+
+    jobs: list[tuple[str, str]]
+    pending: int
+    failed: int
+
+
+def submit(sweep: Sweep, site: Site, results: ResultsFolder, data_dir: Path | None) -> Submitted:
+    """Send the jobs for what is pending of `sweep`; nothing that failed is run again.
+
+    Raises InputError where the sweep is live already, EnvironmentFault (no job is left behind) where Slurm,
+    the results folder or the data are not as needed.
+    """
+    missing = [command for command in _NEEDED if shutil.which(command) is None]
+    if missing:
+        where = "submit from a node where Slurm's commands are installed"
+        raise EnvironmentFault(f"{', '.join(missing)}: command not found; {where}")
+    with sweep_lock(results, sweep.name):
+        keep_sweep(results, sweep)
+        pending, failed = pending_of(sweep, results)
+        if not pending:
+            return Submitted([], 0, failed)
+        check_files(pending, data_dir)
+        submission = submission_for(sweep.name, pending, site, results, data_dir)
+        _refuse_second(submission)
+        return Submitted(_send(submission), len(pending), failed)
+
+
+def pending_of(sweep: Sweep, results: ResultsFolder) -> tuple[list[Trial], int]:
+    """Return the trials that neither completed nor failed, with how many failed."""
+    trials = list(sweep.trials())
+    states = states_of(results, [trial.trial_id for trial in trials]) if results.root.is_dir() else {}
+    failed = sum(state == "failed" for state in states.values())
+    return pending_trials(trials, states, include_failed=False), failed
+
+
+def _refuse_second(submission: Submission) -> None:
+    names = [submission.job_name("driver"), submission.job_name("worker")]
+    live = commands.live_jobs(names)
+    if live:
+        jobs = ", ".join(f"{job.job_id} {job.state.lower()}" for job in live[:4])
+        raise InputError(
+            f"sweep '{submission.sweep}' is submitted already (jobs {jobs}); `noisebench status "
+            f"{submission.sweep}` shows how far it is, `scancel --name={','.join(names)}` ends it"
+        )
+
+
+def _send(submission: Submission) -> list[tuple[str, str]]:
+    make_token(submission.token)
+    submission.head.unlink(missing_ok=True)
+    try:
+        driver = send_driver(submission)
+        standby = send_standby(submission, driver)
+        workers = send_workers(submission)
+    except NoisebenchError:
+        commands.cancel_jobs([submission.job_name("driver"), submission.job_name("worker")])
+        raise
+    sent = [("driver", driver), ("standby", standby), *(("workers", job) for job in workers)]
+    return [(role, job) for role, job in sent if job is not None]

@@ -1,0 +1,97 @@
+"""A worker's job: it lends its node to the sweep's Ray for as long as there is work."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+
+from noisebench.engine.deaths import note_leave
+from noisebench.engine.heartbeat import WORKER_VARIABLE, heartbeat
+from noisebench.slurm import commands
+from noisebench.slurm.activity import Activity
+from noisebench.slurm.allocation import Allocation, allocation, own_address
+from noisebench.slurm.head import Head, read_head
+from noisebench.slurm.ray_node import RayNode, worker_node
+from noisebench.slurm.secret import token_environment
+from noisebench.slurm.stop import Stop, stop_signals
+from noisebench.slurm.submission import Submission
+from noisebench.trial import provenance
+
+LOOK_SECONDS = 2.0
+# What a worker needs after its trials have drained: to end Ray, to say so.
+FAREWELL_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def work(submission: Submission) -> str:
+    """Join the sweep's Ray, leave when told or of no use; return why: done, idle, headless, cancelled, ...
+
+    A job that was told to end for its time limit or by preemption goes back into the queue.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = allocation(os.environ)
+    name = f"{provenance.host()}-{given.job_id}-{uuid.uuid4().hex[:8]}"
+    site = submission.site
+    with stop_signals(given.ends_at, site.signal_seconds) as stop:
+        with heartbeat(submission.results, submission.sweep, name):
+            reason = _lend(submission, given, name, stop)
+        _log.info("worker %s ends: %s", name, reason)
+        if reason in ("time-limit", "preempted") and site.requeue and given.rank == 0:
+            commands.requeue(given.job_id)
+    return reason
+
+
+def _lend(submission: Submission, given: Allocation, name: str, stop: Stop) -> str:
+    site = submission.site
+    environment = {**token_environment(submission.token), WORKER_VARIABLE: name}
+    drain_seconds = max(1.0, site.signal_seconds - FAREWELL_SECONDS)
+    own = own_address(site.interface)
+    tried: Head | None = None
+    while True:
+        tried = _await_head(submission, tried, stop)
+        if tried is None:
+            return stop.kind or "headless"
+        if tried.done:
+            return "done"
+        _log.info("worker %s joins %s", name, tried.address)
+        with worker_node(
+            tried.address, own, name, given.cpus, given.gpus, drain_seconds, environment
+        ) as node:
+            reason = _stay(submission, name, node, stop)
+            if reason is not None:
+                return reason
+        _log.info("worker %s lost its head", name)
+
+
+def _await_head(submission: Submission, tried: Head | None, stop: Stop) -> Head | None:
+    """Return a head that shows life since the last try; None if told to end, or none came in time."""
+    deadline = time.monotonic() + 60 * submission.site.head_wait_minutes
+    while time.monotonic() < deadline:
+        head = read_head(submission.head)
+        if head is not None and head != tried:
+            return head
+        if stop.wait(LOOK_SECONDS):
+            return None
+    return None
+
+
+def _stay(submission: Submission, name: str, node: RayNode, stop: Stop) -> str | None:
+    """Watch over the node until there is a reason to leave; None where the head went away."""
+    activity = Activity(submission.results, submission.sweep, name)
+    busy_until = time.monotonic()
+    while node.alive:
+        if stop.wait(LOOK_SECONDS):
+            note_leave(submission.results, submission.sweep, name, stop.kind or "cancelled")
+            node.drain(max(0.0, stop.seconds_left - FAREWELL_SECONDS))
+            return stop.kind
+        head = read_head(submission.head)
+        if head is not None and head.done:
+            return "done"
+        if activity.busy():
+            busy_until = time.monotonic()
+        elif time.monotonic() - busy_until > 60 * submission.site.idle_minutes:
+            return "idle"
+    return None
