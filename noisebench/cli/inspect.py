@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
-from noisebench.errors import InputError
+from noisebench.errors import EnvironmentFault, InputError
 
 if TYPE_CHECKING:
     from noisebench.trial.layout import ResultsFolder
@@ -34,7 +34,7 @@ def status(
     folder = _existing(results)
     names = [_known(folder, sweep)] if sweep else _sweeps(folder)
     while True:
-        found = [_status(folder, name) for name in names]
+        found = _statuses(folder, names)
         if as_json:
             print(json.dumps(found[0] if sweep else found))
         else:
@@ -42,6 +42,27 @@ def status(
         if not watch or all(state["completed"] + state["failed"] == state["total"] for state in found):
             return
         time.sleep(WATCH_SECONDS)
+
+
+def logs(
+    trial: Annotated[str, typer.Argument(help="The trial's id, or the first digits of it.")],
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Print what a trial printed in each of its attempts, the last one last, and a failure's traceback."""
+    from noisebench.store.states import trial_record
+    from noisebench.trial.log import lines_of
+
+    folder = _existing(results)
+    record = trial_record(folder, trial)
+    for attempt in record.attempts:
+        job = f", Slurm job {attempt['slurm_job_id']}" if attempt["slurm_job_id"] else ""
+        kind = f" ({attempt['error_kind']})" if attempt["error_kind"] else ""
+        said = f"{attempt['status']}{kind} on {attempt['host']}{job}, log {attempt['log']}"
+        print(f"# attempt {attempt['attempt_id']}: {said}", file=sys.stderr)
+        for line in lines_of(folder, attempt["log"], attempt["attempt_id"]):
+            print(line)
+        if attempt["traceback"]:
+            print(attempt["traceback"], end="")
 
 
 def failures(sweep: Sweep, results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
@@ -104,11 +125,35 @@ def _known(folder: ResultsFolder, sweep: str) -> str:
     return sweep
 
 
-def _status(folder: ResultsFolder, sweep: str) -> dict[str, Any]:
+def _statuses(folder: ResultsFolder, sweeps: list[str]) -> list[dict[str, Any]]:
     from noisebench.engine.heartbeat import fresh_workers
+    from noisebench.slurm.faults import faults
+    from noisebench.slurm.jobs import jobs_of
     from noisebench.store.states import sweep_progress
 
-    return {"sweep": sweep, **sweep_progress(folder, sweep, fresh_workers(folder, sweep))}
+    found = [
+        {
+            "sweep": sweep,
+            **sweep_progress(folder, sweep, fresh_workers(folder, sweep)),
+            "jobs": None,
+            "faults": faults(folder, sweep),
+        }
+        for sweep in sweeps
+    ]
+    try:
+        jobs = jobs_of(folder, sweeps)
+    except EnvironmentFault as fault:
+        print(f"warning: what becomes of the jobs is unknown: {fault}", file=sys.stderr)
+        return found
+    for state in found:
+        mine = jobs.get(state["sweep"])
+        if mine is not None:
+            state["jobs"] = mine.as_dict()
+            if mine.live and mine.code_changed:
+                print(
+                    f"warning: {state['sweep']}: noisebench has changed since the submission", file=sys.stderr
+                )
+    return found
 
 
 def _print_status(found: list[dict[str, Any]]) -> None:
@@ -124,7 +169,30 @@ def _print_status(found: list[dict[str, Any]]) -> None:
         if state["gpu_hours"]:
             line += f"; {state['gpu_hours']:.1f} GPU-hours"
         print(line)
+        _print_jobs(state)
         for kind, count in state["failures"].items():
             print(f"    {kind}: {count}")
         for guard, count in state["guards"].items():
             print(f"    {guard.replace('-', ' ')}: {count} results, which say nothing about the loss")
+
+
+def _print_jobs(state: dict[str, Any]) -> None:
+    for job, message in state["faults"].items():
+        print(f"    {job}: {message}")
+    jobs = state["jobs"]
+    if jobs is None:
+        return
+    if jobs["driver"] or jobs["workers_running"] or jobs["workers_waiting"]:
+        driver = f"driver {jobs['driver']} {jobs['driver_state']}" if jobs["driver"] else "no driver"
+        standby = f", standby {jobs['standby']}" if jobs["standby"] else ""
+        waiting = f"{jobs['workers_waiting']} waiting"
+        reasons = f" ({', '.join(jobs['reasons'])})" if jobs["reasons"] else ""
+        print(f"    jobs: {driver}{standby}; workers: {jobs['workers_running']} running, {waiting}{reasons}")
+    elif state["pending"]:
+        ended = [
+            f"{role}s " + ", ".join(f"{count} {kind.lower()}" for kind, count in counts.items())
+            for role, counts in jobs["ended"].items()
+            if counts
+        ]
+        said = f" ({'; '.join(ended)})" if ended else ""
+        print(f"    no job is left{said}: `noisebench resume {state['sweep']} --site SITE` sends new ones")

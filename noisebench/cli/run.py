@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
+from noisebench.errors import InputError
 
 if TYPE_CHECKING:
     from noisebench.engine.options import Options
@@ -65,9 +66,20 @@ def resume(
     pending_only: Annotated[
         bool, typer.Option("--pending-only", help="Leave the failed trials alone.")
     ] = False,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Submit it to this cluster instead of running it here.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run what is pending of a submitted sweep, with what failed; then print its tables."""
+    """Run what is pending of a sweep, with what failed, then print its tables; with --site, submit it."""
+    if site is not None:
+        _refuse_local_options(cpus, gpus, block, trial, inline)
+        from noisebench.cli.slurm import resume_on_site
+
+        # The site may name the folder, unless somebody else did.
+        named = None if results == DEFAULT_RESULTS else results
+        resume_on_site(sweep, site, named, data, pending_only=pending_only, as_json=as_json)
+        return
     from noisebench.engine.manifest import kept_sweep
     from noisebench.engine.options import Options
     from noisebench.trial.layout import ResultsFolder
@@ -75,6 +87,15 @@ def resume(
     options = Options(_absolute(data), cpus, gpus, trials_per_gpu, block, inline)
     kept = kept_sweep(ResultsFolder(results.absolute()), sweep)
     _run(kept, results, replace(options, include_failed=not pending_only, trial=trial), as_json)
+
+
+def _refuse_local_options(
+    cpus: int | None, gpus: int | None, block: str | None, trial: str | None, inline: bool
+) -> None:
+    given = {"--cpus": cpus, "--gpus": gpus, "--block": block, "--trial": trial, "--inline": inline or None}
+    wrong = [option for option, value in given.items() if value is not None]
+    if wrong:
+        raise InputError(f"{', '.join(wrong)}: not with --site, where the site's profile says how to run")
 
 
 def _absolute(folder: Path | None) -> Path | None:

@@ -11,8 +11,6 @@ from noisebench.trial import provenance
 from noisebench.trial.durable import write_durably
 from noisebench.trial.layout import ResultsFolder
 
-# Names the heartbeat that vouches for the trials of a cluster's node.
-WORKER_VARIABLE = "NOISEBENCH_WORKER"
 PERIOD_SECONDS = 15.0
 STALE_SECONDS = 60.0
 

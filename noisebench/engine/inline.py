@@ -6,6 +6,7 @@ from noisebench.engine.queue import TrialQueue
 from noisebench.trial import provenance
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.log import Log
 from noisebench.trial.runner import Runner, choose_device
 
 
@@ -14,7 +15,8 @@ def run_inline(
 ) -> None:
     """Run every waiting trial here; the results equal those of a run on Ray."""
     with JournalWriter(results.journal / sweep, provenance.host()) as journal:
-        runner = Runner(results, sweep, worker, data_dir, choose_device(gpu=gpu), journal)
+        log = Log(results, sweep, echo=True)
+        runner = Runner(results, sweep, worker, data_dir, choose_device(gpu=gpu), journal, log=log)
         while queue.waiting:
             attempt_id, trial = queue.take()
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -31,8 +32,10 @@ class Options:
     """How to run a sweep here; None means what the machine has.
 
     `trial` names one trial by the first digits of its id: it is run even where it has a result already,
-    and the two results are then compared. `cluster`, where trials are not run on this
-    machine, raises what they are run on once there is something to run.
+    and the two results are then compared. `include_failed` runs what failed once more: what failed before
+    `submitted_at`, where that is known, so that a driver does not repeat what failed under the one before it.
+    `cluster`, where trials are not run on this machine, raises what they are run on once there is something
+    to run.
     """
 
     data_dir: Path | None = None
@@ -42,6 +45,7 @@ class Options:
     block: str | None = None
     inline: bool = False
     include_failed: bool = False
+    submitted_at: datetime | None = None
     trial: str | None = None
     execute: str | None = None
     cluster: Callable[[], AbstractContextManager[Cluster]] | None = None

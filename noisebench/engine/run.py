@@ -16,7 +16,7 @@ from noisebench.errors import InputError
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
 from noisebench.store.ingest import IngestReport, ingest
-from noisebench.store.states import states_of, unended_attempts
+from noisebench.store.states import failed_since, states_of, unended_attempts
 from noisebench.trial import provenance, record
 from noisebench.trial.files import check_files
 from noisebench.trial.journal import JournalWriter
@@ -55,6 +55,9 @@ def run_sweep(
             report = ingest(results)
         states = {} if options.trial else states_of(results, [trial.trial_id for trial in wanted])
         pending = pending_trials(wanted, states, include_failed=options.include_failed)
+        if options.submitted_at is not None:
+            spent = failed_since(results, options.submitted_at)
+            pending = [trial for trial in pending if trial.trial_id not in spent]
         completed = sum(state == "completed" for state in states.values())
         failed_before = len(wanted) - completed - len(pending)
         progress = Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)

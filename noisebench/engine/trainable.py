@@ -10,12 +10,13 @@ import ray
 from ray import tune
 
 from noisebench.engine.deaths import leave_note
-from noisebench.engine.heartbeat import WORKER_VARIABLE
+from noisebench.engine.node import DATA_VARIABLE, WORKER_VARIABLE
 from noisebench.spec import reference
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.log import Log
 
 
 class TrialActor(tune.Trainable):
@@ -42,6 +43,7 @@ class TrialActor(tune.Trainable):
         folder = ResultsFolder(Path(results))
         # On a cluster the node's worker vouches for this process, not the driver.
         worker = os.environ.get(WORKER_VARIABLE, worker)
+        data_dir = os.environ.get(DATA_VARIABLE, data_dir)
         more = {} if execute is None else {"execute": reference.load(execute)}
         self._runner = Runner(
             folder,
@@ -51,6 +53,7 @@ class TrialActor(tune.Trainable):
             # An actor without a share of a GPU sees all of them.
             choose_device(gpu=bool(ray.get_gpu_ids())),
             JournalWriter(folder.journal / sweep, provenance.host()),
+            log=Log(folder, sweep),
             **more,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from noisebench.errors import EnvironmentFault
+from noisebench.slurm import commands
 
 _SIOCGIFADDR = 0x8915
 
@@ -32,7 +33,8 @@ def allocation(environment: Mapping[str, str]) -> Allocation:
         raise EnvironmentFault("SLURM_JOB_ID is not set: this runs only inside a job of Slurm") from None
     devices = environment.get("CUDA_VISIBLE_DEVICES", "")
     cpus = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE") or "1"
-    end = environment.get("SLURM_JOB_END_TIME")
+    # Slurm before 23.02 sets no such variable.
+    end = environment.get("SLURM_JOB_END_TIME") or commands.end_time(job_id)
     return Allocation(
         job_id=job_id,
         rank=int(environment.get("SLURM_PROCID", "0")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterable
@@ -59,6 +60,17 @@ def call(*words: str, retries: Iterable[float] = RETRY_SECONDS) -> str:
 
 def live_jobs(names: Iterable[str], retries: Iterable[float] = RETRY_SECONDS) -> list[Job]:
     """Return this user's jobs of these names that wait or run, array tasks one by one; one call."""
+    return [job for job in listed_jobs(names, retries) if job.state not in ENDED]
+
+
+def count_jobs() -> int:
+    """Return how many jobs this user has in the queue or running, array tasks counted one by one."""
+    lines = call("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%T").splitlines()
+    return sum(state not in ENDED for state in lines)
+
+
+def listed_jobs(names: Iterable[str], retries: Iterable[float] = RETRY_SECONDS) -> list[Job]:
+    """Return all jobs as `live_jobs` does, with those that are just ending."""
     lines = call(
         "squeue",
         "--noheader",
@@ -68,8 +80,63 @@ def live_jobs(names: Iterable[str], retries: Iterable[float] = RETRY_SECONDS) ->
         "--format=%i|%j|%T|%N|%r",
         retries=retries,
     ).splitlines()
-    jobs = (Job(*line.split("|", 4)) for line in lines)
-    return [job for job in jobs if job.state not in ENDED]
+    return [Job(*line.split("|", 4)) for line in lines]
+
+
+def ended_jobs(names: Iterable[str], since: str) -> dict[str, dict[str, int]]:
+    """Return how many jobs of each name ended in which state since an ISO time, as accounting knows it.
+
+    Empty where there is no accounting.
+    """
+    try:
+        lines = call(
+            "sacct",
+            "--allocations",
+            "--noheader",
+            "--parsable2",
+            f"--name={','.join(names)}",
+            f"--starttime={since}",
+            "--format=JobName,State",
+            retries=(),
+        ).splitlines()
+    except EnvironmentFault:
+        return {}
+    found: dict[str, dict[str, int]] = {}
+    for line in lines:
+        name, state = line.split("|", 1)
+        # "CANCELLED by 1000"
+        counts = found.setdefault(name, {})
+        counts[state.split()[0]] = counts.get(state.split()[0], 0) + 1
+    return found
+
+
+def is_being_preempted(job_id: str) -> bool:
+    """Whether Slurm has chosen a running job to make room for another; False where it does not say."""
+    try:
+        shown = call("scontrol", "--oneliner", "show", "job", job_id, retries=())
+    except EnvironmentFault:
+        return False
+    found = re.search(r"PreemptTime=(\S+)", shown)
+    return found is not None and found[1] not in ("None", "(null)")
+
+
+def end_time(job_id: str) -> float | None:
+    """Return a running job's time limit in seconds since 1970, None where it has none or nothing answers."""
+    try:
+        left = call("squeue", "--noheader", f"--jobs={job_id}", "--format=%L", retries=())
+    except EnvironmentFault:
+        return None
+    seconds = duration(left.strip())
+    return None if seconds is None else time.time() + seconds
+
+
+def duration(text: str) -> int | None:
+    """Return the seconds of Slurm's [days-][hours:]minutes:seconds, None where it is no such thing."""
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def cancel_jobs(names: Iterable[str], *, waiting_only: bool = False) -> None:

@@ -10,22 +10,25 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from noisebench.engine.lock import SweepHeldError
 from noisebench.engine.manifest import kept_sweep
 from noisebench.engine.options import Cluster, Options
 from noisebench.engine.run import Outcome, run_sweep
-from noisebench.errors import EnvironmentFault, NoisebenchError
+from noisebench.errors import NoisebenchError
 from noisebench.slurm import commands
 from noisebench.slurm.allocation import allocation, own_address
+from noisebench.slurm.faults import note_fault
 from noisebench.slurm.head import publish_done, published
 from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.ray_node import head_node, private_scratch
 from noisebench.slurm.secret import token_environment
-from noisebench.slurm.send import send_standby
-from noisebench.slurm.submission import Submission
+from noisebench.slurm.send import send_standby, send_workers
+from noisebench.slurm.submission import Submission, warn_of_other_code
 from noisebench.store.ingest import ingest
+from noisebench.trial.durable import patiently
 
 ROUND_SECONDS = 30.0
 # How many looks in a row must find no worker's job, before the driver gives up waiting for one.
@@ -34,20 +37,32 @@ LOOKS_WITHOUT_WORKERS = 4
 _log = logging.getLogger(__name__)
 
 
+class UnfinishedError(Exception):
+    """The driver has to end before the sweep does; as a failed job it makes room for its standby."""
+
+
 def drive(submission: Submission) -> None:
     """Run what is pending of the sweep; raise where something is left, so that the standby takes over."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     given = allocation(os.environ)
     signal.signal(signal.SIGUSR2, _interrupt)
     os.environ.update(token_environment(submission.token))
+    warn_of_other_code(submission)
     if submission.generation > 1 and os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
         send_standby(submission, given.job_id)
     generation = f"{given.job_id}-{uuid.uuid4().hex[:8]}"
-    outcome = _when_free(submission, generation)
+    try:
+        outcome = _when_free(submission, generation)
+    except NoisebenchError as fault:
+        # What is wrong with the sweep, the site or the data is as wrong for a standby.
+        note_fault(submission.results, submission.sweep, f"driver-{given.job_id}", str(fault))
+        names = [submission.job_name("driver"), submission.job_name("worker")]
+        commands.cancel_jobs(names, waiting_only=True)
+        raise
     _log.info("%d of %d trials completed, %d failed", outcome.completed, outcome.total, outcome.failed)
     if outcome.unfinished:
-        raise EnvironmentFault(f"{outcome.unfinished} trials of {submission.sweep} are unfinished")
-    publish_done(submission.head, generation)
+        raise UnfinishedError(f"{outcome.unfinished} trials of {submission.sweep} are unfinished")
+    patiently(partial(publish_done, submission.head, generation))
     commands.cancel_jobs([submission.job_name("worker")], waiting_only=True)
 
 
@@ -56,6 +71,8 @@ def _when_free(submission: Submission, generation: str) -> Outcome:
     sweep = kept_sweep(submission.results, submission.sweep)
     options = Options(
         data_dir=submission.data_dir,
+        include_failed=submission.include_failed,
+        submitted_at=submission.submitted_at,
         cluster=lambda: _raised(submission, generation),
     )
     while True:
@@ -70,6 +87,8 @@ def _when_free(submission: Submission, generation: str) -> Outcome:
 def _raised(submission: Submission, generation: str) -> Iterator[Cluster]:
     """Raise a head that workers find; they leave when it has gone."""
     site = submission.site
+    if submission.generation > 1 and not commands.live_jobs([submission.job_name("worker")]):
+        _log.info("no worker has waited for this driver; new ones: %s", ", ".join(send_workers(submission)))
     own = own_address(site.interface)
     with (
         private_scratch() as scratch,
@@ -98,10 +117,12 @@ def _rounds(submission: Submission) -> Iterator[None]:
         looks = 0
         while not stop.wait(ROUND_SECONDS):
             try:
-                ingest(submission.results)
+                report = ingest(submission.results)
+                if report.unpublished is not None:
+                    _log.warning("the database is not up to date: %s", report.unpublished)
                 looks = 0 if commands.live_jobs([submission.job_name("worker")]) else looks + 1
-            except NoisebenchError as error:
-                _log.info("%s", error)  # unknown never means dead
+            except Exception:  # no round's trouble may end the rounds; unknown never means dead
+                _log.warning("a round went wrong; the next is in %.0f s", ROUND_SECONDS, exc_info=True)
             if looks == LOOKS_WITHOUT_WORKERS:
                 _give_up(submission)
 

@@ -16,8 +16,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from noisebench.errors import EnvironmentFault
-
 OBJECT_STORE_BYTES = 100 * 1024**2
 # Ray puts sockets into its folder, and a socket's path has at most 107 bytes.
 MAX_SCRATCH_LENGTH = 40
@@ -131,7 +129,7 @@ def _await_address(node: RayNode) -> str:
             return file.read_text().strip()
         except FileNotFoundError:
             time.sleep(0.2)
-    raise EnvironmentFault("Ray's head did not start; the driver's log says why")
+    raise RuntimeError(f"Ray's head did not start within {HEAD_START_SECONDS:.0f} s")
 
 
 def _adopt_orphans() -> None:

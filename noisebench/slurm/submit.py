@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noisebench.engine.lock import sweep_lock
@@ -11,16 +11,19 @@ from noisebench.engine.manifest import keep_sweep
 from noisebench.engine.order import pending_trials
 from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
 from noisebench.slurm import commands
+from noisebench.slurm.faults import forget_faults
 from noisebench.slurm.secret import make_token
 from noisebench.slurm.send import send_driver, send_standby, send_workers
 from noisebench.slurm.site import Site
-from noisebench.slurm.submission import Submission, submission_for
+from noisebench.slurm.submission import Submission, keep_submission, submission_for
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
 from noisebench.store.states import states_of
 from noisebench.trial.files import check_files
 from noisebench.trial.layout import ResultsFolder
 
+# The driver and its standby.
+DRIVER_JOBS = 2
 _NEEDED = ("sbatch", "squeue", "scancel", "srun")
 
 
@@ -33,8 +36,10 @@ class Submitted:
     failed: int
 
 
-def submit(sweep: Sweep, site: Site, results: ResultsFolder, data_dir: Path | None) -> Submitted:
-    """Send the jobs for what is pending of `sweep`; nothing that failed is run again.
+def submit(
+    sweep: Sweep, site: Site, results: ResultsFolder, data_dir: Path | None, *, include_failed: bool = False
+) -> Submitted:
+    """Send the jobs for what is pending of `sweep`; with `include_failed` also for what failed.
 
     Raises InputError where the sweep is live already, EnvironmentFault (no job is left behind) where Slurm,
     the results folder or the data are not as needed.
@@ -45,21 +50,25 @@ def submit(sweep: Sweep, site: Site, results: ResultsFolder, data_dir: Path | No
         raise EnvironmentFault(f"{', '.join(missing)}: command not found; {where}")
     with sweep_lock(results, sweep.name):
         keep_sweep(results, sweep)
-        pending, failed = pending_of(sweep, results)
+        pending, failed = pending_of(sweep, results, include_failed=include_failed)
         if not pending:
             return Submitted([], 0, failed)
         check_files(pending, data_dir)
-        submission = submission_for(sweep.name, pending, site, results, data_dir)
+        submission = submission_for(sweep.name, pending, site, results, data_dir, include_failed)
         _refuse_second(submission)
-        return Submitted(_send(submission), len(pending), failed)
+        return Submitted(_send(_within_limits(submission)), len(pending), failed)
 
 
-def pending_of(sweep: Sweep, results: ResultsFolder) -> tuple[list[Trial], int]:
-    """Return the trials that neither completed nor failed, with how many failed."""
+def pending_of(
+    sweep: Sweep, results: ResultsFolder, *, include_failed: bool = False
+) -> tuple[list[Trial], int]:
+    """Return the trials to be run, with how many that failed are left alone."""
     trials = list(sweep.trials())
-    states = states_of(results, [trial.trial_id for trial in trials]) if results.root.is_dir() else {}
-    failed = sum(state == "failed" for state in states.values())
-    return pending_trials(trials, states, include_failed=False), failed
+    states = {}
+    if results.root.is_dir():
+        states = states_of(results, [trial.trial_id for trial in trials])
+    failed = 0 if include_failed else sum(state == "failed" for state in states.values())
+    return pending_trials(trials, states, include_failed=include_failed), failed
 
 
 def _refuse_second(submission: Submission) -> None:
@@ -69,13 +78,28 @@ def _refuse_second(submission: Submission) -> None:
         jobs = ", ".join(f"{job.job_id} {job.state.lower()}" for job in live[:4])
         raise InputError(
             f"sweep '{submission.sweep}' is submitted already (jobs {jobs}); `noisebench status "
-            f"{submission.sweep}` shows how far it is, `scancel --name={','.join(names)}` ends it"
+            f"{submission.sweep}` shows how far it is, `noisebench cancel {submission.sweep}` ends it"
         )
+
+
+def _within_limits(submission: Submission) -> Submission:
+    """Return the submission with no more workers than the user's job limit leaves room for."""
+    limit = submission.site.limits.jobs
+    queued = commands.count_jobs()
+    room = limit - queued - DRIVER_JOBS
+    if room < 1:
+        raise EnvironmentFault(
+            f"{queued} jobs of yours are in the queue already, and limits.jobs of site "
+            f"{submission.site.site} is {limit}: no room for a driver, its standby and a worker; wait, or "
+            "raise the limit if the cluster's is higher"
+        )
+    return replace(submission, workers=min(submission.workers, room))
 
 
 def _send(submission: Submission) -> list[tuple[str, str]]:
     make_token(submission.token)
     submission.head.unlink(missing_ok=True)
+    forget_faults(submission.results, submission.sweep)
     try:
         driver = send_driver(submission)
         standby = send_standby(submission, driver)
@@ -84,4 +108,6 @@ def _send(submission: Submission) -> list[tuple[str, str]]:
         commands.cancel_jobs([submission.job_name("driver"), submission.job_name("worker")])
         raise
     sent = [("driver", driver), ("standby", standby), *(("workers", job) for job in workers)]
-    return [(role, job) for role, job in sent if job is not None]
+    jobs = [(role, job) for role, job in sent if job is not None]
+    keep_submission(submission, jobs)
+    return jobs

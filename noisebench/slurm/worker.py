@@ -6,17 +6,23 @@ import logging
 import os
 import time
 import uuid
+from contextlib import suppress
+from pathlib import Path
 
-from noisebench.engine.deaths import note_leave
-from noisebench.engine.heartbeat import WORKER_VARIABLE, heartbeat
+from noisebench.engine.deaths import leave_note, note_leave
+from noisebench.engine.heartbeat import heartbeat
+from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
+from noisebench.errors import EnvironmentFault
 from noisebench.slurm import commands
 from noisebench.slurm.activity import Activity
 from noisebench.slurm.allocation import Allocation, allocation, own_address
+from noisebench.slurm.data_copy import node_data
+from noisebench.slurm.faults import note_fault
 from noisebench.slurm.head import Head, read_head
 from noisebench.slurm.ray_node import RayNode, worker_node
 from noisebench.slurm.secret import token_environment
 from noisebench.slurm.stop import Stop, stop_signals
-from noisebench.slurm.submission import Submission
+from noisebench.slurm.submission import Submission, warn_of_other_code
 from noisebench.trial import provenance
 
 LOOK_SECONDS = 2.0
@@ -35,18 +41,27 @@ def work(submission: Submission) -> str:
     given = allocation(os.environ)
     name = f"{provenance.host()}-{given.job_id}-{uuid.uuid4().hex[:8]}"
     site = submission.site
+    warn_of_other_code(submission)
     with stop_signals(given.ends_at, site.signal_seconds) as stop:
-        with heartbeat(submission.results, submission.sweep, name):
-            reason = _lend(submission, given, name, stop)
+        try:
+            with heartbeat(submission.results, submission.sweep, name), node_data(submission) as data:
+                reason = _lend(submission, given, name, data, stop)
+        except EnvironmentFault as fault:
+            note_fault(submission.results, submission.sweep, f"worker-{given.job_id}", str(fault))
+            raise
         _log.info("worker %s ends: %s", name, reason)
         if reason in ("time-limit", "preempted") and site.requeue and given.rank == 0:
             commands.requeue(given.job_id)
     return reason
 
 
-def _lend(submission: Submission, given: Allocation, name: str, stop: Stop) -> str:
+def _lend(submission: Submission, given: Allocation, name: str, data: Path | None, stop: Stop) -> str:
     site = submission.site
     environment = {**token_environment(submission.token), WORKER_VARIABLE: name}
+    if data is not None:
+        environment[DATA_VARIABLE] = str(data)
+    if given.ends_at is not None:
+        environment[ENDS_AT_VARIABLE] = f"{given.ends_at - FAREWELL_SECONDS:.0f}"
     drain_seconds = max(1.0, site.signal_seconds - FAREWELL_SECONDS)
     own = own_address(site.interface)
     tried: Head | None = None
@@ -60,10 +75,10 @@ def _lend(submission: Submission, given: Allocation, name: str, stop: Stop) -> s
         with worker_node(
             tried.address, own, name, given.cpus, given.gpus, drain_seconds, environment
         ) as node:
-            reason = _stay(submission, name, node, stop)
+            reason = _stay(submission, given, name, node, tried, stop)
             if reason is not None:
                 return reason
-        _log.info("worker %s lost its head", name)
+        _log.info("worker %s lost its driver", name)
 
 
 def _await_head(submission: Submission, tried: Head | None, stop: Stop) -> Head | None:
@@ -78,20 +93,38 @@ def _await_head(submission: Submission, tried: Head | None, stop: Stop) -> Head 
     return None
 
 
-def _stay(submission: Submission, name: str, node: RayNode, stop: Stop) -> str | None:
-    """Watch over the node until there is a reason to leave; None where the head went away."""
+def _stay(
+    submission: Submission, given: Allocation, name: str, node: RayNode, joined: Head, stop: Stop
+) -> str | None:
+    """Watch over the node until there is a reason to leave; None where the driver went away."""
     activity = Activity(submission.results, submission.sweep, name)
     busy_until = time.monotonic()
     while node.alive:
         if stop.wait(LOOK_SECONDS):
-            note_leave(submission.results, submission.sweep, name, stop.kind or "cancelled")
+            kind = _why(stop, given)
+            with suppress(OSError):  # a full file system: the driver finds out by itself that we went
+                note_leave(submission.results, submission.sweep, name, kind)
             node.drain(max(0.0, stop.seconds_left - FAREWELL_SECONDS))
-            return stop.kind
+            return kind
+        # A trial that the time left cannot hold has said so.
+        told = leave_note(submission.results, submission.sweep, name)
+        if told is not None:
+            node.drain(max(0.0, stop.seconds_left - FAREWELL_SECONDS))
+            return told
         head = read_head(submission.head)
         if head is not None and head.done:
             return "done"
+        if head is not None and head.generation != joined.generation:
+            return None
         if activity.busy():
             busy_until = time.monotonic()
         elif time.monotonic() - busy_until > 60 * submission.site.idle_minutes:
             return "idle"
     return None
+
+
+def _why(stop: Stop, given: Allocation) -> str:
+    kind = stop.kind or "cancelled"
+    if kind == "cancelled" and commands.is_being_preempted(given.job_id):
+        return "preempted"
+    return kind

@@ -37,6 +37,12 @@ def states_of(results: ResultsFolder, trial_ids: list[str]) -> dict[str, str]:
     return _states(rows(results, "states/states_of", {"trial_ids": trial_ids}))
 
 
+def failed_since(results: ResultsFolder, moment: datetime) -> set[str]:
+    """Return the ids of all trials of which an attempt has failed since `moment`, a time with its zone."""
+    found = rows(results, "states/failed_since", {"moment": moment.astimezone(UTC).replace(tzinfo=None)})
+    return {row["trial_id"] for row in found}
+
+
 def unended_attempts(results: ResultsFolder, sweep: str) -> list[Row]:
     """Return attempt_id, trial_id, worker, started_at (UTC) of a sweep's attempts without a recorded end."""
     return rows(results, "states/unended_attempts", {"sweep": sweep})

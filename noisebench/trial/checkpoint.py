@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from noisebench.trial.durable import write_durably
+from noisebench.trial.durable import patiently, write_durably
 
 LONG_SECONDS = 30 * 60
 
@@ -50,7 +50,8 @@ class Checkpoints:
             return
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        write_durably(self.folder / f"{name}.pt", buffer.getvalue())
+        path = self.folder / f"{name}.pt"
+        patiently(lambda: write_durably(path, buffer.getvalue()))
 
     def forget(self, name: str) -> None:
         """Remove one checkpoint."""

@@ -1,8 +1,25 @@
 """Files that appear whole or not at all."""
 
 import os
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0, 20.0)
+
+Written = TypeVar("Written")
+
+
+def patiently(write: Callable[[], Written]) -> Written:
+    """Call `write`; try a full or failing file system again for about 40 seconds, then raise its OSError."""
+    for pause in RETRY_SECONDS:
+        try:
+            return write()
+        except OSError:
+            time.sleep(pause)
+    return write()
 
 
 def write_durably(path: Path, data: bytes) -> None:

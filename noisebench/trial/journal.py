@@ -2,15 +2,12 @@
 
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from noisebench.trial.durable import sync_folder
-
-RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0, 20.0)
+from noisebench.trial.durable import patiently, sync_folder
 
 
 class JournalWriter:
@@ -35,16 +32,13 @@ class JournalWriter:
         A full or failing file system is tried again for about 40 seconds, then its OSError is raised.
         """
         line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        for pause in (*RETRY_SECONDS, None):
-            try:
-                self._write(line)
-                if durable:
-                    os.fsync(self._descriptor)
-                return
-            except OSError:
-                if pause is None:
-                    raise
-                time.sleep(pause)
+
+        def write() -> None:
+            self._write(line)
+            if durable:
+                os.fsync(self._descriptor)
+
+        patiently(write)
 
     def _write(self, line: bytes) -> None:
         # What an earlier, cut-short write left behind is closed off as a line of its own.

@@ -37,6 +37,10 @@ class ResultsFolder:
         """The sweep's trials, one JSON line each."""
         return self.sweep(sweep) / "manifest.jsonl"
 
+    def logs(self, sweep: str) -> Path:
+        """The folder of what a sweep's trials printed, one file a process."""
+        return self.sweep(sweep) / "logs"
+
     def heartbeats(self, sweep: str) -> Path:
         """The folder of a sweep's heartbeats, one file a worker."""
         return self.root / "heartbeats" / sweep

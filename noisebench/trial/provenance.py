@@ -1,5 +1,6 @@
 """What a record says about the machine and the code that made it."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -34,6 +35,17 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ("+" if changed else "")
+
+
+@lru_cache(maxsize=1)
+def source_hash() -> str:
+    """Return 16 hex digits of the sha256 over this package's own source files: another code, another hash."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql")]):
+        digest.update(f"{path.relative_to(package)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def reset_peak_memory() -> None:

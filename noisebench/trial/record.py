@@ -16,8 +16,10 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
-def started(attempt_id: str, sweep: str, trial: Trial, worker: str, device: str) -> dict[str, Any]:
-    """Return the line that says who runs what, with which code, where."""
+def started(
+    attempt_id: str, sweep: str, trial: Trial, worker: str, device: str, log: str | None = None
+) -> dict[str, Any]:
+    """Return the line that says who runs what, with which code, where; `log` is a path in the results."""
     return {
         "event": "started",
         "attempt_id": attempt_id,
@@ -32,7 +34,7 @@ def started(attempt_id: str, sweep: str, trial: Trial, worker: str, device: str)
         "slurm_job_id": provenance.slurm_job_id(),
         "commit": provenance.commit(),
         "versions": provenance.versions(),
-        "log": os.environ.get("NOISEBENCH_LOG"),
+        "log": log,
     }
 
 

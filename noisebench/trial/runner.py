@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from noisebench.trial import provenance, record
 from noisebench.trial.checkpoint import LONG_SECONDS, Checkpoints
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.log import Log
 from noisebench.trial.measurement import Measurement, measure
 from noisebench.trial.scores import write_scores
 
@@ -30,7 +32,8 @@ class Runner:
     """A process's place to run attempts of one sweep: its device, its own journal file.
 
     `worker` is the name of the heartbeat that vouches for this process. `execute` turns a trial into a
-    measurement; benchmarks of the machinery put one there that only returns numbers.
+    measurement; benchmarks of the machinery put one there that only returns numbers. `log` takes what
+    trials print; without one it goes where this process prints.
     """
 
     results: ResultsFolder
@@ -40,6 +43,7 @@ class Runner:
     device: torch.device
     journal: JournalWriter
     execute: Execute = measure
+    log: Log | None = None
 
     def attempt(self, trial: Trial, attempt_id: str) -> str:
         """Run `trial` once and return its status: completed, failed.
@@ -47,10 +51,21 @@ class Runner:
         Whatever the trial raises becomes a failed record; the record is on the disk when this returns.
         """
         self.journal.append(
-            record.started(attempt_id, self.sweep, trial, self.worker, _describe(self.device)),
+            record.started(
+                attempt_id,
+                self.sweep,
+                trial,
+                self.worker,
+                _describe(self.device),
+                None if self.log is None else self.log.path,
+            ),
             # Losing this line to a power cut only makes the trial pending again.
             durable=False,
         )
+        with nullcontext() if self.log is None else self.log.of(attempt_id):
+            return self._measured(trial, attempt_id)
+
+    def _measured(self, trial: Trial, attempt_id: str) -> str:
         provenance.reset_peak_memory()
         begun = time.perf_counter()
         try:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from noisebench.trial.durable import write_durably
+from noisebench.trial.durable import patiently, write_durably
 from noisebench.trial.layout import ResultsFolder
 
 
@@ -16,4 +16,4 @@ def write_scores(results: ResultsFolder, trial_id: str, samples: dict[str, npt.N
 
     buffer = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.table(samples), buffer, compression="zstd")
-    write_durably(results.scores(trial_id), buffer.getvalue())
+    patiently(lambda: write_durably(results.scores(trial_id), buffer.getvalue()))

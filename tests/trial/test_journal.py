@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.trial import journal
+from noisebench.trial import durable
 from noisebench.trial.journal import JournalWriter, complete_lines, records
 
 
@@ -62,7 +62,7 @@ def test_a_full_file_system_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
             raise OSError(28, "No space left on device")
         return real_write(descriptor, data)
 
-    monkeypatch.setattr(journal, "RETRY_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(durable, "RETRY_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(os, "write", failing_once)
     with JournalWriter(tmp_path, "host") as writer:
         writer.append({"number": 1})
@@ -75,7 +75,7 @@ def test_a_lasting_failure_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(journal, "RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(durable, "RETRY_SECONDS", (0.0,))
     monkeypatch.setattr(os, "write", full)
     with JournalWriter(tmp_path, "host") as writer, pytest.raises(OSError, match="No space left"):
         writer.append({})

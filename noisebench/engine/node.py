@@ -1,0 +1,8 @@
+"""The environment variables by which a cluster's node speaks to the trials that run on it."""
+
+# Names the heartbeat that vouches for the trials of this node.
+WORKER_VARIABLE = "NOISEBENCH_WORKER"
+# The folder of the data, where it is not the driver's.
+DATA_VARIABLE = "NOISEBENCH_NODE_DATA"
+# When the node goes, in seconds since 1970; absent: it stays.
+ENDS_AT_VARIABLE = "NOISEBENCH_ENDS_AT"
