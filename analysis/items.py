@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from noisebench.store.blocks import Over
+
 PUBLISHED = Path(__file__).with_name("published.csv")
 
 
 @dataclass(frozen=True)
 class TableItem:
-    """A table of the papers; `source` names it in published.csv, `spec` is the sweep file that makes it.
+    """A table; `source` names a paper's in published.csv, `spec` is the sweep file that makes it.
 
-    `decimals` are printed after the point. `over_delays`: the delay of a loss is chosen as its parameter is.
+    `decimals` are printed after the point. `over` says what a column chooses among, `choose` by the means of
+    which other block; see `noisebench.store.blocks.block_table`.
     """
 
     name: str
@@ -20,7 +23,8 @@ class TableItem:
     spec: str
     metric: str = "f1"
     decimals: int = 3
-    over_delays: bool = False
+    over: Over = "family"
+    choose: str | None = None
 
 
 TABLES = (
@@ -41,17 +45,29 @@ TABLES = (
         "preliminary-table1",
         "Preliminary paper, Table 1: F1",
         "preliminary",
-        "paper-preliminary.yaml",
+        "preliminary.yaml",
         decimals=4,
-        over_delays=True,
+        over="delays",
     ),
+)
+
+# Both parameters and losses on even terms: chosen by block `choose`, on other seeds than reported.
+EQUAL_TUNING = TableItem(
+    "equal-tuning",
+    "",
+    "Equal tuning: F1, parameters chosen on other seeds",
+    "report",
+    "",
+    over="parameters",
+    choose="choose",
 )
 
 # The spec below sweeps/ that makes each block of the papers.
 BLOCK_SPECS = {item.block: item.spec for item in TABLES} | {
-    "fig2": "paper-fig2.yaml",
-    "fig5": "paper-fig5.yaml",
-    "clean": "paper-clean.yaml",
+    "fig2": "paper-dynamics.yaml",
+    "fig5": "paper-delay.yaml",
+    "clean": "clean.yaml",
+    "overfitting": "clean.yaml",
 }
 
 # The block that answers each source in published.csv.

@@ -34,6 +34,7 @@ def configure(
     resolved_loss = _resolve(loss[0], partial(recipes.loss_default, name))
     resolved_detector = _resolve(detector[0], partial(recipes.detector_default, name))
     _check_delay(resolved_loss, training, loss[1], problems)
+    _check_skip(detector, training, problems)
     _check_model(training, loss[1], problems)
     if corruption[0].name == "asymmetric":
         _check_asymmetric(name, entry, corruption, problems)
@@ -56,6 +57,13 @@ def _resolve(component: Component, from_recipe: Callable[[str], Value]) -> Compo
 def _check_delay(loss: Component, training: Training, node: Node, problems: Problems) -> None:
     if loss["delay"] >= training.epochs:
         left = f"delay {loss['delay']} leaves {describe(loss)} no epoch"
+        problems.add(node, f"{left}: the training has {training.epochs}")
+
+
+def _check_skip(detector: Found, training: Training, problems: Problems) -> None:
+    component, node = detector
+    if component.get("skip_epochs", 0) >= training.epochs:
+        left = f"skip_epochs {component['skip_epochs']} leaves {component.name} no epoch"
         problems.add(node, f"{left}: the training has {training.epochs}")
 
 

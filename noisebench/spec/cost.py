@@ -30,9 +30,9 @@ CPU_RATES = {
 }
 # A V100 as in P2's appendix: 5 minutes an MNIST trial, 15 CIFAR, 150 AUM.
 V100_RATES = {
-    ("small-cnn", 28): Rate(8_000, 24_000),
-    ("resnet-32", 32): Rate(1_670, 5_000),
-    ("resnet-34", 32): Rate(2_250, 6_700),
+    ("small-cnn", 28): Rate(8_150, 24_450),
+    ("resnet-32", 32): Rate(1_668, 5_004),
+    ("resnet-34", 32): Rate(2_262, 6_786),
 }
 
 # Interpreter, Ray's hand-over, detection, the records.

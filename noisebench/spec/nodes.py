@@ -45,22 +45,27 @@ REPORTED = object()
 
 @dataclass
 class Problems:
-    """All that is wrong with one file, collected so that it is reported in one go."""
+    """All that is wrong with a file and with those it includes, collected to be reported in one go."""
 
     file: str
-    found: list[tuple[int, str]] = field(default_factory=list)
+    found: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def of(self, file: str) -> Problems:
+        """Return the place for the problems of another file, reported together with these."""
+        return Problems(file, self.found)
 
     def add(self, node: Node, message: str) -> None:
         """Note one problem at a node, once."""
         where = f"{node.path}: " if node.path else ""
-        entry = (node.line, f"{self.file}:{node.line} {where}{message}")
+        entry = (self.file, node.line, f"{self.file}:{node.line} {where}{message}")
         if entry not in self.found:
             self.found.append(entry)
 
     def raise_if_any(self) -> None:
-        """Raise one InputError with every problem, in the order of the file's lines."""
+        """Raise one InputError with every problem, file by file in the order of the lines."""
         if self.found:
-            raise InputError("\n".join(text for _, text in sorted(self.found, key=lambda entry: entry[0])))
+            ordered = sorted(self.found, key=lambda entry: entry[:2])
+            raise InputError("\n".join(text for _, _, text in ordered))
 
 
 def read_nodes(text: str, problems: Problems, needs: str) -> Node:
@@ -127,7 +132,7 @@ def _convert_mapping(node: yaml.MappingNode, path: str, line: int, problems: Pro
 
 _PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _PLAIN_FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d+)?")
-_NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
+NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 
 def _trap(node: yaml.ScalarNode) -> str | None:
@@ -145,7 +150,7 @@ def _trap(node: yaml.ScalarNode) -> str | None:
         return f"{read}; write that number, {quoted}"
     if kind == "float" and not _PLAIN_FLOAT.fullmatch(text):
         return f"{read}; write a plain finite number, {quoted}"
-    if kind == "str" and _NUMBER_AS_TEXT.fullmatch(text):
+    if kind == "str" and NUMBER_AS_TEXT.fullmatch(text):
         return f"`{text}` is read as text by YAML; write {_spelled_out(text)}"
     if kind not in ("bool", "int", "float", "str"):
         return f"`{text}` is read as a {kind} by YAML; write '{text}' in quotes for text"

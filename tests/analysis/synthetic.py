@@ -26,7 +26,7 @@ from noisebench.trial.layout import ResultsFolder
 from tests.analysis.synthetic_training import aum_scores, epoch_rows
 
 ROOT = Path(__file__).parents[2]
-SPEC = ROOT / "sweeps" / "paper.yaml"
+SPECS = (ROOT / "sweeps" / "paper.yaml", ROOT / "sweeps" / "preliminary.yaml")
 PUBLISHED = ROOT / "analysis" / "published.csv"
 
 # Which published source gives a block's numbers, by metric.
@@ -37,8 +37,10 @@ SOURCES = {
     "table5": {"f1": "table5", "cohens_d": "figure6", "wasserstein": "figure6"},
     "fig2": {"f1": "table1"},
     "fig5": {"f1": "table1"},
+    "bl-delay": {"f1": "table1"},
     "preliminary": {"f1": "preliminary-table1"},
     "clean": {"clean_test_accuracy": "text"},
+    "overfitting": {},
 }
 HUMAN_RATES = {"CIFAR-10N-aggregate": 0.09, "CIFAR-10N-worst": 0.4, "CIFAR-100N": 0.4}
 HARDWARE = "cuda:0 SYNTHETIC-V100"
@@ -50,15 +52,16 @@ Key = tuple[Any, ...]
 Cells = dict[Key, list[dict[str, Any]]]
 
 
-def write_results(root: Path, spec: Path = SPEC, seed: int = 0) -> ResultsFolder:
-    """Write manifest, journal, scores of a finished sweep below `root`; equal for equal seeds."""
-    results, sweep = ResultsFolder(root), load_sweep(spec)
-    keep_sweep(results, sweep)
-    folder = results.journal / sweep.name
-    folder.mkdir(parents=True)
-    for block in sweep.blocks:
-        lines = [json.dumps(line) + "\n" for line in block_lines(sweep, block, seed, results)]
-        (folder / f"synthetic-{block.name}.jsonl").write_text("".join(lines), encoding="utf-8")
+def write_results(root: Path, seed: int = 0) -> ResultsFolder:
+    """Write manifest, journal, scores of both papers' finished sweeps below `root`; equal for equal seeds."""
+    results = ResultsFolder(root)
+    for sweep in map(load_sweep, SPECS):
+        keep_sweep(results, sweep)
+        folder = results.journal / sweep.name
+        folder.mkdir(parents=True)
+        for block in sweep.blocks:
+            lines = [json.dumps(line) + "\n" for line in block_lines(sweep, block, seed, results)]
+            (folder / f"synthetic-{block.name}.jsonl").write_text("".join(lines), encoding="utf-8")
     return results
 
 

@@ -18,20 +18,12 @@ SWEEPS = Path(__file__).parents[2] / "sweeps"
 )
 def test_a_v100_takes_what_the_papers_took(dataset: str, detector: str, minutes: float) -> None:
     trial = trial_of(dataset=dataset, detector=detector, training="{}")
-    assert seconds_for(trial, V100_RATES) / 60 == pytest.approx(minutes, rel=0.1)
+    assert seconds_for(trial, V100_RATES) / 60 == pytest.approx(minutes, rel=0.001)
 
 
 def test_every_model_has_a_rate() -> None:
     for rates in (CPU_RATES, V100_RATES):
         assert {model for model, _ in rates} == set(catalogue.MODELS)
-
-
-def test_the_whole_grid_is_the_papers_size() -> None:
-    blocks = {budget.block: budget for budget in budgets(load_sweep(SWEEPS / "paper.yaml"), set())}
-    expected = {"table1": 7_680, "table3": 252, "table4": 360, "table5": 36, "fig2": 3}
-    assert {name: blocks[name].trials for name in expected} == expected
-    # The papers' grid took about 1,800 V100-hours; ours has a few more cells of Figure 5.
-    assert 1_700 < blocks["total"].v100_seconds / 3600 < 2_200
 
 
 def test_completed_trials_cost_nothing() -> None:
