@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,12 +20,16 @@ LOSSES: dict[str, dict[str, Parameter]] = {
     "BL": {"gamma": number(REQUIRED, 0), "form": choice("detached", "detached", "printed", "clamped")},
     "PZ": {"c": number(REQUIRED, 0, 1, open_high=True)},
     "MAE": {},
-    "SCE": {"alpha": number(0.1, 0), "beta": number(1, 0), "A": number(-4, high=0, open_high=True)},
+    "SCE": {
+        "alpha": number(0.1, 0),
+        "beta": number(1, 0),
+        "A": number(math.log(1e-4), high=0, open_high=True),
+    },
     "PHuber-CE": {"tau": number(10, 1, open_low=True)},
     "NCE+MAE": {"alpha": number(1, 0), "beta": number(1, 0)},
     "NCE+RCE": {"alpha": number(1, 0), "beta": number(1, 0)},
     "AGCE": {"a": number(0.6, 0, open_low=True), "q": number(0.6, 0, open_low=True)},
-    "Curriculum": {"noise_rate": number(0, 0, 1, open_high=True)},
+    "Curriculum": {"epsilon": number(0, 0, 1, open_high=True)},
 }
 # The papers start every loss at once but PZ, which needs an epoch of CE to leave p <= c.
 DEFAULT_DELAY = {"PZ": 1}
@@ -75,7 +80,7 @@ TRAINING: dict[str, Parameter] = {
     "batch_size": integer(FROM_RECIPE, 1),
     "augmentation": choice(FROM_RECIPE, "none", "crop-flip"),
     "input_scale": choice(FROM_RECIPE, "unit", "raw", "normalised"),
-    "precision": choice("reference", "reference"),
+    "precision": choice("reference", "reference", "fast"),
 }
 
 

@@ -9,71 +9,8 @@ from torch import Tensor
 
 from noisebench.errors import InputError
 from noisebench.science.losses import LOSSES
+from tests.science.formulas import CASES, IDS, Formula, batch
 
-Formula = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(p [N, K], one-hot [N, K], p with no gradient [N, K]) -> loss [N]"""
-
-M = 1e-7
-
-
-def _label(values: Tensor, hot: Tensor) -> Tensor:
-    return torch.where(hot, values, torch.zeros_like(values)).sum(1)
-
-
-def _nce(p: Tensor, hot: Tensor) -> Tensor:
-    return _label(p.log(), hot) / p.log().sum(1)
-
-
-def _anl_ce(p: Tensor, hot: Tensor) -> Tensor:
-    ceiling = -math.log(M)
-    q = torch.maximum(p, torch.full_like(p, M))
-    return 5 * _nce(p, hot) + 2 * (1 - (ceiling + _label(q.log(), hot)) / (ceiling + q.log()).sum(1))
-
-
-def _anl_fl(p: Tensor, hot: Tensor, held: Tensor) -> Tensor:
-    f = -torch.sqrt(1 - held) * p.log()
-    q, q_held = torch.maximum(p, torch.full_like(p, M)), held.clamp(min=M)
-    g = -torch.sqrt(1 - q_held) * q.log()
-    ceiling = -math.sqrt(1 - M) * math.log(M)
-    classes = p.shape[1]
-    negative = 1 - (ceiling - _label(g, hot)) / (classes * ceiling - g.sum(1))
-    return 5 * _label(f, hot) / f.sum(1) + 2 * negative
-
-
-CASES: list[tuple[str, dict[str, object], Formula]] = [
-    ("CE", {}, lambda p, y, _: -_label(p.log(), y)),
-    ("FL", {}, lambda p, y, held: -((1 - _label(held, y)) ** 2) * _label(p.log(), y)),
-    (
-        "FL",
-        {"gamma": 0.5, "detach": False},
-        lambda p, y, _: -torch.sqrt(1 - _label(p, y)) * _label(p.log(), y),
-    ),
-    ("FL", {"gamma": 3.0, "detach": False}, lambda p, y, _: -((1 - _label(p, y)) ** 3) * _label(p.log(), y)),
-    ("GCE", {}, lambda p, y, _: (1 - _label(p, y) ** 0.7) / 0.7),
-    ("ANL-CE", {"alpha": 5.0, "beta": 2.0}, lambda p, y, _: _anl_ce(p, y)),
-    ("ANL-FL", {"alpha": 5.0, "beta": 2.0}, _anl_fl),
-    ("BL", {"gamma": 0.4}, lambda p, y, held: -(_label(held, y) ** 0.4) * _label(p.log(), y)),
-    ("BL", {"gamma": 0.4, "form": "printed"}, lambda p, y, _: -(_label(p, y) ** 0.4) * _label(p.log(), y)),
-    (
-        "BL",
-        {"gamma": 0.4, "form": "clamped"},
-        lambda p, y, _: -(_label(p, y).clamp(min=1e-8) ** 0.4) * _label(p.log(), y),
-    ),
-    ("PZ", {"c": 0.04}, lambda p, y, _: torch.where(_label(p, y) <= 0.04, 0.0, -_label(p.log(), y))),
-    ("MAE", {}, lambda p, y, _: 1 - _label(p, y)),
-    ("SCE", {}, lambda p, y, _: -0.1 * _label(p.log(), y) + 4 * (1 - _label(p, y))),
-    (
-        "PHuber-CE",
-        {"tau": 5.0},
-        lambda p, y, _: torch.where(
-            _label(p, y) <= 0.2, -5 * _label(p, y) + math.log(5) + 1, -_label(p.log(), y)
-        ),
-    ),
-    ("NCE+MAE", {"alpha": 2.0}, lambda p, y, _: 2 * _nce(p, y) + 1 - _label(p, y)),
-    ("NCE+RCE", {"beta": 0.1}, lambda p, y, _: _nce(p, y) + 0.1 * math.log(1e4) * (1 - _label(p, y))),
-    ("AGCE", {}, lambda p, y, _: (1.6**0.6 - (0.6 + _label(p, y)) ** 0.6) / 0.6),
-]
-IDS = [f"{name}-{'-'.join(str(value) for value in parameters.values())}" for name, parameters, _ in CASES]
 REQUIRED = {
     "BL": {"gamma": 0.4},
     "PZ": {"c": 0.04},
@@ -92,25 +29,8 @@ VARIANTS: list[tuple[str, dict[str, object]]] = [
     ("PZ", {"c": 0.0}),
     ("AGCE", {"a": 4.0, "q": 0.2}),
     ("AGCE", {"a": 1.0, "q": 2.0}),
-    ("Curriculum", {"noise_rate": 0.4}),
+    ("Curriculum", {"epsilon": 0.4}),
 ]
-
-
-def _logits_with_label_probability(p: float, classes: int, generator: torch.Generator) -> Tensor:
-    """Random logits [K] whose softmax puts p on class 0."""
-    others = torch.randn(classes - 1, generator=generator, dtype=torch.float64)
-    label = math.log(p) - math.log1p(-p) + torch.logsumexp(others, 0)
-    return torch.cat([label[None], others])
-
-
-def _batch(classes: int) -> tuple[Tensor, Tensor]:
-    """Logits [N, K] that put probabilities from 1e-12 to 1 - 1e-12 on their targets [N]."""
-    generator = torch.Generator().manual_seed(classes)
-    low = [1e-12, 2e-9, 1.1e-8, 1e-6, 1e-3, 0.039, 0.041, 0.3]
-    rows = [_logits_with_label_probability(p, classes, generator) for p in [*low, 0.5, *(1 - q for q in low)]]
-    targets = torch.arange(len(rows)) % classes
-    logits = torch.stack([row.roll(int(target)) for row, target in zip(rows, targets, strict=True)])
-    return logits, targets
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])
@@ -118,7 +38,7 @@ def _batch(classes: int) -> tuple[Tensor, Tensor]:
 def test_value_and_gradient_equal_the_formula(
     name: str, parameters: dict[str, object], formula: Formula, classes: int
 ) -> None:
-    logits, targets = _batch(classes)
+    logits, targets = batch(classes)
     ours = logits.clone().requires_grad_()
     loss = LOSSES[name](ours, targets, **parameters)
     loss.sum().backward()
@@ -145,7 +65,7 @@ DERIVATIVES: list[tuple[str, dict[str, object], Callable[[Tensor], Tensor]]] = [
     ("BL", {"gamma": 0.4, "form": "printed"}, lambda p: -(p**-0.6) * (1 + 0.4 * p.log())),
     ("PZ", {"c": 0.04}, lambda p: torch.where(p > 0.04, -1 / p, 0.0)),
     ("MAE", {}, lambda p: -torch.ones_like(p)),
-    ("SCE", {"alpha": 6.0, "beta": 0.1}, lambda p: -6 / p - 0.4),
+    ("SCE", {"alpha": 6.0, "beta": 0.1}, lambda p: -6 / p - 0.1 * math.log(1e4)),
     ("PHuber-CE", {"tau": 10.0}, lambda p: -1 / p.clamp(min=0.1)),
     ("AGCE", {"a": 0.6, "q": 0.6}, lambda p: -((0.6 + p) ** -0.4)),
 ]
@@ -157,7 +77,7 @@ DERIVATIVES: list[tuple[str, dict[str, object], Callable[[Tensor], Tensor]]] = [
 def test_gradient_is_the_analytic_derivative(
     name: str, parameters: dict[str, object], derivative: Callable[[Tensor], Tensor]
 ) -> None:
-    logits, targets = _batch(10)
+    logits, targets = batch(10)
     logits.requires_grad_()
     LOSSES[name](logits, targets, **parameters).sum().backward()
     assert logits.grad is not None
@@ -199,7 +119,7 @@ def test_half_precision_is_computed_in_fp32(name: str, parameters: dict[str, obj
 @pytest.mark.parametrize(("dtype", "precision"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("strength", [0.1, 0.5, 0.7, 1.0])
 def test_detached_bl_has_the_gradient_of_gce(strength: float, dtype: torch.dtype, precision: float) -> None:
-    logits, targets = _batch(10)
+    logits, targets = batch(10)
     # At p near 1 the softmax itself cancels; what must not be lost are the small probabilities.
     logits, targets = logits[:9].to(dtype), targets[:9]
     gradients = []
@@ -211,7 +131,7 @@ def test_detached_bl_has_the_gradient_of_gce(strength: float, dtype: torch.dtype
 
 
 def test_special_cases_coincide() -> None:
-    logits, targets = _batch(10)
+    logits, targets = batch(10)
     reference = LOSSES["CE"](logits, targets)
     for name, parameters in (
         ("BL", {"gamma": 0.0}),
@@ -226,7 +146,7 @@ def test_special_cases_coincide() -> None:
 
 
 def test_pz_gradient_is_exactly_zero_where_the_loss_is() -> None:
-    logits, targets = _batch(10)
+    logits, targets = batch(10)
     z = logits.float().requires_grad_()
     LOSSES["PZ"](z, targets, c=0.04).sum().backward()
     assert z.grad is not None
@@ -240,7 +160,7 @@ def test_pz_drops_a_probability_equal_to_the_cut() -> None:
 
 @pytest.mark.parametrize(("name", "key"), [("FL", "gamma"), ("BL", "gamma"), ("GCE", "q"), ("PZ", "c")])
 def test_a_parameter_may_differ_by_sample(name: str, key: str) -> None:
-    logits, targets = _batch(10)
+    logits, targets = batch(10)
     values = torch.linspace(0.1, 0.9, len(targets), dtype=torch.float64)
     together = LOSSES[name](logits, targets, **{key: values})
     alone = [
@@ -256,23 +176,25 @@ def _best_selection_by_trying_all(losses: Tensor, ceiling: float) -> float:
     return float(torch.maximum((masks * losses).sum(1), ceiling - masks.sum(1)).min())
 
 
-@pytest.mark.parametrize("noise_rate", [0.0, 0.4])
+@pytest.mark.parametrize("epsilon", [0.0, 0.4])
 @pytest.mark.parametrize("seed", range(10))
-def test_curriculum_selects_the_optimal_subset(seed: int, noise_rate: float) -> None:
+def test_curriculum_selects_the_optimal_subset(seed: int, epsilon: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(9, 4, generator=generator, dtype=torch.float64)
     targets = torch.randint(4, (9,), generator=generator)
-    hinge = []
+    hard, soft, mistaken = [], [], 0
     for row, target in zip(logits, targets, strict=True):
         rival = max(float(row[k]) for k in range(4) if k != target)
-        hinge.append(max(0.0, 1 - float(row[target]) + rival))
-    base = torch.tensor(hinge, dtype=torch.float64)
-    losses = LOSSES["Curriculum"](logits, targets, noise_rate=noise_rate)
-    selected = losses > 0
-    torch.testing.assert_close(losses[selected], base[selected])
-    ceiling = (1 - noise_rate) * 9
+        hard.append(max(0.0, 1 - float(row[target]) + rival))
+        wrong = rival > float(row[target])
+        soft.append(1 - float(row[target]) + math.log(sum(math.exp(z) for z in row)) if wrong else hard[-1])
+        mistaken += wrong
+    losses = LOSSES["Curriculum"](logits, targets, epsilon=epsilon)
+    base, selected = torch.tensor(hard, dtype=torch.float64), losses > 0
+    torch.testing.assert_close(losses[selected], torch.tensor(soft, dtype=torch.float64)[selected])
+    ceiling = (1 - epsilon) ** 2 * 9 + (1 - epsilon) * mistaken
     count = int(selected.sum() + (base == 0).sum())
-    objective = max(float(losses.sum()), ceiling - count)
+    objective = max(float(base[selected].sum()), ceiling - count)
     assert objective == pytest.approx(_best_selection_by_trying_all(base, ceiling))
 
 
