@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tarfile
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 
@@ -24,18 +25,22 @@ def fetch_all(files: list[DataFile], data_dir: Path, on_progress: OnProgress) ->
     """Put the files into `data_dir`; an archive that holds several of them is fetched once.
 
     Raises EnvironmentFault where an address cannot be reached (what came so far is kept, and the next
-    call goes on from there), DataError where what it gave is not the file that was expected.
+    call goes on from there) or the folder not written, DataError where what came is not the expected file.
     """
     for url in dict.fromkeys(file.source.url for file in files):
         wanted = [file for file in files if file.source.url == url]
-        partial = data_dir / ".downloads" / url.rsplit("/", 1)[-1]
-        _download(url, partial, on_progress)
+        # By the whole address: MNIST and Fashion-MNIST give their files the same names.
+        partial = data_dir / ".downloads" / urllib.parse.quote(url, safe="")
         try:
-            for file in wanted:
-                _place(file, partial, data_dir)
-        finally:
-            # Kept only while it is incomplete: what is whole but wrong must not be taken up again.
-            partial.unlink(missing_ok=True)
+            _download(url, partial, on_progress)
+            try:
+                for file in wanted:
+                    _place(file, partial, data_dir)
+            finally:
+                # Kept only while it is incomplete: what is whole but wrong must not be taken up again.
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise EnvironmentFault(f"{data_dir}: cannot be written ({error.strerror or error})") from None
 
 
 def _place(file: DataFile, downloaded: Path, data_dir: Path) -> None:
@@ -61,19 +66,31 @@ def _member(archive: Path, file: DataFile) -> bytes:
 
 def _download(url: str, partial: Path, on_progress: OnProgress) -> None:
     partial.parent.mkdir(parents=True, exist_ok=True)
-    have = partial.stat().st_size if partial.exists() else 0
+    with partial.open("ab") as file:
+        have, total = file.tell(), None
+        for start, total, chunk in _chunks(url, have):
+            if start == 0:
+                file.truncate(0)
+            file.write(chunk)
+            have = start + len(chunk)
+            on_progress(url, have, total)
+    if total is not None and have != total:
+        raise EnvironmentFault(
+            f"{url}: broke off after {have} of {total} bytes; run the same command to go on"
+        )
+
+
+def _chunks(url: str, have: int) -> Iterator[tuple[int, int | None, bytes]]:
+    """Yield (first byte, bytes in all, content) from byte `have` on, or from 0 if the server wants it so."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
-            if reply.status != 206:  # the server starts from the beginning
-                have = 0
+            start = have if reply.status == 206 else 0
             length = reply.headers.get("Content-Length")
-            total = have + int(length) if length else None
-            with partial.open("ab" if have else "wb") as file:
-                while chunk := reply.read(CHUNK_BYTES):
-                    file.write(chunk)
-                    have += len(chunk)
-                    on_progress(url, have, total)
+            total = start + int(length) if length else None
+            while chunk := reply.read(CHUNK_BYTES):
+                yield start, total, chunk
+                start += len(chunk)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # nothing is left to fetch
             return
@@ -84,7 +101,3 @@ def _download(url: str, partial: Path, on_progress: OnProgress) -> None:
             f"{url}: cannot be fetched ({reason}); is there internet here? "
             "Run `noisebench prepare` on a node that has it, or put the file there by hand"
         ) from None
-    if total is not None and have != total:
-        raise EnvironmentFault(
-            f"{url}: broke off after {have} of {total} bytes; run the same command to go on"
-        )

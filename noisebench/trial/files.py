@@ -14,7 +14,7 @@ from noisebench.spec.trial import Trial
 
 @dataclass(frozen=True)
 class Source:
-    """Where a file comes from: an address, the size of what it gives, the archive's member if it is one."""
+    """Where a file comes from: an address, with the member of the archive where it gives one."""
 
     url: str
     member: str | None = None

@@ -124,11 +124,12 @@ class Hostile:
         (None, "missing"),
         (b"", "damaged, or no CIFAR pickle"),
         (b"<html>not found</html>", "damaged, or no CIFAR pickle"),
+        (pickle.dumps({"data": bytes(9999), "labels": [0]})[:5000], "damaged, or no CIFAR pickle"),
         (pickle.dumps(Hostile()), r"damaged.*\(it asks for posix\.system, which no CIFAR file needs"),
         (pickle.dumps({"data": 1}), "no CIFAR batch with `data` and `labels`"),
         (pickle.dumps([1, 2]), "no CIFAR batch"),
     ],
-    ids=["missing", "empty", "html", "hostile", "no-labels", "a-list"],
+    ids=["missing", "empty", "html", "truncated", "hostile", "no-labels", "a-list"],
 )
 def test_damaged_pickles_are_named(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:

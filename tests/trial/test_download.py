@@ -19,9 +19,10 @@ CONTENT = bytes(range(256)) * 20_000
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; honours ranges; breaks the first `breaks` answers off in the middle."""
+    """Serves `files`; breaks the first `breaks` answers off in the middle."""
 
     files: dict[str, bytes]
+    honours_ranges = True
     breaks = 0
     asked: list[str | None]
 
@@ -36,8 +37,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if data is None:
             self.send_error(404)
             return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        self.send_response(206 if wanted else 200)
+        resumed = wanted is not None and self.server.honours_ranges
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and resumed else 0
+        self.send_response(206 if resumed else 200)
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
         if self.server.breaks:
@@ -89,6 +91,30 @@ def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Pa
     fetch_all([file_at(server)], tmp_path, quiet)
     assert (tmp_path / "set" / "data.bin").read_bytes() == CONTENT
     assert server.asked == [None, f"bytes={len(CONTENT) // 2}-"]
+
+
+def test_two_addresses_that_end_alike_are_not_mixed_up(server: Server, tmp_path: Path) -> None:
+    server.files["/other/data.bin"] = CONTENT[::-1]
+    server.breaks = 1
+    with pytest.raises(EnvironmentFault):
+        fetch_all([file_at(server)], tmp_path, quiet)
+    other = file_at(server, content=CONTENT[::-1], name="other/data.bin")
+    fetch_all([other], tmp_path, quiet)
+    assert server.asked == [None, None]
+
+
+def test_a_server_that_starts_anew_is_followed(server: Server, tmp_path: Path) -> None:
+    server.breaks, server.honours_ranges = 1, False
+    with pytest.raises(EnvironmentFault):
+        fetch_all([file_at(server)], tmp_path, quiet)
+    fetch_all([file_at(server)], tmp_path, quiet)
+    assert (tmp_path / "set" / "data.bin").read_bytes() == CONTENT
+
+
+def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, no folder")
+    with pytest.raises(EnvironmentFault, match=r"data: cannot be written \(Not a directory\)"):
+        fetch_all([file_at(server)], tmp_path / "data", quiet)
 
 
 def test_another_content_than_expected_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
