@@ -16,8 +16,9 @@ def find(losses: NDArray[np.floating], labels: NDArray[np.int64], classes: int) 
     """Flags, in each given class, the cluster of samples whose loss curves enclose the larger area.
 
     `losses` [N, E]: cross entropy of every sample at every epoch; `labels` [N]: given, 0 to classes - 1.
-    Curves are clamped at 2 ln K and smoothed over 5 epochs, as in the authors' code; k-means with 2 clusters,
-    one of them noisy, over one window of all epochs is one point of the grid that the authors search.
+    Curves are clamped at 2 ln K and smoothed over 5 epochs, as in the authors' code but for the copies of its
+    first value that it puts in front; k-means with 2 clusters, one of them noisy, over one window of all
+    epochs is one point of the grid that the authors search.
     Every class is split, also one without errors; a class with one sample, or with equal curves, is left
     alone. Suspicion is the area: the mean of the smoothed curve.
     """
