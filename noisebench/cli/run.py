@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPU threads to use, one a trial; default: all.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default: all.")]
 TrialsPerGpu = Annotated[int, typer.Option(min=1, help="Trials that share one GPU.")]
+MemoryGb = Annotated[
+    float | None,
+    typer.Option(
+        "--memory-gb", min=0.1, help="GiB that all trials may take together; default: what is free."
+    ),
+]
+AllowanceMinutes = Annotated[
+    float | None,
+    typer.Option(
+        "--allowance-minutes",
+        min=0.01,
+        help="How long a trial may take; default: ten times its estimate, at least 10.",
+    ),
+]
 OneBlock = Annotated[str | None, typer.Option("--block", help="Run this block of the sweep only.")]
 Inline = Annotated[
     bool,
@@ -36,6 +50,8 @@ def run(
     cpus: Cpus = None,
     gpus: Gpus = None,
     trials_per_gpu: TrialsPerGpu = 1,
+    memory_gb: MemoryGb = None,
+    allowance_minutes: AllowanceMinutes = None,
     block: OneBlock = None,
     inline: Inline = False,
     as_json: Json = False,
@@ -47,7 +63,16 @@ def run(
     from noisebench.engine.options import Options
     from noisebench.spec.sweep import load_sweep
 
-    options = Options(_absolute(data), cpus, gpus, trials_per_gpu, block, inline)
+    options = Options(
+        data_dir=_absolute(data),
+        cpus=cpus,
+        gpus=gpus,
+        trials_per_gpu=trials_per_gpu,
+        memory_mb=None if memory_gb is None else 1024 * memory_gb,
+        allowance_minutes=allowance_minutes,
+        block=block,
+        inline=inline,
+    )
     _run(load_sweep(spec), results, options, as_json)
 
 
@@ -58,6 +83,8 @@ def resume(
     cpus: Cpus = None,
     gpus: Gpus = None,
     trials_per_gpu: TrialsPerGpu = 1,
+    memory_gb: MemoryGb = None,
+    allowance_minutes: AllowanceMinutes = None,
     block: OneBlock = None,
     inline: Inline = False,
     trial: Annotated[
@@ -73,7 +100,17 @@ def resume(
 ) -> None:
     """Run what is pending of a sweep, with what failed, then print its tables; with --site, submit it."""
     if site is not None:
-        _refuse_local_options(cpus, gpus, block, trial, inline)
+        _refuse_local_options(
+            {
+                "--cpus": cpus,
+                "--gpus": gpus,
+                "--memory-gb": memory_gb,
+                "--allowance-minutes": allowance_minutes,
+                "--block": block,
+                "--trial": trial,
+                "--inline": inline or None,
+            }
+        )
         from noisebench.cli.slurm import resume_on_site
 
         # The site may name the folder, unless somebody else did.
@@ -84,15 +121,21 @@ def resume(
     from noisebench.engine.options import Options
     from noisebench.trial.layout import ResultsFolder
 
-    options = Options(_absolute(data), cpus, gpus, trials_per_gpu, block, inline)
+    options = Options(
+        data_dir=_absolute(data),
+        cpus=cpus,
+        gpus=gpus,
+        trials_per_gpu=trials_per_gpu,
+        memory_mb=None if memory_gb is None else 1024 * memory_gb,
+        allowance_minutes=allowance_minutes,
+        block=block,
+        inline=inline,
+    )
     kept = kept_sweep(ResultsFolder(results.absolute()), sweep)
     _run(kept, results, replace(options, include_failed=not pending_only, trial=trial), as_json)
 
 
-def _refuse_local_options(
-    cpus: int | None, gpus: int | None, block: str | None, trial: str | None, inline: bool
-) -> None:
-    given = {"--cpus": cpus, "--gpus": gpus, "--block": block, "--trial": trial, "--inline": inline or None}
+def _refuse_local_options(given: dict[str, object]) -> None:
     wrong = [option for option, value in given.items() if value is not None]
     if wrong:
         raise InputError(f"{', '.join(wrong)}: not with --site, where the site's profile says how to run")

@@ -12,7 +12,7 @@ import ray
 
 from noisebench.engine.deaths import Death, leave_note, started_line
 from noisebench.engine.options import Cluster
-from noisebench.engine.tune import Places, Share, share_of
+from noisebench.engine.tune import RAY_MEMORY_MB, Places, Share, share_of
 from noisebench.spec.catalogue import MODELS
 from noisebench.trial.layout import ResultsFolder
 
@@ -44,7 +44,9 @@ def cluster_places(cluster: Cluster) -> Places:
     def share_for(model: str) -> Share:
         return share_of(cluster.cpus, cluster.gpus, cluster.trials_per_gpu.get(model, 1))
 
-    return Places(share_for, cluster.nodes * max(share_for(model).concurrent for model in MODELS))
+    concurrent = cluster.nodes * max(share_for(model).concurrent for model in MODELS)
+    memory_mb = None if cluster.memory_mb is None else max(1, cluster.memory_mb - RAY_MEMORY_MB)
+    return Places(share_for, concurrent, memory_mb, cluster.minutes and 60 * cluster.minutes)
 
 
 def judge_of(results: ResultsFolder, sweep: str) -> Callable[[str], Death]:

@@ -13,14 +13,17 @@ from noisebench.trial.runner import Runner, choose_device
 def run_inline(
     queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, data_dir: Path | None, *, gpu: bool
 ) -> None:
-    """Run every waiting trial here; the results equal those of a run on Ray."""
+    """Run every waiting trial here; the results equal those of a run on Ray.
+
+    Nobody watches over memory and time: there is no process of its own that a trial could give up.
+    """
     with JournalWriter(results.journal / sweep, provenance.host()) as journal:
         log = Log(results, sweep, echo=True)
         runner = Runner(results, sweep, worker, data_dir, choose_device(gpu=gpu), journal, log=log)
         while queue.waiting:
             attempt_id, trial = queue.take()
             try:
-                status = runner.attempt(trial, attempt_id)
+                end = runner.attempt(trial, attempt_id)
             except KeyboardInterrupt:
                 return  # the attempt's own record says so; the queue closes it
-            queue.settle(attempt_id, status)
+            queue.settle(attempt_id, end)

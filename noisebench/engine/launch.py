@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from noisebench.engine.heartbeat import heartbeat
@@ -42,18 +43,29 @@ def run_pending(
 def _run_on_ray(queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, options: Options) -> None:
     from noisebench.engine.cluster import cluster_places, joined_ray, judge_of
     from noisebench.engine.local import local_ray
-    from noisebench.engine.tune import local_places, run_on_ray
+    from noisebench.engine.tune import Places, local_places, run_on_ray
+
+    def run(scratch: Path, places: Places) -> None:
+        run_on_ray(
+            queue,
+            results,
+            sweep,
+            worker,
+            options.data_dir,
+            scratch,
+            places,
+            options.execute,
+            options.allowance_minutes,
+        )
 
     # Ray takes SIGTERM for itself when it starts, so ours comes after.
     if options.cluster is None:
         with local_ray(options.cpus, options.gpus) as scratch, _terminate_like_interrupt():
-            places = local_places(options.trials_per_gpu)
-            run_on_ray(queue, results, sweep, worker, options.data_dir, scratch, places, options.execute)
+            run(scratch, local_places(options.trials_per_gpu, options.memory_mb))
     else:
         queue.judge = judge_of(results, sweep)
         with options.cluster() as cluster, joined_ray(cluster) as scratch, _terminate_like_interrupt():
-            places = cluster_places(cluster)
-            run_on_ray(queue, results, sweep, worker, options.data_dir, scratch, places, options.execute)
+            run(scratch, cluster_places(cluster))
 
 
 @contextmanager

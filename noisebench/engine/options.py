@@ -15,7 +15,8 @@ class Cluster:
 
     `address` is its head's, `own_address` the one by which this machine is known there. Up to `nodes` nodes
     of `cpus` and `gpus` each come and go; `trials_per_gpu` trials of a model share a GPU, one where it is
-    absent. `scratch` takes Tune's own files.
+    absent. `scratch` takes Tune's own files. `memory_mb` is what we have of a node in all,
+    `minutes` for how long; None: unknown.
     """
 
     address: str
@@ -25,6 +26,8 @@ class Cluster:
     gpus: int
     trials_per_gpu: Mapping[str, int]
     scratch: Path
+    memory_mb: int | None = None
+    minutes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class Options:
     `trial` names one trial by the first digits of its id: it is run even where it has a result already,
     and the two results are then compared. `include_failed` runs what failed once more: what failed before
     `submitted_at`, where that is known, so that a driver does not repeat what failed under the one before it.
-    `cluster`, where trials are not run on this machine, raises what they are run on once there is something
-    to run.
+    `memory_mb` is what all trials on this machine may take together. `allowance_minutes` is how long a trial
+    may take; None: ten times its estimate, at least 10. `cluster`, where trials are not run on this machine,
+    raises what they are run on once there is something to run.
     """
 
     data_dir: Path | None = None
@@ -48,4 +52,6 @@ class Options:
     submitted_at: datetime | None = None
     trial: str | None = None
     execute: str | None = None
+    memory_mb: float | None = None
+    allowance_minutes: float | None = None
     cluster: Callable[[], AbstractContextManager[Cluster]] | None = None

@@ -1,4 +1,4 @@
-"""The trials that wait, with what becomes of those that lose their process."""
+"""The trials that wait, with what becomes of those that end or lose their process."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from noisebench.engine.deaths import Death, process_died
 from noisebench.engine.progress import Progress
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance, record
-from noisebench.trial.journal import JournalWriter
+from noisebench.trial.journal import JournalWriter, records_of
 from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.record import End
 
 # A trial that was in flight in this many deaths of its process is taken to be their cause.
 DEATHS_TO_FAIL = 2
 
 
 class TrialQueue:
-    """Hands out pending trials under fresh attempt ids, and keeps account of how they end."""
+    """Hands out pending trials under fresh attempt ids, and keeps account of how they end.
+
+    `judge` says what took an attempt's process, `has_more` whether a trial that failed with this kind of
+    error could be given more of a machine: then it is set aside for `larger_round`, once.
+    """
 
     def __init__(
         self, trials: Iterable[Trial], results: ResultsFolder, sweep: str, progress: Progress
@@ -26,15 +31,18 @@ class TrialQueue:
         self._waiting = deque(trials)
         self._live: dict[str, Trial] = {}
         self._deaths: dict[str, int] = {}
+        self._need_more: dict[str, Trial] = {}
+        self._had_more: set[str] = set()
         self._results = results
         self._sweep = sweep
         self._journal: JournalWriter | None = None
         self.progress = progress
         self.judge: Callable[[str], Death] = process_died
+        self.has_more: Callable[[Trial, str], bool] = lambda _, __: False
 
     @property
     def waiting(self) -> int:
-        """How many trials were not handed out."""
+        """How many trials were not handed out, apart from those that need more of a machine."""
         return len(self._waiting)
 
     @property
@@ -50,37 +58,72 @@ class TrialQueue:
         self.progress.started()
         return attempt_id, trial
 
-    def settle(self, attempt_id: str, status: str) -> None:
-        """Note that the attempt's own process recorded its end as `status`."""
-        del self._live[attempt_id]
-        self.progress.settled(status)
+    def put_back(self, attempt_id: str) -> None:
+        """Take back a trial that was never begun: it is the next one again."""
+        self._waiting.appendleft(self._live.pop(attempt_id))
+        self.progress.returned()
+
+    def settle(self, attempt_id: str, end: End) -> None:
+        """Note how the attempt ended, as its own process recorded it."""
+        trial = self._live.pop(attempt_id)
+        if end.error_kind and trial.trial_id not in self._had_more and self.has_more(trial, end.error_kind):
+            self._need_more[trial.trial_id] = trial
+            self.progress.returned()
+        else:
+            self.progress.settled(end.status)
+
+    def larger_round(self) -> bool:
+        """Let the trials wait that are to be tried with more of a machine; False where there are none.
+
+        Also False where a run was cut short, and others still wait or live.
+        """
+        if self._waiting or self._live or not self._need_more:
+            return False
+        self._had_more |= self._need_more.keys()
+        self._waiting.extend(self._need_more.values())
+        self._need_more.clear()
+        return True
 
     def lose(self, attempt_id: str) -> None:
-        """Record the end of an attempt whose process died: the trial waits again, or failed as the cause."""
-        trial = self._live.pop(attempt_id)
+        """Settle an attempt whose process died: as it recorded itself, else by what took the process."""
+        end = self._recorded_end(attempt_id)
+        if end is not None:
+            self.settle(attempt_id, end)
+            return
         death = self.judge(attempt_id)
+        if not death.began:
+            self.put_back(attempt_id)
+            return
+        trial = self._live.pop(attempt_id)
         deaths = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + death.counts
         if deaths < DEATHS_TO_FAIL:
-            if death.began:
-                self._record_end(attempt_id, trial, "interrupted", death.kind, death.message)
+            self._record_end(attempt_id, trial, End("interrupted", death.kind, death.message))
             self._waiting.append(trial)
             self.progress.returned()
         else:
             message = f"the trial's process died {deaths} times: killed, out of memory, or crashed"
-            self._record_end(attempt_id, trial, "failed", "host-memory", message)
+            self._record_end(attempt_id, trial, End("failed", "host-memory", message))
             self.progress.settled("failed")
 
     def close(self) -> None:
         """Record what is still live as cancelled: the sweep was stopped."""
         for attempt_id, trial in self._live.items():
-            self._record_end(attempt_id, trial, "interrupted", "cancelled", "the sweep was stopped")
+            self._record_end(attempt_id, trial, End("interrupted", "cancelled", "the sweep was stopped"))
         self._live.clear()
         if self._journal is not None:
             self._journal.close()
 
-    def _record_end(self, attempt_id: str, trial: Trial, status: str, kind: str, message: str) -> None:
+    def _recorded_end(self, attempt_id: str) -> End | None:
+        """Return how a process recorded the end of an attempt before it died itself, if it did."""
+        for line in records_of(self._results.journal / self._sweep, attempt_id):
+            if line.get("event") == "ended":
+                return End(line["status"], line["error_kind"], line["error"])
+        return None
+
+    def _record_end(self, attempt_id: str, trial: Trial, end: End) -> None:
         if self._journal is None:
             self._journal = JournalWriter(self._results.journal / self._sweep, provenance.host())
-        self._journal.append(
-            record.ended(attempt_id, self._sweep, trial.trial_id, status, error_kind=kind, error=message)
+        line = record.ended(
+            attempt_id, self._sweep, trial.trial_id, end.status, error_kind=end.error_kind, error=end.error
         )
+        self._journal.append(line)

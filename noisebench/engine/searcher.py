@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from noisebench.engine.queue import TrialQueue
+from noisebench.spec.trial import Trial
+from noisebench.trial.record import End
+
+# What a worker answers instead of running a trial that its remaining time cannot hold.
+DECLINED = "declined"
 
 
 class QueueSearcher(Searcher):
-    """Suggests pending trials lazily, so that Tune holds only those that run or ran."""
+    """Suggests pending trials lazily, so that Tune holds only those that run or ran.
 
-    def __init__(self, queue: TrialQueue) -> None:
+    `part_of` tells which part of its node a trial gets, from 0 to 1.
+    """
+
+    def __init__(self, queue: TrialQueue, part_of: Callable[[Trial], float]) -> None:
         super().__init__()
         self._queue = queue
+        self._part_of = part_of
         self._attempts: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
@@ -27,7 +37,7 @@ class QueueSearcher(Searcher):
             return None if self._queue.live else Searcher.FINISHED
         attempt_id, trial = self._queue.take()
         self._attempts[trial_id] = attempt_id
-        return {"trial": trial.as_fields(), "attempt": attempt_id}
+        return {"trial": trial.as_fields(), "attempt": attempt_id, "part": self._part_of(trial)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -38,8 +48,10 @@ class QueueSearcher(Searcher):
             return
         if error or not result or "status" not in result:
             self._queue.lose(attempt_id)
+        elif result["status"] == DECLINED:
+            self._queue.put_back(attempt_id)
         else:
-            self._queue.settle(attempt_id, result["status"])
+            self._queue.settle(attempt_id, End(result["status"], result["error_kind"], result["error"]))
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: what is pending is derived from the journal."""

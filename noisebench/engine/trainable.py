@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
-from noisebench.engine.deaths import leave_note
-from noisebench.engine.node import DATA_VARIABLE, WORKER_VARIABLE
+from noisebench.engine.deaths import leave_note, note_leave
+from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
+from noisebench.engine.searcher import DECLINED
 from noisebench.spec import reference
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
+from noisebench.trial.duration import allowance_seconds, seconds_at_risk
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.log import Log
+from noisebench.trial.memory import available_mb
+from noisebench.trial.watch import Limits
+
+# How far an estimate may be off before work is lost.
+ESTIMATE_MARGIN = 1.5
+# A node that has just come to us has at least this part of its time left.
+MOST_OF_A_NODE = 0.9
+# A node that leaves needs a moment until it is given nothing more; asking it again and again helps nobody.
+DECLINE_SECONDS = 5.0
 
 
 class TrialActor(tune.Trainable):
@@ -34,12 +47,18 @@ class TrialActor(tune.Trainable):
         worker: str,
         data_dir: str | None,
         execute: str | None,
+        memory_mb: float | None,
+        node_seconds: float | None,
+        allowance_minutes: float | None,
     ) -> None:
         """Open this process's journal file; called once an actor."""
         # The driver imports this module too, and can do without torch's time and memory.
         from noisebench.trial.runner import Runner, choose_device
 
         self._config = config
+        self._memory_mb = memory_mb or available_mb()
+        self._node_seconds = node_seconds
+        self._allowance_minutes = allowance_minutes
         folder = ResultsFolder(Path(results))
         # On a cluster the node's worker vouches for this process, not the driver.
         worker = os.environ.get(WORKER_VARIABLE, worker)
@@ -68,7 +87,17 @@ class TrialActor(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the trial; the result tells the driver how it ended, nothing more."""
         trial = Trial.from_fields(self._config["trial"])
-        return {"status": self._runner.attempt(trial, self._config["attempt"]), "done": True}
+        runner = self._runner
+        gpu = runner.device.type != "cpu"
+        if not time_suffices(ESTIMATE_MARGIN * seconds_at_risk(trial, gpu=gpu), _left(), self._node_seconds):
+            note_leave(runner.results, runner.sweep, runner.worker, "time-limit")
+            time.sleep(DECLINE_SECONDS)
+            return {"status": DECLINED, "done": True}
+        limits = Limits(
+            self._config["part"] * self._memory_mb,
+            allowance_seconds(trial, gpu=gpu, minutes=self._allowance_minutes),
+        )
+        return {**asdict(runner.attempt(trial, self._config["attempt"], limits)), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Give Tune nothing: it insists on a checkpoint at the end, and would fail every trial without."""
@@ -81,3 +110,16 @@ class TrialActor(tune.Trainable):
     def cleanup(self) -> None:
         """Close the journal file."""
         self._runner.journal.close()
+
+
+def time_suffices(seconds: float, left: float, whole: float | None) -> bool:
+    """Whether work of so many seconds fits into what is left of the `whole` time that a node is ours.
+
+    What would hardly fit into the whole of it is let in: no other node could hold it either.
+    """
+    return seconds <= left or (whole is not None and seconds > MOST_OF_A_NODE * whole)
+
+
+def _left() -> float:
+    ends_at = os.environ.get(ENDS_AT_VARIABLE)
+    return float("inf") if ends_at is None else float(ends_at) - time.time()

@@ -74,6 +74,7 @@ def _when_free(submission: Submission, generation: str) -> Outcome:
         include_failed=submission.include_failed,
         submitted_at=submission.submitted_at,
         cluster=lambda: _raised(submission, generation),
+        allowance_minutes=submission.site.allowance_minutes,
     )
     while True:
         try:
@@ -105,6 +106,8 @@ def _raised(submission: Submission, generation: str) -> Iterator[Cluster]:
             gpus=gpus_per_node(site.worker),
             trials_per_gpu=site.trials_per_gpu,
             scratch=scratch,
+            minutes=site.worker.minutes,
+            memory_mb=1024 * site.worker.memory_gb if site.worker.memory_gb else None,
         )
 
 

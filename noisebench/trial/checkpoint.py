@@ -13,8 +13,6 @@ from torch import Tensor
 
 from noisebench.trial.durable import patiently, write_durably
 
-LONG_SECONDS = 30 * 60
-
 Rows = list[dict[str, Any]]
 
 

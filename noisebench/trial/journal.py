@@ -75,8 +75,21 @@ def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield every readable record in `folder`'s journal files, skipping lines that are not JSON objects."""
+    return _records(folder, b"")
+
+
+def records_of(folder: Path, attempt_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the records of one attempt, without reading what the others hold."""
+    return (
+        record for record in _records(folder, attempt_id.encode()) if record.get("attempt_id") == attempt_id
+    )
+
+
+def _records(folder: Path, part: bytes) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.glob("*.jsonl")):
         for line in complete_lines(path)[0]:
+            if part not in line:
+                continue
             try:
                 record = json.loads(line)
             except ValueError:

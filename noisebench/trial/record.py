@@ -5,10 +5,20 @@ from __future__ import annotations
 import datetime
 import math
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
+
+
+@dataclass(frozen=True)
+class End:
+    """How an attempt ended: `status` completed, failed or interrupted, the last two with a kind of error."""
+
+    status: str
+    error_kind: str | None = None
+    error: str | None = None
 
 
 def now() -> str:

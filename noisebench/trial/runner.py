@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from noisebench.errors import DataError, DivergedError
-from noisebench.spec.cost import CPU_RATES, V100_RATES, seconds_for
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance, record
-from noisebench.trial.checkpoint import LONG_SECONDS, Checkpoints
+from noisebench.trial.checkpoint import Checkpoints
+from noisebench.trial.duration import LONG_SECONDS, estimated_seconds
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.log import Log
 from noisebench.trial.measurement import Measurement, measure
+from noisebench.trial.record import End
 from noisebench.trial.scores import write_scores
+from noisebench.trial.watch import Limits, watched
 
 Execute = Callable[[Trial, Path | None, torch.device, Checkpoints], Measurement]
 
@@ -45,10 +50,11 @@ class Runner:
     execute: Execute = measure
     log: Log | None = None
 
-    def attempt(self, trial: Trial, attempt_id: str) -> str:
-        """Run `trial` once and return its status: completed, failed.
+    def attempt(self, trial: Trial, attempt_id: str, limits: Limits | None = None) -> End:
+        """Run `trial` once and return how that ended.
 
-        Whatever the trial raises becomes a failed record; the record is on the disk when this returns.
+        Whatever the trial raises becomes a failed record; the record is on the disk when this returns. A
+        trial that exceeds its limits is recorded as failed too, and takes this whole process with it.
         """
         self.journal.append(
             record.started(
@@ -63,51 +69,61 @@ class Runner:
             durable=False,
         )
         with nullcontext() if self.log is None else self.log.of(attempt_id):
-            return self._measured(trial, attempt_id)
+            return self._measured(trial, attempt_id, limits)
 
-    def _measured(self, trial: Trial, attempt_id: str) -> str:
+    def _measured(self, trial: Trial, attempt_id: str, limits: Limits | None) -> End:
         provenance.reset_peak_memory()
         begun = time.perf_counter()
         try:
             checkpoints = self._checkpoints(trial)
-            measured = self.execute(trial, self.data_dir, self.device, checkpoints)
-            if measured.samples:
-                write_scores(self.results, trial.trial_id, measured.samples)
+            with watched(limits, partial(self._give_up, attempt_id, trial, begun)):
+                measured = self.execute(trial, self.data_dir, self.device, checkpoints)
+                if measured.samples:
+                    write_scores(self.results, trial.trial_id, measured.samples)
         except (KeyboardInterrupt, GeneratorExit):
-            self._end(attempt_id, trial, "interrupted", begun, error_kind="cancelled")
+            self._end(attempt_id, trial, End("interrupted", "cancelled"), begun)
             raise
         except BaseException as error:  # a user's loss may even call sys.exit
-            self._end(
-                attempt_id,
-                trial,
-                "failed",
-                begun,
-                error_kind=error_kind(error),
-                error=f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS],
-                traceback=traceback.format_exc(),
-            )
-            return "failed"
+            said = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+            end = End("failed", error_kind(error), said)
+            self._end(attempt_id, trial, end, begun, traceback=traceback.format_exc())
+            return end
         seconds = time.perf_counter() - begun
+        end = End("completed")
         self._end(
             attempt_id,
             trial,
-            "completed",
+            end,
             begun,
             fast_path=measured.fast_path,
             result={**measured.result, "seconds": seconds},
             epochs=measured.epochs,
         )
         checkpoints.clear()
-        return "completed"
+        return end
 
     def _checkpoints(self, trial: Trial) -> Checkpoints:
-        rates = CPU_RATES if self.device.type == "cpu" else V100_RATES
-        is_long = seconds_for(trial, rates) > LONG_SECONDS
+        is_long = estimated_seconds(trial, gpu=self.device.type != "cpu") > LONG_SECONDS
         return Checkpoints(self.results.checkpoint(trial.trial_id), each_epoch=is_long)
 
-    def _end(self, attempt_id: str, trial: Trial, status: str, begun: float, **more: object) -> None:
-        seconds = time.perf_counter() - begun
-        line = record.ended(attempt_id, self.sweep, trial.trial_id, status, seconds=seconds, **more)  # type: ignore[arg-type]
+    def _give_up(self, attempt_id: str, trial: Trial, begun: float, kind: str, seen: str, where: str) -> None:
+        """Record the attempt as failed, then end this process: the trial cannot be stopped otherwise."""
+        try:
+            self._end(attempt_id, trial, End("failed", kind, seen), begun, traceback=where)
+        finally:
+            os._exit(1)
+
+    def _end(self, attempt_id: str, trial: Trial, end: End, begun: float, **more: Any) -> None:
+        line = record.ended(
+            attempt_id,
+            self.sweep,
+            trial.trial_id,
+            end.status,
+            seconds=time.perf_counter() - begun,
+            error_kind=end.error_kind,
+            error=end.error,
+            **more,
+        )
         self.journal.append(line)
 
 
@@ -115,9 +131,10 @@ def error_kind(error: BaseException) -> str:
     """Return the kind under which a failure is recorded."""
     if isinstance(error, DivergedError):
         return "diverged"
-    if isinstance(error, torch.OutOfMemoryError):
+    # torch has a class of its own only for what its caching allocator of a GPU refuses.
+    if isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error):
         return "gpu-memory"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator: " in str(error):
         return "host-memory"
     if isinstance(error, DataError):
         return "data"

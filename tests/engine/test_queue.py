@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from noisebench.engine.deaths import Death
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
-from noisebench.trial.journal import records
+from noisebench.trial import record
+from noisebench.trial.journal import JournalWriter, records
 from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.record import End
 from tests.trials import sweep_of
 
 
@@ -24,8 +27,8 @@ def test_trials_are_handed_out_once_each_under_ids_of_their_own(tmp_path: Path) 
     assert (one.seed, two.seed) == (0, 1)
     assert first != second
     assert (queue.waiting, queue.live) == (0, 2)
-    queue.settle(first, "completed")
-    queue.settle(second, "failed")
+    queue.settle(first, End("completed"))
+    queue.settle(second, End("failed", "exception", "no"))
     assert (queue.progress.completed, queue.progress.failed, queue.progress.running) == (1, 1, 0)
     queue.close()
     assert ends(tmp_path) == []  # their own processes recorded the ends
@@ -51,3 +54,45 @@ def test_closing_records_what_still_runs_as_cancelled(tmp_path: Path) -> None:
     queue.take()
     queue.close()
     assert ends(tmp_path) == [("interrupted", "cancelled")]
+
+
+def test_an_attempt_that_recorded_its_end_before_it_died_is_no_death(tmp_path: Path) -> None:
+    queue = queue_of(tmp_path, 1)
+    attempt, trial = queue.take()
+    with JournalWriter(ResultsFolder(tmp_path).journal / "test", "host") as journal:
+        journal.append(record.ended(attempt, "test", trial.trial_id, "failed", error_kind="timeout"))
+    queue.lose(attempt)
+    assert (queue.waiting, queue.live, queue.progress.failed) == (0, 0, 1)
+    assert ends(tmp_path) == [("failed", "timeout")]
+
+
+def test_a_trial_that_was_never_begun_is_the_next_one_again(tmp_path: Path) -> None:
+    queue = queue_of(tmp_path, 2)
+    declined, trial = queue.take()
+    queue.put_back(declined)
+    lost, again = queue.take()
+    assert again == trial
+    queue.judge = lambda _: Death("node-lost", "gone", counts=False, began=False)
+    queue.lose(lost)
+    assert queue.take()[1] == trial
+    assert (queue.waiting, queue.progress.running, queue.progress.pending) == (1, 1, 1)
+    assert ends(tmp_path) == []
+
+
+def test_what_lacks_memory_has_one_more_round(tmp_path: Path) -> None:
+    queue = queue_of(tmp_path, 3)
+    queue.has_more = lambda _, kind: kind == "host-memory"
+    lacking = End("failed", "host-memory", "too large")
+    (first, trial), (second, _), (third, _) = queue.take(), queue.take(), queue.take()
+    queue.settle(first, lacking)
+    assert not queue.larger_round()  # the others are still live
+    queue.settle(second, End("failed", "exception", "broken"))
+    queue.settle(third, End("completed"))
+    assert (queue.waiting, queue.progress.pending, queue.progress.failed) == (0, 1, 1)
+    assert queue.larger_round()
+    assert not queue.larger_round()
+    again, same = queue.take()
+    assert same == trial
+    queue.settle(again, lacking)
+    assert not queue.larger_round()
+    assert (queue.progress.pending, queue.progress.failed, queue.progress.completed) == (0, 2, 1)

@@ -1,6 +1,7 @@
 """How a machine is divided among trials."""
 
 from noisebench.engine.tune import Share, places_of, resources_of, share_of
+from tests.trials import trial_of
 
 
 def test_one_thread_a_trial_without_gpus() -> None:
@@ -22,3 +23,23 @@ def test_a_model_that_fills_a_gpu_gets_one() -> None:
     assert places.concurrent == 8
     assert resources_of(places.share_for("small-cnn")) == {"CPU": 1.0, "GPU": 0.25}
     assert resources_of(places.share_for("resnet-34")) == {"CPU": 1.0, "GPU": 1.0}
+
+
+def test_a_larger_share_has_fewer_beside_it() -> None:
+    assert share_of(cpus=4, gpus=0, trials_per_gpu=1).larger() == Share(cpus=2, gpus=0, concurrent=2)
+    assert share_of(cpus=3, gpus=0, trials_per_gpu=1).larger() == Share(cpus=2, gpus=0, concurrent=1)
+    assert share_of(cpus=4, gpus=2, trials_per_gpu=3).larger() == Share(cpus=2, gpus=1, concurrent=2)
+    assert share_of(cpus=8, gpus=4, trials_per_gpu=1).larger() == Share(cpus=2, gpus=2, concurrent=2)
+    assert share_of(cpus=1, gpus=0, trials_per_gpu=1).larger() is None
+
+
+def test_only_what_helps_against_the_error_is_more() -> None:
+    shared, whole = places_of(cpus=8, gpus=2, trials_per_gpu=4), places_of(cpus=8, gpus=2, trials_per_gpu=1)
+    alone = places_of(cpus=1, gpus=0, trials_per_gpu=1)
+    trial = trial_of()
+    assert [places.has_more(trial, "gpu-memory") for places in (shared, whole, alone)] == [True, False, False]
+    assert [places.has_more(trial, "host-memory") for places in (shared, whole, alone)] == [True, True, False]
+    assert not shared.has_more(trial, "exception")
+    larger = shared.larger()
+    assert larger.share_for("small-cnn") == Share(cpus=4, gpus=1, concurrent=2)
+    assert larger.concurrent == 4

@@ -32,7 +32,7 @@ def attempted(loss: str, detector: str, folder: Path) -> dict[str, Any]:
     results = ResultsFolder(folder / "results")
     with JournalWriter(results.journal / "test", "host") as journal:
         runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal)
-        assert runner.attempt(trial, "a" * 32) == "failed"
+        assert runner.attempt(trial, "a" * 32).status == "failed"
     _, ended = records(results.journal / "test")
     return ended
 

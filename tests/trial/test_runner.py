@@ -1,5 +1,7 @@
 """Every attempt leaves its two lines, whatever the trial does."""
 
+import multiprocessing
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,20 @@ from noisebench.trial.journal import JournalWriter, records
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.measurement import Measurement, measure
 from noisebench.trial.runner import Runner
+from noisebench.trial.watch import Limits
 from tests.trials import trial_of
 
 
 @pytest.fixture
 def attempt(tmp_path: Path) -> Callable[..., tuple[str, list[dict[str, Any]]]]:
-    def run(trial: Trial, execute: Any = measure) -> tuple[str, list[dict[str, Any]]]:
+    def run(
+        trial: Trial, execute: Any = measure, limits: Limits | None = None
+    ) -> tuple[str, list[dict[str, Any]]]:
         results = ResultsFolder(tmp_path)
         with JournalWriter(results.journal / "test", "host") as journal:
             runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal, execute)
-            status = runner.attempt(trial, "a" * 32)
-        return status, list(records(results.journal / "test"))
+            end = runner.attempt(trial, "a" * 32, limits)
+        return end.status, list(records(results.journal / "test"))
 
     return run
 
@@ -59,7 +64,9 @@ def test_a_completed_trial(attempt: Callable[..., Any], tmp_path: Path) -> None:
         (DivergedError(4), "diverged"),
         (DataError("MNIST is gone"), "data"),
         (MemoryError(), "host-memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "host-memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "gpu-memory"),
+        (RuntimeError("CUDA error: out of memory"), "gpu-memory"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -118,3 +125,52 @@ def test_only_trials_of_more_than_half_an_hour_keep_their_epochs(attempt: Callab
     attempt(trial_of(), look)
     attempt(trial_of(dataset="MNIST", training="{}", detector="confident-learning"), look)
     assert seen == [False, True]
+
+
+def _hang(*_: object) -> Measurement:
+    time.sleep(60)
+    raise AssertionError("nobody ended this process")
+
+
+def _eat(*_: object) -> Measurement:
+    eaten = []
+    while len(eaten) < 100:
+        eaten.append(np.ones(8 * 1024**2))  # 64 MB each
+        time.sleep(0.02)
+    raise AssertionError("nobody ended this process")
+
+
+def _attempt_in(folder: Path, execute: Any, limits: Limits) -> None:
+    results = ResultsFolder(folder)
+    journal = JournalWriter(results.journal / "test", "host")
+    Runner(results, "test", "worker", None, torch.device("cpu"), journal, execute).attempt(
+        trial_of(), "a" * 32, limits
+    )
+
+
+@pytest.mark.parametrize(
+    ("execute", "limits", "kind", "said"),
+    [
+        (_hang, Limits(10_000, 0.5), "timeout", "not done after 0.0 minutes"),
+        (_eat, Limits(1_200, 60), "host-memory", "more than its share of 1200 MB"),
+    ],
+    ids=["hangs", "eats memory"],
+)
+def test_a_trial_beyond_its_limits_is_recorded_and_its_process_ends(
+    tmp_path: Path, execute: Any, limits: Limits, kind: str, said: str
+) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_attempt_in, args=(tmp_path, execute, limits)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == 1
+    _, ended = records(ResultsFolder(tmp_path).journal / "test")
+    assert (ended["status"], ended["error_kind"]) == ("failed", kind)
+    assert said in ended["error"]
+    assert execute.__name__ in ended["traceback"]
+
+
+def test_limits_that_hold_change_nothing(attempt: Callable[..., Any]) -> None:
+    status, (_, ended) = attempt(trial_of(), limits=Limits(10_000, 60))
+    assert (status, ended["error_kind"]) == ("completed", None)

@@ -1,0 +1,59 @@
+"""How much memory a process takes, with how much its machine has left for more."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MB = 1024**2
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process with all below it, in MB; 0 once it has gone.
+
+    Pages that two of them share count twice, as they do where Slurm adds up a job.
+    """
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        children = [
+            int(child)
+            for thread in Path(f"/proc/{pid}/task").iterdir()
+            for child in (thread / "children").read_text().split()
+        ]
+    except OSError:
+        return 0.0
+    return pages * _PAGE / _MB + sum(resident_mb(child) for child in children)
+
+
+def available_mb() -> float:
+    """Return how many MB more this process may take: what is free, or what its control groups leave."""
+    return min([_free_mb(), *_left_by_groups()])
+
+
+def _free_mb() -> float:
+    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(lines["MemAvailable"].split()[0]) / 1024
+
+
+def _left_by_groups() -> list[float]:
+    """Return what each control group of this process, of either version, leaves of its limit, in MB."""
+    found = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            top, limit, usage = _CGROUPS, "memory.max", "memory.current"
+        elif "memory" in controllers.split(","):
+            top, limit, usage = _CGROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+        else:
+            continue
+        own = top / path.lstrip("/")
+        # In a container the own group may be seen as the top one.
+        for group in {own, *(parent for parent in own.parents if parent.is_relative_to(top)), top}:
+            try:
+                left = int((group / limit).read_text()) - int((group / usage).read_text())
+            except (OSError, ValueError):
+                continue  # no such file here, or no limit: "max"
+            found.append(left / _MB)
+    return found

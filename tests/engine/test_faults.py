@@ -1,0 +1,37 @@
+"""Trials that fail each in its own way on a real Ray: every one under its own kind, the others untouched."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from noisebench.store.query import query
+from noisebench.trial.layout import ResultsFolder
+from tests import faulty_losses
+from tests.command import noisebench
+from tests.trials import sweep_text
+
+pytestmark = pytest.mark.slow
+
+FAULTS = ("raises", "is_nan", "hangs", "eats_memory")
+ENDS = "SELECT status, error_kind, count(*) FROM attempts GROUP BY ALL ORDER BY ALL"
+
+
+def test_each_fault_has_its_kind(tmp_path: Path) -> None:
+    shutil.copy(faulty_losses.__file__, tmp_path)
+    faulty = [f'"faulty_losses:{name}"' for name in FAULTS]
+    (tmp_path / "sweep.yaml").write_text(sweep_text(f"[CE, {', '.join(faulty)}, {{name: BL, gamma: 0.4}}]"))
+    limits = ("--cpus", "2", "--memory-gb", "3", "--allowance-minutes", "0.3")
+    done = noisebench("run", "sweep.yaml", *limits, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "2 of 6 trials completed" in done.stderr
+    assert query(ResultsFolder(tmp_path / "results"), ENDS).rows() == [
+        ("completed", None, 2),
+        ("failed", "diverged", 1),
+        ("failed", "exception", 1),
+        ("failed", "host-memory", 2),  # the second time alone on the machine
+        ("failed", "timeout", 1),
+    ]
+    told = noisebench("failures", "test", cwd=tmp_path).stdout
+    assert "more than its share of 3072 MB" in told
+    assert "--allowance-minutes allows more" in told

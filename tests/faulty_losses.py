@@ -1,0 +1,26 @@
+"""Losses as users should not write them; each harms in its own way."""
+
+import time
+
+import torch
+from torch import Tensor
+
+
+def raises(logits: Tensor, targets: Tensor) -> Tensor:
+    raise ValueError("this loss is broken")
+
+
+def is_nan(logits: Tensor, targets: Tensor) -> Tensor:
+    return logits[:, 0] * float("nan")
+
+
+def hangs(logits: Tensor, targets: Tensor) -> Tensor:
+    time.sleep(600)
+    return logits[:, 0]
+
+
+def eats_memory(logits: Tensor, targets: Tensor) -> Tensor:
+    eaten = []
+    while True:
+        eaten.append(torch.ones(32 * 1024**2))  # 128 MB
+        time.sleep(0.01)

@@ -1,0 +1,29 @@
+"""Estimates of a trial, and what follows from them."""
+
+import pytest
+
+from noisebench.trial.duration import allowance_seconds, estimated_seconds, seconds_at_risk
+from tests.trials import trial_of
+
+
+def test_a_short_trial_has_ten_minutes_a_long_one_ten_estimates() -> None:
+    short, long = trial_of(), trial_of(dataset="MNIST", training="{}")
+    assert allowance_seconds(short, gpu=False) == 600
+    assert allowance_seconds(long, gpu=False) == 10 * estimated_seconds(long, gpu=False) > 600
+    assert allowance_seconds(long, gpu=False, minutes=0.5) == 30
+
+
+@pytest.mark.parametrize(
+    ("detector", "parts"),
+    [("{name: confident-learning, folds: 4}", 4), ("{name: aum, runs: 2}", 2), ("none", 1)],
+)
+def test_a_finished_fold_or_run_is_never_lost(detector: str, parts: int) -> None:
+    trial = trial_of(detector=detector)
+    assert seconds_at_risk(trial, gpu=False) == estimated_seconds(trial, gpu=False) / parts
+
+
+def test_a_long_trial_loses_an_epoch_at_most() -> None:
+    trial = trial_of(
+        dataset="MNIST", training="{epochs: 10}", detector="{name: confident-learning, folds: 5}"
+    )
+    assert seconds_at_risk(trial, gpu=False) == estimated_seconds(trial, gpu=False) / 50
