@@ -32,26 +32,56 @@ class InputPipeline:
     def training_batch(self, indices: Tensor) -> Tensor:
         """Return the same, augmented where this pipeline augments."""
         pixels = self.images[indices]
-        return self._scaled(pixels if self._augmentation == "none" else self._crop_and_flip(pixels))
+        if self._augmentation == "none":
+            return self._scaled(pixels)
+        return self._scaled(_windows(pixels, self._draw(len(pixels)).to(pixels.device)))
 
     def seed_augmentation(self, seed: int) -> None:
         """Start the augmentation's random stream anew."""
         self._generator.manual_seed(seed)
 
+    def epoch_draws(self, seed: int, samples: int, batch_size: int) -> Tensor | None:
+        """Return an epoch's augmentation, int64 [samples, 3]: what `training_batch` draws batch by batch.
+
+        None where this pipeline does not augment.
+        """
+        if self._augmentation == "none":
+            return None
+        self.seed_augmentation(seed)
+        sizes = [len(part) for part in torch.split(torch.empty(samples), batch_size)]
+        return torch.cat([self._draw(size) for size in sizes])
+
+    def drawn_batch(self, indices: Tensor, draws: Tensor | None) -> Tensor:
+        """Return the scaled images at `indices` [M, B] as float32 [M, B, C, H, W].
+
+        They are augmented as `draws` [M, B, 3] say.
+        """
+        pixels = self.images[indices]
+        if draws is not None:
+            pixels = _windows(pixels.flatten(0, 1), draws.flatten(0, 1)).view(pixels.shape)
+        return self._scaled(pixels)
+
+    def _draw(self, count: int) -> Tensor:
+        """Return top row, left column, whether mirrored: int64 [count, 3]."""
+        corners = torch.randint(0, 2 * CROP_PADDING + 1, (2, count, 1), generator=self._generator)
+        mirrored = torch.randint(0, 2, (count, 1), generator=self._generator)
+        return torch.cat([corners[0], corners[1], mirrored], 1)
+
     def _scaled(self, pixels: Tensor) -> Tensor:
         shift, factor = self._affine
         return (pixels.float() - shift) * factor
 
-    def _crop_and_flip(self, pixels: Tensor) -> Tensor:
-        count, _, height, width = pixels.shape
-        padded = functional.pad(pixels, [CROP_PADDING] * 4)
-        draws = torch.randint(0, 2 * CROP_PADDING + 1, (2, count, 1), generator=self._generator)
-        mirrored = torch.randint(0, 2, (count, 1), generator=self._generator).bool()
-        rows = draws[0] + torch.arange(height)
-        columns = draws[1] + torch.where(mirrored, torch.arange(width - 1, -1, -1), torch.arange(width))
-        samples = torch.arange(count)[:, None, None].to(pixels.device)
-        picked = padded[samples, :, rows[:, :, None].to(pixels.device), columns[:, None, :].to(pixels.device)]
-        return picked.permute(0, 3, 1, 2)
+
+def _windows(pixels: Tensor, draws: Tensor) -> Tensor:
+    """Return a window of each padded image [n, C, H, W], where and how `draws` [n, 3] say."""
+    count, _, height, width = pixels.shape
+    padded = functional.pad(pixels, [CROP_PADDING] * 4)
+    top, left, mirrored = draws[:, :1], draws[:, 1:2], draws[:, 2:].bool()
+    across = torch.arange(width, device=pixels.device)
+    rows = top + torch.arange(height, device=pixels.device)
+    columns = left + torch.where(mirrored, across.flip(0), across)
+    samples = torch.arange(count, device=pixels.device)[:, None, None]
+    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def _affine(images: Tensor, scale: str) -> tuple[Tensor, Tensor]:

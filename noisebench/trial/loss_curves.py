@@ -2,35 +2,41 @@
 
 from functools import partial
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from noisebench.science import ctrl, small_loss
 from noisebench.trial.judgement import Judgement
+from noisebench.trial.observation import Run
+from noisebench.trial.runs import results_of
 from noisebench.trial.surrogate import Surrogate
 from noisebench.trial.watchers import LossCurveWatcher
 
 
 def judge_by_ctrl(surrogate: Surrogate) -> Judgement:
     """Cluster the loss curves in each given class (Yue & Jha 2024)."""
-    found = surrogate.once(0, partial(_run, surrogate))
+    found = _curves(surrogate)
     detection = ctrl.find(found["losses"].numpy(), surrogate.given, surrogate.dataset.classes)
     return Judgement(detection, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
 
 
 def judge_by_small_loss(surrogate: Surrogate) -> Judgement:
     """Rank by mean loss; flag the given share, or the upper of two Gaussians."""
-    found = surrogate.once(0, partial(_run, surrogate))
+    found = _curves(surrogate)
     detection = small_loss.find(found["losses"].numpy(), surrogate.trial.detector["share"])
     return Judgement(detection, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
 
 
 def judge_nothing(surrogate: Surrogate) -> Judgement:
     """Train on everything and detect nothing: for the accuracy on clean test images."""
-    found = surrogate.once(0, partial(_run, surrogate))
+    found = _curves(surrogate)
     return Judgement(None, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
 
 
-def _run(surrogate: Surrogate) -> dict[str, Tensor]:
+def _curves(surrogate: Surrogate) -> dict[str, Tensor]:
     watcher = LossCurveWatcher(len(surrogate.given), surrogate.trial.training.epochs, surrogate.device)
-    model = surrogate.train(0, watcher=watcher)
-    return {**watcher.result(), "test_accuracy": surrogate.test_accuracy(model)}
+    (found,) = results_of(surrogate, [Run(0, watcher=watcher)], partial(_finish, surrogate))
+    return found
+
+
+def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:
+    return {**run.watched(), "test_accuracy": surrogate.test_accuracy(model)}

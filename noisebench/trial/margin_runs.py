@@ -5,10 +5,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from noisebench.science import aum, dynamics
 from noisebench.trial.judgement import Judgement
+from noisebench.trial.observation import Run
+from noisebench.trial.runs import results_of
 from noisebench.trial.surrogate import Surrogate
 from noisebench.trial.watchers import MarginWatcher
 
@@ -24,7 +26,8 @@ def judge(surrogate: Surrogate) -> Judgement:
     detector, classes = trial.detector, surrogate.dataset.classes
     rng = np.random.default_rng(trial.seed_for("thresholds"))
     sets = aum.threshold_sets(samples, classes, detector["runs"], rng, detector["threshold"])
-    runs = [surrogate.once(run, partial(_run, surrogate, run, members)) for run, members in enumerate(sets)]
+    planned = [_run(surrogate, number, members) for number, members in enumerate(sets)]
+    runs = results_of(surrogate, planned, partial(_finish, surrogate))
     votes = np.zeros((samples, classes))
     for members, run in zip(sets, runs, strict=True):
         judged = np.setdiff1d(np.arange(samples), members)
@@ -43,7 +46,7 @@ def judge(surrogate: Surrogate) -> Judgement:
     return Judgement(detection, votes.argmax(1), {"aum": scores}, accuracies, extra)
 
 
-def _run(surrogate: Surrogate, run: int, members: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+def _run(surrogate: Surrogate, number: int, members: npt.NDArray[np.int64]) -> Run:
     detector, classes = surrogate.trial.detector, surrogate.dataset.classes
     targets = surrogate.given.copy()
     targets[members] = classes
@@ -55,5 +58,8 @@ def _run(surrogate: Surrogate, run: int, members: npt.NDArray[np.int64]) -> dict
         detector["implementation"],
         surrogate.device,
     )
-    model = surrogate.train(run, targets=targets, classes=classes + 1, watcher=watcher)
-    return {**watcher.result(), "test_accuracy": surrogate.test_accuracy(model)}
+    return Run(number, targets=targets, classes=classes + 1, watcher=watcher)
+
+
+def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:
+    return {**run.watched(), "test_accuracy": surrogate.test_accuracy(model)}

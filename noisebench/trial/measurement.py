@@ -83,4 +83,4 @@ def _score(surrogate: Surrogate, judgement: Judgement) -> Measurement:
         flagged = judgement.detection.flagged
         result |= {**detection_metrics(flagged, wrong), "guard": guard(flagged, wrong)}
         samples |= {"suspicion": judgement.detection.suspicion, "flagged": flagged}
-    return Measurement(result, surrogate.rows, samples)
+    return Measurement(result, surrogate.rows, samples, surrogate.fast_path)

@@ -18,6 +18,8 @@ PerSample = Callable[[Tensor, Tensor], Tensor]
 
 # Not arguments of the loss itself.
 OUTSIDE = ("delay", "delta", "source")
+# Losses that look at a batch as a whole.
+BATCHWISE = ("Curriculum",)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Objective:
 
     def per_sample(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:
         """Return the loss [N] of each sample in `epoch`, counted from 0."""
-        if epoch < self.delay:
+        if not self.started(epoch):
             return LOSSES["CE"](logits, targets)
         losses = self.loss(logits, targets)
         if losses.shape != targets.shape:
@@ -49,9 +51,25 @@ class Objective:
             )
         return losses
 
+    def per_model(self, logits: Tensor, targets: Tensor, epoch: int) -> Tensor:
+        """Return the loss [M, B] of each sample of M models' batches, from logits [M, B, K]."""
+        if self._by_batch:
+            rows = zip(logits, targets, strict=True)
+            return torch.stack([self.per_sample(own, labels, epoch) for own, labels in rows])
+        return self.per_sample(logits.flatten(0, 1), targets.flatten(), epoch).view(targets.shape)
+
+    def started(self, epoch: int) -> bool:
+        """Whether the loss itself is trained in `epoch`, not CE in its place."""
+        return epoch >= self.delay
+
+    @property
+    def _by_batch(self) -> bool:
+        """Whether a sample's loss may depend on the batch it stands in."""
+        return self.name in BATCHWISE or reference.is_reference(self.name)
+
     def penalty(self, model: nn.Module, epoch: int) -> Tensor | None:
         """Return delta times the L1 norm of all parameters, or None where this loss has none."""
-        if self.delta == 0 or epoch < self.delay:
+        if self.delta == 0 or not self.started(epoch):
             return None
         norms = torch.stack([parameter.abs().sum() for parameter in model.parameters()])
         return self.delta * norms.sum()

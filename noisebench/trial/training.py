@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +42,24 @@ class Fit:
     run: int
     epochs_done: int = 0
 
+    def state(self) -> dict[str, Any]:
+        """Return tensors and numbers for a checkpoint."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epochs_done": self.epochs_done,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epochs_done = state["epochs_done"]
+
 
 def start_fit(model: nn.Module, training: Training, run: int) -> Fit:
     """Return a fit of `model` that has not seen an epoch."""
-    return Fit(model, _optimizer(model, training), run)
+    return Fit(model, optimizer_for(model, training), run)
 
 
 def train(
@@ -66,7 +81,7 @@ def train(
     """
     statistics = []
     for epoch in range(fit.epochs_done, training.epochs):
-        _set_learning_rate(fit.optimizer, training, epoch)
+        set_learning_rate(fit.optimizer, training, epoch)
         done = _train_epoch(fit, inputs, targets, indices, objective, training, seed_for, epoch, on_batch)
         fit.epochs_done = epoch + 1
         statistics.append(done)
@@ -87,7 +102,7 @@ def _train_epoch(
     on_batch: BatchHook | None,
 ) -> EpochStatistics:
     fit.model.train()
-    order = indices[_permutation(len(indices), seed_for("batches", fit.run, epoch)).to(indices.device)]
+    order = indices[permutation(len(indices), seed_for("batches", fit.run, epoch)).to(indices.device)]
     inputs.seed_augmentation(seed_for("augmentation", fit.run, epoch))
     torch.manual_seed(seed_for("dropout", fit.run, epoch))
     totals = torch.zeros(2, device=indices.device, dtype=torch.float64)
@@ -117,12 +132,14 @@ def predict(model: nn.Module, inputs: InputPipeline, indices: Tensor) -> Tensor:
     return torch.cat([model(inputs.plain_batch(batch)) for batch in torch.split(indices, EVALUATION_BATCH)])
 
 
-def _permutation(length: int, seed: int) -> Tensor:
+def permutation(length: int, seed: int) -> Tensor:
+    """Return the order in which an epoch sees `length` samples, int64 [length], on the CPU."""
     # Drawn on the host whatever the device, so that a device does not change the order of batches.
     return torch.randperm(length, generator=torch.Generator().manual_seed(seed))
 
 
-def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+def optimizer_for(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """Return the optimizer that a trial's training asks for."""
     if training.optimizer == "adam":
         return torch.optim.Adam(
             model.parameters(), training.learning_rate, weight_decay=training.weight_decay, fused=True
@@ -137,9 +154,13 @@ def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     )
 
 
-def _set_learning_rate(optimizer: torch.optim.Optimizer, training: Training, epoch: int) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, training: Training, epoch: int) -> None:
+    """Give the optimizer the learning rate of `epoch`; a rate that is a tensor keeps its place."""
     rate = training.learning_rate
     if training.schedule.name == "step":
         rate *= training.schedule["factor"] ** (epoch // training.schedule["every"])
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -31,6 +31,9 @@ class Watcher(Protocol):
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state` returned."""
 
+    def result(self) -> dict[str, Tensor]:
+        """Return what was seen, on the CPU."""
+
 
 class MarginWatcher:
     """Margins for AUM from epoch `skip` on, with the last epoch's probabilities of the true classes."""

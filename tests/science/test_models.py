@@ -44,7 +44,7 @@ def test_resnet32_shortcut_has_no_parameters_and_pads_the_new_channels() -> None
     model = build("resnet-32", (3, 16, 16), 10)
     assert sum(isinstance(module, nn.Conv2d) for module in model.modules()) == 31
     block = model[8]
-    for norm in (block.norm1, block.norm2):
+    for norm in (block.bn1, block.bn2):
         nn.init.zeros_(norm.weight)
     x = torch.rand(2, 16, 8, 8)
     y = block(x)
@@ -52,6 +52,21 @@ def test_resnet32_shortcut_has_no_parameters_and_pads_the_new_channels() -> None
     torch.testing.assert_close(y[:, 8:24], x[:, :, ::2, ::2])
     assert (y[:, :8] == 0).all()
     assert (y[:, 24:] == 0).all()
+
+
+def test_resnet34_starts_and_computes_as_torchvisions() -> None:
+    """One seed gives both the same weights; with the same stem, no pooling, they give the same logits."""
+    torch.manual_seed(3)
+    theirs = import_torchvision().models.resnet34(weights=None)
+    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    nn.init.kaiming_normal_(theirs.conv1.weight, mode="fan_out", nonlinearity="relu")
+    theirs.fc = nn.Linear(512, 10)
+    torch.manual_seed(3)
+    ours = build("resnet-34", (3, 32, 32), 10)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert all(torch.equal(own, theirs.state_dict()[name]) for name, own in ours.state_dict().items())
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(ours(images), theirs(images))
 
 
 def test_resnet34_keeps_the_pretrained_layers_but_stem_and_head() -> None:
@@ -63,8 +78,7 @@ def test_resnet34_keeps_the_pretrained_layers_but_stem_and_head() -> None:
     assert changed == {"conv1.weight", "fc.weight", "fc.bias"}
     assert new["conv1.weight"].shape == (64, 3, 3, 3)
     model.eval()
-    stem = model.maxpool(model.conv1(torch.zeros(1, 3, 32, 32)))
-    assert stem.shape == (1, 64, 32, 32)
+    assert model.layer1(model.conv1(torch.zeros(1, 3, 32, 32))).shape == (1, 64, 32, 32)
 
 
 def test_weights_of_another_model_are_refused() -> None:

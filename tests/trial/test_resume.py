@@ -73,7 +73,7 @@ def test_finished_runs_are_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     def never(*_: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("noisebench.trial.surrogate.train", never)
+    monkeypatch.setattr("noisebench.trial.runs.train", never)
     assert measure(trial, None, CPU, Checkpoints(tmp_path)).result["samples"] == 400
 
 

@@ -1,0 +1,196 @@
+"""Several models of one architecture trained as one, none touched by its neighbours."""
+
+import copy
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from noisebench.errors import InputError
+from noisebench.science.resnet import ResidualBlock, ThinnedShortcut
+
+_STATELESS = (nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Identity)
+_COMPOSITE = (nn.Sequential, ResidualBlock)
+_FEATURE_DIMENSIONS = 3
+
+
+class Stack(nn.Module):
+    """M models side by side, from images [M, B, C, H, W] to logits float32 [M, B, K].
+
+    Convolutions and matrix products are computed in `dtype` (float32, bfloat16, float16), the last layer in
+    float32. The models lie beside each other in the channels, as groups; parameters are copies of theirs.
+    Dropout draws each model's mask from a generator of its own, in the order of
+    [B, C, H, W], as `nn.Dropout` does on a CPU.
+    Raises InputError for a layer it does not know.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        *,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.generators = [torch.Generator(device) for _ in models]
+        self.size = len(models)
+        self.dtype = dtype
+        self._channels_last = channels_last
+        self._models = tuple(models)  # in a tuple, so that they are no part of this module
+        self._layers = _stacked(models, self.generators).to(device)
+        if channels_last:
+            self._layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _last_linear(self._layers).in_float32 = True
+
+    def forward(self, images: Tensor) -> Tensor:
+        models, batch = images.shape[:2]
+        side_by_side = images.transpose(0, 1).reshape(batch, -1, *images.shape[3:])
+        if self._channels_last:
+            side_by_side = side_by_side.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            logits: Tensor = self._layers(side_by_side)
+        return logits.view(models, batch, -1)
+
+    def seed(self, seeds: Sequence[int]) -> None:
+        """Start each model's dropout anew from a seed of its own."""
+        for generator, seed in zip(self.generators, seeds, strict=True):
+            generator.manual_seed(seed)
+
+    @torch.no_grad()
+    def alone(self) -> list[nn.Module]:
+        """Return the models as they are now, each from images [B, C, H, W] to logits [B, K]."""
+        if self.size == 1:
+            return [_Alone(self)]
+        wide = [*self._layers.parameters(), *self._layers.buffers()]
+        for number, model in enumerate(self._models):
+            for own, joined in zip([*model.parameters(), *model.buffers()], wide, strict=True):
+                own.copy_(joined.chunk(self.size)[number].view_as(own) if own.dim() else joined)
+        alike = {"channels_last": self._channels_last}
+        return [_Alone(Stack([model], wide[0].device, self.dtype, **alike)) for model in self._models]
+
+
+class _Alone(nn.Module):
+    """A stack of one as a plain model."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__()
+        self.stack = stack
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.stack(images.unsqueeze(0))[0]
+        return logits
+
+
+class _Linear(nn.Module):
+    """A linear layer of each model: weight [M, O, I], bias [M, O], from features [M, B, I] to [M, B, O]."""
+
+    in_float32 = False
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach() for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.in_float32:
+            return self._product(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._product(x.float())
+
+    def _product(self, x: Tensor) -> Tensor:
+        if len(self.weight) == 1:
+            return F.linear(x[0], self.weight[0], self.bias[0]).unsqueeze(0)
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.transpose(1, 2))
+
+
+class _Dropout(nn.Module):
+    """Dropout with a generator for each model, over [B, M * C, H, W] or [M, B, I]."""
+
+    def __init__(self, share: float, generators: list[torch.Generator]) -> None:
+        super().__init__()
+        self.share = share
+        self.generators = generators
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        channels_first = x.dim() > _FEATURE_DIMENSIONS
+        models = len(self.generators)
+        shape = (len(x), x.shape[1] // models, *x.shape[2:]) if channels_first else x.shape[1:]
+        masks = [
+            torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1 - self.share, generator=own)
+            for own in self.generators
+        ]
+        # Scaled after the mask: 1 / (1 - share) itself is not a bfloat16.
+        return x * (torch.cat(masks, 1) if channels_first else torch.stack(masks)) * (1 / (1 - self.share))
+
+
+class _Flatten(nn.Module):
+    """From [B, M * C, H, W] to [M, B, C * H * W]."""
+
+    def __init__(self, models: int) -> None:
+        super().__init__()
+        self.models = models
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.unflatten(x, 1, (self.models, -1)).flatten(2).transpose(0, 1)
+
+
+def _stacked(layers: Sequence[nn.Module], generators: list[torch.Generator]) -> nn.Module:
+    """Return one layer that does to each model's part what its own layer does."""
+    first, models = layers[0], len(layers)
+    if isinstance(first, _COMPOSITE):
+        children = {
+            name: _stacked([getattr(layer, name) for layer in layers], generators)
+            for name, _ in first.named_children()
+        }
+        return _recombined(first, children)
+    if isinstance(first, nn.Conv2d | nn.BatchNorm2d):
+        return _wider(layers)
+    if isinstance(first, nn.Linear):
+        return _Linear(layers)  # type: ignore[arg-type]
+    if isinstance(first, nn.Dropout):
+        return _Dropout(first.p, generators)
+    if isinstance(first, nn.Flatten):
+        return _Flatten(models)
+    if isinstance(first, ThinnedShortcut):
+        return ThinnedShortcut(first.new_channels, models)
+    if isinstance(first, _STATELESS):
+        return first
+    raise InputError(f"a {type(first).__name__} layer cannot be stacked")
+
+
+def _recombined(composite: nn.Module, children: dict[str, nn.Module]) -> nn.Module:
+    """Return `composite` with other children."""
+    names = list(children)
+    if isinstance(composite, nn.Sequential):
+        # Which of max and ReLU comes first changes no value, no gradient: later, ReLU has less to do.
+        for earlier, later in pairwise(names):
+            if isinstance(children[earlier], nn.ReLU) and isinstance(children[later], nn.MaxPool2d):
+                children[earlier], children[later] = children[later], children[earlier]
+    found = copy.deepcopy(composite)
+    for name in names:
+        setattr(found, name, children[name])
+    return found
+
+
+def _wider(layers: Sequence[nn.Module]) -> nn.Module:
+    """Return convolutions or batch norms side by side in the channels of one."""
+    models, wide = len(layers), copy.deepcopy(layers[0])
+    if isinstance(wide, nn.Conv2d):
+        wide.in_channels, wide.out_channels = models * wide.in_channels, models * wide.out_channels
+        wide.groups = models
+    elif isinstance(wide, nn.BatchNorm2d):
+        wide.num_features *= models
+    for name, own in [*wide.named_parameters(), *wide.named_buffers()]:
+        if own.dim():
+            joined = torch.cat([getattr(layer, name).detach() for layer in layers])
+            setattr(wide, name, nn.Parameter(joined) if isinstance(own, nn.Parameter) else joined)
+    return wide
+
+
+def _last_linear(layers: nn.Module) -> _Linear:
+    return [module for module in layers.modules() if isinstance(module, _Linear)][-1]

@@ -1,0 +1,85 @@
+"""The means by which a device trains at `precision: fast`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from noisebench.errors import InputError
+
+# Words of a fast path here take the place of those in the table below.
+OVERRIDE = "NOISEBENCH_FAST_PATH"
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_HALF = "half"
+_MEANS = ("channels-last", "graph", "compiled", "fused")
+
+# By device and model; `benchmarks/results.md` has the figures. On a CPU, one model of five folds is slower
+# than five models. Of a GPU nothing is measured yet: the words follow from the number of operations a step
+# has (`graph`) and from how little of a GPU a small model fills (`fused`).
+_TABLE = {
+    ("cpu", "small-cnn"): "half channels-last",
+    ("cpu", "resnet-32"): "half channels-last",
+    ("cpu", "resnet-34"): "half channels-last",
+    ("cuda", "small-cnn"): "half channels-last graph fused",
+    ("cuda", "resnet-32"): "half channels-last graph fused",
+    ("cuda", "resnet-34"): "half channels-last graph",
+}
+
+
+@dataclass(frozen=True)
+class FastPath:
+    """How models are trained fast; its text is what a record keeps, and what `OVERRIDE` takes.
+
+    `dtype` is that of convolutions and matrix products, `graph` replays whole steps as one CUDA graph,
+    `compiled` runs the forward and backward pass through torch.compile, `fused` trains the runs of a trial
+    as one model.
+    """
+
+    dtype: torch.dtype = torch.float32
+    channels_last: bool = False
+    graph: bool = False
+    compiled: bool = False
+    fused: bool = False
+
+    @classmethod
+    def of(cls, device: torch.device, model: str) -> FastPath:
+        """Return the path of a device for a model: as overridden, else as the table says."""
+        return cls.parse(os.environ.get(OVERRIDE) or _TABLE[device.type, model], device)
+
+    @classmethod
+    def parse(cls, text: str, device: torch.device) -> FastPath:
+        """Read a path from its words: one of fp32, bf16, fp16, half, with any of the means.
+
+        `half` is the 16-bit type that the device computes in, or else fp32. Raises InputError for words
+        that are unknown, or beyond the device.
+        """
+        words = text.split()
+        unknown = [word for word in words if word not in (*_DTYPES, _HALF, *_MEANS)]
+        if unknown:
+            known = ", ".join((*_DTYPES, _HALF, *_MEANS))
+            raise InputError(f"{OVERRIDE}: {unknown[0]!r} is no part of a fast path; known: {known}")
+        if "graph" in words and device.type != "cuda":
+            raise InputError(f"{OVERRIDE}: a {device.type} has no CUDA graphs; leave `graph` out")
+        dtype = next((_DTYPES[word] for word in words if word in _DTYPES), torch.float32)
+        if _HALF in words:
+            dtype = _half(device)
+        # On a CPU, float32 is no faster in another layout.
+        worth = device.type == "cuda" or dtype != torch.float32
+        return cls(
+            dtype, "channels-last" in words and worth, "graph" in words, "compiled" in words, "fused" in words
+        )
+
+    def __str__(self) -> str:
+        names = [name for name, dtype in _DTYPES.items() if dtype == self.dtype]
+        means = (self.channels_last, self.graph, self.compiled, self.fused)
+        return " ".join(names + [name for name, used in zip(_MEANS, means, strict=True) if used])
+
+
+def _half(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32

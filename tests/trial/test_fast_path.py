@@ -1,0 +1,51 @@
+"""The words of a fast path."""
+
+import pytest
+import torch
+
+from noisebench.errors import InputError
+from noisebench.spec import catalogue
+from noisebench.trial import fast_path
+from noisebench.trial.fast_path import OVERRIDE, FastPath
+
+CPU = torch.device("cpu")
+
+
+def test_a_path_is_its_words() -> None:
+    path = FastPath.parse("fused bf16 channels-last", CPU)
+    assert path == FastPath(torch.bfloat16, channels_last=True, fused=True)
+    assert str(path) == "bf16 channels-last fused"
+    assert FastPath.parse(str(path), CPU) == path
+    assert str(FastPath.parse("compiled", CPU)) == "fp32 compiled"
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bf16 channels-last"), (False, "fp32")])
+def test_half_is_what_the_processor_computes_in(
+    native: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    assert str(FastPath.parse("half channels-last", CPU)) == expected
+
+
+def test_every_model_has_a_path_on_every_kind_of_device() -> None:
+    kinds = [(kind, model) for kind in ("cpu", "cuda") for model in catalogue.MODELS]
+    assert sorted(fast_path._TABLE) == sorted(kinds)
+    for model in catalogue.MODELS:
+        assert not FastPath.of(CPU, model).fused
+
+
+def test_the_environment_overrides_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OVERRIDE, "fp32 fused")
+    assert FastPath.of(CPU, "small-cnn") == FastPath(fused=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("bf61", "'bf61' is no part of a fast path; known: fp32, bf16, fp16, half, channels-last, graph"),
+        ("fp32 graph", "a cpu has no CUDA graphs; leave `graph` out"),
+    ],
+)
+def test_bad_words_are_refused(words: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        FastPath.parse(words, CPU)

@@ -1,0 +1,231 @@
+"""Fast training does what the reference does: to the last bit, or as near as its arithmetic allows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from noisebench.errors import DivergedError
+from noisebench.science.models import build
+from noisebench.spec.trial import Component, Training
+from noisebench.trial.data import load_dataset
+from noisebench.trial.fast_fit import FastFit, start_fast_fit
+from noisebench.trial.fast_path import FastPath
+from noisebench.trial.fast_training import train_together
+from noisebench.trial.inputs import InputPipeline
+from noisebench.trial.objective import Objective
+from noisebench.trial.training import start_fit, train
+from tests.trials import trial_of
+
+CPU = torch.device("cpu")
+CE = Component.of("CE", delay=0)
+LOSSES = {
+    "CE": CE,
+    "ANL-CE, delayed": Component.of("ANL-CE", alpha=1.0, beta=1.0, delta=1e-3, delay=1),
+    "Curriculum": Component.of("Curriculum", delay=0),
+}
+OPTIMIZERS = {
+    "adam": {"optimizer": "adam", "learning_rate": 1e-3},
+    "nesterov": {"optimizer": "nesterov", "learning_rate": 0.02, "momentum": 0.9, "weight_decay": 1e-4},
+}
+
+
+@dataclass
+class Problem:
+    """Runs on one set of images, each with a training part and labels of its own."""
+
+    images: Tensor
+    targets: Tensor
+    indices: Tensor
+    training: Training
+    loss: Component = CE
+    model: str = "small-cnn"
+    logits: list[list[Tensor]] = field(default_factory=list)
+
+    @classmethod
+    def small(cls, runs: int = 3, loss: Component = CE, **training: object) -> "Problem":
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randint(0, 256, (150, 1, 8, 8), generator=generator, dtype=torch.uint8)
+        targets = torch.randint(0, 10, (runs, 150), generator=generator)
+        indices = torch.stack([torch.randperm(150, generator=generator)[:100] for _ in range(runs)])
+        return cls(images, targets, indices, training_of(**training), loss)
+
+    def models(self) -> list[nn.Module]:
+        models = []
+        for run in range(len(self.targets)):
+            torch.manual_seed(run)
+            models.append(build(self.model, tuple(self.images.shape[1:]), 10))  # type: ignore[arg-type]
+        return models
+
+    def pipeline(self) -> InputPipeline:
+        return InputPipeline(self.images, "unit", self.training.augmentation)
+
+    def seed_for(self, *parts: object) -> int:
+        return trial_of().seed_for(*parts)  # type: ignore[arg-type]
+
+    def reference(self) -> list[nn.Module]:
+        """Train the runs one after another; their logits are kept, run by run."""
+        models = self.models()
+        for run, model in enumerate(models):
+            self.logits.append([])
+            train(
+                start_fit(model, self.training, run),
+                self.pipeline(),
+                self.targets[run],
+                self.indices[run],
+                Objective.of(self.loss),
+                self.training,
+                self.seed_for,
+                self.keep(run),
+            )
+        return models
+
+    def fit(self, path: FastPath) -> FastFit:
+        runs = range(len(self.targets))
+        return start_fast_fit(self.models(), self.training, runs, CPU, path)
+
+    def fast(self, path: FastPath, fit: FastFit | None = None) -> FastFit:
+        """Train the runs side by side."""
+        fit = fit or self.fit(path)
+        self.logits = [[] for _ in fit.runs]
+        train_together(
+            fit,
+            self.pipeline(),
+            self.targets,
+            self.indices,
+            Objective.of(self.loss),
+            self.training,
+            self.seed_for,
+            [self.keep(run) for run in fit.runs],
+        )
+        return fit
+
+    def keep(self, run: int) -> Callable[..., None]:
+        return lambda _epoch, logits, _targets, _batch: self.logits[run].append(logits.clone())
+
+
+def training_of(**changes: object) -> Training:
+    return replace(trial_of().training, **{"epochs": 2, "batch_size": 32, **changes})  # type: ignore[arg-type]
+
+
+def differences(ours: Problem, theirs: Problem) -> Tensor:
+    """How far the logits of each run lie apart, step by step: [runs, steps], the largest of a batch."""
+    return torch.tensor(
+        [
+            [float((own - other).abs().max()) for own, other in zip(*run, strict=True)]
+            for run in zip(ours.logits, theirs.logits, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer"), [("small-cnn", "adam"), ("small-cnn", "nesterov"), ("resnet-32", "nesterov")]
+)
+def test_one_run_in_float32_is_the_reference_to_the_last_bit(model: str, optimizer: str) -> None:
+    schedule = Component.of("step", every=1, factor=0.5)
+    more = {**OPTIMIZERS[optimizer], "schedule": schedule}
+    fast, reference = Problem.small(1, **more), Problem.small(1, **more)
+    fast.model = reference.model = model
+    (expected,) = reference.reference()
+    (found,) = fast.fast(FastPath()).stack.alone()
+    assert len(fast.logits[0]) == 8
+    assert not differences(fast, reference).any()
+    parts = zip(found.state_dict().values(), expected.state_dict().values(), strict=True)
+    assert all(torch.equal(own.view(other.shape), other) for own, other in parts)
+
+
+def test_an_epochs_augmentation_is_drawn_as_the_reference_draws_it() -> None:
+    pipeline = InputPipeline(Problem.small().images, "unit", "crop-flip")
+    order = torch.randperm(150)[:70]
+    pipeline.seed_augmentation(5)
+    expected = [pipeline.training_batch(batch) for batch in torch.split(order, 32)]
+    draws = pipeline.epoch_draws(5, 70, 32)
+    assert draws is not None
+    batches = zip(torch.split(order, 32), torch.split(draws, 32), strict=True)
+    for (batch, drawn), own in zip(batches, expected, strict=True):
+        assert torch.equal(pipeline.drawn_batch(batch[None], drawn[None])[0], own)
+    assert InputPipeline(pipeline.images, "unit").epoch_draws(5, 70, 32) is None
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_runs_side_by_side_are_the_runs_alone(loss: str, optimizer: str) -> None:
+    together = Problem.small(3, LOSSES[loss], **OPTIMIZERS[optimizer])
+    alone = Problem.small(3, LOSSES[loss], **OPTIMIZERS[optimizer])
+    alone.reference()
+    together.fast(FastPath(fused=True))
+    assert differences(together, alone).max() < 1e-5
+
+
+def mnist(real_data: Path, runs: int, model: str) -> Problem:
+    """20 steps of the paper's recipe on noisy labels of MNIST."""
+    data = load_dataset(Component.of("MNIST", samples=960), real_data)
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.from_numpy(data.judged.labels)
+    wrong = torch.rand(len(labels), generator=generator) < 0.2
+    labels = torch.where(wrong, torch.randint(0, 10, labels.shape, generator=generator), labels)
+    indices = torch.stack([torch.arange(run, 640 + run) for run in range(runs)])
+    training = training_of(epochs=1, batch_size=32, learning_rate=1e-4)
+    return Problem(data.judged.images, labels.expand(runs, -1), indices, training, model=model)
+
+
+@pytest.mark.data
+def test_twenty_steps_on_mnist_side_by_side(real_data: Path) -> None:
+    together, alone = mnist(real_data, 2, "small-cnn"), mnist(real_data, 2, "small-cnn")
+    alone.reference()
+    together.fast(FastPath(fused=True))
+    assert differences(together, alone).shape == (2, 20)
+    assert differences(together, alone).max() < 1e-4
+
+
+@pytest.mark.data
+def test_twenty_steps_on_mnist_in_bfloat16(real_data: Path) -> None:
+    """Adam's first steps are as long for a gradient near zero as for any: noise in it grows step by step."""
+    fast, reference = mnist(real_data, 1, "small-cnn"), mnist(real_data, 1, "small-cnn")
+    reference.reference()
+    fast.fast(FastPath(torch.bfloat16, channels_last=True))
+    assert differences(fast, reference)[0, 0] < 2e-3
+    pairs = zip(fast.logits[0], reference.logits[0], strict=True)
+    assert max(float((own - other).square().mean().sqrt()) for own, other in pairs) < 2e-2
+
+
+def test_resnet32_side_by_side() -> None:
+    problems = [Problem.small(2, **OPTIMIZERS["nesterov"], batch_size=50) for _ in range(2)]
+    for problem in problems:
+        problem.model = "resnet-32"
+    problems[0].reference()
+    problems[1].fast(FastPath(fused=True))
+    assert differences(problems[1], problems[0])[:, 0].max() < 1e-4
+
+
+def test_a_fit_picked_up_after_an_epoch_ends_the_same() -> None:
+    more = {**OPTIMIZERS["nesterov"], "augmentation": "crop-flip"}
+    whole, halves = Problem.small(2, **more), Problem.small(2, **more)
+    path = FastPath(torch.bfloat16, fused=True)
+    expected = whole.fast(path)
+    halves.training = replace(halves.training, epochs=1)
+    kept = halves.fast(path).state()
+    halves.training = whole.training
+    resumed = halves.fit(path)
+    resumed.restore(kept)
+    halves.fast(path, resumed)
+    for own, other in zip(resumed.stack.parameters(), expected.stack.parameters(), strict=True):
+        assert torch.equal(own, other)
+
+
+def test_float16_scales_the_loss() -> None:
+    fast, reference = Problem.small(1, **OPTIMIZERS["nesterov"]), Problem.small(1, **OPTIMIZERS["nesterov"])
+    reference.reference()
+    fit = fast.fast(FastPath(torch.float16))
+    assert fit.scaler.get_scale() > 1
+    assert differences(fast, reference).max() < 2e-2
+
+
+def test_divergence_of_any_run_names_its_epoch() -> None:
+    problem = Problem.small(2, optimizer="sgd", learning_rate=1e-3)
+    problem.training = replace(problem.training, learning_rate=1e30)
+    with pytest.raises(DivergedError, match="no longer finite in epoch 0"):
+        problem.fast(FastPath(fused=True))
