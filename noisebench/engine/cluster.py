@@ -18,6 +18,8 @@ from noisebench.trial.layout import ResultsFolder
 
 # How long it may take until it is known that a whole node went, not just the trial's process.
 VERDICT_SECONDS = 5.0
+# How long a worker that has to leave may take to say so: its trials can go before its word is written.
+NOTE_SECONDS = 2.0
 
 
 @contextmanager
@@ -54,24 +56,36 @@ def judge_of(results: ResultsFolder, sweep: str) -> Callable[[str], Death]:
 
     A node that left or died is never held against the trial; a process that died on a node that lives on is.
     """
+    gone: dict[str, Death] = {}
 
     def judge(attempt_id: str) -> Death:
         line = started_line(results, sweep, attempt_id)
         if line is None:
             return Death("node-lost", "the worker went before the trial began", counts=False, began=False)
         worker = line["worker"]
-        deadline = time.monotonic() + VERDICT_SECONDS
-        while True:
-            kind = leave_note(results, sweep, worker)
-            if kind is not None:
-                return Death(kind, f"the worker {worker} had to leave: {kind}", counts=False)
-            if not _is_alive(worker):
-                return Death("node-lost", f"the worker {worker} was lost", counts=False)
-            if time.monotonic() > deadline:
-                return Death("node-lost", "the trial's process died; tried again", counts=True)
-            time.sleep(0.5)
+        # Looking takes seconds, in which nothing is handed out: once for all trials of a node.
+        if worker not in gone:
+            death = _look(results, sweep, worker)
+            if death.counts:
+                return death
+            gone[worker] = death
+        return gone[worker]
 
     return judge
+
+
+def _look(results: ResultsFolder, sweep: str, worker: str) -> Death:
+    begun = time.monotonic()
+    while True:
+        kind = leave_note(results, sweep, worker)
+        if kind is not None:
+            return Death(kind, f"the worker {worker} had to leave: {kind}", counts=False)
+        waited = time.monotonic() - begun
+        if waited > NOTE_SECONDS and not _is_alive(worker):
+            return Death("node-lost", f"the worker {worker} was lost", counts=False)
+        if waited > VERDICT_SECONDS:
+            return Death("node-lost", "the trial's process died; tried again", counts=True)
+        time.sleep(0.5)
 
 
 def _is_alive(worker: str) -> bool:

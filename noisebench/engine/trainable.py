@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import ray
@@ -63,7 +66,7 @@ class TrialActor(tune.Trainable):
         # On a cluster the node's worker vouches for this process, not the driver.
         worker = os.environ.get(WORKER_VARIABLE, worker)
         data_dir = os.environ.get(DATA_VARIABLE, data_dir)
-        more = {} if execute is None else {"execute": reference.load(execute)}
+        more: dict[str, Any] = {} if execute is None else {"execute": reference.load(execute)}
         self._runner = Runner(
             folder,
             sweep,
@@ -75,6 +78,23 @@ class TrialActor(tune.Trainable):
             log=Log(folder, sweep),
             **more,
         )
+
+        self._note_terminate()
+
+    def _note_terminate(self) -> None:
+        """Let the runner know of SIGTERM before Ray's own handler ends the process by SystemExit."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        end = signal.getsignal(signal.SIGTERM)
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self._runner.leaving = True
+            if callable(end):
+                end(number, frame)
+            else:
+                raise SystemExit(1)
+
+        signal.signal(signal.SIGTERM, handle)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial in the same process, unless its node is about to go."""

@@ -12,6 +12,7 @@ import ray
 from ray import tune
 
 from noisebench.engine.queue import TrialQueue
+from noisebench.engine.scheduler import NewcomerScheduler
 from noisebench.engine.searcher import QueueSearcher
 from noisebench.engine.trainable import TrialActor
 from noisebench.spec.catalogue import MODELS
@@ -164,6 +165,7 @@ def _run_round(queue: TrialQueue, places: Places, parameters: dict[str, Any], sc
         tune.with_resources(tune.with_parameters(TrialActor, **parameters), _resources(places)),
         tune_config=tune.TuneConfig(
             search_alg=QueueSearcher(queue, part_of),
+            scheduler=NewcomerScheduler(),  # type: ignore[no-untyped-call]
             num_samples=-1,
             max_concurrent_trials=places.concurrent,
             reuse_actors=True,

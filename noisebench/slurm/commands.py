@@ -53,7 +53,7 @@ def call(*words: str, retries: Iterable[float] = RETRY_SECONDS) -> str:
             if done.returncode == 0:
                 return done.stdout
         if pause is None or not any(busy in said for busy in _BUSY):
-            raise EnvironmentFault(f"{' '.join(words)}: {said}")
+            raise EnvironmentFault(f"{words[0]}: {said.splitlines()[0] if said else 'failed without a word'}")
         time.sleep(pause)
     raise AssertionError("the last round returns or raises")
 

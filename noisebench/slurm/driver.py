@@ -73,6 +73,7 @@ def _when_free(submission: Submission, generation: str) -> Outcome:
         data_dir=submission.data_dir,
         include_failed=submission.include_failed,
         submitted_at=submission.submitted_at,
+        execute=submission.execute,
         cluster=lambda: _raised(submission, generation),
         allowance_minutes=submission.site.allowance_minutes,
     )

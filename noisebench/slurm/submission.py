@@ -27,7 +27,8 @@ class Submission:
     """One sweep on one site, as its jobs are told of it.
 
     `workers` is how many worker jobs there are, `generation` which driver this is, counted from 1.
-    `include_failed`: what failed before `submitted_at` is run again. `code` is the hash of noisebench's own
+    `include_failed`: what failed before `submitted_at` is run again. `execute` ("module:function") replaces
+    the measurement, for benchmarks of the machinery. `code` is the hash of noisebench's own
     source at that time.
     """
 
@@ -37,6 +38,7 @@ class Submission:
     workers: int
     data_dir: Path | None = None
     include_failed: bool = False
+    execute: str | None = None
     generation: int = 1
     submitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     code: str = field(default_factory=provenance.source_hash)

@@ -37,9 +37,17 @@ class Submitted:
 
 
 def submit(
-    sweep: Sweep, site: Site, results: ResultsFolder, data_dir: Path | None, *, include_failed: bool = False
+    sweep: Sweep,
+    site: Site,
+    results: ResultsFolder,
+    data_dir: Path | None,
+    *,
+    include_failed: bool = False,
+    execute: str | None = None,
 ) -> Submitted:
     """Send the jobs for what is pending of `sweep`; with `include_failed` also for what failed.
+
+    `execute` ("module:function") replaces the measurement, for benchmarks of the machinery.
 
     Raises InputError where the sweep is live already, EnvironmentFault (no job is left behind) where Slurm,
     the results folder or the data are not as needed.
@@ -56,7 +64,8 @@ def submit(
         check_files(pending, data_dir)
         submission = submission_for(sweep.name, pending, site, results, data_dir, include_failed)
         _refuse_second(submission)
-        return Submitted(_send(_within_limits(submission)), len(pending), failed)
+        submission = replace(_within_limits(submission), execute=execute)
+        return Submitted(_send(submission), len(pending), failed)
 
 
 def pending_of(

@@ -28,6 +28,9 @@ from noisebench.trial import provenance
 LOOK_SECONDS = 2.0
 # What a worker needs after its trials have drained: to end Ray, to say so.
 FAREWELL_SECONDS = 10.0
+# A node that cannot join is not to try for ever: `ray start` itself waits half a minute each time.
+SHORT_STAY_SECONDS = 60.0
+MOST_JOINS_IN_VAIN = 5
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +68,8 @@ def _lend(submission: Submission, given: Allocation, name: str, data: Path | Non
     drain_seconds = max(1.0, site.signal_seconds - FAREWELL_SECONDS)
     own = own_address(site.interface)
     tried: Head | None = None
-    while True:
+    in_vain = 0
+    while in_vain < MOST_JOINS_IN_VAIN:
         tried = _await_head(submission, tried, stop)
         if tried is None:
             return stop.kind or "headless"
@@ -75,10 +79,17 @@ def _lend(submission: Submission, given: Allocation, name: str, data: Path | Non
         with worker_node(
             tried.address, own, name, given.cpus, given.gpus, drain_seconds, environment
         ) as node:
+            joined = time.monotonic()
             reason = _stay(submission, given, name, node, tried, stop)
             if reason is not None:
                 return reason
+        in_vain = in_vain + 1 if time.monotonic() - joined < SHORT_STAY_SECONDS else 0
         _log.info("worker %s lost its driver", name)
+    raise EnvironmentFault(
+        f"Ray on {provenance.host()} left the driver's Ray {in_vain} times within {SHORT_STAY_SECONDS:.0f} s "
+        "of joining it: do all nodes have the same noisebench, Ray and Python, and reach each other at "
+        "`interface`? `noisebench doctor --site` looks"
+    )
 
 
 def _await_head(submission: Submission, tried: Head | None, stop: Stop) -> Head | None:
@@ -106,10 +117,9 @@ def _stay(
                 note_leave(submission.results, submission.sweep, name, kind)
             node.drain(max(0.0, stop.seconds_left - FAREWELL_SECONDS))
             return kind
-        # A trial that the time left cannot hold has said so.
+        # A trial that the time left cannot hold has said so; its neighbours finish theirs.
         told = leave_note(submission.results, submission.sweep, name)
-        if told is not None:
-            node.drain(max(0.0, stop.seconds_left - FAREWELL_SECONDS))
+        if told is not None and not activity.busy():
             return told
         head = read_head(submission.head)
         if head is not None and head.done:

@@ -38,7 +38,8 @@ class Runner:
 
     `worker` is the name of the heartbeat that vouches for this process. `execute` turns a trial into a
     measurement; benchmarks of the machinery put one there that only returns numbers. `log` takes what
-    trials print; without one it goes where this process prints.
+    trials print; without one it goes where this process prints. Once it is `leaving`, its machine has told
+    the process to end: what a trial then raises is no failure of the trial, and left to the driver to record.
     """
 
     results: ResultsFolder
@@ -49,6 +50,7 @@ class Runner:
     journal: JournalWriter
     execute: Execute = measure
     log: Log | None = None
+    leaving: bool = False
 
     def attempt(self, trial: Trial, attempt_id: str, limits: Limits | None = None) -> End:
         """Run `trial` once and return how that ended.
@@ -84,6 +86,8 @@ class Runner:
             self._end(attempt_id, trial, End("interrupted", "cancelled"), begun)
             raise
         except BaseException as error:  # a user's loss may even call sys.exit
+            if self.leaving:
+                raise
             said = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
             end = End("failed", error_kind(error), said)
             self._end(attempt_id, trial, end, begun, traceback=traceback.format_exc())

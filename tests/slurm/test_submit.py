@@ -5,14 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from noisebench.store.query import query
 from noisebench.trial.layout import ResultsFolder
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
+from tests.slurm.submitted import WAIT_SECONDS, Submitted
 from tests.trials import sweep_text
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -23,85 +22,63 @@ signal_seconds: 30
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
 worker: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
 """
-NUMBERS = "SELECT * EXCLUDE (attempt_id, seconds, ended_at, trial_key) FROM results ORDER BY trial_id"
 # What a client without the token, on the head's own node, gets to see of its Ray.
 STRANGER = "import ray, sys; ray.init(address=sys.argv[1], _node_ip_address=sys.argv[1].split(':')[0])"
-WAIT_SECONDS = 300
 
 
-def numbers(results: Path) -> list[tuple[Any, ...]]:
-    return query(ResultsFolder(results), NUMBERS).rows()
-
-
-@pytest.fixture(autouse=True)
-def _on_the_cluster(cluster: Devcluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key, value in cluster.environment.items():
-        monkeypatch.setenv(key, value)
-
-
-def submit(folder: Path, name: str, **parts: str) -> subprocess.CompletedProcess[str]:
-    (folder / "site.yaml").write_text(SITE)
-    (folder / f"{name}.yaml").write_text(sweep_text("[CE, {name: BL, gamma: 0.4}]", name=name, **parts))
-    return noisebench("submit", f"{name}.yaml", "--site", "site.yaml", cwd=folder)
-
-
-def jobs_of(cluster: Devcluster, name: str) -> list[str]:
-    lines = cluster.run("squeue", "--noheader", "--array", "--format=%j").splitlines()
-    return [line for line in lines if line.startswith(f"noisebench-{name}-")]
-
-
-def await_end(cluster: Devcluster, name: str) -> None:
-    cluster.await_that(lambda: not jobs_of(cluster, name), f"no job of {name} is left", WAIT_SECONDS)
-
-
-def rays_processes(cluster: Devcluster) -> list[str]:
-    return [line for line in cluster.processes() if "ray" in line]
+def text_of(name: str, **parts: str) -> str:
+    return sweep_text("[CE, {name: BL, gamma: 0.4}]", name=name, **parts)
 
 
 def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_path: Path) -> None:
-    first = submit(tmp_path, "first", seeds="2")
-    second = submit(tmp_path, "second", seeds="[2, 3]")
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert [line.split()[0] for line in first.stdout.splitlines()] == ["driver", "standby", "workers"]
-    again = noisebench("submit", "first.yaml", "--site", "site.yaml", cwd=tmp_path)
+    first, second = (Submitted(cluster, tmp_path, name) for name in ("first", "second"))
+    sent = first.send(text_of("first", seeds="2"), SITE)
+    second.send(text_of("second", seeds="[2, 3]"), SITE)
+    assert [line.split()[0] for line in sent.splitlines()] == ["driver", "standby", "workers"]
+    again = first.noisebench("submit", "first.yaml", "--site", "first-site.yaml")
     assert again.returncode == 2
     assert "sweep 'first' is" in again.stderr
-    await_end(cluster, "first")
-    await_end(cluster, "second")
-    assert rays_processes(cluster) == []
+    state = json.loads(first.must("status", "first", "--json"))
+    assert state["jobs"]["driver"] == sent.split()[1]
+    assert state["jobs"]["standby"] == sent.split()[3]
+    first.await_end()
+    second.await_end()
     for name in ("first", "second"):
         alone = noisebench("run", f"{name}.yaml", "--inline", "--results", f"{name}-alone", cwd=tmp_path)
         assert alone.returncode == 0, alone.stderr
-    found = numbers(tmp_path / "results")
-    assert len(found) == 8
-    expected = numbers(tmp_path / "first-alone") + numbers(tmp_path / "second-alone")
-    assert found == sorted(expected, key=lambda row: row[0])
-    ended = query(
-        ResultsFolder(tmp_path / "results"), "SELECT sweep, status, count(*) FROM attempts GROUP BY ALL"
-    )
-    assert sorted(ended.rows()) == [("first", "completed", 4), ("second", "completed", 4)]
-    done = noisebench("submit", "first.yaml", "--site", "site.yaml", cwd=tmp_path)
+    expected = [
+        row
+        for name in ("first", "second")
+        for row in Submitted(cluster, tmp_path, name, f"{name}-alone").numbers()
+    ]
+    assert len(expected) == 8
+    assert first.numbers() == sorted(expected, key=lambda row: row[0])
+    for sweep in (first, second):
+        assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * 4
+    done = first.noisebench("submit", "first.yaml", "--site", "first-site.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing is pending\n")
+    trial = first.attempts()[0]["trial_id"]
+    logs = first.noisebench("logs", trial)
+    assert f"Slurm job {first.attempts()[0]['slurm_job_id']}" in logs.stderr
 
 
 def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> None:
-    assert submit(tmp_path, "guarded", seeds="20").returncode == 0
+    sweep = Submitted(cluster, tmp_path, "guarded")
+    sweep.send_slow(SITE, trials=20, seconds=5)
     private = tmp_path / "results/sweeps/guarded/slurm"
     assert (private / "private/token").stat().st_mode & 0o777 == 0o600
     assert (private / "private").stat().st_mode & 0o777 == 0o700
     head = private / "head.json"
     cluster.await_that(head.exists, "the head is published", WAIT_SECONDS)
     address = json.loads(head.read_text())["address"]
-    running = ("squeue", "--noheader", "--states=RUNNING", "--format=%j %N")
-    jobs = dict(line.split() for line in cluster.run(*running).splitlines())
-    node = next(node for name, node in jobs.items() if name.endswith("-driver"))
+    node = cluster.job(sweep.job("driver"))["BatchHost"]
     script = tmp_path / "stranger.py"
     script.write_text(STRANGER)
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(private / "private/token")}
     refused, admitted = (
         subprocess.run(
             ["srun", f"--nodelist={node}", "--mem=500M", sys.executable, script, address],
-            env={**os.environ, **more},
+            env={**os.environ, **cluster.environment, **more},
             capture_output=True,
             text=True,
             timeout=120,
@@ -112,5 +89,100 @@ def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> Non
     assert refused.returncode != 0
     assert "Failed to connect to Ray cluster" in refused.stderr
     assert admitted.returncode == 0, admitted.stderr
-    cluster.run("scancel", f"--name={','.join(jobs_of(cluster, 'guarded'))}")
-    await_end(cluster, "guarded")
+    sweep.must("cancel", "guarded")
+    assert sweep.jobs() == {}
+    assert sweep.processes() == []
+
+
+def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> None:
+    sweep = Submitted(cluster, tmp_path, "stopped")
+    (tmp_path / "broken_losses.py").write_text(
+        "from pathlib import Path\nfrom noisebench.science.losses import LOSSES\n\n\n"
+        "def broken(logits, targets):\n"
+        "    if not Path('mended').exists():\n        raise ValueError('this is broken')\n"
+        "    return LOSSES['CE'](logits, targets)\n"
+    )
+    sweep.send_slow(SITE, trials=12, seconds=4, beside="broken_losses:broken")
+    cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
+    cluster.await_that(lambda: len(sweep.attempts(status="failed")) > 0, "trials have failed", 300)
+    sweep.must("cancel", "stopped")
+    assert sweep.jobs() == {}
+    assert sweep.processes() == []
+    done = {attempt["trial_id"] for attempt in sweep.attempts(status="completed")}
+    failed = {attempt["trial_id"] for attempt in sweep.attempts(status="failed")}
+    state = json.loads(sweep.must("status", "stopped", "--json"))
+    assert (state["completed"], state["failed"], state["running"]) == (len(done), len(failed), 0)
+    assert state["failures"] == {"exception": len(failed)}
+    assert "no job is left" in sweep.must("status", "stopped")
+    assert "this is broken" in sweep.must("failures", "stopped")
+    assert "ValueError: this is broken" in sweep.must("logs", next(iter(failed)))
+    (tmp_path / "mended").touch()
+    sent = sweep.noisebench("resume", "stopped", "--site", "stopped-site.yaml")
+    assert sent.returncode == 0, sent.stderr
+    sweep.await_end()
+    state = json.loads(sweep.must("status", "stopped", "--json"))
+    assert (state["completed"], state["failed"]) == (24, 0)
+    for trial in done:
+        assert len(sweep.attempts(trial_id=trial)) == 1
+    for trial in failed:
+        assert [a["status"] for a in sweep.attempts(trial_id=trial)] == ["failed", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("site", "message"),
+    [
+        ("driver: {minutes: 9, partition: nowhere}", "invalid partition specified: nowhere"),
+        ("account: nobodys\ndriver: {minutes: 9}", "account"),
+        ("driver: {minutes: 9, constraint: no-such-feature}", "feature"),
+    ],
+)
+def test_what_slurm_refuses_leaves_no_job(
+    cluster: Devcluster, tmp_path: Path, site: str, message: str
+) -> None:
+    sweep = Submitted(cluster, tmp_path, "refused")
+    (tmp_path / "sweep.yaml").write_text(text_of("refused"))
+    (tmp_path / "site.yaml").write_text(
+        f"site: x\nsignal_seconds: 30\n{site}\nworker: {{minutes: 9, count: 1}}\n"
+    )
+    done = sweep.noisebench("submit", "sweep.yaml", "--site", "site.yaml")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sweep.jobs() == {}
+
+
+def test_an_interface_that_no_node_has_ends_the_sweep(cluster: Devcluster, tmp_path: Path) -> None:
+    sweep = Submitted(cluster, tmp_path, "astray")
+    sweep.send(text_of("astray"), f"interface: ib9\n{SITE}")
+    sweep.await_end()
+    said = sweep.must("status", "astray")
+    assert "interface 'ib9' has no IPv4 address" in said
+    assert "mend `interface:` in the site" in said
+    assert sweep.attempts() == []
+
+
+def test_results_that_cannot_be_written(cluster: Devcluster, tmp_path: Path) -> None:
+    sweep = Submitted(cluster, tmp_path, "closed")
+    (tmp_path / "sweep.yaml").write_text(text_of("closed"))
+    (tmp_path / "site.yaml").write_text(SITE)
+    (tmp_path / "results").write_text("a file where the folder should be")
+    done = sweep.noisebench("submit", "sweep.yaml", "--site", "site.yaml")
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
+    assert sweep.jobs() == {}
+
+
+def test_no_slurm_here(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(text_of("nowhere"))
+    (tmp_path / "site.yaml").write_text(SITE)
+    done = subprocess.run(
+        [sys.executable, "-m", "noisebench", "submit", "sweep.yaml", "--site", "site.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "sbatch, squeue, scancel, srun: command not found" in done.stderr
+    assert not ResultsFolder(tmp_path / "results").root.exists()

@@ -1,0 +1,108 @@
+"""What Slurm and Ray add to a sweep: how soon a worker works, how much 200 one-second trials take on 8 slots.
+
+Raises the Slurm of slurm/devcluster for itself (its packages must be there) and takes it down again.
+`python benchmarks/slurm_overhead.py [--trials 200]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DEVCLUSTER = ROOT / "slurm/devcluster/devcluster.sh"
+SLOTS = 8
+OVERHEAD_BOUND = 1.25
+JOIN_BOUND_SECONDS = 20.0
+SWEEP = """\
+sweep: one-second
+blocks:
+  grid:
+    dataset: digits
+    corruption: {{kind: uniform, rate: 0.2}}
+    loss: CE
+    seeds: {trials}
+"""
+SITE = """\
+site: two-workers
+signal_seconds: 30
+driver: {cpus: 1, memory_gb: 3, minutes: 30}
+worker: {cpus: 2, memory_gb: 6, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:4"}
+"""
+
+
+def main() -> int:
+    """Print both figures; 0 if both are within their bounds, 1 otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=200)
+    trials = parser.parse_args().trials
+    with tempfile.TemporaryDirectory(prefix="nbslurm") as folder:
+        os.environ["DEVCLUSTER"] = f"{folder}/c"
+        os.environ["SLURM_CONF"] = f"{folder}/c/slurm.conf"
+        # The nodes import this folder's modules.
+        os.environ["PYTHONPATH"] = str(ROOT)
+        sys.path.insert(0, str(ROOT))
+        os.chdir(folder)
+        subprocess.run([DEVCLUSTER, "up", "3"], check=True, stdout=subprocess.DEVNULL)
+        try:
+            joins, seconds = measure(Path(folder), trials)
+        finally:
+            subprocess.run([DEVCLUSTER, "down"], check=True)
+    ideal = trials / SLOTS
+    overhead, slowest = seconds / ideal, max(joins)
+    print(f"worker's job start to its first trial: {', '.join(f'{join:.1f} s' for join in joins)}; ", end="")
+    print(f"bound {JOIN_BOUND_SECONDS:.0f} s: {_verdict(slowest <= JOIN_BOUND_SECONDS)}")
+    print(f"{trials} one-second trials on {SLOTS} slots: {seconds:.1f} s, ideal {ideal:.1f} s: ", end="")
+    print(f"ratio {overhead:.2f}, bound {OVERHEAD_BOUND}: {_verdict(overhead <= OVERHEAD_BOUND)}")
+    return 0 if slowest <= JOIN_BOUND_SECONDS and overhead <= OVERHEAD_BOUND else 1
+
+
+def measure(folder: Path, trials: int) -> tuple[list[float], float]:
+    """Run the sweep on Slurm; return seconds from each worker to its first trial, then from first to last."""
+    from noisebench.slurm import commands
+    from noisebench.slurm.site import parse_site
+    from noisebench.slurm.submission import job_name
+    from noisebench.slurm.submit import submit
+    from noisebench.spec.sweep import parse_sweep
+    from noisebench.trial.journal import records
+    from noisebench.trial.layout import ResultsFolder
+
+    results = ResultsFolder(folder / "results")
+    sweep = parse_sweep(SWEEP.format(trials=trials), "one-second.yaml")
+    submit(sweep, parse_site(SITE, "site.yaml"), results, None, execute="benchmarks.noop:one_second")
+    names = [job_name(results, sweep.name, role) for role in ("driver", "worker")]
+    starts: dict[str, datetime] = {}
+    while live := commands.live_jobs(names):
+        for job in live:
+            if job.name == names[1] and job.state == "RUNNING" and job.node not in starts:
+                starts[job.node] = datetime.now().astimezone()
+        time.sleep(0.2)
+    lines: list[dict[str, Any]] = list(records(results.journal / sweep.name))
+    begun = [line for line in lines if line["event"] == "started"]
+    ended = [line for line in lines if line["event"] == "ended" and line["status"] == "completed"]
+    assert len(ended) == trials, f"{len(ended)} of {trials} trials were completed"
+    first = {
+        node: min(_time(line["started_at"]) for line in begun if line["host"] == node) for node in starts
+    }
+    joins = [(first[node] - start).total_seconds() for node, start in starts.items()]
+    last = max(_time(line["ended_at"]) for line in ended)
+    return joins, (last - min(first.values())).total_seconds()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _verdict(holds: bool) -> str:
+    return "ok" if holds else "short"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

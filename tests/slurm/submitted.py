@@ -1,0 +1,151 @@
+"""A sweep submitted to the devcluster, as its tests see it: its jobs, attempts, results."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noisebench.store.query import query
+from noisebench.trial.layout import ResultsFolder
+from tests.command import COMMAND
+from tests.slurm.devcluster import Devcluster
+from tests.trials import sweep_text
+
+WAIT_SECONDS = 300
+# A user's loss that takes time without taking the processor: faults come in the middle of such trials.
+SLOW_LOSS = """\
+import time
+
+from noisebench.science.losses import LOSSES
+
+
+def ce(logits, targets):
+    time.sleep(0.1)
+    return LOSSES["CE"](logits, targets)
+"""
+NUMBERS = "SELECT * EXCLUDE (attempt_id, seconds, ended_at, trial_key) FROM results ORDER BY trial_id"
+ATTEMPTS = """
+SELECT attempt_id, trial_id, status, error_kind, error, host, slurm_job_id, worker
+FROM attempts WHERE sweep = '{sweep}' ORDER BY started_at
+"""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The sweep `name` in `folder`, which holds its YAML, its site, its results."""
+
+    cluster: Devcluster
+    folder: Path
+    name: str
+    results_name: str = "results"
+
+    @property
+    def results(self) -> ResultsFolder:
+        """The results folder."""
+        return ResultsFolder(self.folder / self.results_name)
+
+    def noisebench(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on the login node, in the sweep's folder."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env={**self.cluster.environment, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=WAIT_SECONDS,
+            check=False,
+        )
+
+    def must(self, *arguments: str) -> str:
+        """Run a command that must succeed; return what it printed."""
+        done = self.noisebench(*arguments)
+        assert done.returncode == 0, f"noisebench {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def send(self, sweep: str, site: str) -> str:
+        """Write the two files, submit; return what was printed."""
+        (self.folder / f"{self.name}-site.yaml").write_text(site)
+        (self.folder / f"{self.name}.yaml").write_text(sweep)
+        return self.must("submit", f"{self.name}.yaml", "--site", f"{self.name}-site.yaml")
+
+    def send_slow(self, site: str, trials: int, seconds: int, beside: str | None = None) -> str:
+        """Submit so many trials of about so many seconds each, and as many of a loss `beside` them."""
+        (self.folder / "slow_losses.py").write_text(SLOW_LOSS)
+        text = sweep_text(
+            "slow_losses:ce" if beside is None else f"['slow_losses:ce', '{beside}']",
+            name=self.name,
+            seeds=str(trials),
+            detector="{name: small-loss}",
+            training=f"{{epochs: {5 * seconds}, batch_size: 200}}",  # two batches an epoch
+        )
+        return self.send(text, site)
+
+    def jobs(self) -> dict[str, str]:
+        """Return the jobs that wait or run, as job id -> role, state and node."""
+        lines = self.cluster.run("squeue", "--noheader", "--array", "--format=%i %j %T %N").splitlines()
+        prefix = f"noisebench-{self.name}-"
+        found = (line.split(maxsplit=1) for line in lines if f" {prefix}" in line)
+        return {job: rest.rsplit("-", 1)[-1].strip() for job, rest in found}
+
+    def job(self, role: str, node: str = "") -> str:
+        """Return the id of a running job of this role, on this node where one is named."""
+        found = [job for job, state in self.jobs().items() if state.startswith(f"{role} RUNNING {node}")]
+        assert found, f"no {role} runs on '{node}': {self.jobs()}"
+        return found[0]
+
+    def attempts(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Return the attempts so far, in the order of their start, that have these values."""
+        answer = query(self.results, ATTEMPTS.format(sweep=self.name))
+        rows = (dict(zip(answer.columns, row, strict=True)) for row in answer.rows())
+        return [row for row in rows if wanted.items() <= row.items()]
+
+    def numbers(self) -> list[tuple[Any, ...]]:
+        """Return all that was measured, trial by trial, without what differs from run to run."""
+        return query(self.results, NUMBERS).rows()
+
+    def await_running(self, host: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+        """Wait until an attempt runs on a host; return it."""
+        self.cluster.await_that(
+            lambda: bool(self.attempts(host=host, status="running")), f"a trial on {host}", seconds
+        )
+        return self.attempts(host=host, status="running")[-1]
+
+    def await_ended(self, attempt: dict[str, Any], seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+        """Wait until an attempt has ended; return what became of it."""
+
+        def now() -> dict[str, Any]:
+            return self.attempts(attempt_id=attempt["attempt_id"])[0]
+
+        self.cluster.await_that(lambda: now()["status"] != "running", f"the end of {attempt}", seconds)
+        return now()
+
+    def await_end(self, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until no job is left, then until no process is."""
+        self.cluster.await_that(lambda: not self.jobs(), f"no job of {self.name} is left", seconds)
+        self.cluster.await_that(lambda: self.processes() == [], f"no process of {self.name} is left", 30)
+
+    def processes(self) -> list[int]:
+        """Return the processes that were started in the name of this sweep's jobs."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (process / "environ").read_bytes()
+            except OSError:
+                continue
+            if f"SLURM_JOB_NAME=noisebench-{self.name}-".encode() in environment:
+                found.append(int(process.name))
+        return found
+
+    def python(self, script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a few lines of Python on the login node."""
+        return subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.cluster.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )

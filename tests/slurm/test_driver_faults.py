@@ -1,0 +1,124 @@
+"""Drivers that die, drivers that are too many, a file system that is full: the sweep goes on."""
+
+import contextlib
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.devcluster import Devcluster
+from tests.slurm.submitted import Submitted
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+TRIALS = 50
+SITE = """\
+site: small
+signal_seconds: 30
+driver: {cpus: 1, memory_gb: 3, minutes: 30}
+worker: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
+"""
+# What somebody would have to do to start a second driver by mistake.
+SECOND_DRIVER = """
+import sys
+from pathlib import Path
+from noisebench.slurm.send import send_driver
+from noisebench.slurm.site import load_site
+from noisebench.slurm.submission import submission_for
+from noisebench.spec.sweep import load_sweep
+from noisebench.trial.layout import ResultsFolder
+
+sweep = load_sweep(Path("drivers.yaml"))
+site = load_site(Path("drivers-site.yaml"))
+results = ResultsFolder(Path("results").absolute())
+print(send_driver(submission_for(sweep.name, list(sweep.trials()), site, results)))
+"""
+
+
+@pytest.fixture(scope="module")
+def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
+    """A sweep whose results lie on a small file system of their own, where root may mount one."""
+    sweep = Submitted(cluster, tmp_path_factory.mktemp("drivers"), "drivers")
+    folder = sweep.folder / "results"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        cluster.run("mount", "-t", "tmpfs", "-o", "size=64m", "results", str(folder))
+    try:
+        sweep.send_slow(SITE, TRIALS, seconds=3)
+        cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
+        yield sweep
+    finally:
+        if os.geteuid() == 0:
+            cluster.run("umount", "--lazy", str(folder))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_file_system(cluster: Devcluster, sweep: Submitted) -> None:
+    filler = sweep.folder / "results/filler"
+    try:
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1 << 12)):
+                pass
+        assert os.statvfs(filler).f_bavail == 0
+        time.sleep(10)
+    finally:
+        filler.unlink()
+    before = len(sweep.attempts(status="completed"))
+    cluster.await_that(lambda: len(sweep.attempts(status="completed")) > before, "trials go on", 120)
+    assert sweep.attempts(status="failed") == []
+
+
+def test_a_driver_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:
+    head = sweep.results.sweep("drivers") / "slurm/head.json"
+    before, first = head.read_text(), sweep.job("driver")
+    for pid in driver_processes(first):
+        os.kill(pid, signal.SIGKILL)
+    cluster.await_job(first, 60, JobState="FAILED")
+    cluster.await_that(lambda: sweep.job("driver") != first, "the standby runs", 60)
+    cluster.await_that(lambda: generation(head) not in ("", before), "it raises a head of its own", 120)
+    done = len(sweep.attempts(status="completed"))
+    cluster.await_that(lambda: len(sweep.attempts(status="completed")) > done, "trials go on", 120)
+
+
+def test_a_second_driver_waits_for_the_first(cluster: Devcluster, sweep: Submitted) -> None:
+    head = sweep.results.sweep("drivers") / "slurm/head.json"
+    before = generation(head)
+    sent = sweep.python(SECOND_DRIVER)
+    assert sent.returncode == 0, sent.stderr
+    second = sent.stdout.strip()
+    cluster.await_job(second, 60, JobState="RUNNING")
+    log = sweep.results.sweep("drivers") / f"slurm/jobs/{second}_0_log.out"
+    cluster.await_that(lambda: log.exists() and "is running already" in log.read_text(), "it stands by", 60)
+    assert generation(head) == before
+
+
+def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
+    sweep.await_end(600)
+    assert sweep.attempts(status="failed") == []
+    completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
+    assert sorted(completed.values()) == [1] * TRIALS
+    kinds = {attempt["error_kind"] for attempt in sweep.attempts(status="interrupted")}
+    assert kinds <= {"driver-lost", "node-lost"}
+
+
+def driver_processes(job: str) -> list[int]:
+    """Return every process of a driver's job: the batch script, its step, Ray."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"SLURM_JOB_ID={job}\0".encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def generation(head: Path) -> str:
+    try:
+        return head.read_text().split('"generation": "')[1].split('"')[0]
+    except (OSError, IndexError):
+        return ""

@@ -1,0 +1,99 @@
+"""Workers that lose their node, their network or their job in the middle of a sweep: nothing is lost."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.slurm.devcluster import Devcluster
+from tests.slurm.submitted import Submitted
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+TRIALS = 45
+# Ray notices a node that is gone within seconds here; on a real cluster so short a time would be rash.
+HEALTH = " ".join(f"RAY_health_check_{name}=1000" for name in ("initial_delay_ms", "period_ms", "timeout_ms"))
+SITE = f"""\
+site: small
+signal_seconds: 30
+setup: ["export {HEALTH} RAY_health_check_failure_threshold=3"]
+driver: {{cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {{nodelist: node4}}}}
+worker:
+  cpus: 4     # the whole node, so that each worker has one of its own
+  memory_gb: 4
+  minutes: 30
+  count: 3
+  gpu_request: --gres=gpu:v100:1
+  exclude: node4
+"""
+Fate = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+    """A sweep on three workers, nodes 1 to 3, that goes on while its tests break things."""
+    if not cluster.has_networks:
+        pytest.skip("the nodes have no networks of their own: only root can make them")
+    sweep = Submitted(cluster, tmp_path_factory.mktemp("faults"), "nodes")
+    sweep.send_slow(SITE, TRIALS, seconds=8)
+    for node in cluster.nodes[:3]:
+        sweep.await_running(node)
+    return sweep
+
+
+def test_a_node_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:
+    attempt = sweep.await_running("node1")
+    cluster.must("kill-node", "1")
+    try:
+        assert fate(sweep, attempt) == ("interrupted", "node-lost")
+    finally:
+        cluster.must("start-node", "1")
+
+
+def test_a_node_that_is_set_down(cluster: Devcluster, sweep: Submitted) -> None:
+    attempt = sweep.await_running("node2")
+    cluster.run("scontrol", "update", "NodeName=node2", "State=DOWN", "Reason=test")
+    # It is back as soon as its daemon reports again, which may be at once.
+    cluster.run("sh", "-c", "scontrol update NodeName=node2 State=RESUME || true")
+    assert fate(sweep, attempt)[0] == "interrupted"
+
+
+def test_a_node_that_is_cut_off(cluster: Devcluster, sweep: Submitted) -> None:
+    sweep.await_running("node3")
+    cluster.must("cut-node", "3")
+    try:
+        lost = {"host": "node3", "status": "interrupted", "error_kind": "node-lost"}
+        cluster.await_that(lambda: bool(sweep.attempts(**lost)), "a trial on node3 counts as lost", 120)
+    finally:
+        cluster.must("join-node", "3")
+
+
+def test_a_worker_that_is_cancelled(cluster: Devcluster, sweep: Submitted) -> None:
+    attempt = sweep.await_running("node1")
+    cluster.run("scancel", sweep.job("worker", "node1"))
+    status, kind = fate(sweep, attempt)
+    assert (status, kind) in {
+        ("interrupted", "cancelled"),
+        ("completed", None),
+    }  # it may have drained in time
+
+
+def test_the_controller_is_restarted(cluster: Devcluster, sweep: Submitted) -> None:
+    before = len(sweep.attempts(status="completed"))
+    cluster.must("restart-controller")
+    cluster.await_that(lambda: len(sweep.attempts(status="completed")) > before, "trials go on", 120)
+
+
+def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
+    sweep.await_end(600)
+    assert sweep.attempts(status="failed") == []
+    completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
+    assert len(completed) == TRIALS
+    assert len(sweep.numbers()) == TRIALS
+    assert sweep.noisebench("status", "nodes", "--json").stdout.count('"failed": 0') == 1
+
+
+def fate(sweep: Submitted, attempt: Fate) -> tuple[str, str | None]:
+    """Return how an attempt has ended, once it has."""
+    ended = sweep.await_ended(attempt)
+    return ended["status"], ended["error_kind"]
