@@ -146,6 +146,14 @@ def test_plan(finished: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_plan_for_a_cluster(finished: Path) -> None:
+    site = Path(__file__).parents[2] / "slurm/sites/example-v100.yaml"
+    plan = json.loads(noisebench("plan", "sweep.yaml", "--site", site, "--json", cwd=finished).stdout)
+    there = plan["site"]
+    assert (there["workers"], there["devices"], there["device"]) == (8, 32, "GPUs")
+    assert there["wall_hours"] == pytest.approx(plan["blocks"][-1]["v100_hours"] / 32)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
