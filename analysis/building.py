@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.feeding import Feed
-from analysis.grid import Cell, Row, Table, column_name, setting_labels
-from analysis.items import PUBLISHED, TABLES, TableItem
+from analysis.grid import Cell, Row, Table, column_name, differing, plain, setting_labels
+from analysis.items import BLOCK_SPECS, EQUAL_TUNING, PUBLISHED, TableItem
 from noisebench.store.blocks import block_table
 
 LOSS_ORDER = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL", "BL", "PZ")
@@ -26,35 +26,33 @@ def paper_table(feed: Feed, item: TableItem) -> Table:
     return table
 
 
-def other_tables(feed: Feed, metric: str = "f1", decimals: int = 3) -> list[Table]:
-    """Return a table of every block that is none of the papers' and has a cell for the metric."""
-    known = {item.block for item in TABLES} | {"fig2", "fig5", "clean"}
+def other_tables(feed: Feed) -> list[Table]:
+    """Return a table of F1 for every block that is none of the papers' and has a cell."""
     found = []
-    for block, sweep in sorted(feed.sweeps.items(), key=lambda pair: (pair[1], pair[0])):
-        if block not in known:
-            item = TableItem(
-                f"{sweep}-{block}",
-                "",
-                f"{sweep}, {block}: {metric}",
-                block,
-                f"{sweep}.yaml",
-                metric,
-                decimals,
-            )
-            table = block_as_table(feed, item)
+    for sweep, block in sorted(feed.blocks):
+        if block not in BLOCK_SPECS:
+            table = block_as_table(feed.of(sweep), _own_item(feed.of(sweep), sweep, block))
             if any(cell.n for _, _, cell in table.cells()):
                 found.append(table)
     return found
 
 
+def _own_item(feed: Feed, sweep: str, block: str) -> TableItem:
+    """Return what to make of a block of no paper: `report` beside `choose` is an equal tuning."""
+    if block == EQUAL_TUNING.block and feed.sweep(EQUAL_TUNING.choose or ""):
+        return replace(EQUAL_TUNING, name=f"{sweep}-{block}")
+    return TableItem(f"{sweep}-{block}", "", f"{sweep}, {block}: F1", block, "")
+
+
 def block_as_table(feed: Feed, item: TableItem) -> Table:
     """Return the table of a block as far as the database has it; without rows where it has no such block."""
     sweep = feed.sweep(item.block)
-    table = Table(item.name, item.title, item.metric, item.decimals, sweep, item.block, item.spec)
+    named = (item.name, item.title, item.metric, item.decimals, sweep, item.block, item.spec)
+    table = Table(*named, over=item.over, choose=item.choose)
     if sweep is None:
         return table
-    found = block_table(feed.results, sweep, item.block, item.metric, item.decimals, item.over_delays)
-    names = [row["loss"] if item.over_delays else column_name(row, found) for row in found]
+    found = block_table(feed.results, sweep, item.block, item.metric, item.decimals, item.over, item.choose)
+    names = [column_name(row, found, item.over) for row in found]
     settings = setting_labels({row["setting_id"]: json.loads(row["config"]) for row in found})
     if any(settings.values()):
         table.heads = (*table.heads, "setting")
@@ -64,7 +62,7 @@ def block_as_table(feed: Feed, item: TableItem) -> Table:
         if setting not in rows:
             labels = (_data_set(each), _eta(each["eta"]), settings[setting])
             rows[setting] = Row(labels[: len(table.heads)], {}, setting)
-        rows[setting].cells[name] = _cell(each, item.over_delays)
+        rows[setting].cells[name] = _cell(each)
     table.columns = _ordered(names)
     table.rows = list(rows.values())
     return table
@@ -88,12 +86,7 @@ def _printed(item: TableItem) -> tuple[list[str], list[tuple[str, ...]]]:
     return list(dict.fromkeys(row["loss"] for row in rows)), list(settings)
 
 
-def _cell(row: dict[str, Any], over_delays: bool) -> Cell:
-    chosen = []
-    if row["values_tried"] > 1 and row["value"] is not None:
-        chosen.append(f"{row['parameter']}={row['value']:g}")
-    if over_delays and row["mean"] is not None and row["delay"] != 0:
-        chosen.append(f"delay={row['delay']}")
+def _cell(row: dict[str, Any]) -> Cell:
     return Cell(
         mean=row["mean"],
         std=row["std"],
@@ -103,11 +96,19 @@ def _cell(row: dict[str, Any], over_delays: bool) -> Cell:
         parameter=row["parameter"],
         value=row["value"],
         delay=row["delay"],
-        chosen=tuple(chosen),
+        chosen=_chosen(row) if row["n"] else (),
         commits=tuple(row["commits"]),
         hardware=tuple(row["hardware"]),
         config_id=row["config_id"],
     )
+
+
+def _chosen(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return what was chosen among several, a delay of nothing aside."""
+    best = json.loads(row["loss_parameters"])
+    names = differing([json.loads(tried) for tried in row["tried"]])
+    delay = [f"delay={row['delay']}"] if len(row["delays"]) > 1 and row["delay"] else []
+    return (*(f"{name}={plain(best.get(name))}" for name in names), *delay)
 
 
 def _data_set(row: dict[str, Any]) -> str:

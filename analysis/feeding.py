@@ -9,14 +9,23 @@ from noisebench.trial.layout import ResultsFolder
 
 @dataclass(frozen=True)
 class Feed:
-    """A results folder with the sweep that each block is read from."""
+    """A results folder with the sweep that each block is read from.
+
+    `blocks` are all (sweep, block) that it may read, those of other sweeps under the same name too.
+    """
 
     results: ResultsFolder
     sweeps: dict[str, str]
+    blocks: tuple[tuple[str, str], ...]
 
     def sweep(self, block: str) -> str | None:
         """Return the sweep that feeds `block`, None where no sweep has a block of that name."""
         return self.sweeps.get(block)
+
+    def of(self, sweep: str) -> "Feed":
+        """Return the feed that reads every block from one sweep."""
+        own = tuple(pair for pair in self.blocks if pair[0] == sweep)
+        return Feed(self.results, {block: sweep for _, block in own}, own)
 
 
 def feed(results: ResultsFolder, sweep: str | None = None) -> Feed:
@@ -33,4 +42,4 @@ def feed(results: ResultsFolder, sweep: str | None = None) -> Feed:
     sweeps: dict[str, str] = {}
     for row in found:
         sweeps.setdefault(row["block"], row["sweep"])
-    return Feed(results, sweeps)
+    return Feed(results, sweeps, tuple((row["sweep"], row["block"]) for row in found))

@@ -62,7 +62,12 @@ FIGURES = (
         partial(_analytic, loss_curves.piecewise_zero_alone),
         None,
     ),
-    FigureItem("preliminary-figure4", "Preliminary Figure 4: over-fitting", overfitting.overfitting, "clean"),
+    FigureItem(
+        "preliminary-figure4",
+        "Preliminary Figure 4: over-fitting",
+        overfitting.overfitting,
+        overfitting.BLOCK,
+    ),
     FigureItem(
         "preliminary-figure5", "Preliminary Figure 5: detections", parameter_sweep.detections, "preliminary"
     ),

@@ -9,7 +9,7 @@ from analysis.grid import Cell, Table
 
 MISSING = "–"
 TIED = "≈"
-_METRICS = {"f1": "F1", "balanced_accuracy": "balanced accuracy"}
+METRIC_NAMES = {"f1": "F1", "balanced_accuracy": "balanced accuracy"}
 _GREEK = {"gamma": r"\gamma", "alpha": r"\alpha", "beta": r"\beta"}
 
 
@@ -50,14 +50,17 @@ def latex(table: Table) -> str:
 
 def html_table(table: Table) -> str:
     """Return the table as HTML; a cell with results carries its configuration as `data-config`."""
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in (*table.heads, *table.columns))
-    lines = [f'<table class="cells" id="{html.escape(table.name)}">']
-    lines += [f"<caption>{html.escape(f'{table.title}. {caption(table)}')}</caption>"]
+    heads = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in (*table.heads, *table.columns))
+    lines = [f'<table class="cells sortable" id="{html.escape(table.name)}">']
+    title = f'<span class="title">{html.escape(table.title)}.</span>'
+    lines += [f"<caption>{title} {html.escape(caption(table))}</caption>"]
     lines += [f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
-    for row in table.rows:
-        labels = "".join(f"<th>{html.escape(label)}</th>" for label in row.labels)
+    for number, row in enumerate(table.rows):
+        labels = "".join(f'<th scope="row">{html.escape(label)}</th>' for label in row.labels)
         cells = "".join(_html_cell(table, row.cells.get(column, Cell())) for column in table.columns)
-        lines.append(f"<tr>{labels}{cells}</tr>")
+        begins = number and row.labels[0] != table.rows[number - 1].labels[0]
+        group = ' class="group"' if begins else ""
+        lines.append(f"<tr{group}>{labels}{cells}</tr>")
     lines += ["</tbody>", "</table>", *(f'<p class="note">{html.escape(note)}</p>' for note in notes(table))]
     return "\n".join(lines) + "\n"
 
@@ -67,10 +70,10 @@ def csv_text(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     known = ["parameter", "value", "delay", "mean", "std", "n", "seeds_asked", "rank", "tied"]
-    writer.writerow([*table.heads, "loss", "metric", *known, "commits", "hardware", "config_id"])
+    writer.writerow([*table.heads, "loss", "metric", *known, "chosen", "commits", "hardware", "config_id"])
     for row, column, cell in table.cells():
         values = [getattr(cell, name) for name in known]
-        origins = [" ".join(cell.commits), "; ".join(cell.hardware), cell.config_id]
+        origins = [" ".join(cell.chosen), " ".join(cell.commits), "; ".join(cell.hardware), cell.config_id]
         writer.writerow([*row.labels, column, table.metric, *values, *origins])
     return text.getvalue()
 
@@ -102,7 +105,7 @@ def asides(table: Table, cell: Cell) -> list[str]:
 
 def caption(table: Table) -> str:
     """Return what the numbers are, n of every cell included."""
-    metric = _METRICS.get(table.metric, table.metric)
+    metric = METRIC_NAMES.get(table.metric, table.metric)
     seeds = "no results yet" if table.seeds is None else f"n = {table.seeds} where no other n is given"
     return (
         f"{metric}, mean ± sample deviation over seeds; {seeds}; best bold and underlined, second best bold"
@@ -114,7 +117,8 @@ def notes(table: Table) -> list[str]:
     found = []
     if table.missing:
         cells = "1 cell is" if table.missing == 1 else f"{table.missing} cells are"
-        found.append(f"{cells} missing ({MISSING}): noisebench run sweeps/{table.spec} makes them.")
+        command = f"run sweeps/{table.spec}" if table.spec else f"resume {table.sweep}"
+        found.append(f"{cells} missing ({MISSING}): noisebench {command} makes them.")
     if any(cell.tied for _, _, cell in table.cells()):
         found.append(f"{TIED}: not told apart from the best (paired t-test, Holm over the row, p > .05).")
     return found
@@ -123,7 +127,9 @@ def notes(table: Table) -> list[str]:
 def _markdown_cell(table: Table, cell: Cell) -> str:
     text = number(table, cell)
     text = {1: f"**<u>{text}</u>**", 2: f"**{text}**"}.get(cell.rank or 0, text)
-    return _with_asides(text, table, cell)
+    tied = f" {TIED}" if cell.tied else ""
+    inside = ", ".join(asides(table, cell))
+    return f"{text}{tied} ({inside})" if inside else f"{text}{tied}"
 
 
 def _html_cell(table: Table, cell: Cell) -> str:
@@ -132,13 +138,9 @@ def _html_cell(table: Table, cell: Cell) -> str:
     if cell.config_id is None:
         return f'<td class="missing">{text}</td>'
     attributes = f'data-config="{cell.config_id}" data-value="{cell.mean}" title="n = {cell.n}"'
-    return f"<td {attributes}>{_with_asides(text, table, cell)}</td>"
-
-
-def _with_asides(text: str, table: Table, cell: Cell) -> str:
     tied = f" {TIED}" if cell.tied else ""
-    inside = ", ".join(asides(table, cell))
-    return f"{text}{tied} ({inside})" if inside else f"{text}{tied}"
+    inside = html.escape(", ".join(asides(table, cell)))
+    return f"<td {attributes}>{text}{tied}{f' <small>({inside})</small>' if inside else ''}</td>"
 
 
 def _latex_cell(table: Table, cell: Cell) -> str:

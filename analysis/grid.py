@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from noisebench.store.blocks import Over
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -52,7 +54,10 @@ class Row:
 
 @dataclass
 class Table:
-    """A table to be rendered; `columns` are losses, a row without one of them has a missing cell there."""
+    """A table to be rendered; `columns` are losses, a row without one of them has a missing cell there.
+
+    `over` and `choose` are as in `noisebench.store.blocks.block_table`.
+    """
 
     name: str
     title: str
@@ -64,6 +69,8 @@ class Table:
     heads: tuple[str, ...] = ("data set", "eta")
     columns: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    over: Over = "family"
+    choose: str | None = None
 
     def cells(self) -> Iterable[tuple[Row, str, Cell]]:
         """Yield every cell with its row and column, missing ones too."""
@@ -83,20 +90,22 @@ class Table:
         return sum(cell.n == 0 for _, _, cell in self.cells())
 
 
-def column_name(row: dict[str, Any], among: list[dict[str, Any]]) -> str:
+def column_name(row: dict[str, Any], among: list[dict[str, Any]], over: Over = "family") -> str:
     """Name the column of a cell among all cells of its table: by its loss, where that is enough.
 
-    Where a loss stands in one row with several delays or other parameters, what differs there is added. A
-    parameter that only differs from row to row, as ANL's do with the data set, tells no columns apart.
+    What a loss has that its name does not imply is added, as is what differs where it stands in one row
+    several times; what a column chooses (see `over`) is not. A parameter that differs from row to row because
+    it follows the data set, as ANL's do, tells no columns apart.
     """
-    same = [_variant(other) for other in among if other["loss"] == row["loss"]]
-    settings = [other["setting_id"] for other in among if other["loss"] == row["loss"]]
-    differing: dict[str, None] = {}
-    for setting in dict.fromkeys(settings):
-        together = [variant for variant, at in zip(same, settings, strict=True) if at == setting]
-        differing |= dict.fromkeys(_differing(together))
-    own = _variant(row)
-    return ", ".join([row["loss"], *(f"{name} {_plain(own.get(name))}" for name in differing)])
+    if over == "parameters":
+        return str(row["loss"])
+    same = [other for other in among if other["loss"] == row["loss"]]
+    telling = dict.fromkeys(name for other in same for name in json.loads(other["variant"]))
+    for setting in dict.fromkeys(other["setting_id"] for other in same):
+        together = [_fixed(other, over) for other in same if other["setting_id"] == setting]
+        telling |= dict.fromkeys(differing(together))
+    own = _fixed(row, over)
+    return ", ".join([row["loss"], *(f"{name} {plain(own.get(name))}" for name in telling)])
 
 
 def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -110,18 +119,18 @@ def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
         same = [
             other for other in flat.values() if all(other.get(name) == fields.get(name) for name in _SHOWN)
         ]
-        keys[setting] = _differing(same)
+        keys[setting] = differing(same)
     return {
-        setting: ", ".join(f"{key.split('.')[-1]} {_plain(flat[setting].get(key))}" for key in differing)
+        setting: ", ".join(f"{key.split('.')[-1]} {plain(flat[setting].get(key))}" for key in differing)
         for setting, differing in keys.items()
     }
 
 
-def _variant(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a loss without the swept one, its delay among them."""
+def _fixed(row: dict[str, Any], over: Over) -> dict[str, Any]:
+    """Return what of a loss its column does not choose."""
     parameters = json.loads(row["loss_parameters"])
     parameters.pop(row["parameter"], None)
-    return {**parameters, "delay": row["delay"]}
+    return parameters if over == "delays" else {**parameters, "delay": row["delay"]}
 
 
 _SHOWN = ("dataset.name", "dataset.samples", "corruption.name", "corruption.rate", "detector.name")
@@ -139,10 +148,12 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _differing(variants: list[dict[str, Any]]) -> list[str]:
+def differing(variants: list[dict[str, Any]]) -> list[str]:
+    """Return the keys whose values are not the same in all of the given mappings."""
     keys = dict.fromkeys(key for variant in variants for key in variant)
     return [key for key in keys if len({variant.get(key) for variant in variants}) > 1]
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a value as tables show it, a number without needless digits."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,18 +1,17 @@
 """F1 over the delay of a loss: P2 Fig. 5, P1 Fig. 6."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.feeding import Feed
+from analysis.plots.cells import usual_cells
 from analysis.plots.style import CYCLE, MARKERS, new_figure
-from noisebench.store.blocks import block_cells
 
 DATASET = "CIFAR-100"
 
 
 def by_cutoff(source: Feed) -> Figure | None:
     """Draw F1 over the delay of PZ on CIFAR-100, a line for each c, a panel for each eta (P2 Fig. 5)."""
-    cells = _cells(source, "fig5")
+    cells = usual_cells(source, "fig5", "f1")
     cells = cells[(cells.dataset == DATASET) & (cells.loss == "PZ")] if len(cells) else cells
     if cells.empty:
         return None
@@ -35,7 +34,7 @@ def by_cutoff(source: Feed) -> Figure | None:
 
 def preliminary(source: Feed) -> Figure | None:
     """Draw F1 over the delay of BL (gamma .4) and PZ (c .05), MNIST at .2 (P1 Fig. 6)."""
-    cells = _cells(source, "preliminary")
+    cells = usual_cells(source, "preliminary", "f1")
     if cells.empty:
         return None
     cells = cells[(cells.dataset == "MNIST") & (cells.eta == 0.2)]
@@ -55,8 +54,3 @@ def preliminary(source: Feed) -> Figure | None:
     axis.set(xlabel="delay d / epochs", ylabel="F1, MNIST, $\\eta$ = 0.2")
     axis.legend()
     return figure
-
-
-def _cells(source: Feed, block: str) -> pd.DataFrame:
-    sweep = source.sweep(block)
-    return pd.DataFrame(block_cells(source.results, sweep, block, "f1") if sweep else [])

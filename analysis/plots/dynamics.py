@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from analysis.feeding import Feed
+from analysis.plots.cells import USUAL
 from analysis.plots.labels import loss_label
 from analysis.plots.style import RIGHT, WRONG, new_figure
 from noisebench.store.blocks import block_epochs
@@ -35,7 +36,9 @@ def untruncated(source: Feed) -> Figure | None:
 def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | None:
     sweep = source.sweep("fig2")
     rows = block_epochs(source.results, sweep, "fig2") if sweep else []
-    rows = [row for row in rows if row["quantiles"] is not None and row["seed"] == 0]
+    rows = [
+        row for row in rows if row["quantiles"] is not None and row["seed"] == 0 and row["variant"] == USUAL
+    ]
     losses = [loss for loss in LOSSES if any(row["loss"] == loss for row in rows)]
     if not losses:
         return None

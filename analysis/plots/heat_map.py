@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.feeding import Feed
+from analysis.plots.cells import usual_cells
 from analysis.plots.style import YELLOW, new_figure
-from noisebench.store.blocks import block_cells
 
 DATASETS = ("MNIST", "CIFAR-100")
 BASELINES = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL")
@@ -25,8 +25,7 @@ def heat_map(source: Feed) -> Figure | None:
     Bold yellow text: the best of the row; yellow boxes: the best gamma and the best c; a white line behind
     the baselines.
     """
-    sweep = source.sweep("table1")
-    cells = pd.DataFrame(block_cells(source.results, sweep, "table1", "f1") if sweep else [])
+    cells = usual_cells(source, "table1", "f1")
     shown = [name for name in DATASETS if len(cells) and name in set(cells.dataset)]
     if not shown:
         return None

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.feeding import Feed
+from analysis.plots.cells import USUAL
 from analysis.plots.labels import loss_label
 from analysis.plots.style import RIGHT, WRONG, new_figure
 from noisebench.store.blocks import block_trials
@@ -26,7 +27,10 @@ def histograms(source: Feed) -> Figure | None:
     chosen = {
         trial["loss"]: trial
         for trial in trials
-        if trial["eta"] == ETA and trial["seed"] == 0 and source.results.scores(trial["trial_id"]).is_file()
+        if trial["variant"] == USUAL
+        and trial["eta"] == ETA
+        and trial["seed"] == 0
+        and source.results.scores(trial["trial_id"]).is_file()
     }
     losses = [loss for loss in LOSSES if loss in chosen]
     if not losses:

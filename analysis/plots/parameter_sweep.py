@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.feeding import Feed
+from analysis.plots.cells import usual_cells
 from analysis.plots.style import BLUE, GREEN, ORANGE, SKY, VERMILION, new_figure
-from noisebench.store.blocks import block_cells
 
 SYMBOLS = {"BL": "$\\gamma$", "PZ": "c"}
 _METRICS = {"precision": (BLUE, "s"), "recall": (ORANGE, "^"), "f1": (VERMILION, "o")}
@@ -18,7 +18,7 @@ PRELIMINARY_DELAY = 4
 
 def against_focal(source: Feed) -> Figure | None:
     """Draw precision, recall, F1 over gamma and c on CIFAR-100 at .1, FL as dotted lines (P2 Fig. 3)."""
-    cells = _cells(source, "table1", list(_METRICS))
+    cells = usual_cells(source, "table1", *_METRICS)
     cells = cells[(cells.dataset == "CIFAR-100") & (cells.eta == 0.1)] if len(cells) else cells
     if cells.empty or not {"BL", "PZ"} <= set(cells.loss):
         return None
@@ -34,7 +34,7 @@ def against_focal(source: Feed) -> Figure | None:
 
 def detections(source: Feed) -> Figure | None:
     """Draw flagged and rightly flagged labels as bars with P, R, F1, MNIST at .2 (P1 Fig. 5)."""
-    cells = _cells(source, "preliminary", [*_METRICS, "flagged", "correct", "wrong_labels"])
+    cells = usual_cells(source, "preliminary", *_METRICS, "flagged", "correct", "wrong_labels")
     cells = cells[(cells.dataset == "MNIST") & (cells.eta == 0.2)] if len(cells) else cells
     chosen = {loss: _at_usual_delay(cells, loss) for loss in ("BL", "PZ")} if len(cells) else {}
     if not chosen or any(part.empty for part in chosen.values()):
@@ -50,15 +50,6 @@ def detections(source: Feed) -> Figure | None:
     more_handles, more_labels = axes[1, 0].get_legend_handles_labels()
     figure.legend(handles + more_handles, labels + more_labels, loc="outside lower center", ncols=6)
     return figure
-
-
-def _cells(source: Feed, block: str, metrics: list[str]) -> pd.DataFrame:
-    sweep = source.sweep(block)
-    if sweep is None:
-        return pd.DataFrame()
-    return pd.DataFrame(
-        [row for metric in metrics for row in block_cells(source.results, sweep, block, metric)]
-    )
 
 
 def _lines(axis: Any, cells: pd.DataFrame, loss: str) -> None:

@@ -1,5 +1,6 @@
 """How every figure looks: sizes, colours that colour-blind readers tell apart, files."""
 
+import io
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ CYCLE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH = 7.0  # inches: the text width of both papers
 
-ENDINGS = ("pdf", "svg", "png")
+_WITHOUT_DATE: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 RC: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 9,
@@ -63,12 +64,14 @@ def message_figure(text: str) -> Figure:
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write the figure as PDF, SVG and PNG (200 dpi), always the same bytes; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{ending}" for ending in ENDINGS]
-    without_date: dict[str, dict[str, Any]] = {
-        "pdf": {"CreationDate": None},
-        "svg": {"Date": None},
-        "png": {},
-    }
-    for path, ending in zip(paths, ENDINGS, strict=True):
-        figure.savefig(path, dpi=200, metadata=without_date[ending])
+    paths = [folder / f"{name}.{ending}" for ending in _WITHOUT_DATE]
+    for path, metadata in zip(paths, _WITHOUT_DATE.values(), strict=True):
+        figure.savefig(path, dpi=200, metadata=metadata)
     return paths
+
+
+def svg(figure: Figure) -> bytes:
+    """Return the figure as SVG, always the same bytes."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata=_WITHOUT_DATE["svg"])
+    return file.getvalue()

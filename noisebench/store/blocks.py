@@ -1,11 +1,12 @@
 """What one block of a sweep measured."""
 
-from typing import Any
+from typing import Any, Literal
 
 from noisebench.store.reading import rows
 from noisebench.trial.layout import ResultsFolder
 
 Row = dict[str, Any]
+Over = Literal["family", "delays", "parameters"]
 
 
 def blocks(results: ResultsFolder) -> list[Row]:
@@ -14,37 +15,68 @@ def blocks(results: ResultsFolder) -> list[Row]:
 
 
 def block_table(
-    results: ResultsFolder, sweep: str, block: str, metric: str, decimals: int, over_delays: bool = False
+    results: ResultsFolder,
+    sweep: str,
+    block: str,
+    metric: str,
+    decimals: int,
+    over: Over = "family",
+    choose: str | None = None,
 ) -> list[Row]:
-    """Return the cells of a block's table, one for each setting and loss, in the order of the manifest.
+    """Return the cells of a block's table, one for each setting and column, in the order of the manifest.
 
-    Keys: setting_id (one row of the table), dataset, corruption, eta, detector, config (JSON), loss,
-    loss_parameters (JSON), delay, parameter, values_tried, value (the best), config_id (of the best), mean,
-    std (sample), n, seeds_asked, rank (1 best, 2 second; means equal at `decimals` digits share it), commits
-    and hardware (of what the cell is made of). A cell of which nothing is completed has n 0 and no mean. With
-    `over_delays` a loss is one cell and its delay is chosen too.
+    Keys: setting_id (one row of the table), dataset, corruption, eta, detector, config (JSON), loss, variant
+    (JSON), parameter, tried (all its loss_parameters, JSON), delays (all), seeds_asked; of the best
+    loss_parameters, delay, value, config_id, mean, std (sample), n, rank (1 best, 2 second; means equal at
+    `decimals` digits share it), commits and hardware. A cell with nothing completed has n 0 and no mean.
+
+    `over` says what a column chooses among: the swept parameter of a family, delays too, or all parameters of
+    a loss; `choose` is the block by whose means it chooses, `block` itself unless given.
     """
-    choice = {"metric": metric, "decimals": decimals, "over_delays": over_delays}
+    choice = {"metric": metric, "decimals": decimals, "over": over, "choose": choose or block}
     return rows(results, "paper/table", {"sweep": sweep, "block": block, **choice})
+
+
+def block_candidates(
+    results: ResultsFolder, sweep: str, block: str, metric: str, over: Over = "family"
+) -> list[Row]:
+    """Return what each column of a block's table, as `block_table` has it, chooses among.
+
+    Keys: setting_id, column_id (together one cell of the table), config_id, loss_parameters (JSON), delay,
+    mean, std, n.
+    """
+    return rows(results, "paper/candidates", {"sweep": sweep, "block": block, "metric": metric, "over": over})
+
+
+def block_configs(results: ResultsFolder, sweep: str, block: str) -> dict[str, str]:
+    """Return the configurations (JSON) of a block's trials by config_id."""
+    found = rows(results, "paper/configs", {"sweep": sweep, "block": block})
+    return {row["config_id"]: row["config"] for row in found}
+
+
+def metrics(results: ResultsFolder) -> list[Row]:
+    """Return name, higher_is_better (None where neither way is), description of each metric."""
+    return rows(results, "paper/metrics", {})
 
 
 def block_cells(results: ResultsFolder, sweep: str, block: str, metric: str) -> list[Row]:
     """Return every cell of a block for a metric, not only the best parameters: columns of view `block_cells`.
 
-    best_of_setting, best_of_loss tell whether the mean is the best of its row, or of its loss in that row.
+    Only of losses as their names alone say: BL printed is another loss than BL. best_of_setting and
+    best_of_loss tell whether the mean is the best of its row, or of its loss in that row.
     """
     return rows(results, "paper/cells", {"sweep": sweep, "block": block, "metric": metric})
 
 
 def block_trials(results: ResultsFolder, sweep: str, block: str) -> list[Row]:
-    """Return the completed trials of a block: columns of view `runs` with hardware, commit, host, log."""
+    """Return the completed trials of a block: view `runs` with hardware, fast_path, commit, host, log."""
     return rows(results, "paper/trials", {"sweep": sweep, "block": block})
 
 
 def block_epochs(results: ResultsFolder, sweep: str, block: str) -> list[Row]:
     """Return the trained epochs of a block's trials.
 
-    Keys: dataset, eta, loss, parameter, value, seed, fold, epoch, training_loss, held_out_loss, quantiles
-    (JSON).
+    Keys: dataset, eta, loss, parameter, value, variant (JSON), seed, fold, epoch, training_loss,
+    held_out_loss, quantiles (JSON).
     """
     return rows(results, "paper/epochs", {"sweep": sweep, "block": block})

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from noisebench.spec import identity
+from noisebench.spec import catalogue, identity, recipes
+from noisebench.spec.parameters import FROM_RECIPE
 
 
 def described(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def described(fields: Mapping[str, Any]) -> dict[str, Any]:
         "parameter": parameter,
         "value": None if parameter is None else loss[parameter],
         "loss_parameters": identity.canonical_json(_without(loss, "name", "delay")),
+        "variant": identity.canonical_json(_variant(loss, fields["dataset"]["name"])),
         "delay": loss.get("delay", 0),
         "detector": fields["detector"]["name"],
         "model": training["model"],
@@ -32,6 +34,23 @@ def described(fields: Mapping[str, Any]) -> dict[str, Any]:
         "precision": training["precision"],
         "config": identity.canonical_json(_without(fields, "seed")),
     }
+
+
+def _variant(loss: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """Return the parameters of a loss, the swept one and its delay aside, that its name does not imply.
+
+    All of them where the loss is the user's own.
+    """
+    own = _without(loss, "name", "delay", "source", identity.SWEPT_PARAMETER.get(loss["name"], ""))
+    return {name: value for name, value in own.items() if value != _implied(loss["name"], name, dataset)}
+
+
+def _implied(loss: str, parameter: str, dataset: str) -> Any:
+    """Return what a parameter of a loss is where nobody says, None where that is not known."""
+    known = catalogue.LOSSES.get(loss, {}).get(parameter)
+    if known is None:
+        return None
+    return recipes.loss_default(dataset, parameter) if known.default is FROM_RECIPE else known.default
 
 
 def _dataset_label(dataset: Mapping[str, Any]) -> str:

@@ -65,7 +65,7 @@ SWEEP_TRIALS = _schema(
 CONFIGS = _schema(
     {
         **dict.fromkeys(("config_id", "family_id", "setting_id", "dataset", "corruption", "loss"), _TEXT),
-        **dict.fromkeys(("loss_parameters", "detector", "model", "precision", "config"), _TEXT),
+        **dict.fromkeys(("loss_parameters", "variant", "detector", "model", "precision", "config"), _TEXT),
         **dict.fromkeys(("delay", "epochs"), _WHOLE),
     },
     {"eta": _REAL, "parameter": _TEXT, "value": _REAL},

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "sql"
@@ -25,6 +26,18 @@ def names(folder: str) -> list[str]:
 def parameters(name: str) -> list[str]:
     """Return the named parameters of the SQL of `name`, sorted."""
     return sorted(set(re.findall(r"\$([a-z]\w*)", statement(name))))
+
+
+def filled(name: str, values: Mapping[str, str | int]) -> str:
+    """Return the SQL of `name` with values written in for its named parameters, those not given left."""
+
+    def literal(match: re.Match[str]) -> str:
+        value = values.get(match[1])
+        if value is None:
+            return match[0]
+        return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+    return re.sub(r"\$([a-z]\w*)", literal, statement(name))
 
 
 def fingerprint(*statements: str) -> str:

@@ -148,8 +148,9 @@ def completed(trial: Trial, result: dict[str, float]) -> dict[str, Any]:
 def operating_point(f1: float, balanced_accuracy: float | None, eta: float) -> tuple[float, float]:
     """Return the recall and precision that give F1 and balanced accuracy at a share `eta` of wrong labels."""
     if balanced_accuracy is None:
-        return f1, f1
-    recall = f1 * ((1 - eta) * (1 - 2 * balanced_accuracy) + eta) / (2 * eta - f1)
+        recall = f1 + (1 - f1) / 3
+    else:
+        recall = f1 * ((1 - eta) * (1 - 2 * balanced_accuracy) + eta) / (2 * eta - f1)
     recall = min(max(recall, f1 / (2 - f1) + 1e-3), 0.999)
     return recall, f1 * recall / (2 * recall - f1)
 

@@ -8,7 +8,7 @@ from analysis.building import block_as_table, other_tables, paper_table
 from analysis.feeding import feed
 from analysis.formats import csv_text, html_table, markdown
 from analysis.grid import Cell, Table
-from analysis.items import TABLES, TableItem
+from analysis.items import EQUAL_TUNING, TABLES, TableItem
 from noisebench.spec.trial import Component, Trial
 from tests.store.results_folder import Folder, ended, started, trial
 
@@ -73,7 +73,7 @@ def test_a_loss_without_results_stays_as_a_missing_cell(folder: Folder) -> None:
     assert "| **<u>0.500</u>** | – |" in markdown(table)
     assert "1 cell is missing" in markdown(table)
     assert '<td class="missing">–</td>' in html_table(table)
-    assert ",GCE,f1,q,,0,,,0,1,,False,,," in csv_text(table)
+    assert ",GCE,f1,q,,0,,,0,1,,False,,,," in csv_text(table)
 
 
 def test_a_parameter_swept_here_and_fixed_there(folder: Folder) -> None:
@@ -127,6 +127,87 @@ def test_delays_of_a_loss_are_columns_of_their_own(folder: Folder) -> None:
     assert {name: cell.value for name, cell in cells.items()} == {"PZ, delay 0": 0.04, "PZ, delay 1": 0.04}
 
 
+def test_forms_of_a_loss_are_columns_of_their_own(folder: Folder) -> None:
+    forms = [trial("BL", gamma=gamma, form=form) for form in ("detached", "printed") for gamma in (0.1, 0.4)]
+    folder.manifest({"grid": forms}, seeds_asked=1)
+    complete(folder, *((each, {"f1": 0.5 + index / 10}) for index, each in enumerate(forms)))
+    cells = only_row(table_of(folder))
+    assert {name: (cell.mean, cell.chosen) for name, cell in cells.items()} == {
+        "BL, form detached": (0.6, ("gamma=0.4",)),
+        "BL, form printed": (0.8, ("gamma=0.4",)),
+    }
+
+
+def test_an_unusual_form_is_named_even_where_it_stands_alone(folder: Folder) -> None:
+    usual, other = trial("BL", gamma=0.4, form="detached"), trial("BL", gamma=0.4, form="printed", eta=0.4)
+    folder.manifest({"both": [usual, other], "one": [other], "plain": [usual]}, seeds_asked=1)
+    assert table_of(folder, block="both").columns == ["BL, form detached", "BL, form printed"]
+    assert table_of(folder, block="one").columns == ["BL, form printed"]
+    assert table_of(folder, block="plain").columns == ["BL"]
+
+
+def test_a_chosen_delay_never_mixes_forms(folder: Folder) -> None:
+    trials = [
+        trial("BL", gamma=0.4, form=form, delay=delay) for form in ("detached", "printed") for delay in (0, 2)
+    ]
+    folder.manifest({"grid": trials}, seeds_asked=1)
+    complete(folder, *((each, {"f1": 0.5 + index / 10}) for index, each in enumerate(trials)))
+    item = TableItem("test", "", "Test", "grid", "test.yaml", over="delays")
+    cells = only_row(block_as_table(feed(folder.results), item))
+    assert {name: (cell.mean, cell.chosen) for name, cell in cells.items()} == {
+        "BL, form detached": (0.6, ("delay=2",)),
+        "BL, form printed": (0.8, ("delay=2",)),
+    }
+
+
+def test_a_users_loss_is_named_with_its_parameters(folder: Folder) -> None:
+    own = [trial("mine:loss", source="ab", cutoff=cutoff) for cutoff in (0.1, 0.2)]
+    folder.manifest({"grid": [*own, trial()]}, seeds_asked=1)
+    assert table_of(folder).columns == ["CE", "mine:loss, cutoff 0.1", "mine:loss, cutoff 0.2"]
+
+
+def test_equal_tuning_chooses_on_other_seeds_than_it_reports(folder: Folder) -> None:
+    """By `choose` alpha 1, beta 5 and gamma .1 are best; `report` would have chosen otherwise."""
+    anl = {
+        (alpha, beta): trial("ANL-CE", alpha=alpha, beta=beta, delta=1e-6)
+        for alpha in (1.0, 5.0)
+        for beta in (1.0, 5.0)
+    }
+    bl = {gamma: trial("BL", gamma=gamma, form="detached") for gamma in (0.1, 0.4)}
+    chosen_by = {
+        anl[1.0, 1.0]: 0.5,
+        anl[1.0, 5.0]: 0.9,
+        anl[5.0, 1.0]: 0.6,
+        anl[5.0, 5.0]: 0.7,
+        bl[0.1]: 0.8,
+        bl[0.4]: 0.7,
+    }
+    measured = {each: 1.0 - f1 for each, f1 in chosen_by.items()}
+    choose = {replace(each, seed=20): f1 for each, f1 in chosen_by.items()}
+    folder.manifest({"choose": choose, "report": measured}, seeds_asked=1)
+    complete(folder, *((each, {"f1": f1}) for each, f1 in (choose | measured).items()))
+    names = {table.name: table for table in other_tables(feed(folder.results))}
+    table = names["paper-report"]
+    assert table.title.startswith("Equal tuning")
+    assert {
+        name: (round(cell.mean or 0, 9), cell.chosen, cell.rank) for name, cell in only_row(table).items()
+    } == {
+        "ANL-CE": (0.1, ("alpha=1", "beta=5"), 2),
+        "BL": (0.2, ("gamma=0.1",), 1),
+    }
+    assert ",ANL-CE,f1,,,0,0.09999999999999998,,1,1,2,False,alpha=1 beta=5,abc" in csv_text(table)
+
+
+def test_what_was_chosen_but_not_reported_is_missing(folder: Folder) -> None:
+    chosen = trial("BL", 20, gamma=0.1, form="detached")
+    folder.manifest({"choose": [chosen], "report": [replace(chosen, seed=0)]}, seeds_asked=1)
+    complete(folder, (chosen, {"f1": 0.9}))
+    (table,) = (table for table in other_tables(feed(folder.results)) if table.block == "choose")
+    assert table.missing == 0
+    report = block_as_table(feed(folder.results), replace(EQUAL_TUNING, name="report"))
+    assert (report.missing, only_row(report)["BL"].n) == (1, 0)
+
+
 def test_parameters_that_follow_the_data_make_no_columns(folder: Folder) -> None:
     digits = trial("ANL-CE", alpha=1.0, beta=1.0, delta=1e-6)
     cifar = replace(trial("ANL-CE", alpha=5.0, beta=5.0, delta=5e-5), dataset=Component.of("CIFAR-10"))
@@ -146,6 +227,18 @@ def test_blocks_of_no_paper_have_tables_too(folder: Folder) -> None:
     folder.manifest({"grid": [trial()], "empty": [trial("MAE")], "table1": [trial()]}, seeds_asked=1)
     complete(folder, (trial(), {"f1": 0.5}))
     assert [table.name for table in other_tables(feed(folder.results))] == ["paper-grid"]
+
+
+def test_blocks_of_the_same_name_have_a_table_for_each_sweep(folder: Folder) -> None:
+    for sweep in ("first", "second"):
+        folder.manifest({"grid": [trial()]}, seeds_asked=1, sweep=sweep)
+    complete(folder, (trial(), {"f1": 0.5}))
+    tables = other_tables(feed(folder.results))
+    assert [(table.name, only_row(table)["CE"].n) for table in tables] == [
+        ("first-grid", 1),
+        ("second-grid", 1),
+    ]
+    assert [table.name for table in other_tables(feed(folder.results, "second"))] == ["second-grid"]
 
 
 def test_rows_that_no_paper_prints_stand_in_its_table_as_well(folder: Folder) -> None:

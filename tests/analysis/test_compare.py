@@ -81,7 +81,10 @@ def test_a_cell_shifted_by_five_deviations_is_the_one_reported(
     (found,) = [row for row in cells if row["verdict"] not in ("reproduced", "no verdict")]
     assert (found["source"], found["dataset"], found["loss"]) == ("table4", "CIFAR-100N", "FL")
     assert (found["verdict"], round(found["difference"], 9)) == ("lower", -0.01)
-    assert printed.err.startswith("not reproduced: table4 CIFAR-100N")
+    told, concluded = printed.err.splitlines()
+    assert told.startswith("not reproduced: table4 CIFAR-100N")
+    assert concluded == "296 of 298 published cells have results: 295 reproduced, 1 lower"
+    assert main(["--results", str(tmp_path), "--exit-zero"]) == 0
 
 
 def test_the_difference_over_its_standard_error_by_hand(folder: Folder) -> None:
@@ -135,11 +138,22 @@ def test_the_best_over_the_grid_is_compared_apart(folder: Folder) -> None:
     assert (counts["reproduced"], counts["missing"], counts["parameter agrees"]) == (1, 111, 0)
 
 
+def test_another_form_of_a_loss_is_not_the_published_one(folder: Folder) -> None:
+    """Printed BL lies where the papers' BL does; only the detached form, the usual one, is compared."""
+    forms = [mnist(seed, "BL", gamma=0.3, form=form) for form in ("detached", "printed") for seed in (0, 1)]
+    folder.manifest({"table1": forms})
+    complete(folder, *((each, {"f1": 0.5 if each.loss["form"] == "detached" else 0.979}) for each in forms))
+    row = verdict_of(folder, loss="BL")
+    assert (row["verdict"], row["mean"], row["best_mean"]) == ("lower", 0.5, None)
+    folder.manifest({"table1": [each for each in forms if each.loss["form"] == "printed"]})
+    assert verdict_of(folder, loss="BL")["verdict"] == "missing"
+
+
 def test_without_results_there_is_nothing_to_compare(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder.root.mkdir()
     assert main(["--results", str(folder.root)]) == 1
     printed = capsys.readouterr()
-    assert "nothing to compare" in printed.err
+    assert printed.err == "nothing to compare: no published cell has results\n"
     assert "table5: missing cells are made by noisebench run sweeps/paper-table5.yaml." in printed.out

@@ -25,5 +25,8 @@ def test_answers_are_right_where_they_are_known(paper: ResultsFolder) -> None:
     answers = [query(paper, sql).rows() for _, sql in QUESTIONS]
     assert answers[1][0] == ("CIFAR-10", 0.1, 0.5, pytest.approx(0.787))
     assert {hashes for *_, hashes in answers[3]} == {1}
-    assert answers[6] == [("paper", "completed", None, len(query(paper, "FROM runs").rows()))]
-    assert [epoch for epoch, *_ in answers[8]] == list(range(10))
+    assert [row[:3] for row in answers[6]] == [
+        (sweep, "completed", None) for sweep in ("paper", "preliminary")
+    ]
+    assert sum(row[3] for row in answers[6]) == len(query(paper, "FROM runs").rows())
+    assert [epoch for epoch, *_ in answers[8]] == list(range(30))

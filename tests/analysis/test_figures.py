@@ -13,9 +13,11 @@ from analysis.feeding import Feed, feed
 from analysis.figures import FIGURES, FigureItem, main
 from analysis.items import TABLES
 from analysis.plots import heat_map, loss_curves
+from analysis.plots.cells import usual_cells
 from analysis.plots.critical_difference import ranks_of
 from analysis.plots.style import RIGHT, WRONG, YELLOW, message_figure, save, styled
-from tests.store.results_folder import Folder
+from tests.analysis.test_building import complete
+from tests.store.results_folder import Folder, trial
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +59,7 @@ def test_without_results_a_figure_says_which_sweep_makes_it(
     said = capsys.readouterr().err.splitlines()
     assert said == [item.absence for item in absent]
     assert (
-        "Figure 5: effect of the delay: no results yet; noisebench run sweeps/paper-fig5.yaml makes them"
+        "Figure 5: effect of the delay: no results yet; noisebench run sweeps/paper-delay.yaml makes them"
         in said
     )
     assert len(list((tmp_path / "out").iterdir())) == 3 * len(FIGURES)
@@ -91,6 +93,14 @@ def test_the_heat_map_marks_the_best(source: Feed) -> None:
         assert len(axis.patches) == 8
         assert len(axis.texts) == 4 * 24
     assert heat_map.DATASETS == ("MNIST", "CIFAR-100")
+
+
+def test_figures_leave_other_forms_out(folder: Folder) -> None:
+    forms = [trial("BL", gamma=0.4, form=form) for form in ("detached", "printed")]
+    folder.manifest({"table1": forms}, seeds_asked=1)
+    complete(folder, (forms[0], {"f1": 0.5}), (forms[1], {"f1": 0.9}))
+    (cell,) = usual_cells(feed(folder.results), "table1", "f1").itertuples()
+    assert (cell.mean, cell.best_of_setting) == (0.5, True)
 
 
 def test_the_delay_figure_has_a_panel_an_eta_and_a_line_a_cutoff(source: Feed) -> None:

@@ -16,7 +16,8 @@ COMMENT ON COLUMN skipped_lines.line IS 'the beginning of the line, at most 500 
 CREATE TABLE configs (
     config_id VARCHAR NOT NULL, family_id VARCHAR NOT NULL, setting_id VARCHAR NOT NULL,
     dataset VARCHAR NOT NULL, corruption VARCHAR NOT NULL, eta DOUBLE,
-    loss VARCHAR NOT NULL, parameter VARCHAR, value DOUBLE, loss_parameters JSON NOT NULL, delay BIGINT NOT NULL,
+    loss VARCHAR NOT NULL, parameter VARCHAR, value DOUBLE, loss_parameters JSON NOT NULL, variant JSON NOT NULL,
+    delay BIGINT NOT NULL,
     detector VARCHAR NOT NULL, model VARCHAR NOT NULL, epochs BIGINT NOT NULL, precision VARCHAR NOT NULL,
     config JSON NOT NULL
 );
@@ -29,6 +30,8 @@ COMMENT ON COLUMN configs.eta IS 'the rate of wrong labels asked for, in [0, 1);
 COMMENT ON COLUMN configs.parameter IS 'the one parameter of the loss that sweeps choose by result: BL gamma, PZ c, GCE q, FL gamma';
 COMMENT ON COLUMN configs.value IS 'the value of that parameter';
 COMMENT ON COLUMN configs.loss_parameters IS 'every parameter of the loss, the swept one included';
+COMMENT ON COLUMN configs.variant IS
+    'those parameters of the loss, the swept one aside, that its name does not imply: {"form":"printed"}; {} in the papers';
 COMMENT ON COLUMN configs.delay IS 'epochs with CE before the loss takes over';
 COMMENT ON COLUMN configs.precision IS 'of the arithmetic: reference or fast';
 COMMENT ON COLUMN configs.config IS 'every field of the configuration';
@@ -126,6 +129,10 @@ INSERT INTO metrics VALUES
 
 -- One cell of a table; the deviation is the sample's, NULL for one seed.
 CREATE MACRO cell(x) AS {'mean': avg(x), 'std': stddev_samp(x), 'n': count(x)};
+
+-- Which losses of one row a table has in one column: it shows the best of them.
+CREATE MACRO column_of(over, family_id, loss, variant) AS
+    CASE over WHEN 'family' THEN family_id WHEN 'delays' THEN loss || ' ' || variant ELSE loss END;
 
 -- What an attempt computed on, without the number of the device in its machine.
 CREATE MACRO hardware(device, versions) AS

@@ -7,7 +7,7 @@ WITH apart AS (
         any_value(cohens_d) FILTER (loss = 'BL') AS bl_d, any_value(wasserstein) FILTER (loss = 'BL') AS bl_w,
         any_value(cohens_d) FILTER (loss = 'PZ') AS pz_d, any_value(wasserstein) FILTER (loss = 'PZ') AS pz_w
     FROM block_runs
-    WHERE sweep = $table5 AND block = 'table5' AND eta = 0.1
+    WHERE sweep = $table5 AND block = 'table5' AND variant = '{}' AND eta = 0.1
     GROUP BY seed
 ), parts AS (
     SELECT seed, 'Cohen''s d, BL above CE' AS part, bl_d - ce_d AS difference FROM apart

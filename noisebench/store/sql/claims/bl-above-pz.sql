@@ -2,7 +2,7 @@
 -- A pair: one seed of one (data set, rate), each loss at its best parameter and delay there.
 WITH chosen AS (
     FROM block_cells
-    WHERE sweep = $preliminary AND block = 'preliminary' AND metric = 'f1' AND loss IN ('BL', 'PZ')
+    WHERE sweep = $preliminary AND block = 'preliminary' AND variant = '{}' AND metric = 'f1' AND loss IN ('BL', 'PZ')
     QUALIFY row_number() OVER (PARTITION BY setting_id, loss ORDER BY mean DESC, value, delay) = 1
 ), trials AS (
     SELECT chosen.setting_id, chosen.dataset, chosen.eta, chosen.loss, seed, f1

@@ -6,7 +6,7 @@ WITH delayed AS (
         any_value(f1) FILTER (delay = 0) AS undelayed,
         avg(f1) FILTER (delay > 0) AS later
     FROM block_runs
-    WHERE sweep = $preliminary AND block = 'preliminary' AND loss = 'BL'
+    WHERE sweep = $preliminary AND block = 'preliminary' AND variant = '{}' AND loss = 'BL'
     GROUP BY dataset, eta, seed, value
 ), averaged AS (
     SELECT dataset, eta, seed, avg(undelayed - later) AS difference FROM delayed GROUP BY ALL

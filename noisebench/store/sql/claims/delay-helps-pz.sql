@@ -7,7 +7,7 @@ WITH delayed AS (
         any_value(f1) FILTER (delay = 1) AS one,
         arg_max(f1, delay) FILTER (delay > 1) AS longest
     FROM block_runs
-    WHERE sweep = $fig5 AND block = 'fig5' AND loss = 'PZ'
+    WHERE sweep = $fig5 AND block = 'fig5' AND variant = '{}' AND loss = 'PZ'
     GROUP BY dataset, eta, seed, value
 ), averaged AS (
     SELECT dataset, eta, seed, avg(one - undelayed) AS jump, avg(one - longest) AS decline FROM delayed GROUP BY ALL

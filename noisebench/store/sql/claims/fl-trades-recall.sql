@@ -6,7 +6,7 @@ WITH paired AS (
         any_value(precision) FILTER (loss = 'FL') - any_value(precision) FILTER (loss = 'CE') AS precision_gained,
         any_value(recall) FILTER (loss = 'CE') - any_value(recall) FILTER (loss = 'FL') AS recall_lost
     FROM block_runs
-    WHERE sweep = $table1 AND block = 'table1' AND loss IN ('CE', 'FL')
+    WHERE sweep = $table1 AND block = 'table1' AND variant = '{}' AND loss IN ('CE', 'FL')
     GROUP BY dataset, eta, seed
 ), parts AS (
     SELECT dataset, eta, seed, 'precision, FL above CE' AS part, precision_gained AS difference FROM paired

@@ -4,7 +4,7 @@
 WITH best AS (
     SELECT dataset, eta, seed, loss, arg_max(value, f1) AS value
     FROM block_runs
-    WHERE sweep = $table1 AND block = 'table1' AND loss IN ('BL', 'PZ')
+    WHERE sweep = $table1 AND block = 'table1' AND variant = '{}' AND loss IN ('BL', 'PZ')
     GROUP BY dataset, eta, seed, loss
 ), parts AS (
     SELECT

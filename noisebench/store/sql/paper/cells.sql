@@ -1,4 +1,4 @@
--- Every cell of a block for one metric. best_of_setting, best_of_loss: whether its mean is the best of its row,
+-- Every cell of a block for one metric, of losses as their names alone say. best_of_setting, best_of_loss: whether its mean is the best of its row,
 -- or of its loss in that row.
 SELECT
     block_cells.* EXCLUDE (sweep, block, position),
@@ -8,5 +8,5 @@ SELECT
         AS best_of_loss
 FROM block_cells
 JOIN metrics ON metrics.name = metric
-WHERE sweep = $sweep AND block = $block AND metric = $metric
+WHERE sweep = $sweep AND block = $block AND metric = $metric AND variant = '{}'
 ORDER BY position;

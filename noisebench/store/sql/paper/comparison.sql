@@ -20,7 +20,7 @@ WITH fed AS (
         AND (block_cells.eta IS NOT DISTINCT FROM printed.eta OR printed.corruption = 'none')
         AND block_cells.detector = printed.detector AND block_cells.loss = printed.loss
         AND block_cells.parameter IS NOT DISTINCT FROM printed.parameter
-        AND block_cells.metric = printed.metric
+        AND block_cells.metric = printed.metric AND block_cells.variant = '{}'
     JOIN metrics ON metrics.name = printed.metric
 ), same AS (
     FROM candidates WHERE is_same

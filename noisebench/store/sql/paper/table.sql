@@ -1,39 +1,43 @@
--- The cells of one block's table for one metric: for each setting (row) and family of losses (column) the cell
--- of the best parameter. $over_delays: a loss is one column and its delay is chosen as its parameter is.
--- rank: 1 best, 2 second; means that print the same with $decimals digits share one. mean, std, rank are NULL
--- and n is 0 where nothing completed. commits and hardware are those of the attempts that the cell is made of.
+-- The cells of one block's table for one metric: for each setting (row) and column of losses the cell of the best
+-- parameters. They are chosen by what block $choose measured ($block itself, unless chosen on other seeds).
+-- $over says what one column chooses among: 'family' the swept parameter, 'delays' the delay too, 'parameters' all
+-- that is of one loss. rank: 1 best, 2 second; means that print the same with $decimals digits share one. mean,
+-- std, rank are NULL and n is 0 where nothing completed. commits and hardware are those of the cell's attempts.
 WITH mine AS (
     SELECT trial_id, trial_key, seeds_asked, position FROM sweep_trials WHERE sweep = $sweep AND block = $block
 ), asked AS (
     SELECT
-        setting_id,
-        CASE WHEN $over_delays THEN loss ELSE family_id END AS column_id,
+        setting_id, column_of($over, family_id, loss, variant) AS column_id,
         any_value(dataset) AS dataset, any_value(corruption) AS corruption, any_value(eta) AS eta,
-        any_value(detector) AS detector, any_value(loss) AS loss, any_value(parameter) AS parameter,
-        any_value(delay) AS delay, any_value(loss_parameters) AS loss_parameters, any_value(config) AS config,
-        count(DISTINCT value) AS values_tried,
+        any_value(detector) AS detector, any_value(loss) AS loss, any_value(variant) AS variant,
+        any_value(parameter) AS parameter, any_value(config) AS config,
+        list_sort(list(DISTINCT loss_parameters)) AS tried, list_sort(list(DISTINCT delay)) AS delays,
         max(seeds_asked) AS seeds_asked,
         min(position) AS position
     FROM mine
     JOIN trial_seeds USING (trial_id)
     JOIN configs USING (config_id)
     GROUP BY ALL
-), best AS (
-    SELECT
-        block_cells.*,
-        CASE WHEN $over_delays THEN loss ELSE family_id END AS column_id,
-        CASE WHEN higher_is_better THEN -mean ELSE mean END AS cost
+), chosen AS (
+    SELECT setting_id, column_of($over, family_id, loss, variant) AS column_id, config_id
     FROM block_cells
     JOIN metrics ON metrics.name = metric
-    WHERE sweep = $sweep AND block = $block AND metric = $metric
-    QUALIFY row_number() OVER (PARTITION BY setting_id, column_id ORDER BY cost, value, delay) = 1
-), ranked AS (
+    WHERE sweep = $sweep AND block = $choose AND metric = $metric
+    QUALIFY row_number() OVER (
+        PARTITION BY setting_id, column_id
+        ORDER BY CASE WHEN higher_is_better THEN -mean ELSE mean END, value, delay, loss_parameters
+    ) = 1
+), measured AS (
     SELECT
-        *,
+        chosen.setting_id, column_id, config_id, family_id, loss_parameters, delay, value, mean, std, n,
         dense_rank() OVER (
-            PARTITION BY setting_id ORDER BY format('{:.' || $decimals::INTEGER || 'f}', cost)::DOUBLE
+            PARTITION BY chosen.setting_id
+            ORDER BY CASE WHEN higher_is_better THEN -1 ELSE 1 END * format('{:.' || $decimals::INTEGER || 'f}', mean)::DOUBLE
         ) AS rank
-    FROM best
+    FROM chosen
+    JOIN block_cells USING (config_id)
+    JOIN metrics ON metrics.name = metric
+    WHERE sweep = $sweep AND block = $block AND metric = $metric
 ), origins AS (
     SELECT
         results.config_id,
@@ -46,12 +50,12 @@ WITH mine AS (
 )
 SELECT
     asked.setting_id, asked.dataset, asked.corruption, asked.eta, asked.detector, asked.config,
-    asked.loss, coalesce(ranked.loss_parameters, asked.loss_parameters) AS loss_parameters,
-    coalesce(ranked.delay, asked.delay) AS delay,
-    asked.parameter, asked.values_tried, ranked.value, ranked.config_id,
-    ranked.mean, ranked.std, coalesce(ranked.n, 0) AS n, asked.seeds_asked, ranked.rank,
+    asked.loss, asked.variant, coalesce(measured.loss_parameters, asked.tried[1]) AS loss_parameters, asked.tried,
+    coalesce(measured.delay, asked.delays[1]) AS delay, asked.delays,
+    asked.parameter, measured.value, measured.config_id,
+    measured.mean, measured.std, coalesce(measured.n, 0) AS n, asked.seeds_asked, measured.rank,
     coalesce(commits, []) AS commits, coalesce(hardware, []) AS hardware
 FROM asked
-LEFT JOIN ranked USING (setting_id, column_id)
+LEFT JOIN measured USING (setting_id, column_id)
 LEFT JOIN origins USING (config_id)
 ORDER BY asked.position;

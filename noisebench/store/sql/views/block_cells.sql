@@ -22,7 +22,7 @@ WITH wide AS (
     UNPIVOT described ON COLUMNS(* EXCLUDE (
         sweep, block, seeds_asked, position,
         config_id, family_id, setting_id, dataset, corruption, eta, loss, parameter, value, loss_parameters,
-        delay, detector, model, epochs, arithmetic
+        variant, delay, detector, model, epochs, arithmetic
     )) INTO NAME metric VALUE cell
 )
 SELECT * EXCLUDE (cell), cell.mean AS mean, cell.std AS std, cell.n AS n

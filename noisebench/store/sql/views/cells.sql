@@ -16,7 +16,7 @@ WITH wide AS (
 ), long AS (
     UNPIVOT described ON COLUMNS(* EXCLUDE (
         config_id, family_id, setting_id, dataset, corruption, eta, loss, parameter, value, loss_parameters,
-        delay, detector, model, epochs, arithmetic
+        variant, delay, detector, model, epochs, arithmetic
     )) INTO NAME metric VALUE cell
 )
 SELECT * EXCLUDE (cell), cell.mean AS mean, cell.std AS std, cell.n AS n

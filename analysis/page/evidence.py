@@ -1,0 +1,131 @@
+"""What each cell of a page's tables is made of, as data that the page holds."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.feeding import Feed
+from analysis.formats import METRIC_NAMES, asides, number
+from analysis.grid import Cell, Table, differing, plain
+from noisebench.store.blocks import block_candidates, block_configs, block_trials, metrics
+from noisebench.store.statements import filled
+
+Plain = dict[str, Any]
+
+# What a page shows of a trial before its other metrics.
+_FIRST = ("seed", "seconds", "hardware", "fast_path", "commit", "host", "ended_at")
+
+
+def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -> Plain:
+    """Return metrics, configurations, trials, then for each table its cells with their SQL.
+
+    `compared` are the rows of `analysis.compare.compared`. All of it can be written as JSON.
+    """
+    blocks = dict.fromkeys((table.sweep, table.block) for table in tables if table.sweep is not None)
+    trials = {block: block_trials(source.results, *block) for block in blocks}
+    configs = [block_configs(source.results, *block) for block in blocks]
+    known = metrics(source.results)
+    return {
+        "metrics": {row["name"]: row["description"] for row in known},
+        "names": METRIC_NAMES,
+        "configs": {name: json.loads(text) for found in configs for name, text in found.items()},
+        "trials": _trials(
+            [trial for found in trials.values() for trial in found], [row["name"] for row in known]
+        ),
+        "blocks": {"/".join(block): _by_config(found) for block, found in trials.items()},
+        "tables": {
+            table.name: _table(source, table, table.sweep, compared)
+            for table in tables
+            if table.sweep is not None
+        },
+    }
+
+
+def _trials(trials: Sequence[Plain], names: Sequence[str]) -> Plain:
+    """Return {columns, rows: values by trial_id}; a column that no trial has a value of is left out."""
+    columns = [
+        name for name in dict.fromkeys((*_FIRST, *names)) if any(trial[name] is not None for trial in trials)
+    ]
+    rows = {trial["trial_id"]: [_short(trial[name]) for name in columns] for trial in trials}
+    return {"columns": columns, "rows": rows}
+
+
+def _short(value: Any) -> Any:
+    """Return a value as JSON has it; digits that no reader needs make a page heavy."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    return value if isinstance(value, int | str | None) else value.isoformat(" ", "seconds")
+
+
+def _by_config(trials: Sequence[Plain]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for trial in trials:
+        found[trial["config_id"]].append(trial["trial_id"])
+    return found
+
+
+def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) -> Plain:
+    place: dict[str, str | int] = {"sweep": sweep, "block": table.block}
+    chosen_by = table.choose or table.block
+    question: dict[str, str | int] = {"metric": table.metric, "decimals": table.decimals, "over": table.over}
+    tried = _candidates(source, table, sweep, chosen_by)
+    return {
+        "title": table.title,
+        "metric": table.metric,
+        "decimals": table.decimals,
+        "block": f"{sweep}/{table.block}",
+        "chosen_by": chosen_by,
+        "sql": filled("paper/table", {**place, **question, "choose": chosen_by}),
+        "cell_sql": filled("paper/cell", {**place, "metric": table.metric}),
+        "trials_sql": filled("paper/cell_trials", place),
+        "cells": {
+            cell.config_id: {
+                "row": [
+                    f"η = {label}" if head == "eta" else label
+                    for head, label in zip(table.heads, row.labels, strict=True)
+                    if label
+                ],
+                "column": column,
+                "text": number(table, cell),
+                "asides": asides(table, cell),
+                "published": _published(table, row.labels, column, compared),
+                "tried": tried.get(cell.config_id, []),
+            }
+            for row, column, cell in table.cells()
+            if cell.config_id is not None
+        },
+    }
+
+
+def _candidates(source: Feed, table: Table, sweep: str, block: str) -> dict[str, list[Plain]]:
+    """Return by configuration what its column of its row chose among, nothing where there was no choice."""
+    groups: dict[tuple[str, str], list[Plain]] = defaultdict(list)
+    for row in block_candidates(source.results, sweep, block, table.metric, table.over):
+        groups[row["setting_id"], row["column_id"]].append(row)
+    found: dict[str, list[Plain]] = {}
+    for group in groups.values():
+        variants = [{**json.loads(row["loss_parameters"]), "delay": row["delay"]} for row in group]
+        names = differing(variants)
+        tried = [
+            {
+                "label": ", ".join(f"{name} {plain(variant.get(name))}" for name in names),
+                "config": row["config_id"],
+                **{key: _short(row[key]) for key in ("mean", "std", "n")},
+            }
+            for row, variant in zip(group, variants, strict=True)
+        ]
+        found |= {row["config_id"]: tried for row in group if len(group) > 1}
+    return found
+
+
+def _published(table: Table, labels: Sequence[str], loss: str, compared: Sequence[Plain]) -> Plain | None:
+    """Return what the paper prints in this place of its table and what came of comparing, if it does."""
+    for row in compared:
+        eta = "" if row["eta"] is None else f"{row['eta']:g}"
+        if (row["source"], row["dataset"], eta, row["loss"]) == (table.name, *labels[:2], loss):
+            std = row["published_std"]
+            text = number(table, Cell(mean=row["published_mean"], std=std))
+            at = "" if row["value"] is None else f"{row['parameter']} {row['value']:g}"
+            return {"text": text, "at": at, "verdict": row["best_verdict"] or row["verdict"]}
+    return None

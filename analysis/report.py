@@ -1,0 +1,88 @@
+"""`python analysis/report.py`: everything that the results say, as one self-contained HTML page."""
+
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+if not __package__:  # run as a script: find the checkout instead of this folder
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from analysis import cost
+from analysis.building import mark_ties
+from analysis.claims import judged_claims
+from analysis.compare import compared, listings
+from analysis.feeding import Feed, feed
+from analysis.figures import FIGURES
+from analysis.options import existing, parser, run
+from analysis.page import sections
+from analysis.page.document import document
+from analysis.page.evidence import evidence
+from analysis.plots.style import styled, svg
+from analysis.tables import all_tables
+from analysis.ties import contrasts
+from noisebench.store.cost import block_hours
+from noisebench.store.overview import all_failures, block_progress, doubts, overview
+
+
+def page(source: Feed, now: datetime) -> str:
+    """Return the page of a results folder, said to be made at `now`."""
+    tables = all_tables(source)
+    for table in tables:
+        mark_ties(table, [each.config_id for each in contrasts(source, table) if each.tied])
+    rows = compared(source)
+    data = evidence(source, tables, rows)
+    results = source.results
+    links = [_link(row, data) for row in rows]
+    counts, cells = listings(rows)
+    known = [link or None for row, link in zip(rows, links, strict=True) if row["verdict"] != "missing"]
+    drawn, absent = _figures(source)
+    shown = {
+        "Progress": sections.summary(overview(results))
+        + sections.progress(block_progress(results), block_hours(results)),
+        "Tables": sections.tables(tables, {name: table["sql"] for name, table in data["tables"].items()}),
+        "Figures": sections.figures(drawn, absent),
+        "Comparison": sections.comparison(rows, links, [counts, replace(cells, links=known)]),
+        "Claims": sections.claims(judged_claims(source)),
+        "Failures": sections.failures(all_failures(results), doubts(results)),
+        "Cost": "".join(sections.listing(each) for each in cost.listings(results)),
+    }
+    sweeps = ", ".join(sorted({sweep for sweep, _ in source.blocks})) or "no sweep yet"
+    return document("noisebench report", f"{sweeps}; made {now:%Y-%m-%d %H:%M} UTC", shown, data)
+
+
+def main(arguments: list[str]) -> int:
+    """Write report.html; return the exit code."""
+    given = parser(__doc__).parse_args(arguments)
+    text = page(feed(existing(given.results), given.sweep), datetime.now(UTC))
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / "report.html"
+    path.write_text(text, encoding="utf-8")
+    print(f"{path}: {len(text) / 1e6:.1f} MB", file=sys.stderr)
+    return 0
+
+
+def _figures(source: Feed) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
+    """Return each figure's title and SVG by its name, then what to say of those without data."""
+    drawn, absent = {}, []
+    for item in FIGURES:
+        with styled():
+            figure = item.draw(source)
+            if figure is None:
+                absent.append(item.absence)
+            else:
+                drawn[item.name] = item.title, svg(figure)
+    return drawn, absent
+
+
+def _link(row: dict[str, Any], data: dict[str, Any]) -> str:
+    """Return where the page shows what a published number was compared with, "" where nowhere."""
+    table = data["tables"].get(row["source"])
+    if table is None or row["config_id"] is None:
+        return ""
+    return f"#cell/{row['source']}/{row['config_id']}"
+
+
+if __name__ == "__main__":
+    run(main)
