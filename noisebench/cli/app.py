@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from noisebench.cli import archive, inspect, plan, prepare, query, run, slurm
+from noisebench.cli import archive, doctor, inspect, plan, prepare, query, run, slurm
 from noisebench.errors import NoisebenchError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("query")(query.query)
 app.command("schema")(query.schema)
 app.command("ingest")(query.ingest)
 app.command("export")(archive.export)
+app.command("doctor")(doctor.doctor)
 app.command("import")(archive.import_)
 
 

@@ -20,15 +20,13 @@ from noisebench.engine.searcher import DECLINED
 from noisebench.spec import reference
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
-from noisebench.trial.duration import allowance_seconds, seconds_at_risk
+from noisebench.trial.duration import ESTIMATE_MARGIN, allowance_seconds, seconds_at_risk
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.log import Log
 from noisebench.trial.memory import available_mb
 from noisebench.trial.watch import Limits
 
-# How far an estimate may be off before work is lost.
-ESTIMATE_MARGIN = 1.5
 # A node that has just come to us has at least this part of its time left.
 MOST_OF_A_NODE = 0.9
 # A node that leaves needs a moment until it is given nothing more; asking it again and again helps nobody.

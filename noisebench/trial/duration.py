@@ -8,6 +8,8 @@ from noisebench.spec.trial import Trial
 
 # A trial that takes longer keeps its epochs, not just its finished folds or runs.
 LONG_SECONDS = 30 * 60
+# How far an estimate may be off before work is lost.
+ESTIMATE_MARGIN = 1.5
 # No estimate is so wrong: what takes longer hangs.
 ALLOWED_TIMES = 10
 LEAST_ALLOWANCE_SECONDS = 10 * 60

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from noisebench.trial.memory import resident_mb
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)

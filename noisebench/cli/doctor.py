@@ -1,0 +1,97 @@
+"""`noisebench doctor`: what would stop a sweep, here or on a cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from noisebench.cli.options import Data, Json
+
+if TYPE_CHECKING:
+    from noisebench.spec.sweep import Sweep
+    from noisebench.trial.checkup import Finding
+
+
+def doctor(
+    site: Annotated[
+        Path | None,
+        typer.Option("--site", help="Look at this cluster, by its profile; default: this machine."),
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option("--spec", help="A sweep: are its files there, is there time for its trials?"),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results", envvar="NOISEBENCH_RESULTS", file_okay=False, help="Folder of all results."
+        ),
+    ] = None,
+    data: Data = None,
+    wait_minutes: Annotated[
+        float,
+        typer.Option("--wait-minutes", min=0, help="How long to wait for the probe jobs; 0: send none."),
+    ] = 5,
+    as_json: Json = False,
+) -> None:
+    """Show what would stop a sweep, each with the mend: exit code 3 where something would."""
+    from noisebench.spec.sweep import load_sweep
+
+    sweep = None if spec is None else load_sweep(spec)
+    if site is None:
+        found = _here(sweep, results, data)
+    else:
+        found = _on_site(site, sweep, results, data, wait_minutes)
+    if as_json:
+        print(json.dumps([{**asdict(finding), "ok": finding.ok} for finding in found]))
+    else:
+        for finding in found:
+            print(f"{'ok' if finding.ok else 'problem':8}{finding.check}: {finding.seen}")
+            if finding.mend is not None:
+                print(f"{'':8}{finding.mend}")
+    if not all(finding.ok for finding in found):
+        raise typer.Exit(3)
+
+
+def _here(sweep: Sweep | None, results: Path | None, data: Path | None) -> list[Finding]:
+    from noisebench.cli.options import DEFAULT_RESULTS
+    from noisebench.trial.checkup import data_findings, machine_findings, results_findings
+    from noisebench.trial.files import needed_files
+    from noisebench.trial.layout import ResultsFolder
+
+    files = [] if sweep is None else needed_files(list(sweep.trials()))
+    return [
+        *machine_findings(),
+        *results_findings(ResultsFolder((results or DEFAULT_RESULTS).absolute())),
+        *data_findings(files, data),
+    ]
+
+
+def _on_site(
+    site: Path, sweep: Sweep | None, results: Path | None, data: Path | None, wait_minutes: float
+) -> list[Finding]:
+    from noisebench.cli.slurm import shared_data, shared_results
+    from noisebench.slurm.doctor import cluster_findings
+    from noisebench.slurm.probe import probe_findings
+    from noisebench.slurm.site import load_site
+    from noisebench.trial.checkup import results_findings
+    from noisebench.trial.files import needed_files
+
+    def on_wait(roles: list[str]) -> None:
+        if sys.stderr.isatty():
+            print(f"\rwaiting for the probe as {' and '.join(roles)} ", end="", file=sys.stderr, flush=True)
+
+    profile = load_site(site)
+    folder = shared_results(results, profile)
+    trials = [] if sweep is None else list(sweep.trials())
+    found = [*cluster_findings(profile, folder, trials), *results_findings(folder)]
+    # What is amiss already would only make the probes wait.
+    if all(finding.ok for finding in found) and wait_minutes:
+        files = tuple(needed_files(trials))
+        found += probe_findings(profile, folder, files, shared_data(data, profile), wait_minutes, on_wait)
+    return found

@@ -1,0 +1,91 @@
+"""The doctor on a real Slurm: what is fine, what is not, all at once, and no job left behind."""
+
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.command import noisebench
+from tests.slurm.devcluster import Devcluster
+from tests.trials import sweep_text
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+FINE = """\
+site: fine
+driver: {cpus: 1, memory_gb: 1, minutes: 30}
+worker: {cpus: 2, memory_gb: 2, minutes: 30, count: 2}
+"""
+BROKEN = """\
+site: broken
+signal_seconds: 20
+account: physics
+driver: {partition: mian, cpus: 1, minutes: 30}
+worker: {partition: main, cpus: 2, minutes: 3, count: 1, gpu_request: "--gres=gpu:a100:1"}
+limits: {array_size: 500000}
+"""
+# What only a look at the nodes tells: the GPUs are there in name only.
+NODES = """\
+site: nodes
+interface: ib7
+driver: {cpus: 1, memory_gb: 1, minutes: 30}
+worker: {cpus: 1, memory_gb: 2, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cluster(cluster: Devcluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in cluster.environment.items():
+        monkeypatch.setenv(key, value)
+
+
+def doctor(folder: Path, cluster: Devcluster, site: str, *options: str) -> CompletedProcess[str]:
+    (folder / "site.yaml").write_text(site)
+    done = noisebench("doctor", "--site", "site.yaml", *options, cwd=folder)
+    cluster.await_that(lambda: "doctor" not in cluster.run("squeue", "--noheader"), "no probe is left", 30)
+    assert [path.name for path in (folder / "results").glob("*")] == []
+    return done
+
+
+def test_a_cluster_that_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(sweep_text())
+    done = doctor(tmp_path, cluster, FINE, "--spec", "sweep.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        "commands: ",
+        "driver: ",
+        "worker: ",
+        "array: ",
+        "time: ",
+        "sbatch: Slurm would take the driver",
+    ):
+        assert f"ok      {said}" in done.stdout
+    for role in ("driver", "worker"):
+        looked = [line.split(": ")[1] for line in done.stdout.splitlines() if f"{role} on node" in line]
+        assert looked == ["address", "python", "torch", "memory", "results", "clock", "data"]
+
+
+def test_all_that_is_wrong_is_told_at_once(cluster: Devcluster, tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(
+        sweep_text(dataset="MNIST", training="{epochs: 100}", detector="none")
+    )
+    done = doctor(tmp_path, cluster, BROKEN, "--spec", "sweep.yaml")
+    assert done.returncode == 3
+    problems = [
+        line.removeprefix("problem ") for line in done.stdout.splitlines() if line.startswith("problem")
+    ]
+    assert problems[0] == "driver: partition 'mian' is unknown; known: main, urgent"
+    assert problems[1] == "worker: partition main has no node with 1 GPUs a100"
+    assert problems[2].startswith("account: account 'physics' is not yours; yours: ")
+    assert problems[3].startswith("array: arrays have at most ")
+    assert [line.split(": ")[0] for line in problems[4:]] == ["time", "sbatch", "sbatch"]
+    assert "mend `driver:` in the site" in done.stdout
+
+
+def test_what_only_the_nodes_tell(cluster: Devcluster, tmp_path: Path) -> None:
+    done = doctor(tmp_path, cluster, NODES)
+    assert done.returncode == 3
+    problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+    assert [line.split(": ")[1] for line in problems] == ["address", "address", "torch"]
+    assert "interface 'ib7' has no IPv4 address" in problems[0]
+    assert "sees no GPU" in problems[2]
