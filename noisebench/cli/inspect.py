@@ -39,7 +39,7 @@ def status(
             print(json.dumps(found[0] if sweep else found))
         else:
             _print_status(found)
-        if not watch or all(state["completed"] + state["failed"] == state["total"] for state in found):
+        if not watch or all(_has_ended(state) for state in found):
             return
         time.sleep(WATCH_SECONDS)
 
@@ -125,8 +125,14 @@ def _known(folder: ResultsFolder, sweep: str) -> str:
     return sweep
 
 
+def _has_ended(state: dict[str, Any]) -> bool:
+    settled: bool = state["completed"] + state["failed"] == state["total"]
+    return settled or (bool(state["stopped"]) and not state["running"])
+
+
 def _statuses(folder: ResultsFolder, sweeps: list[str]) -> list[dict[str, Any]]:
     from noisebench.engine.heartbeat import fresh_workers
+    from noisebench.engine.stops import stopped_blocks
     from noisebench.slurm.faults import faults
     from noisebench.slurm.jobs import jobs_of
     from noisebench.store.states import sweep_progress
@@ -137,6 +143,7 @@ def _statuses(folder: ResultsFolder, sweeps: list[str]) -> list[dict[str, Any]]:
             **sweep_progress(folder, sweep, fresh_workers(folder, sweep)),
             "jobs": None,
             "faults": faults(folder, sweep),
+            "stopped": stopped_blocks(folder, sweep),
         }
         for sweep in sweeps
     ]
@@ -170,6 +177,8 @@ def _print_status(found: list[dict[str, Any]]) -> None:
             line += f"; {state['gpu_hours']:.1f} GPU-hours"
         print(line)
         _print_jobs(state)
+        for block, error in state["stopped"].items():
+            print(f"    block {block} is stopped: its first trials all failed with {error}")
         for kind, count in state["failures"].items():
             print(f"    {kind}: {count}")
         for guard, count in state["guards"].items():

@@ -66,6 +66,8 @@ def describe(progress: Progress) -> str:
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     parts += [f"{progress.running} running", f"{progress.pending} pending"]
+    if progress.stopped:
+        parts.append(f"{progress.held} of them in stopped blocks ({', '.join(progress.stopped)})")
     if progress.eta_seconds is not None:
         parts.append(f"{progress.rate_per_hour:.0f} trials/h")
         parts.append(f"{duration(progress.eta_seconds)} left")

@@ -119,6 +119,7 @@ def resume(
         return
     from noisebench.engine.manifest import kept_sweep
     from noisebench.engine.options import Options
+    from noisebench.engine.stops import restart_blocks
     from noisebench.trial.layout import ResultsFolder
 
     options = Options(
@@ -131,7 +132,9 @@ def resume(
         block=block,
         inline=inline,
     )
-    kept = kept_sweep(ResultsFolder(results.absolute()), sweep)
+    folder = ResultsFolder(results.absolute())
+    kept = kept_sweep(folder, sweep)
+    restart_blocks(folder, sweep)
     _run(kept, results, replace(options, include_failed=not pending_only, trial=trial), as_json)
 
 
@@ -156,7 +159,7 @@ def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
     for skipped in outcome.report.skipped:
         print(f"warning: {skipped}", file=sys.stderr)
     _show(sweep, folder, outcome, as_json)
-    if outcome.failed or outcome.unfinished:
+    if outcome.failed or outcome.unfinished or outcome.held:
         raise typer.Exit(1)
 
 
@@ -166,10 +169,10 @@ def _show(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) 
 
     cells = table_cells(folder, sweep.name, "f1")
     if as_json:
-        counts = {
-            key: getattr(outcome, key) for key in ("total", "completed", "failed", "unfinished", "started")
-        }
-        print(json.dumps({"sweep": sweep.name, **counts, "cells": cells}))
+        keys = ("total", "completed", "failed", "unfinished", "started", "held", "stopped")
+        print(
+            json.dumps({"sweep": sweep.name, **{key: getattr(outcome, key) for key in keys}, "cells": cells})
+        )
     else:
         print_tables(cells)
     said = f"{outcome.completed} of {outcome.total} trials completed"
@@ -180,3 +183,8 @@ def _show(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) 
     if outcome.unfinished:
         said += f"; {outcome.unfinished} unfinished: `noisebench resume {sweep.name}` goes on"
     print(said, file=sys.stderr)
+    for block, error in outcome.stopped.items():
+        print(f"block {block} is stopped: its first trials all failed with {error}", file=sys.stderr)
+    if outcome.held:
+        said = f"{outcome.held} trials were not started: mend that, then `noisebench resume {sweep.name}`"
+        print(said, file=sys.stderr)

@@ -14,17 +14,23 @@ from noisebench.engine.heartbeat import heartbeat
 from noisebench.engine.options import Options
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
+from noisebench.engine.stops import Stops
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
 from noisebench.trial.layout import ResultsFolder
 
 
 def run_pending(
-    pending: list[Trial], sweep: str, results: ResultsFolder, options: Options, progress: Progress
+    pending: list[Trial],
+    sweep: str,
+    results: ResultsFolder,
+    options: Options,
+    progress: Progress,
+    stops: Stops,
 ) -> None:
-    """Run all of `pending` in this process, on a cluster or on our own Ray, until done or interrupted."""
+    """Run all of `pending` that `stops` lets run, here, on a cluster or on our own Ray, until interrupted."""
     worker = f"{provenance.host()}-{uuid.uuid4().hex[:12]}"
-    queue = TrialQueue(pending, results, sweep, progress)
+    queue = TrialQueue(pending, results, sweep, progress, stops)
     with heartbeat(results, sweep, worker):
         try:
             if options.inline:

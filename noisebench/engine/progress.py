@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 class Progress:
     """Counts of a sweep's trials, kept up to date by whatever runs them.
 
+    Of the pending, `held` are not started, because their blocks are `stopped`: by name, with the error why.
     `on_change` is called after every change, in the thread that runs the trials.
     """
 
@@ -20,6 +21,8 @@ class Progress:
     pending: int
     running: int = 0
     on_change: Callable[[Progress], None] = lambda _: None
+    held: int = 0
+    stopped: dict[str, str] = field(default_factory=dict)
     settled_here: int = 0
     begun: float = field(default_factory=time.monotonic)
 
@@ -55,4 +58,4 @@ class Progress:
         """Seconds until all are settled at this rate; None before the first one is."""
         if not self.settled_here:
             return None
-        return 3600 * (self.pending + self.running) / self.rate_per_hour
+        return 3600 * (self.pending - self.held + self.running) / self.rate_per_hour

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from noisebench.engine.deaths import Death, process_died
 from noisebench.engine.progress import Progress
+from noisebench.engine.stops import Stops
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance, record
 from noisebench.trial.journal import JournalWriter, records_of
@@ -22,13 +23,21 @@ class TrialQueue:
     """Hands out pending trials under fresh attempt ids, and keeps account of how they end.
 
     `judge` says what took an attempt's process, `has_more` whether a trial that failed with this kind of
-    error could be given more of a machine: then it is set aside for `larger_round`, once.
+    error could be given more of a machine: then it is set aside for `larger_round`, once. The trials of
+    blocks that `stops` has stopped are held back.
     """
 
     def __init__(
-        self, trials: Iterable[Trial], results: ResultsFolder, sweep: str, progress: Progress
+        self,
+        trials: Iterable[Trial],
+        results: ResultsFolder,
+        sweep: str,
+        progress: Progress,
+        stops: Stops | None = None,
     ) -> None:
         self._waiting = deque(trials)
+        self._held: deque[Trial] = deque()
+        self._stops = stops or Stops((), results, sweep)
         self._live: dict[str, Trial] = {}
         self._deaths: dict[str, int] = {}
         self._need_more: dict[str, Trial] = {}
@@ -39,10 +48,11 @@ class TrialQueue:
         self.progress = progress
         self.judge: Callable[[str], Death] = process_died
         self.has_more: Callable[[Trial, str], bool] = lambda _, __: False
+        self._hold_back()
 
     @property
     def waiting(self) -> int:
-        """How many trials were not handed out, apart from those that need more of a machine."""
+        """How many trials are to be handed out in this round."""
         return len(self._waiting)
 
     @property
@@ -70,7 +80,7 @@ class TrialQueue:
             self._need_more[trial.trial_id] = trial
             self.progress.returned()
         else:
-            self.progress.settled(end.status)
+            self._settled(trial, end)
 
     def larger_round(self) -> bool:
         """Let the trials wait that are to be tried with more of a machine; False where there are none.
@@ -102,8 +112,9 @@ class TrialQueue:
             self.progress.returned()
         else:
             message = f"the trial's process died {deaths} times: killed, out of memory, or crashed"
-            self._record_end(attempt_id, trial, End("failed", "host-memory", message))
-            self.progress.settled("failed")
+            end = End("failed", "host-memory", message)
+            self._record_end(attempt_id, trial, end)
+            self._settled(trial, end)
 
     def close(self) -> None:
         """Record what is still live as cancelled: the sweep was stopped."""
@@ -112,6 +123,17 @@ class TrialQueue:
         self._live.clear()
         if self._journal is not None:
             self._journal.close()
+
+    def _settled(self, trial: Trial, end: End) -> None:
+        if self._stops.note(trial, end):
+            self._hold_back()
+        self.progress.settled(end.status)
+
+    def _hold_back(self) -> None:
+        trials = [*self._waiting, *self._held]
+        self._waiting = deque(trial for trial in trials if self._stops.lets_run(trial))
+        self._held = deque(trial for trial in trials if not self._stops.lets_run(trial))
+        self.progress.held, self.progress.stopped = len(self._held), dict(self._stops.errors)
 
     def _recorded_end(self, attempt_id: str) -> End | None:
         """Return how a process recorded the end of an attempt before it died itself, if it did."""

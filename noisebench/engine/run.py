@@ -12,6 +12,7 @@ from noisebench.engine.manifest import keep_sweep
 from noisebench.engine.options import Options
 from noisebench.engine.order import pending_trials
 from noisebench.engine.progress import Progress
+from noisebench.engine.stops import Stops
 from noisebench.errors import InputError
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
@@ -25,7 +26,10 @@ from noisebench.trial.layout import ResultsFolder
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run found and did; of the `failed`, it left `failed_before` alone."""
+    """What a run found and did; of the `failed`, it left `failed_before` alone.
+
+    `held` trials were not started, for their blocks are `stopped`: by name, with the error of the first ones.
+    """
 
     total: int
     completed: int
@@ -33,6 +37,8 @@ class Outcome:
     failed_before: int
     unfinished: int
     started: int
+    held: int
+    stopped: dict[str, str]
     report: IngestReport
 
 
@@ -61,17 +67,23 @@ def run_sweep(
         completed = sum(state == "completed" for state in states.values())
         failed_before = len(wanted) - completed - len(pending)
         progress = Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
-        if pending:
+        # A trial that is run by hand is not held back.
+        stops = Stops(() if options.trial else sweep.blocks, results, sweep.name)
+        held = sum(not stops.lets_run(trial) for trial in pending)
+        progress.held, progress.stopped = held, dict(stops.errors)
+        if len(pending) > held:
             check_files(pending, options.data_dir)
-            run_pending(pending, sweep.name, results, options, progress)
+            run_pending(pending, sweep.name, results, options, progress, stops)
             report = _joined(report, ingest(results))
     return Outcome(
         total=len(wanted),
         completed=progress.completed,
         failed=progress.failed,
         failed_before=failed_before,
-        unfinished=progress.pending + progress.running,
+        unfinished=progress.pending - progress.held + progress.running,
         started=progress.settled_here,
+        held=progress.held,
+        stopped=progress.stopped,
         report=report,
     )
 

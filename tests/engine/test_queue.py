@@ -5,6 +5,7 @@ from pathlib import Path
 from noisebench.engine.deaths import Death
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
+from noisebench.engine.stops import Stops
 from noisebench.trial import record
 from noisebench.trial.journal import JournalWriter, records
 from noisebench.trial.layout import ResultsFolder
@@ -96,3 +97,16 @@ def test_what_lacks_memory_has_one_more_round(tmp_path: Path) -> None:
     queue.settle(again, lacking)
     assert not queue.larger_round()
     assert (queue.progress.pending, queue.progress.failed, queue.progress.completed) == (0, 2, 1)
+
+
+def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(tmp_path: Path) -> None:
+    sweep, results = sweep_of(seeds="12"), ResultsFolder(tmp_path)
+    stops = Stops(sweep.blocks, results, "test")
+    queue = TrialQueue(sweep.trials(), results, "test", Progress(12, 0, 0, 12), stops)
+    taken = [queue.take()[0] for _ in range(9)]
+    for attempt in taken[:8]:
+        queue.settle(attempt, End("failed", "exception", "broken"))
+    assert (queue.waiting, queue.live, queue.progress.held) == (0, 1, 3)
+    assert queue.progress.stopped == {"grid": "exception: broken"}
+    queue.settle(taken[8], End("completed"))
+    assert (queue.waiting, queue.progress.held, queue.progress.stopped) == (3, 0, {})

@@ -6,6 +6,7 @@ import pytest
 
 from noisebench.engine.manifest import kept_sweep
 from noisebench.engine.run import Options, run_sweep
+from noisebench.engine.stops import restart_blocks
 from noisebench.errors import InputError
 from noisebench.store.query import query
 from noisebench.trial import record
@@ -66,6 +67,21 @@ def test_failing_trials_fail_alone_and_resume_runs_them_again(
     assert (again.started, again.failed, again.failed_before) == (0, 2, 2)
     resumed = run_sweep(sweep, results, Options(inline=True, include_failed=True))
     assert (resumed.started, resumed.failed) == (2, 2)
+
+
+def test_a_block_whose_trials_all_fail_alike_stops_until_it_is_resumed(
+    results: ResultsFolder, failing_module: str
+) -> None:
+    sweep = sweep_of(f'["{failing_module}:broken"]', seeds="11")
+    first = run_sweep(sweep, results, INLINE)
+    assert (first.failed, first.held, first.unfinished) == (8, 3, 0)
+    assert first.stopped == {"grid": "exception: ValueError: this loss is broken"}
+    assert len(attempts(results)) == 8
+    again = run_sweep(sweep, results, INLINE)
+    assert (again.started, again.held, again.stopped) == (0, 3, first.stopped)
+    restart_blocks(results, "test")
+    resumed = run_sweep(sweep, results, INLINE)
+    assert (resumed.started, resumed.failed, resumed.held, resumed.stopped) == (3, 11, 0, {})
 
 
 def test_attempts_of_a_dead_driver_are_interrupted_and_run_again(results: ResultsFolder) -> None:
