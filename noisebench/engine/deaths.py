@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from noisebench.trial.durable import write_durably
-from noisebench.trial.journal import records
+from noisebench.trial.journal import records_of
 from noisebench.trial.layout import ResultsFolder
 
 
@@ -28,13 +28,8 @@ def process_died(_: str) -> Death:
 
 def started_line(results: ResultsFolder, sweep: str, attempt_id: str) -> dict[str, Any] | None:
     """Return what an attempt recorded when it began, None where it never came to that."""
-    folder = results.journal / sweep
-    found = (
-        line
-        for line in records(folder)
-        if line.get("attempt_id") == attempt_id and line.get("event") == "started"
-    )
-    return next(found, None)
+    lines = records_of(results.journal / sweep, attempt_id)
+    return next((line for line in lines if line.get("event") == "started"), None)
 
 
 def note_leave(results: ResultsFolder, sweep: str, worker: str, kind: str) -> None:

@@ -97,7 +97,7 @@ class TrialQueue:
     def lose(self, attempt_id: str) -> None:
         """Settle an attempt whose process died: as it recorded itself, else by what took the process."""
         end = self._recorded_end(attempt_id)
-        if end is not None:
+        if end is not None and end.status != "interrupted":
             self.settle(attempt_id, end)
             return
         death = self.judge(attempt_id)

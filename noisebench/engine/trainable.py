@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -14,12 +15,12 @@ from typing import Any
 import ray
 from ray import tune
 
-from noisebench.engine.deaths import leave_note, note_leave
+from noisebench.engine.deaths import leave_note, note_leave, started_line
 from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
 from noisebench.engine.searcher import DECLINED
 from noisebench.spec import reference
 from noisebench.spec.trial import Trial
-from noisebench.trial import provenance
+from noisebench.trial import provenance, record
 from noisebench.trial.duration import ESTIMATE_MARGIN, allowance_seconds, seconds_at_risk
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
@@ -57,6 +58,7 @@ class TrialActor(tune.Trainable):
         from noisebench.trial.runner import Runner, choose_device
 
         self._config = config
+        self._is_new = True
         self._memory_mb = memory_mb or available_mb()
         self._node_seconds = node_seconds
         self._allowance_minutes = allowance_minutes
@@ -76,7 +78,6 @@ class TrialActor(tune.Trainable):
             log=Log(folder, sweep),
             **more,
         )
-
         self._note_terminate()
 
     def _note_terminate(self) -> None:
@@ -115,7 +116,27 @@ class TrialActor(tune.Trainable):
             self._config["part"] * self._memory_mb,
             allowance_seconds(trial, gpu=gpu, minutes=self._allowance_minutes),
         )
-        return {**asdict(runner.attempt(trial, self._config["attempt"], limits)), "done": True}
+        return {**asdict(runner.attempt(trial, self._attempt_id(trial), limits)), "done": True}
+
+    def _attempt_id(self, trial: Trial) -> str:
+        """Return the id of this attempt: the driver's, or a new one where that attempt has begun elsewhere.
+
+        When a node is drained, Ray Tune starts its trials anew by itself, in a new process.
+        """
+        attempt_id, runner = str(self._config["attempt"]), self._runner
+        reused, self._is_new = not self._is_new, False
+        if reused:
+            return attempt_id
+        before = started_line(runner.results, runner.sweep, attempt_id)
+        if before is None:
+            return attempt_id
+        kind = leave_note(runner.results, runner.sweep, before["worker"]) or "node-lost"
+        said = f"the worker {before['worker']} had to leave: {kind}"
+        line = record.ended(
+            attempt_id, runner.sweep, trial.trial_id, "interrupted", error_kind=kind, error=said
+        )
+        runner.journal.append(line)
+        return uuid.uuid4().hex
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Give Tune nothing: it insists on a checkpoint at the end, and would fail every trial without."""

@@ -13,7 +13,7 @@ TRIALS = 20
 SITE = """\
 site: small
 signal_seconds: 30
-driver: {{cpus: 1, memory_gb: 3, minutes: 30}}
+driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: node2}}
 worker: {{cpus: 1, memory_gb: 4, minutes: {minutes}, count: 1, gpu_request: "--gres=gpu:v100:1", {more}}}
 """
 
@@ -28,8 +28,8 @@ def submitted(
 
 @pytest.fixture(scope="module")
 def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Submitted, Submitted]:
-    """Two sweeps side by side: one whose worker has a minute at a time, one whose worker is preempted."""
-    short = submitted(cluster, tmp_path_factory, "short", SITE.format(minutes=1, more=""))
+    """Two sweeps side by side: one whose worker has two minutes at a time, one whose worker is preempted."""
+    short = submitted(cluster, tmp_path_factory, "short", SITE.format(minutes=2, more=""))
     yielding = submitted(
         cluster, tmp_path_factory, "yielding", SITE.format(minutes=30, more="sbatch_extra: {nodelist: node2}")
     )
