@@ -26,8 +26,7 @@ test: check  ## everything: what starts Ray or Slurm comes after, one test at a 
 	$(BIN)/python -m pytest -m "slow or slurm"
 
 bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same run
-	$(BIN)/python benchmarks/orchestration.py
-	$(BIN)/python benchmarks/store.py
+	$(BIN)/python -m benchmarks.table
 
 paper: $(VENV)/.installed  ## tables, figures, claims, cost, comparison, report from RESULTS into OUT
 	$(BIN)/python analysis/tables.py --results $(RESULTS) --out $(OUT)/tables --tied

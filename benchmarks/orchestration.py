@@ -1,8 +1,8 @@
-"""Wall time for each no-op trial, end to end, beside bare Ray Tune with the same settings in the same run.
+"""Row 6: wall time for each no-op trial, end to end, beside bare Ray Tune with the same settings.
 
 Ours leaves two journal lines a trial (one fsynced), a heartbeat, a DuckDB database; the peer is a reused
-class trainable that returns the same numbers. Runs alternate; the medians are compared.
-`python benchmarks/orchestration.py [--trials 2000] [--runs 3]`
+class trainable that returns the same numbers. Runs alternate; the ratio is the median over the pairs.
+`python -m benchmarks.orchestration [--trials 2000] [--runs 3]`
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+from benchmarks.row import Row, at_most, print_rows
 
 BOUND = 1.3
 MEMORY_BOUND_MB = 500
@@ -35,7 +38,8 @@ blocks:
 
 def ours(trials: int, cpus: int) -> dict[str, float]:
     """Run the sweep of no-op trials through `run_sweep`; seconds from the start of Tune's work to the end."""
-    from noisebench.engine.run import Options, run_sweep
+    from noisebench.engine.options import Options
+    from noisebench.engine.run import run_sweep
     from noisebench.spec.sweep import parse_sweep
     from noisebench.store.query import query
     from noisebench.trial.layout import ResultsFolder
@@ -60,7 +64,7 @@ def bare(trials: int, cpus: int) -> dict[str, float]:
     from noisebench.engine.local import local_ray
     from noisebench.engine.tune import TUNE_ENVIRONMENT
 
-    class NoOp(tune.Trainable):  # type: ignore[misc]
+    class NoOp(tune.Trainable):
         def setup(self, config: dict[str, int]) -> None:
             self.seed = config["seed"]
 
@@ -95,7 +99,8 @@ def _peak_memory_mb() -> float:
 
 
 def _in_a_process_of_its_own(what: str, trials: int, cpus: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--only", what, "--trials", str(trials), "--cpus", str(cpus)]
+    script = [sys.executable, "-m", "benchmarks.orchestration"]
+    command = [*script, "--only", what, "--trials", str(trials), "--cpus", str(cpus)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     if done.returncode:
@@ -103,37 +108,42 @@ def _in_a_process_of_its_own(what: str, trials: int, cpus: int) -> dict[str, flo
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
+def rows(trials: int, runs: int, cpus: int) -> Iterator[Row]:
+    """Measure both in turn, then our driver's memory."""
+    found: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+    for number in range(runs):
+        for what, measured in found.items():
+            measured.append(_in_a_process_of_its_own(what, trials, cpus))
+            print(f"run {number + 1} {what}: {measured[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
+    pairs = zip(found["ours"], found["bare"], strict=True)
+    ratio = statistics.median(ours["seconds"] / bare["seconds"] for ours, bare in pairs)
+    each = {
+        what: 1000 * statistics.median(run["seconds"] for run in measured) / trials
+        for what, measured in found.items()
+    }
+    what = f"{trials:,} no-op trials, {cpus} at a time"
+    yield at_most(
+        "6", what, f"{each['ours']:.1f} ms a trial, bare Ray Tune {each['bare']:.1f} ms", ratio, BOUND
+    )
+    memory = max(run["memory_mb"] for run in found["ours"])
+    yield at_most("6", f"driver's peak memory at {trials:,} trials", "", memory, MEMORY_BOUND_MB, " MB")
+
+
 def main() -> None:
-    """Print both medians, their ratio, the driver's memory; each with its verdict."""
+    """Print both rows."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--cpus", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=["ours", "bare"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
         print(json.dumps({"ours": ours, "bare": bare}[given.only](given.trials, given.cpus)))
         return
-    runs: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
-    for number in range(given.runs):
-        for what, found in runs.items():
-            found.append(_in_a_process_of_its_own(what, given.trials, given.cpus))
-            print(f"run {number + 1} {what}: {found[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
-    medians = {what: statistics.median(run["seconds"] for run in found) for what, found in runs.items()}
-    ratio = medians["ours"] / medians["bare"]
-    memory = max(run["memory_mb"] for run in runs["ours"])
-    each = {what: 1000 * seconds / given.trials for what, seconds in medians.items()}
-    print(
-        f"{given.trials} no-op trials, {given.cpus} at a time, median of {given.runs}: "
-        f"{each['ours']:.1f} ms a trial, bare Ray Tune {each['bare']:.1f} ms, "
-        f"ratio {ratio:.2f} (at most {BOUND}): {'ok' if ratio <= BOUND else 'short'}"
-    )
-    print(
-        f"driver's peak memory at {given.trials} trials: {memory:.0f} MB (under {MEMORY_BOUND_MB}): "
-        f"{'ok' if memory < MEMORY_BOUND_MB else 'short'}"
-    )
+    print_rows(rows(given.trials, given.runs, given.cpus), as_json=given.json)
 
 
 if __name__ == "__main__":

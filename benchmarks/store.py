@@ -1,7 +1,7 @@
-"""What the database costs, beside its peers in the same run.
+"""Rows 7 and 8: what the database costs, in CPU seconds over all threads.
 
-`python benchmarks/store.py [--records N] [--trials N]` measures ingestion, then cells over many trials.
-Figures are CPU seconds over all threads.
+Ingestion beside `read_parquet` over one file a trial, with epoch rows and without; then cells over many
+trials beside the same aggregates over one flat table. `python -m benchmarks.store [--records N] [--trials N]`
 """
 
 import argparse
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.row import Row, at_least, at_most, print_rows
 from noisebench.spec.trial import Component, Training, Trial
 from noisebench.store import database
 from noisebench.store.configs import described
@@ -66,7 +67,7 @@ def cpu_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
     return min(once() for _ in range(repeats))
 
 
-def record_pair(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def record_pair(number: int, epoch_rows: int = EPOCH_ROWS) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the started and the ended record of a trial, as long as real ones."""
     gamma = number // SEEDS / 1000
     trial = replace(BASE, loss=Component.of("BL", gamma=gamma, form="detached", delay=0), seed=number % SEEDS)
@@ -93,7 +94,7 @@ def record_pair(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
             "accuracy": 0.97,
             "held_out_loss": 0.1,
         }
-        for row in range(EPOCH_ROWS)
+        for row in range(epoch_rows)
     ]
     result = dict.fromkeys(METRICS, 0.9 + number % 97 / 1000)
     counts = {"flagged": 6000, "correct": 5500, "wrong_labels": 6100, "samples": 60000}
@@ -115,14 +116,14 @@ def record_line(record: dict[str, Any]) -> str:
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
-def write_inputs(results: ResultsFolder, parquet: Path, records: int) -> None:
+def write_inputs(results: ResultsFolder, parquet: Path, records: int, epoch_rows: int) -> None:
     """Write the same attempts as a journal of some workers, and as one Parquet file each."""
     folder = results.journal / "paper"
     folder.mkdir(parents=True)
     parquet.mkdir()
     journals = [(folder / f"node1-{worker}.jsonl").open("w") for worker in range(WORKERS)]
     for number in range(records):
-        started, ended = record_pair(number)
+        started, ended = record_pair(number, epoch_rows)
         journals[number % WORKERS].write(record_line(started) + record_line(ended))
         row = {key: value for key, value in {**started, **ended}.items() if key not in ("config", "versions")}
         row["config"] = json.dumps(started["config"])
@@ -131,10 +132,10 @@ def write_inputs(results: ResultsFolder, parquet: Path, records: int) -> None:
         journal.close()
 
 
-def ingestion(folder: Path, records: int) -> tuple[float, float]:
+def ingestion(folder: Path, records: int, epoch_rows: int) -> tuple[float, float]:
     """Return the CPU seconds of our ingestion of `records` attempts, of read_parquet over as many files."""
     results, parquet = ResultsFolder(folder / "results"), folder / "parquet"
-    write_inputs(results, parquet, records)
+    write_inputs(results, parquet, records, epoch_rows)
     ours = cpu_seconds(lambda: ingest(results, rebuild=True), repeats=3)
     assert query(results, "SELECT count(*) FROM runs").rows() == [(records,)]
 
@@ -253,28 +254,30 @@ def query_start(results: ResultsFolder) -> float:
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-def report(what: str, figures: str, met: bool) -> None:
-    """Print one row of the benchmark."""
-    print(f"{what:<42} {figures:<52} {'ok' if met else 'short'}", flush=True)
+def rows(records: int, trials: int) -> Iterator[Row]:
+    """Measure every row."""
+    for number, epoch_rows in (("7", 0), ("7", EPOCH_ROWS)):
+        with tempfile.TemporaryDirectory() as name:
+            ours, peer = ingestion(Path(name), records, epoch_rows)
+        what = f"ingest of {records:,} records" + (f", {epoch_rows} epoch rows each" if epoch_rows else "")
+        yield at_least(number, what, f"{ours:.2f} s, read_parquet {peer:.2f} s", peer / ours, 10)
+    with tempfile.TemporaryDirectory() as name:
+        results = million(Path(name), trials)
+        start = query_start(results)
+        yield at_most("8", f"query over {trials:,} trials, start included", "", start, 1.5, " s")
+        for view, (ours, flat) in selection(results).items():
+            figures = f"{ours:.2f} s, flat table {flat:.2f} s"
+            yield at_most("8", f"{view} over {trials:,} trials", figures, ours / flat, 1.5)
 
 
 def main() -> None:
-    """Measure every row and print it."""
+    """Print every row."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=11_000)
     parser.add_argument("--trials", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ours, peer = ingestion(folder, asked.records)
-        figures = f"{ours:.2f} s, read_parquet {peer:.2f} s: {peer / ours:.1f}x (>= 10)"
-        report(f"ingest {asked.records} records", figures, peer >= 10 * ours)
-        results = million(folder, asked.trials)
-        start = query_start(results)
-        report(f"query over {asked.trials} trials, start included", f"{start:.2f} s (<= 1.5)", start <= 1.5)
-        for view, (ours, flat) in selection(results).items():
-            figures = f"{ours:.2f} s, flat table {flat:.2f} s: {ours / flat:.2f}x (<= 1.5)"
-            report(f"{view} over {asked.trials} trials", figures, ours <= 1.5 * flat)
+    print_rows(rows(asked.records, asked.trials), as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -157,13 +157,17 @@ class _TrainingStep:
 
 @contextmanager
 def _own_stream(device: torch.device) -> Iterator[None]:
-    """On a GPU, do everything on one stream of our own: CUDA graphs cannot be recorded on the default one."""
+    """On a GPU, do everything on one stream of our own: CUDA graphs cannot be recorded on the default one.
+
+    cuDNN tries its kernels on the first batch, all batches but the last being of one shape.
+    """
     if device.type != "cuda":
         yield
         return
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
+    tuned = torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
+    with torch.cuda.stream(stream), tuned:
         yield
     torch.cuda.current_stream(device).wait_stream(stream)
 

@@ -146,12 +146,14 @@ def own_randomness(device: torch.device) -> Iterator[None]:
     """Give the trial torch's global generators and one thread, then hand back what was there before.
 
     Results depend on the number of threads (sums are split differently), so a trial on a CPU always
-    has one; trials run side by side instead.
+    has one; trials run side by side instead. float32 is that on a GPU too: cuDNN would round to TF32.
     """
-    threads = torch.get_num_threads()
+    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield
     finally:
         torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = tf32

@@ -1,0 +1,1 @@
+"""What measures our speed, each row beside its peer in the same run."""

@@ -1,0 +1,63 @@
+"""One row of the table of benchmarks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured beside what: `figures` in words, their `ratio`, the `bar` it is held to.
+
+    `verdict` is one of ok, short, not measured.
+    """
+
+    number: str
+    what: str
+    figures: str
+    ratio: str
+    bar: str
+    verdict: str
+
+    HEADER = ("#", "what", "figures", "ratio", "bar", "")
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells under `HEADER`."""
+        return (self.number, self.what, self.figures, self.ratio, self.bar, self.verdict)
+
+
+def at_least(number: str, what: str, figures: str, ratio: float, bar: float, unit: str = "x") -> Row:
+    """Return the row of a ratio that has to reach its bar."""
+    return Row(number, what, figures, f"{ratio:.2f}{unit}", f">= {bar:g}{unit}", _verdict(ratio >= bar))
+
+
+def at_most(number: str, what: str, figures: str, ratio: float, bar: float, unit: str = "x") -> Row:
+    """Return the row of a ratio that must not pass its bar."""
+    return Row(number, what, figures, f"{ratio:.2f}{unit}", f"<= {bar:g}{unit}", _verdict(ratio <= bar))
+
+
+def not_measured(number: str, what: str, bar: str, why: str = "needs a GPU") -> Row:
+    """Return the row of what cannot be measured here."""
+    return Row(number, what, why, "", bar, "not measured")
+
+
+def print_rows(rows: Iterable[Row], *, as_json: bool) -> None:
+    """Print rows as they come: as aligned text, or as one JSON object a line."""
+    for row in rows:
+        print(json.dumps(asdict(row)) if as_json else text(row), flush=True)
+
+
+def text(row: Row) -> str:
+    """Return a row as a line of text."""
+    widths = (2, -58, -66, 11, -8, -12)
+    cells = (
+        cell.rjust(width) if width > 0 else cell.ljust(-width)
+        for cell, width in zip(row.cells(), widths, strict=True)
+    )
+    return "  ".join(cells).rstrip()
+
+
+def _verdict(met: bool) -> str:
+    return "ok" if met else "short"
