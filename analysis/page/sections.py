@@ -148,7 +148,7 @@ def code(title: str, text: str) -> str:
 
 def scrolled(table: str) -> str:
     """Return a table in a frame of its own, so that a wide one leaves the page as it is."""
-    return f'<div class="frame" tabindex="0">{table}</div>'
+    return f'<div class="frame" role="region" aria-label="Table" tabindex="0">{table}</div>'
 
 
 def _square(row: Plain, cell: str) -> str:

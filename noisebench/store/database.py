@@ -9,7 +9,7 @@ from typing import TypeVar
 import duckdb
 
 from noisebench.store import statements
-from noisebench.trial.durable import write_durably
+from noisebench.trial.durable import remove_leftovers, write_durably
 
 # In the order in which they need each other.
 VIEWS = (
@@ -36,6 +36,9 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 # files were read stands in the same snapshot, so the next ingestion takes in again what was overwritten.
 _TRIES = 4
 
+# A file being published grows all the while: one untouched for so long has lost its writer.
+_STALE_SECONDS = 3_600
+
 Outcome = TypeVar("Outcome")
 
 
@@ -47,7 +50,7 @@ def create(path: Path) -> None:
             connection.execute(statements.statement(f"views/{view}"))
             comment = statements.description(f"views/{view}").replace("'", "''")
             connection.execute(f"COMMENT ON VIEW {view} IS '{comment}'")
-        connection.execute("INSERT INTO store VALUES (?)", [_fingerprint()])
+        connection.execute("INSERT INTO store VALUES (?, NULL)", [_fingerprint()])
 
 
 @contextmanager
@@ -103,6 +106,7 @@ def replace(target: Path, build: Callable[[Path], Outcome]) -> Outcome:
             if _stamp(target) == before:
                 break
         write_durably(target, local.read_bytes())
+        remove_leftovers(target, _STALE_SECONDS)
     return outcome
 
 

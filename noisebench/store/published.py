@@ -1,5 +1,6 @@
 """The papers' printed numbers taken into the database."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -7,23 +8,27 @@ import duckdb
 
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.store import database, statements
-from noisebench.store.ingest import ingest
+from noisebench.store.reading import reading
 from noisebench.trial.layout import ResultsFolder
 
 
 def load_published(results: ResultsFolder, csv: Path) -> None:
     """Make table `published` hold what a CSV file with its columns holds, and nothing else.
 
-    A database that is rebuilt has it empty again. Raises InputError where the file doesn't fit the table,
-    EnvironmentFault where the database can't be written.
+    Where it holds that already, nothing is written. A database that is rebuilt has it empty again. Raises
+    InputError where the file doesn't fit the table, EnvironmentFault where the database can't be written.
     """
-    ingest(results)
+    digest = hashlib.sha256(csv.read_bytes()).hexdigest()
+    with reading(results) as snapshot:
+        if snapshot.connection.execute("SELECT published FROM store").fetchone() == (digest,):
+            return
 
     def build(local: Path) -> None:
         shutil.copyfile(results.database, local)
         with database.writer(local) as connection:
             connection.execute("DELETE FROM published")
             connection.execute(statements.statement("merge/published"), {"csv": str(csv)})
+            connection.execute("UPDATE store SET published = ?", [digest])
 
     try:
         database.replace(results.database, build)

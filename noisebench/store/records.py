@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ Row = dict[str, Any]
 # What reading a line of the wrong shape raises; Arrow's own errors are among ValueError and TypeError.
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError)
 
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 STATUSES = ("completed", "failed", "interrupted")
 _TEXT, _WHOLE, _REAL, _MOMENT = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us")
 
@@ -74,7 +76,7 @@ CONFIGS = _schema(
 
 def parsed(text: bytes) -> Row:
     """Return the JSON object that a line holds; NaN and infinities become None."""
-    record = json.loads(text, parse_constant=lambda _: None)
+    record = _DECODER.decode(text.decode())
     if not isinstance(record, dict):
         raise TypeError("not a JSON object")
     return record
@@ -115,10 +117,17 @@ def sweep_trial_row(record: Row, config_id: str, sweep: str, position: int) -> R
 
 def table(rows: list[Row], schema: pa.Schema) -> pa.Table:
     """Return the rows as a table; raises one of `MALFORMED` where a value is missing or of another kind."""
-    for field in schema:
-        if not field.nullable and any(row.get(field.name) is None for row in rows):
+    # Through structs: a table of one row, and there are many, costs a tenth of what it does by columns.
+    columns = pa.array(rows, _struct(schema)).flatten()
+    for field, column in zip(schema, columns, strict=True):
+        if not field.nullable and column.null_count:
             raise ValueError(f"{field.name} is missing")
-    return pa.Table.from_pylist(rows, schema)
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+@cache
+def _struct(schema: pa.Schema) -> pa.DataType:
+    return pa.struct(list(schema))
 
 
 def _moment(text: str) -> datetime:

@@ -65,6 +65,26 @@ def test_nan_is_no_seed(folder: Folder) -> None:
     assert (cell.mean, cell.n, cell.warnings) == (0.5, 1, ["n=1 of 2"])
 
 
+def test_a_cell_of_nan_alone_is_missing(folder: Folder) -> None:
+    folder.manifest({"grid": [trial(), trial("MAE")]}, seeds_asked=1)
+    complete(folder, (trial(), {"f1": math.nan}), (trial("MAE"), {"f1": 0.5}))
+    cells = only_row(table_of(folder))
+    assert (cells["CE"].n, cells["CE"].mean, cells["CE"].rank, cells["MAE"].rank) == (0, None, None, 1)
+
+
+def test_a_loss_without_parameter_stands_beside_swept_ones(folder: Folder) -> None:
+    trials = [trial("CE"), *(trial("PZ", c=c) for c in (0.02, 0.04))]
+    folder.manifest({"grid": trials}, seeds_asked=1)
+    complete(folder, *((each, {"f1": 0.5}) for each in trials))
+    cells = only_row(table_of(folder))
+    assert (cells["CE"].parameter, cells["CE"].value, cells["CE"].chosen) == (None, None, ())
+    assert (cells["PZ"].parameter, cells["PZ"].chosen) == (
+        "c",
+        ("c=0.02",),
+    )  # of equally good ones the smallest
+    assert "\ndigits,0.2,CE,f1,,,0,0.5,,1,1,1,False,,abc,cpu," in csv_text(table_of(folder))
+
+
 def test_a_loss_without_results_stays_as_a_missing_cell(folder: Folder) -> None:
     folder.manifest({"grid": [trial(), trial("GCE", q=0.7)]}, seeds_asked=1)
     complete(folder, (trial(), {"f1": 0.5}))

@@ -44,6 +44,7 @@ def test_a_figure_is_drawn_and_not_blank(source: Feed, item: FigureItem) -> None
     assert (pixels[:, :3] < 200).any(1).mean() > 0.01
 
 
+@pytest.mark.slow
 def test_without_results_a_figure_says_which_sweep_makes_it(
     folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_reader_sorts_a_table_and_follows_a_cell(small: Folder, chromium: Open
     assert [row["f1"] for row in trials.table.to_pylist()] == [0.5, 0.51]
 
 
+@pytest.mark.slow
 def test_missing_cells_stay_last_however_a_table_is_sorted(
     small: Folder, chromium: Open, tmp_path: Path
 ) -> None:
@@ -148,6 +149,7 @@ def test_missing_cells_stay_last_however_a_table_is_sorted(
     assert [[value is None for value in order] for order in seen["orders"]] == [[False, True]] * 4
 
 
+@pytest.mark.slow
 def test_a_link_to_a_cell_opens_it(small: Folder, chromium: Open, tmp_path: Path) -> None:
     """Of a gamma that is not the best too."""
     sql = "SELECT config_id FROM cells WHERE loss = 'BL' AND value = 0.3 AND eta = 0.4 AND metric = 'f1'"

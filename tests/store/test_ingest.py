@@ -361,6 +361,19 @@ def test_a_killed_ingester_leaves_a_valid_database(folder: Folder) -> None:
         assert contents(folder) == whole
 
 
+def test_what_killed_ingesters_left_is_removed_once_it_is_stale(folder: Folder) -> None:
+    folder.root.mkdir(exist_ok=True)
+    stale, young, other = (
+        folder.root / name for name in (".results.duckdb.1a", ".results.duckdb.2b", ".mine.1a")
+    )
+    for path in (stale, young, other):
+        path.write_bytes(b"half a database")
+    for path in (stale, other):
+        os.utime(path, (time.time() - 7_200,) * 2)
+    ingest(folder.results)
+    assert [path.exists() for path in (stale, young, other)] == [False, True, True]
+
+
 READER = """
 import os, sys
 from pathlib import Path

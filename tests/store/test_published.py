@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.errors import InputError
+from noisebench.store.ingest import ingest
 from noisebench.store.published import load_published
 from noisebench.store.query import query
 from tests.store.results_folder import Folder, started, trial
@@ -35,6 +36,21 @@ def test_published_numbers_replace_what_was_loaded(folder: Folder, tmp_path: Pat
         3,
     )
     assert query(folder.results, "FROM published").rows() == [expected]
+
+
+def test_what_is_loaded_already_is_not_written_again(folder: Folder, tmp_path: Path) -> None:
+    csv = tmp_path / "published.csv"
+    csv.write_text(f"{HEADER}\ntable4,CIFAR-100N,human,,confident-learning,CE,,,0,f1,0.6,0.01,5,3\n")
+    load_published(folder.results, csv)
+    before = folder.results.database.stat()
+    load_published(folder.results, csv)
+    assert folder.results.database.stat().st_ino == before.st_ino
+    csv.write_text(csv.read_text().replace("0.6,", "0.7,"))
+    load_published(folder.results, csv)
+    assert query(folder.results, "SELECT mean FROM published").rows() == [(0.7,)]
+    ingest(folder.results, rebuild=True)
+    load_published(folder.results, csv)
+    assert query(folder.results, "SELECT mean FROM published").rows() == [(0.7,)]
 
 
 @pytest.mark.parametrize("text", [f"{HEADER}\nx,y,z,high,,,,,,,,,,\n", "other\n1\n"])

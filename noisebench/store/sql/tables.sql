@@ -1,7 +1,7 @@
 -- The tables of the database, with what their columns mean.
 
-CREATE TABLE store (fingerprint VARCHAR NOT NULL);
-COMMENT ON TABLE store IS 'internal: which version of the tables and views this file was made with';
+CREATE TABLE store (fingerprint VARCHAR NOT NULL, published VARCHAR);
+COMMENT ON TABLE store IS 'internal: which version of the tables and views, which published numbers this file was made with';
 
 CREATE TABLE ingested_files (file VARCHAR NOT NULL, bytes BIGINT NOT NULL, modified_ns BIGINT NOT NULL);
 COMMENT ON TABLE ingested_files IS 'how far each file of the results folder was read';
