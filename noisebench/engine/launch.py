@@ -13,8 +13,9 @@ from types import FrameType
 from noisebench.engine.heartbeat import heartbeat
 from noisebench.engine.options import Options
 from noisebench.engine.progress import Progress
-from noisebench.engine.queue import TrialQueue
+from noisebench.engine.queue import MOST_STARTS_IN_VAIN, TrialQueue
 from noisebench.engine.stops import Stops
+from noisebench.errors import EnvironmentFault
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance
 from noisebench.trial.layout import ResultsFolder
@@ -44,6 +45,12 @@ def run_pending(
             pass  # the outcome says what is unfinished
         finally:
             queue.close()
+    if queue.cannot_start:
+        raise EnvironmentFault(
+            f"{MOST_STARTS_IN_VAIN} processes in a row ended before their trials began: have all nodes the "
+            "same noisebench, Python and packages? The driver's log says why they ended, `noisebench doctor "
+            "--site` looks at the nodes"
+        )
 
 
 def _run_on_ray(queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, options: Options) -> None:

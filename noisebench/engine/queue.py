@@ -17,6 +17,8 @@ from noisebench.trial.record import End
 
 # A trial that was in flight in this many deaths of its process is taken to be their cause.
 DEATHS_TO_FAIL = 2
+# When a node is lost, so are the processes just being started on it: this many in a row have another reason.
+MOST_STARTS_IN_VAIN = 200
 
 
 class TrialQueue:
@@ -40,6 +42,7 @@ class TrialQueue:
         self._stops = stops or Stops((), results, sweep)
         self._live: dict[str, Trial] = {}
         self._deaths: dict[str, int] = {}
+        self._starts_in_vain = 0
         self._need_more: dict[str, Trial] = {}
         self._had_more: set[str] = set()
         self._results = results
@@ -73,8 +76,14 @@ class TrialQueue:
         self._waiting.appendleft(self._live.pop(attempt_id))
         self.progress.returned()
 
+    @property
+    def cannot_start(self) -> bool:
+        """Whether the queue was given up because process after process ended before its trial began."""
+        return self._starts_in_vain >= MOST_STARTS_IN_VAIN
+
     def settle(self, attempt_id: str, end: End) -> None:
         """Note how the attempt ended, as its own process recorded it."""
+        self._starts_in_vain = 0
         trial = self._live.pop(attempt_id)
         if end.error_kind and trial.trial_id not in self._had_more and self.has_more(trial, end.error_kind):
             self._need_more[trial.trial_id] = trial
@@ -103,6 +112,9 @@ class TrialQueue:
         death = self.judge(attempt_id)
         if not death.began:
             self.put_back(attempt_id)
+            self._starts_in_vain += 1
+            if self._starts_in_vain >= MOST_STARTS_IN_VAIN:
+                self._waiting.clear()
             return
         trial = self._live.pop(attempt_id)
         deaths = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + death.counts

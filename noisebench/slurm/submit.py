@@ -9,6 +9,7 @@ from pathlib import Path
 from noisebench.engine.lock import sweep_lock
 from noisebench.engine.manifest import keep_sweep
 from noisebench.engine.order import pending_trials
+from noisebench.engine.stops import Stops
 from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
 from noisebench.slurm import commands
 from noisebench.slurm.faults import forget_faults
@@ -59,6 +60,8 @@ def submit(
     with sweep_lock(results, sweep.name):
         keep_sweep(results, sweep)
         pending, failed = pending_of(sweep, results, include_failed=include_failed)
+        stops = Stops(sweep.blocks, results, sweep.name)
+        pending = [trial for trial in pending if stops.lets_run(trial)]
         if not pending:
             return Submitted([], 0, failed)
         check_files(pending, data_dir)

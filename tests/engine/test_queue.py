@@ -4,7 +4,7 @@ from pathlib import Path
 
 from noisebench.engine.deaths import Death
 from noisebench.engine.progress import Progress
-from noisebench.engine.queue import TrialQueue
+from noisebench.engine.queue import MOST_STARTS_IN_VAIN, TrialQueue
 from noisebench.engine.stops import Stops
 from noisebench.trial import record
 from noisebench.trial.journal import JournalWriter, records
@@ -110,3 +110,16 @@ def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(tmp_pa
     assert queue.progress.stopped == {"grid": "exception: broken"}
     queue.settle(taken[8], End("completed"))
     assert (queue.waiting, queue.progress.held, queue.progress.stopped) == (3, 0, {})
+
+
+def test_trials_that_never_begin_end_the_run_not_the_trials(tmp_path: Path) -> None:
+    queue = queue_of(tmp_path, 3)
+    queue.judge = lambda _: Death("node-lost", "the worker went", counts=False, began=False)
+    for _ in range(MOST_STARTS_IN_VAIN):
+        assert not queue.cannot_start
+        attempt, _ = queue.take()
+        queue.lose(attempt)
+    assert queue.cannot_start
+    assert (queue.waiting, queue.live) == (0, 0)
+    assert (queue.progress.pending, queue.progress.failed) == (3, 0)
+    assert ends(tmp_path) == []
