@@ -11,6 +11,7 @@ import pytest
 from noisebench.trial.layout import ResultsFolder
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
+from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked
 from tests.slurm.submitted import WAIT_SECONDS, Submitted
 from tests.trials import sweep_text
 
@@ -89,6 +90,12 @@ def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> Non
     assert refused.returncode != 0
     assert "Failed to connect to Ray cluster" in refused.stderr
     assert admitted.returncode == 0, admitted.stderr
+    if cluster.has_networks:
+        answers = unasked(cluster, node)
+        assert len(answers) >= 4, "the head's, the driver's own and two of its raylet"
+        for port, said in answers.items():
+            assert said & REFUSALS, f"{port} refuses nothing: {said}"
+            assert not said & ADMISSIONS, f"{port} answers whoever asks: {said}"
     sweep.must("cancel", "guarded")
     assert sweep.jobs() == {}
     assert sweep.processes() == []
