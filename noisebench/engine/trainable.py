@@ -96,10 +96,8 @@ class TrialActor(tune.Trainable):
         signal.signal(signal.SIGTERM, handle)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next trial in the same process, unless its node is about to go."""
-        runner = self._runner
-        if leave_note(runner.results, runner.sweep, runner.worker) is not None:
-            return False  # Tune drops this actor, and the trial waits again
+        """Take the next trial in the same process."""
+        # Never False, even if the node is about to go: Tune would not tell its searcher of the trial's end.
         self._config = new_config
         return True
 
@@ -108,8 +106,12 @@ class TrialActor(tune.Trainable):
         trial = Trial.from_fields(self._config["trial"])
         runner = self._runner
         gpu = runner.device.type != "cpu"
-        if not time_suffices(ESTIMATE_MARGIN * seconds_at_risk(trial, gpu=gpu), _left(), self._node_seconds):
+        seconds = ESTIMATE_MARGIN * seconds_at_risk(trial, gpu=gpu)
+        leaves = leave_note(runner.results, runner.sweep, runner.worker) is not None
+        if not leaves and not time_suffices(seconds, _left(), self._node_seconds):
             note_leave(runner.results, runner.sweep, runner.worker, "time-limit")
+            leaves = True
+        if leaves:
             time.sleep(DECLINE_SECONDS)
             return {"status": DECLINED, "done": True}
         limits = Limits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -10,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from noisebench.errors import EnvironmentFault
+
+_log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 # What a controller says that is busy or being restarted; anything else is an answer.
@@ -152,4 +155,8 @@ def cancel_jobs(names: Iterable[str], *, waiting_only: bool = False) -> None:
 
 def requeue(job_id: str) -> None:
     """Send a running job back into the queue; this ends its processes."""
-    call("scontrol", "requeue", job_id)
+    try:
+        call("scontrol", "requeue", job_id)
+    except EnvironmentFault as refused:
+        # Who was preempted may be in the queue already.
+        _log.info("not requeued: %s", refused)
