@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,10 +28,15 @@ def run_pending(
     options: Options,
     progress: Progress,
     stops: Stops,
+    doubtful: Set[str] = frozenset(),
 ) -> None:
-    """Run all of `pending` that `stops` lets run, here, on a cluster or on our own Ray, until interrupted."""
+    """Run all of `pending` that `stops` lets run, here, on a cluster or on our own Ray, until interrupted.
+
+    The `doubtful` among them were in flight when the driver before us died, and may complete without us.
+    """
     worker = f"{provenance.host()}-{uuid.uuid4().hex[:12]}"
     queue = TrialQueue(pending, results, sweep, progress, stops)
+    queue.doubtful = doubtful
     with heartbeat(results, sweep, worker):
         try:
             if options.inline:

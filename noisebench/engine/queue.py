@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from noisebench.engine.deaths import Death, process_died
 from noisebench.engine.progress import Progress
@@ -49,6 +49,7 @@ class TrialQueue:
         self._sweep = sweep
         self._journal: JournalWriter | None = None
         self.progress = progress
+        self.doubtful: Set[str] = frozenset()
         self.judge: Callable[[str], Death] = process_died
         self.has_more: Callable[[Trial, str], bool] = lambda _, __: False
         self._hold_back()
@@ -149,7 +150,7 @@ class TrialQueue:
 
     def _recorded_end(self, attempt_id: str) -> End | None:
         """Return how a process recorded the end of an attempt before it died itself, if it did."""
-        for line in records_of(self._results.journal / self._sweep, attempt_id):
+        for line in records_of(self._results.journal / self._sweep, "attempt_id", attempt_id):
             if line.get("event") == "ended":
                 return End(line["status"], line["error_kind"], line["error"])
         return None

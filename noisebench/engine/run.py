@@ -57,7 +57,8 @@ def run_sweep(
     with sweep_lock(results, sweep.name):
         keep_sweep(results, sweep)
         report = ingest(results)
-        if _bury_the_dead(results, sweep.name):
+        doubtful = _bury_the_dead(results, sweep.name)
+        if doubtful:
             report = ingest(results)
         states = {} if options.trial else states_of(results, [trial.trial_id for trial in wanted])
         pending = pending_trials(wanted, states, include_failed=options.include_failed)
@@ -73,7 +74,7 @@ def run_sweep(
         progress.held, progress.stopped = held, dict(stops.errors)
         if len(pending) > held:
             check_files(pending, options.data_dir)
-            run_pending(pending, sweep.name, results, options, progress, stops)
+            run_pending(pending, sweep.name, results, options, progress, stops, doubtful)
             report = _joined(report, ingest(results))
     return Outcome(
         total=len(wanted),
@@ -104,8 +105,11 @@ def _wanted(sweep: Sweep, options: Options) -> list[Trial]:
     raise InputError(f"sweep '{sweep.name}' has no block '{options.block}'; known: {known}")
 
 
-def _bury_the_dead(results: ResultsFolder, sweep: str) -> int:
-    """Record the end of attempts whose driver died; only the holder of the sweep's lock may know."""
+def _bury_the_dead(results: ResultsFolder, sweep: str) -> set[str]:
+    """Record the end of attempts whose driver died; only the holder of the sweep's lock may know.
+
+    Return their trials: on a cluster, a process that nobody drives any more may yet complete its own.
+    """
     orphans = unended_attempts(results, sweep)
     if orphans:
         with JournalWriter(results.journal / sweep, provenance.host()) as journal:
@@ -120,7 +124,7 @@ def _bury_the_dead(results: ResultsFolder, sweep: str) -> int:
                         error="the process that ran the sweep died",
                     )
                 )
-    return len(orphans)
+    return {orphan["trial_id"] for orphan in orphans}
 
 
 def _joined(first: IngestReport, second: IngestReport) -> IngestReport:

@@ -37,7 +37,12 @@ class QueueSearcher(Searcher):
             return None if self._queue.live else Searcher.FINISHED
         attempt_id, trial = self._queue.take()
         self._attempts[trial_id] = attempt_id
-        return {"trial": trial.as_fields(), "attempt": attempt_id, "part": self._part_of(trial)}
+        return {
+            "trial": trial.as_fields(),
+            "attempt": attempt_id,
+            "part": self._part_of(trial),
+            "doubtful": trial.trial_id in self._queue.doubtful,
+        }
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from noisebench.engine.deaths import leave_note, note_leave, started_line
+from noisebench.engine.deaths import is_completed, leave_note, note_leave, started_line
 from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
 from noisebench.engine.searcher import DECLINED
 from noisebench.spec import reference
@@ -26,6 +26,7 @@ from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.log import Log
 from noisebench.trial.memory import available_mb
+from noisebench.trial.record import End
 from noisebench.trial.watch import Limits
 
 # A node that has just come to us has at least this part of its time left.
@@ -106,6 +107,8 @@ class TrialActor(tune.Trainable):
         trial = Trial.from_fields(self._config["trial"])
         runner = self._runner
         gpu = runner.device.type != "cpu"
+        if self._config["doubtful"] and is_completed(runner.results, runner.sweep, trial.trial_id):
+            return {**asdict(End("completed")), "done": True}
         seconds = ESTIMATE_MARGIN * seconds_at_risk(trial, gpu=gpu)
         leaves = leave_note(runner.results, runner.sweep, runner.worker) is not None
         if not leaves and not time_suffices(seconds, _left(), self._node_seconds):

@@ -78,11 +78,9 @@ def records(folder: Path) -> Iterator[dict[str, Any]]:
     return _records(folder, b"")
 
 
-def records_of(folder: Path, attempt_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the records of one attempt, without reading what the others hold."""
-    return (
-        record for record in _records(folder, attempt_id.encode()) if record.get("attempt_id") == attempt_id
-    )
+def records_of(folder: Path, key: str, value: str) -> Iterator[dict[str, Any]]:
+    """Yield the records with this value, of one attempt or trial, without reading what the others hold."""
+    return (record for record in _records(folder, value.encode()) if record.get(key) == value)
 
 
 def _records(folder: Path, part: bytes) -> Iterator[dict[str, Any]]:

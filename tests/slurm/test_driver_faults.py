@@ -15,7 +15,7 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 50
+TRIALS = 26
 SITE = """\
 site: small
 signal_seconds: 30

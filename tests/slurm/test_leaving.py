@@ -9,7 +9,7 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 20
+TRIALS = 14
 SITE = """\
 site: small
 signal_seconds: 30
