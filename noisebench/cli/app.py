@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from noisebench.cli import archive, doctor, inspect, plan, prepare, query, run, slurm
+from noisebench.cli import archive, doctor, inspect, plan, prepare, query, run, slurm, status
 from noisebench.errors import NoisebenchError
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("submit")(slurm.submit)
 app.command("cancel")(slurm.cancel)
-app.command("status")(inspect.status)
+app.command("status")(status.status)
 app.command("failures")(inspect.failures)
 app.command("logs")(inspect.logs)
 app.command("show")(inspect.show)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from noisebench.cli.inspect import Sweep, _existing, _known
+from noisebench.cli.folders import existing, known
+from noisebench.cli.inspect import Sweep
 from noisebench.cli.options import DEFAULT_RESULTS, Results
 
 
@@ -20,8 +21,8 @@ def export(
     """Write a sweep with its records and scores to one file."""
     from noisebench.store.archive import export_sweep
 
-    folder = _existing(results)
-    written = export_sweep(folder, _known(folder, sweep), out)
+    folder = existing(results)
+    written = export_sweep(folder, known(folder, sweep), out)
     print(f"{out}: {written.records} records, {written.scores} files of scores", file=sys.stderr)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from noisebench.cli.inspect import _existing
+from noisebench.cli.folders import existing
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 from noisebench.errors import InputError
 
@@ -49,7 +49,7 @@ def query(
         raise InputError(
             'query: give either SQL, such as "SELECT * FROM runs", or --named NAME (--named list shows them)'
         )
-    answer = store.query(_existing(results), sql if sql is not None else store.named(named or ""))
+    answer = store.query(existing(results), sql if sql is not None else store.named(named or ""))
     if answer.age_seconds is not None:
         print(
             f"warning: this snapshot is {answer.age_seconds:.0f} s old and could not be renewed",
@@ -62,7 +62,7 @@ def schema(results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
     """Show the tables and views of the database, with what their columns mean."""
     from noisebench.store.schema import schema as described
 
-    found = described(_existing(results))
+    found = described(existing(results))
     if as_json:
         print(json.dumps([asdict(relation) for relation in found]))
         return
@@ -81,7 +81,7 @@ def ingest(
     """Take what the journal has gained into the database."""
     from noisebench.store.ingest import ingest as take_in
 
-    report = take_in(_existing(results), rebuild=rebuild)
+    report = take_in(existing(results), rebuild=rebuild)
     for skipped in report.skipped:
         print(f"warning: {skipped}", file=sys.stderr)
     print(f"{report.records} records taken in, {len(report.skipped)} lines skipped", file=sys.stderr)
