@@ -24,9 +24,9 @@ MOST_STARTS_IN_VAIN = 200
 class TrialQueue:
     """Hands out pending trials under fresh attempt ids, and keeps account of how they end.
 
-    `judge` says what took an attempt's process, `has_more` whether a trial that failed with this kind of
-    error could be given more of a machine: then it is set aside for `larger_round`, once. The trials of
-    blocks that `stops` has stopped are held back.
+    `judge` says what took an attempt's process, `is_overdue` whether it had exceeded its time by then,
+    `has_more` whether a trial that failed with this kind of error could be given more of a machine: then it
+    is set aside for `larger_round`, once. The trials of blocks that `stops` has stopped are held back.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class TrialQueue:
         self.progress = progress
         self.doubtful: Set[str] = frozenset()
         self.judge: Callable[[str], Death] = process_died
+        self.is_overdue: Callable[[str], bool] = lambda _: False
         self.has_more: Callable[[Trial, str], bool] = lambda _, __: False
         self._hold_back()
 
@@ -119,15 +120,16 @@ class TrialQueue:
             return
         trial = self._live.pop(attempt_id)
         deaths = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + death.counts
-        if deaths < DEATHS_TO_FAIL:
+        if death.counts and self.is_overdue(attempt_id):
+            message = "took longer than --allowance-minutes allows, in code that kept Python from running"
+            self._fail(attempt_id, trial, "timeout", message)
+        elif deaths < DEATHS_TO_FAIL:
             self._record_end(attempt_id, trial, End("interrupted", death.kind, death.message))
             self._waiting.append(trial)
             self.progress.returned()
         else:
             message = f"the trial's process died {deaths} times: killed, out of memory, or crashed"
-            end = End("failed", "host-memory", message)
-            self._record_end(attempt_id, trial, end)
-            self._settled(trial, end)
+            self._fail(attempt_id, trial, "host-memory", message)
 
     def close(self) -> None:
         """Record what is still live as cancelled: the sweep was stopped."""
@@ -136,6 +138,11 @@ class TrialQueue:
         self._live.clear()
         if self._journal is not None:
             self._journal.close()
+
+    def _fail(self, attempt_id: str, trial: Trial, kind: str, message: str) -> None:
+        end = End("failed", kind, message)
+        self._record_end(attempt_id, trial, end)
+        self._settled(trial, end)
 
     def _settled(self, trial: Trial, end: End) -> None:
         if self._stops.note(trial, end):

@@ -21,7 +21,7 @@ from noisebench.engine.searcher import DECLINED
 from noisebench.spec import reference
 from noisebench.spec.trial import Trial
 from noisebench.trial import provenance, record
-from noisebench.trial.duration import ESTIMATE_MARGIN, allowance_seconds, seconds_at_risk
+from noisebench.trial.duration import allowance_seconds, seconds_at_risk, time_suffices
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.log import Log
@@ -29,8 +29,6 @@ from noisebench.trial.memory import available_mb
 from noisebench.trial.record import End
 from noisebench.trial.watch import Limits
 
-# A node that has just come to us has at least this part of its time left.
-MOST_OF_A_NODE = 0.9
 # A node that leaves needs a moment until it is given nothing more; asking it again and again helps nobody.
 DECLINE_SECONDS = 5.0
 
@@ -109,7 +107,7 @@ class TrialActor(tune.Trainable):
         gpu = runner.device.type != "cpu"
         if self._config["doubtful"] and is_completed(runner.results, runner.sweep, trial.trial_id):
             return {**asdict(End("completed")), "done": True}
-        seconds = ESTIMATE_MARGIN * seconds_at_risk(trial, gpu=gpu)
+        seconds = seconds_at_risk(trial, gpu=gpu)
         leaves = leave_note(runner.results, runner.sweep, runner.worker) is not None
         if not leaves and not time_suffices(seconds, _left(), self._node_seconds):
             note_leave(runner.results, runner.sweep, runner.worker, "time-limit")
@@ -154,14 +152,6 @@ class TrialActor(tune.Trainable):
     def cleanup(self) -> None:
         """Close the journal file."""
         self._runner.journal.close()
-
-
-def time_suffices(seconds: float, left: float, whole: float | None) -> bool:
-    """Whether work of so many seconds fits into what is left of the `whole` time that a node is ours.
-
-    What would hardly fit into the whole of it is let in: no other node could hold it either.
-    """
-    return seconds <= left or (whole is not None and seconds > MOST_OF_A_NODE * whole)
 
 
 def _left() -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from noisebench.engine.overdue import overdue_judge
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.scheduler import NewcomerScheduler
 from noisebench.engine.searcher import QueueSearcher
@@ -152,6 +153,7 @@ def run_on_ray(
         "allowance_minutes": allowance_minutes,
     }
     queue.has_more = places.has_more
+    queue.is_overdue = overdue_judge(results, sweep, allowance_minutes)
     _run_round(queue, places, parameters, scratch)
     if queue.larger_round():
         _run_round(queue, places.larger(), parameters, scratch)

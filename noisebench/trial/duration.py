@@ -10,6 +10,8 @@ from noisebench.spec.trial import Trial
 LONG_SECONDS = 30 * 60
 # How far an estimate may be off before work is lost.
 ESTIMATE_MARGIN = 1.5
+# A node that has just come to us has at least this part of its time left.
+MOST_OF_A_NODE = 0.9
 # No estimate is so wrong: what takes longer hangs.
 ALLOWED_TIMES = 10
 LEAST_ALLOWANCE_SECONDS = 10 * 60
@@ -34,3 +36,12 @@ def seconds_at_risk(trial: Trial, *, gpu: bool) -> float:
     runs = 1 if at_once else trial.detector.get("folds") or trial.detector.get("runs") or 1
     epochs = trial.training.epochs if estimate > LONG_SECONDS else 1
     return estimate / (runs * epochs)
+
+
+def time_suffices(seconds: float, left: float, whole: float | None) -> bool:
+    """Whether work of so many seconds, with some margin, fits into what is left of the time a node is ours.
+
+    What would hardly fit into the `whole` of that is let in: no other node could hold it either.
+    """
+    needed = ESTIMATE_MARGIN * seconds
+    return needed <= left or (whole is not None and needed > MOST_OF_A_NODE * whole)

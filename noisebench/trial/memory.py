@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -17,19 +18,22 @@ def resident_mb(pid: int) -> float:
     """
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        children = [
-            int(child)
-            for thread in Path(f"/proc/{pid}/task").iterdir()
-            for child in (thread / "children").read_text().split()
-        ]
     except OSError:
         return 0.0
-    return pages * _PAGE / _MB + sum(resident_mb(child) for child in children)
+    return pages * _PAGE / _MB + sum(resident_mb(child) for child in _children(pid))
 
 
 def available_mb() -> float:
     """Return how many MB more this process may take: what is free, or what its control groups leave."""
     return min([_free_mb(), *_left_by_groups()])
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):  # the process may end meanwhile
+        for thread in Path(f"/proc/{pid}/task").glob("*/children"):  # no file where the kernel keeps no list
+            found += map(int, thread.read_text().split())
+    return found
 
 
 def _free_mb() -> float:
@@ -52,8 +56,15 @@ def _left_by_groups() -> list[float]:
         # In a container the own group may be seen as the top one.
         for group in {own, *(parent for parent in own.parents if parent.is_relative_to(top)), top}:
             try:
-                left = int((group / limit).read_text()) - int((group / usage).read_text())
+                left = int((group / limit).read_text()) - int((group / usage).read_text()) + _cached(group)
             except (OSError, ValueError):
                 continue  # no such file here, or no limit: "max"
             found.append(left / _MB)
     return found
+
+
+def _cached(group: Path) -> int:
+    """Return how many bytes of a group's usage are pages of files that the kernel gives up when asked."""
+    stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    # In version 1 the plain name leaves out the groups below.
+    return int(stat.get("total_inactive_file", stat.get("inactive_file", "0")))

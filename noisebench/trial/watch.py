@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import threading
@@ -13,7 +14,10 @@ from dataclasses import dataclass
 
 from noisebench.trial.memory import resident_mb
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
+# How much later than the watch the last resort acts, which leaves no record.
+GRACE_SECONDS = 20.0
+_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ def watched(limits: Limits | None, give_up: GiveUp) -> Iterator[None]:
     """Call `give_up` in a thread of its own as soon as the block exceeds a limit; None limits nothing.
 
     The block's own thread may hang deep in a library, where no exception reaches it. Once the block is left
-    `give_up` is not called any more; if it is being called already, the block is not left at all.
+    `give_up` is not called any more; if it is being called already, the block is not left at all. Where the
+    library keeps all of Python from running, the process is ended without it, its stacks on stderr.
     """
     if limits is None:
         yield
@@ -42,11 +47,14 @@ def watched(limits: Limits | None, give_up: GiveUp) -> Iterator[None]:
     arguments = (limits, left, give_up, threading.get_ident())
     thread = threading.Thread(target=_watch, args=arguments, name="watch", daemon=True)
     thread.start()
+    # A thread without Python, for when none of Python's may run.
+    faulthandler.dump_traceback_later(limits.seconds + GRACE_SECONDS, file=_STDERR, exit=True)
     try:
         yield
     finally:
         left.set()
         thread.join()
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _watch(limits: Limits, left: threading.Event, give_up: GiveUp, watched_thread: int) -> None:
@@ -54,6 +62,7 @@ def _watch(limits: Limits, left: threading.Event, give_up: GiveUp, watched_threa
     while not left.wait(LOOK_SECONDS):
         exceeded = _exceeded(limits, time.monotonic() - begun)
         if exceeded is not None:
+            faulthandler.cancel_dump_traceback_later()
             give_up(*exceeded, _stack(watched_thread))
             return
 

@@ -2,6 +2,7 @@
 
 import time
 
+from noisebench.cli.live import describe
 from noisebench.engine.progress import Progress
 
 
@@ -27,3 +28,10 @@ def test_time_left_follows_the_rate_of_this_run() -> None:
     assert 35 < progress.rate_per_hour <= 36
     assert progress.eta_seconds is not None
     assert 500 <= progress.eta_seconds < 510
+
+
+def test_what_is_held_back_takes_no_time() -> None:
+    progress = Progress(10, 0, 8, 2, held=2, settled_here=8, begun=time.monotonic() - 80)
+    progress.stopped["grid"] = "exception: broken"
+    assert progress.eta_seconds == 0
+    assert "2 pending, 2 of them in stopped blocks (grid)" in describe(progress)

@@ -123,3 +123,11 @@ def test_trials_that_never_begin_end_the_run_not_the_trials(tmp_path: Path) -> N
     assert (queue.waiting, queue.live) == (0, 0)
     assert (queue.progress.pending, queue.progress.failed) == (3, 0)
     assert ends(tmp_path) == []
+
+
+def test_a_process_that_ended_itself_over_time_is_no_death_for_a_second_try(tmp_path: Path) -> None:
+    queue = queue_of(tmp_path, 1)
+    queue.is_overdue = lambda _: True
+    queue.lose(queue.take()[0])
+    assert (queue.waiting, queue.progress.failed) == (0, 1)
+    assert ends(tmp_path) == [("failed", "timeout")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from noisebench.trial.duration import allowance_seconds, estimated_seconds, seconds_at_risk
+from noisebench.trial.duration import allowance_seconds, estimated_seconds, seconds_at_risk, time_suffices
 from tests.trials import trial_of
 
 
@@ -27,3 +27,19 @@ def test_a_long_trial_loses_an_epoch_at_most() -> None:
         dataset="MNIST", training="{epochs: 10}", detector="{name: confident-learning, folds: 5}"
     )
     assert seconds_at_risk(trial, gpu=False) == estimated_seconds(trial, gpu=False) / 50
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left", "whole", "suffices"),
+    [
+        (1e9, float("inf"), None, True),
+        (500.0, 760.0, 1000.0, True),
+        (500.0, 740.0, 1000.0, False),
+        (620.0, 850.0, 1000.0, True),  # no other node could hold it either
+        (620.0, 850.0, None, False),
+        (10.0, -1.0, 1000.0, False),
+    ],
+    ids=["no limit", "enough", "too little", "never enough", "unknown whole", "overdue"],
+)
+def test_whether_work_fits(seconds: float, left: float, whole: float | None, suffices: bool) -> None:
+    assert time_suffices(seconds, left, whole) is suffices

@@ -1,5 +1,7 @@
 """A watch speaks up once a limit is exceeded, never after its block."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -39,3 +41,23 @@ def test_nobody_watches_after_the_block() -> None:
     time.sleep(0.6)
     assert seen == []
     assert "watch" not in {thread.name for thread in threading.enumerate()}
+
+
+STUCK = """
+import ctypes
+from noisebench.trial import watch
+watch.GRACE_SECONDS = 0.5
+def give_up(*_):
+    print("nobody can have called this", flush=True)
+with watch.watched(watch.Limits(100_000, 0.3), give_up):
+    ctypes.PyDLL(None).sleep(60)  # keeps the interpreter to itself, unlike CDLL
+"""
+
+
+def test_what_keeps_python_from_running_ends_without_a_word() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Timeout" in done.stderr
+    assert 'File "<string>", line 8' in done.stderr
