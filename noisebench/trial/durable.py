@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import contextlib
 import os
 import time
 import uuid
@@ -35,6 +36,18 @@ def write_durably(path: Path, data: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def remove_leftovers(path: Path, seconds: float) -> None:
+    """Remove what writers of `path` left beside it when they were killed: nothing written for so long.
+
+    Ages are by the clock of the file system, counted back from `path`, which must have just been written.
+    """
+    now = path.stat().st_mtime
+    for left in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(FileNotFoundError):  # its writer lives, or another was here first
+            if now - left.stat().st_mtime > seconds:
+                left.unlink()
 
 
 def sync_folder(folder: Path) -> None:
