@@ -11,7 +11,7 @@ from pathlib import Path
 
 from noisebench.trial.durable import write_durably
 
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,14 @@ def _lend(submission: Submission, given: Allocation, name: str, data: Path | Non
         environment[ENDS_AT_VARIABLE] = f"{given.ends_at - FAREWELL_SECONDS:.0f}"
     drain_seconds = max(1.0, site.signal_seconds - FAREWELL_SECONDS)
     own = own_address(site.interface)
-    tried: Head | None = None
+    # What stands there may be the last word of a driver that is gone.
+    tried = read_head(submission.head)
     in_vain = 0
     while in_vain < MOST_JOINS_IN_VAIN:
         tried = _await_head(submission, tried, stop)
         if tried is None:
-            return stop.kind or "headless"
+            # Who found no driver in all its time is not to come back for more of it.
+            return "headless" if stop.kind in (None, "time-limit") else stop.kind
         if tried.done:
             return "done"
         _log.info("worker %s joins %s", name, tried.address)
@@ -93,11 +95,11 @@ def _lend(submission: Submission, given: Allocation, name: str, data: Path | Non
 
 
 def _await_head(submission: Submission, tried: Head | None, stop: Stop) -> Head | None:
-    """Return a head that shows life since the last try; None if told to end, or none came in time."""
+    """Return a head that is done, or shows life since the last try; None if told to end, or none came."""
     deadline = time.monotonic() + 60 * submission.site.head_wait_minutes
     while time.monotonic() < deadline:
         head = read_head(submission.head)
-        if head is not None and head != tried:
+        if head is not None and (head.done or head != tried):
             return head
         if stop.wait(LOOK_SECONDS):
             return None

@@ -100,7 +100,10 @@ def test_it_takes_a_head_that_shows_life(submission: Submission) -> None:
     assert worker._await_head(submission, None, Stop(None, 30)) == JOINED
     publish(submission, replace(JOINED, beat=1))
     assert worker._await_head(submission, JOINED, Stop(None, 30)) == replace(JOINED, beat=1)
-    assert read_head(submission.head) == replace(JOINED, beat=1)
+    done = replace(JOINED, done=True)
+    publish(submission, done)
+    assert worker._await_head(submission, done, Stop(None, 30)) == done
+    assert read_head(submission.head) == done
 
 
 def test_it_gives_its_gpus_back_when_no_driver_comes(
