@@ -12,7 +12,7 @@ import ray
 
 from noisebench.engine.deaths import Death, leave_note, started_line
 from noisebench.engine.options import Cluster
-from noisebench.engine.tune import RAY_MEMORY_MB, Places, Share, share_of
+from noisebench.engine.places import RAY_MEMORY_MB, Places, Share, share_of
 from noisebench.spec.catalogue import MODELS
 from noisebench.trial.layout import ResultsFolder
 

@@ -61,7 +61,8 @@ def run_pending(
 def _run_on_ray(queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, options: Options) -> None:
     from noisebench.engine.cluster import cluster_places, joined_ray, judge_of
     from noisebench.engine.local import local_ray
-    from noisebench.engine.tune import Places, local_places, run_on_ray
+    from noisebench.engine.places import Places, local_places
+    from noisebench.engine.tune import run_on_ray
 
     def run(scratch: Path, places: Places) -> None:
         run_on_ray(

@@ -25,7 +25,7 @@ from noisebench.trial.duration import allowance_seconds, seconds_at_risk, time_s
 from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 from noisebench.trial.log import Log
-from noisebench.trial.memory import available_mb
+from noisebench.trial.memory import share_mb
 from noisebench.trial.record import End
 from noisebench.trial.watch import Limits
 
@@ -58,7 +58,7 @@ class TrialActor(tune.Trainable):
 
         self._config = config
         self._is_new = True
-        self._memory_mb = memory_mb or available_mb()
+        self._memory_mb = memory_mb
         self._node_seconds = node_seconds
         self._allowance_minutes = allowance_minutes
         folder = ResultsFolder(Path(results))
@@ -115,10 +115,8 @@ class TrialActor(tune.Trainable):
         if leaves:
             time.sleep(DECLINE_SECONDS)
             return {"status": DECLINED, "done": True}
-        limits = Limits(
-            self._config["part"] * self._memory_mb,
-            allowance_seconds(trial, gpu=gpu, minutes=self._allowance_minutes),
-        )
+        allowance = allowance_seconds(trial, gpu=gpu, minutes=self._allowance_minutes)
+        limits = Limits(share_mb(self._config["part"], self._memory_mb), allowance)
         return {**asdict(runner.attempt(trial, self._attempt_id(trial), limits)), "done": True}
 
     def _attempt_id(self, trial: Trial) -> str:

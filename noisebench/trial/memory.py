@@ -8,6 +8,8 @@ from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MB = 1024**2
+# Processes that share libraries look larger than they are: torch alone is most of a gigabyte.
+LEAST_SHARE_MB = 4096.0
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -21,6 +23,14 @@ def resident_mb(pid: int) -> float:
     except OSError:
         return 0.0
     return pages * _PAGE / _MB + sum(resident_mb(child) for child in _children(pid))
+
+
+def share_mb(part: float, whole_mb: float | None) -> float:
+    """Return a trial's part of the memory there is: of `whole_mb`, or of what is free where nobody has said.
+
+    What is free is no limit that anybody watches over, so a trial may always take some.
+    """
+    return part * whole_mb if whole_mb is not None else max(LEAST_SHARE_MB, part * available_mb())
 
 
 def available_mb() -> float:

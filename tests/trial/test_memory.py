@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from noisebench.trial.memory import available_mb, resident_mb
+from noisebench.trial.memory import LEAST_SHARE_MB, available_mb, resident_mb, share_mb
 
 HUNDRED_MB = "x = b'x' * 100 * 1024**2; print('there', flush=True); input()"
 
@@ -25,3 +25,9 @@ def test_children_count() -> None:
 def test_there_is_some_left() -> None:
     total_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**2
     assert 0 < available_mb() < total_mb
+
+
+def test_a_share_of_what_was_said_else_of_what_is_free() -> None:
+    assert share_mb(0.25, 3000) == 750
+    assert share_mb(1e-9, None) == LEAST_SHARE_MB
+    assert share_mb(1e3, None) >= LEAST_SHARE_MB

@@ -1,6 +1,7 @@
 """How a machine is divided among trials."""
 
-from noisebench.engine.tune import Share, places_of, resources_of, share_of
+from noisebench.engine.places import Share, places_of, share_of
+from noisebench.engine.tune import resources_of
 from tests.trials import trial_of
 
 
