@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,22 +75,24 @@ def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield every readable record in `folder`'s journal files, skipping lines that are not JSON objects."""
-    return _records(folder, b"")
-
-
-def records_of(folder: Path, key: str, value: str) -> Iterator[dict[str, Any]]:
-    """Yield the records with this value, of one attempt or trial, without reading what the others hold."""
-    return (record for record in _records(folder, value.encode()) if record.get(key) == value)
-
-
-def _records(folder: Path, part: bytes) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.glob("*.jsonl")):
-        for line in complete_lines(path)[0]:
-            if part not in line:
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict):
-                yield record
+        yield from _readable(complete_lines(path)[0])
+
+
+def records_of(folder: Path, attempt_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the records of one attempt, without taking apart the files that do not mention it."""
+    mention = attempt_id.encode()
+    for path in sorted(folder.glob("*.jsonl")):
+        if mention in path.read_bytes():
+            found = _readable(line for line in complete_lines(path)[0] if mention in line)
+            yield from (record for record in found if record.get("attempt_id") == attempt_id)
+
+
+def _readable(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.trial import durable
-from noisebench.trial.journal import JournalWriter, complete_lines, records
+from noisebench.trial.journal import JournalWriter, complete_lines, records, records_of
 
 
 def test_lines_come_back_in_order(tmp_path: Path) -> None:
@@ -85,3 +85,12 @@ def test_nan_never_reaches_the_file(tmp_path: Path) -> None:
     with JournalWriter(tmp_path, "host") as writer, pytest.raises(ValueError, match="JSON compliant"):
         writer.append({"f1": float("nan")})
     assert json.dumps(list(records(tmp_path))) == "[]"
+
+
+def test_the_records_of_one_attempt_from_all_files(tmp_path: Path) -> None:
+    with JournalWriter(tmp_path, "one") as one, JournalWriter(tmp_path, "two") as two:
+        one.append({"attempt_id": "a", "event": "started"})
+        one.append({"attempt_id": "b", "event": "started", "error": "not of a"})
+        two.append({"attempt_id": "a", "event": "ended"})
+    assert [record["event"] for record in records_of(tmp_path, "a")] == ["started", "ended"]
+    assert list(records_of(tmp_path, "c")) == []
