@@ -96,11 +96,7 @@ def number(table: Table, cell: Cell) -> str:
 
 def asides(table: Table, cell: Cell) -> list[str]:
     """Return what stands in brackets behind a number: the chosen parameters, then warnings."""
-    found = [*cell.chosen, *cell.warnings]
-    counted = any(warning.startswith("n=") for warning in found)
-    if cell.n and cell.n != table.seeds and not counted:
-        found.append(f"n={cell.n}")
-    return found
+    return [*cell.chosen, *_remarks(table, cell)]
 
 
 def caption(table: Table) -> str:
@@ -124,6 +120,12 @@ def notes(table: Table) -> list[str]:
     return found
 
 
+def _remarks(table: Table, cell: Cell) -> list[str]:
+    counted = any(warning.startswith("n=") for warning in cell.warnings)
+    unusual = cell.n and cell.n != table.seeds and not counted
+    return [*cell.warnings, f"n={cell.n}"] if unusual else cell.warnings
+
+
 def _markdown_cell(table: Table, cell: Cell) -> str:
     text = number(table, cell)
     text = {1: f"**<u>{text}</u>**", 2: f"**{text}**"}.get(cell.rank or 0, text)
@@ -139,8 +141,12 @@ def _html_cell(table: Table, cell: Cell) -> str:
         return f'<td class="missing">{text}</td>'
     attributes = f'data-config="{cell.config_id}" data-value="{cell.mean}" title="n = {cell.n}"'
     tied = f" {TIED}" if cell.tied else ""
-    inside = html.escape(", ".join(asides(table, cell)))
-    return f"<td {attributes}>{text}{tied}{f' <small>({inside})</small>' if inside else ''}</td>"
+    small = "".join(
+        f' <small class="{kind}">({html.escape(", ".join(words))})</small>'
+        for kind, words in (("chosen", cell.chosen), ("warning", _remarks(table, cell)))
+        if words
+    )
+    return f"<td {attributes}>{text}{tied}{small}</td>"
 
 
 def _latex_cell(table: Table, cell: Cell) -> str:
