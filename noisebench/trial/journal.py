@@ -79,13 +79,13 @@ def records(folder: Path) -> Iterator[dict[str, Any]]:
         yield from _readable(complete_lines(path)[0])
 
 
-def records_of(folder: Path, attempt_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the records of one attempt, without taking apart the files that do not mention it."""
-    mention = attempt_id.encode()
+def records_of(folder: Path, key: str, value: str) -> Iterator[dict[str, Any]]:
+    """Yield the records with this value, of one attempt or trial; files without it are not taken apart."""
+    mention = value.encode()
     for path in sorted(folder.glob("*.jsonl")):
         if mention in path.read_bytes():
             found = _readable(line for line in complete_lines(path)[0] if mention in line)
-            yield from (record for record in found if record.get("attempt_id") == attempt_id)
+            yield from (record for record in found if record.get(key) == value)
 
 
 def _readable(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

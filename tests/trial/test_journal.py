@@ -92,5 +92,5 @@ def test_the_records_of_one_attempt_from_all_files(tmp_path: Path) -> None:
         one.append({"attempt_id": "a", "event": "started"})
         one.append({"attempt_id": "b", "event": "started", "error": "not of a"})
         two.append({"attempt_id": "a", "event": "ended"})
-    assert [record["event"] for record in records_of(tmp_path, "a")] == ["started", "ended"]
-    assert list(records_of(tmp_path, "c")) == []
+    assert [record["event"] for record in records_of(tmp_path, "attempt_id", "a")] == ["started", "ended"]
+    assert list(records_of(tmp_path, "attempt_id", "c")) == []
