@@ -77,8 +77,8 @@ def _on_site(
 ) -> list[Finding]:
     from noisebench.cli.slurm import shared_data, shared_results
     from noisebench.slurm.doctor import cluster_findings
-    from noisebench.slurm.probe import probe_findings
     from noisebench.slurm.site import load_site
+    from noisebench.slurm.survey import probe_findings
     from noisebench.trial.checkup import results_findings
     from noisebench.trial.files import needed_files
 
