@@ -4,10 +4,14 @@
 const evidence = JSON.parse(document.getElementById("evidence").textContent);
 const dialog = document.getElementById("cell");
 
+const fragment = (table, config) => `#cell/${table}/${config}`;
+const called = (name) => evidence.names[name] ?? name.replaceAll("_", " ");
+const spread = (one, digits) => (one.std === null ? "" : ` ± ${one.std.toFixed(digits)}`);
+
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children.filter((child) => child !== null));
+  made.append(...children);
   return made;
 }
 
@@ -19,108 +23,115 @@ function drawing(name, attributes, ...children) {
 }
 
 function shown(value, digits) {
-  if (value === null || value === undefined) return "–";
-  if (typeof value !== "number" || Number.isInteger(value)) return String(value);
-  return value.toFixed(digits);
+  if (value === null) return "–";
+  return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(digits) : String(value);
 }
 
-const called = (name) => evidence.names[name] ?? name.replaceAll("_", " ");
-const fragment = (table, config) => `#cell/${table}/${config}`;
+function tableOf(heads, rows) {
+  const head = element("thead", {}, element("tr", {}, ...heads));
+  const table = element("table", { class: "sortable" }, head, element("tbody", {}, ...rows));
+  makeSortable(table);
+  return element("div", { class: "frame", role: "region", "aria-label": "Table", tabindex: "0" }, table);
+}
 
-// Dots on a line with labels: what was measured, one dot each, with bars where a deviation is given.
-function dots(points, digits, label) {
-  const low = Math.min(...points.map((p) => p.y - (p.std ?? 0)));
-  const high = Math.max(...points.map((p) => p.y + (p.std ?? 0)));
+// A dot for each point over its label, with a bar where it has a deviation.
+function dots(points, digits, description) {
+  const low = Math.min(...points.map((point) => point.y - (point.std ?? 0)));
+  const high = Math.max(...points.map((point) => point.y + (point.std ?? 0)));
   const [width, height, left, bottom] = [640, 190, 62, 58];
-  const x = (i) => left + ((i + 0.5) * (width - left)) / points.length;
+  const x = (place) => left + ((place + 0.5) * (width - left)) / points.length;
   const y = (value) => 12 + (1 - (value - low) / (high - low || 1)) * (height - bottom - 24);
-  const plot = drawing("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const plot = drawing("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description });
   for (const value of high > low ? [low, (low + high) / 2, high] : [low]) {
     plot.append(
       drawing("line", { x1: left, x2: width, y1: y(value), y2: y(value), class: "grid" }),
       drawing("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(digits)),
     );
   }
-  points.forEach((point, i) => {
-    if (point.std) plot.append(drawing("line", { x1: x(i), x2: x(i), y1: y(point.y - point.std), y2: y(point.y + point.std), class: "bar" }));
-    const dot = drawing("circle", { cx: x(i), cy: y(point.y), r: 4.5, class: point.chosen ? "chosen" : "" });
-    dot.append(drawing("title", {}, `${point.label}: ${point.y.toFixed(digits + 1)}`));
-    plot.append(dot);
-    const turned = points.length > 12 || point.label.length > 6;
-    const place = turned
-      ? { transform: `translate(${x(i) + 4} ${height - bottom + 12}) rotate(-40)`, "text-anchor": "end" }
-      : { x: x(i), y: height - bottom + 14, "text-anchor": "middle" };
-    plot.append(drawing("text", place, point.label));
+  const turned = points.length > 12 || points.some((point) => point.label.length > 6);
+  points.forEach((point, place) => {
+    if (point.std) {
+      const [y1, y2] = [y(point.y - point.std), y(point.y + point.std)];
+      plot.append(drawing("line", { x1: x(place), x2: x(place), y1, y2, class: "bar" }));
+    }
+    const name = drawing("title", {}, `${point.label}: ${point.y.toFixed(digits + 1)}`);
+    const kind = point.chosen ? "chosen" : "";
+    plot.append(drawing("circle", { cx: x(place), cy: y(point.y), r: 4.5, class: kind }, name));
+    const at = turned
+      ? { transform: `translate(${x(place) + 4} ${height - bottom + 12}) rotate(-40)`, "text-anchor": "end" }
+      : { x: x(place), y: height - bottom + 14, "text-anchor": "middle" };
+    plot.append(drawing("text", at, point.label));
   });
   return plot;
 }
 
-function trialsTable(ids, metric, digits) {
+function trials(ids, metric, digits) {
   const { columns, rows } = evidence.trials;
   const order = ["seed", metric, ...columns.filter((name) => name !== "seed" && name !== metric)];
   const used = order.map((name) => columns.indexOf(name)).filter((i) => ids.some((id) => rows[id][i] !== null));
-  const aligned = (i) => (ids.some((id) => typeof rows[id][i] === "string") ? "" : "number");
-  const heads = used.map((i) => element("th", { scope: "col", class: aligned(i), title: evidence.metrics[columns[i]] ?? "" }, called(columns[i])));
-  const lines = ids.map((id) =>
-    element("tr", {},
-      ...used.map((i) => element("td", { class: aligned(i), "data-value": rows[id][i] ?? "" }, shown(rows[id][i], columns[i] === "seconds" ? 1 : digits + 1))),
-      element("td", {}, element("code", {}, id))));
-  const table = element("table", { class: "sortable" },
-    element("thead", {}, element("tr", {}, ...heads, element("th", { scope: "col" }, "trial"))),
-    element("tbody", {}, ...lines));
-  makeSortable(table);
-  return element("div", { class: "frame", tabindex: "0" }, table);
+  const kind = (i) => (ids.some((id) => typeof rows[id][i] === "string") ? "" : "number");
+  const heads = used.map((i) => {
+    const title = evidence.metrics[columns[i]] ?? "";
+    return element("th", { scope: "col", class: kind(i), title }, called(columns[i]));
+  });
+  const lines = ids.map((id) => {
+    const cells = used.map((i) => {
+      const text = shown(rows[id][i], columns[i] === "seconds" ? 1 : digits + 1);
+      return element("td", { class: kind(i), "data-value": rows[id][i] ?? "" }, text);
+    });
+    return element("tr", {}, ...cells, element("td", {}, element("code", {}, id)));
+  });
+  return tableOf([...heads, element("th", { scope: "col" }, "trial")], lines);
 }
 
-function triedTable(name, tried, config, digits) {
-  const lines = tried.map((one) =>
+function candidates(name, cell, config, digits) {
+  const lines = cell.tried.map((one) =>
     element("tr", one.config === config ? { class: "chosen" } : {},
       element("td", {}, element("a", { href: fragment(name, one.config) }, one.label)),
-      element("td", { "data-value": one.mean }, `${shown(one.mean, digits)}${one.std === null ? "" : ` ± ${one.std.toFixed(digits)}`}`),
-      element("td", {}, String(one.n))));
-  const heads = ["tried", "mean ± deviation", "n"].map((text) => element("th", { scope: "col" }, text));
-  const table = element("table", { class: "sortable" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...lines));
-  makeSortable(table);
-  return table;
+      element("td", { "data-value": one.mean }, shown(one.mean, digits) + spread(one, digits)),
+      element("td", { class: "number" }, String(one.n))));
+  return tableOf(["tried", "mean ± deviation", "n"].map((text) => element("th", { scope: "col" }, text)), lines);
 }
 
 function configuration(fields) {
-  const lines = [];
-  for (const [name, value] of Object.entries(fields)) {
-    const text = value !== null && typeof value === "object" && !Array.isArray(value)
-      ? Object.entries(value).filter(([, inner]) => inner !== null).map(([key, inner]) => `${key} ${typeof inner === "object" ? Object.values(inner).join(" ") : inner}`).join(", ")
-      : String(value);
-    lines.push(element("dt", {}, name), element("dd", {}, text));
-  }
+  const inner = (value) => (typeof value === "object" ? Object.values(value).join(" ") : value);
+  const lines = Object.entries(fields).flatMap(([name, value]) => {
+    const parts = Object.entries(value ?? {}).filter(([, part]) => part !== null);
+    const text = typeof value === "object" ? parts.map(([key, part]) => `${key} ${inner(part)}`).join(", ") : value;
+    return [element("dt", {}, name), element("dd", {}, String(text))];
+  });
   return element("dl", { class: "fields" }, ...lines);
 }
 
 function sql(title, text) {
   const copy = element("button", { type: "button" }, "copy");
-  copy.addEventListener("click", () => navigator.clipboard?.writeText(text).then(() => (copy.textContent = "copied")));
+  const told = () => (copy.textContent = "copied");
+  copy.addEventListener("click", () => navigator.clipboard?.writeText(text).then(told));
   return element("div", { class: "sql" }, element("h4", {}, title, " ", copy), element("pre", {}, text));
 }
 
-function heading(table, cell, config, own) {
-  const where = [...cell.row, cell.column].join(", ");
-  const measured = own === undefined ? cell.text : `${shown(own.mean, table.decimals)}${own.std === null ? "" : ` ± ${own.std.toFixed(table.decimals)}`}`;
-  const asides = own === undefined ? cell.asides : [own.label, "not the best of its column"];
-  const ids = evidence.blocks[table.block][config] ?? [];
-  const parts = [`${ids.length} ${ids.length === 1 ? "seed" : "seeds"}`, ...asides];
-  const published = cell.published && own === undefined
-    ? element("p", {}, `Published: ${cell.published.text} ${cell.published.at && `(${cell.published.at})`} `, element("span", { class: "verdict", "data-verdict": cell.published.verdict }, cell.published.verdict))
-    : null;
-  return [
+// `own` is the candidate that is shown where that is not the cell's best one.
+function heading(table, cell, seeds, own) {
+  const measured = own ? shown(own.mean, table.decimals) + spread(own, table.decimals) : cell.text;
+  const asides = own ? [own.label, "not the best of its column"] : cell.asides;
+  const words = [`${seeds} ${seeds === 1 ? "seed" : "seeds"}`, ...asides].join(", ");
+  const parts = [
     element("p", { class: "where" }, table.title),
-    element("h3", { id: "cell-title" }, where),
-    element("p", { class: "measured" }, element("strong", {}, measured), ` ${called(table.metric)}; ${parts.join(", ")}`),
-    published,
-  ].filter((part) => part !== null);
+    element("h3", { id: "cell-title" }, [...cell.row, cell.column].join(", ")),
+    element("p", { class: "measured" }, element("strong", {}, measured), ` ${called(table.metric)}; ${words}`),
+  ];
+  if (cell.published && !own) {
+    const { text, at, verdict } = cell.published;
+    const mark = element("span", { class: "verdict", "data-verdict": verdict }, verdict);
+    parts.push(element("p", {}, `Published: ${text} ${at && `(${at}) `}`, mark));
+  }
+  return parts;
 }
 
 function contents(name, config) {
   const table = evidence.tables[name];
-  const found = Object.entries(table?.cells ?? {}).find(([best, cell]) => best === config || cell.tried.some((one) => one.config === config));
+  const known = ([best, cell]) => best === config || cell.tried.some((one) => one.config === config);
+  const found = Object.entries(table?.cells ?? {}).find(known);
   if (found === undefined) return null;
   const [best, cell] = found;
   const own = best === config ? undefined : cell.tried.find((one) => one.config === config);
@@ -128,14 +139,30 @@ function contents(name, config) {
   const { columns, rows } = evidence.trials;
   const [seed, metric] = [columns.indexOf("seed"), columns.indexOf(table.metric)];
   const measured = ids.filter((id) => rows[id][metric] !== null);
-  const parts = heading(table, cell, config, own);
-  if (measured.length) parts.push(element("h4", {}, "Its trials, by seed"), dots(measured.map((id) => ({ label: String(rows[id][seed]), y: rows[id][metric] })), table.decimals, `${called(table.metric)} of each seed`), trialsTable(ids, table.metric, table.decimals));
-  if (cell.tried.length) parts.push(element("h4", {}, `What it was chosen among, by block ${table.chosen_by}`), dots(cell.tried.map((one) => ({ label: one.label, y: one.mean, std: one.std, chosen: one.config === best })), table.decimals, "mean and deviation of each value tried"), triedTable(name, cell.tried, config, table.decimals));
-  parts.push(
-    element("h4", {}, "Its configuration"), configuration(evidence.configs[config]),
+  const parts = heading(table, cell, measured.length, own);
+  if (measured.length) {
+    const points = measured.map((id) => ({ label: String(rows[id][seed]), y: rows[id][metric] }));
+    parts.push(
+      element("h4", {}, "Its trials, by seed"),
+      dots(points, table.decimals, `${called(table.metric)} of each seed`),
+      trials(ids, table.metric, table.decimals),
+    );
+  }
+  if (cell.tried.length) {
+    const points = cell.tried.map((one) => ({ ...one, y: one.mean, chosen: one.config === best }));
+    parts.push(
+      element("h4", {}, `What it was chosen among, by block ${table.chosen_by}`),
+      dots(points, table.decimals, "mean and deviation of each value tried"),
+      candidates(name, cell, config, table.decimals),
+    );
+  }
+  return [
+    ...parts,
+    element("h4", {}, "Its configuration"),
+    configuration(evidence.configs[config]),
     sql("The SQL of the number", table.cell_sql.replaceAll("$config_id", `'${config}'`)),
-    sql("The SQL of its trials", table.trials_sql.replaceAll("$config_id", `'${config}'`)));
-  return parts;
+    sql("The SQL of its trials", table.trials_sql.replaceAll("$config_id", `'${config}'`)),
+  ];
 }
 
 // Leaves the fragment with the dialog, but not the place on the page.
@@ -147,7 +174,10 @@ function leave() {
 function show() {
   const [kind, name, config] = location.hash.slice(1).split("/");
   const parts = kind === "cell" ? contents(decodeURIComponent(name), config) : null;
-  if (parts === null) return dialog.open && dialog.close();
+  if (parts === null) {
+    dialog.close();
+    return;
+  }
   const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
   close.addEventListener("click", leave);
   dialog.replaceChildren(close, ...parts);
@@ -156,8 +186,7 @@ function show() {
 }
 
 for (const cell of document.querySelectorAll("td[data-config]")) {
-  const link = element("a", { href: fragment(cell.closest("table").id, cell.dataset.config) });
-  link.append(...cell.childNodes);
+  const link = element("a", { href: fragment(cell.closest("table").id, cell.dataset.config) }, ...cell.childNodes);
   cell.append(link);
 }
 dialog.addEventListener("cancel", leave);
