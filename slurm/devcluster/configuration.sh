@@ -115,6 +115,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=$1
 AccountingStoragePort=$(($2 + 1))
 AccountingStorageTRES=gres/gpu
+AccountingStorageEnforce=associations
 AccountingStoragePass=$D/munge/sock
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 PriorityTier=10 GraceTime=10 State=UP
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE DefaultTime=60 PriorityTier=100 PreemptMode=OFF State=UP

@@ -21,8 +21,14 @@ start_database() { # PORT: the controller's; the database's is the second after 
 start_accounting() {
   daemon slurmdbd slurmdbd -D
   await slurmdbd 30 sacctmgr --noheader list cluster
-  sacctmgr --immediate add cluster devcluster >"$D/log/sacctmgr.log" 2>&1 ||
-    die 3 "sacctmgr cannot add the cluster: $(cat "$D/log/sacctmgr.log")"
+  account add cluster devcluster
+  # Only who has an account may submit, as on most clusters.
+  account add account lab Description=lab Organization=lab
+  account add user "$(id -un)" Account=lab DefaultAccount=lab
+}
+
+account() { # WORDS...: change what accounting knows
+  sacctmgr --immediate "$@" >>"$D/log/sacctmgr.log" 2>&1 || die 3 "sacctmgr $*: $(cat "$D/log/sacctmgr.log")"
 }
 
 start_controller() { # [OPTION]
