@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 SITE = """\
 site: small
 signal_seconds: 30
-allowance_minutes: 1
+allowance_minutes: 1.5
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
 worker: {cpus: 2, memory_gb: 4, minutes: 30, count: 1}
 """
