@@ -11,16 +11,15 @@ from noisebench.engine.lock import sweep_lock
 from noisebench.engine.manifest import keep_sweep
 from noisebench.engine.options import Options
 from noisebench.engine.order import pending_trials
+from noisebench.engine.orphans import bury_orphans
 from noisebench.engine.progress import Progress
 from noisebench.engine.stops import Stops
 from noisebench.errors import InputError
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
 from noisebench.store.ingest import IngestReport, ingest
-from noisebench.store.states import failed_since, states_of, unended_attempts
-from noisebench.trial import provenance, record
+from noisebench.store.states import failed_since, states_of
 from noisebench.trial.files import check_files
-from noisebench.trial.journal import JournalWriter
 from noisebench.trial.layout import ResultsFolder
 
 
@@ -57,7 +56,7 @@ def run_sweep(
     with sweep_lock(results, sweep.name):
         keep_sweep(results, sweep)
         report = ingest(results)
-        doubtful = _bury_the_dead(results, sweep.name)
+        doubtful = bury_orphans(results, sweep.name, "driver-lost", "the process that ran the sweep died")
         if doubtful:
             report = ingest(results)
         states = {} if options.trial else states_of(results, [trial.trial_id for trial in wanted])
@@ -103,28 +102,6 @@ def _wanted(sweep: Sweep, options: Options) -> list[Trial]:
             return list(block.trials)
     known = ", ".join(block.name for block in sweep.blocks)
     raise InputError(f"sweep '{sweep.name}' has no block '{options.block}'; known: {known}")
-
-
-def _bury_the_dead(results: ResultsFolder, sweep: str) -> set[str]:
-    """Record the end of attempts whose driver died; only the holder of the sweep's lock may know.
-
-    Return their trials: on a cluster, a process that nobody drives any more may yet complete its own.
-    """
-    orphans = unended_attempts(results, sweep)
-    if orphans:
-        with JournalWriter(results.journal / sweep, provenance.host()) as journal:
-            for orphan in orphans:
-                journal.append(
-                    record.ended(
-                        orphan["attempt_id"],
-                        sweep,
-                        orphan["trial_id"],
-                        "interrupted",
-                        error_kind="driver-lost",
-                        error="the process that ran the sweep died",
-                    )
-                )
-    return {orphan["trial_id"] for orphan in orphans}
 
 
 def _joined(first: IngestReport, second: IngestReport) -> IngestReport:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from noisebench.engine.lock import sweep_lock
+from noisebench.engine.orphans import bury_orphans
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.slurm import commands
 from noisebench.slurm.submission import job_name, slurm_folder
@@ -41,4 +43,7 @@ def cancel(
             )
         on_wait(left)
         time.sleep(_LOOK_SECONDS)
+    # The driver had seconds to say what it was running, if Slurm left it any.
+    with sweep_lock(results, sweep):
+        bury_orphans(results, sweep, "cancelled", "the sweep was cancelled")
     return found
