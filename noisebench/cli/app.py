@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from noisebench.cli import archive, doctor, inspect, plan, prepare, query, run, slurm, status
+from noisebench.cli import archive, calibrate, doctor, inspect, plan, prepare, query, run, slurm, status
 from noisebench.errors import NoisebenchError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 
 app.command("plan")(plan.plan)
+app.command("calibrate")(calibrate.calibrate)
 app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
 app.command("resume")(run.resume)

@@ -25,14 +25,18 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show trials per block, what is completed already, estimated hours; starts nothing."""
-    from noisebench.spec.cost import Budget, budgets
+    from noisebench.spec.calibration import Calibration
+    from noisebench.spec.cost import budgets
     from noisebench.spec.sweep import load_sweep
+    from noisebench.trial import provenance
 
     sweep = load_sweep(spec)
     completed = _completed(results, [trial.trial_id for trial in sweep.trials()])
-    found = budgets(sweep, completed)
+    measured = Calibration.read(results).seconds_by_device(sweep.trials())
+    found = budgets(sweep, completed, measured)
     threads = len(os.sched_getaffinity(0))
-    wall_seconds = found[-1].cpu_seconds / threads
+    total = found[-1]
+    wall_seconds = total.measured_seconds.get(provenance.versions()["cpu"], total.cpu_seconds) / threads
     if as_json:
         here = {"cpu_threads": threads, "wall_hours": wall_seconds / 3600}
         blocks = [budget.as_dict() for budget in found]
@@ -40,7 +44,7 @@ def plan(
         print(json.dumps({"sweep": sweep.name, "blocks": blocks, "here": here, **there}, indent=2))
         return
     rows = [budget.row() for budget in found]
-    header = Budget.HEADER
+    header = found[0].header()
     widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
     print(f"sweep {sweep.name}")
     for row in [header, *rows]:

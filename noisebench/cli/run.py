@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPU threads to use, one a trial; default: all.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default: all.")]
-TrialsPerGpu = Annotated[int, typer.Option(min=1, help="Trials that share one GPU.")]
+TrialsPerGpu = Annotated[
+    int | None, typer.Option(min=1, help="Trials that share one GPU; default: as calibrated, else one.")
+]
 MemoryGb = Annotated[
     float | None,
     typer.Option(
@@ -49,7 +51,7 @@ def run(
     data: Data = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
-    trials_per_gpu: TrialsPerGpu = 1,
+    trials_per_gpu: TrialsPerGpu = None,
     memory_gb: MemoryGb = None,
     allowance_minutes: AllowanceMinutes = None,
     block: OneBlock = None,
@@ -63,17 +65,18 @@ def run(
     from noisebench.engine.options import Options
     from noisebench.spec.sweep import load_sweep
 
+    sweep = load_sweep(spec)
     options = Options(
         data_dir=_absolute(data),
         cpus=cpus,
         gpus=gpus,
-        trials_per_gpu=trials_per_gpu,
+        trials_per_gpu=trials_per_gpu or _calibrated_share(sweep, results),
         memory_mb=None if memory_gb is None else 1024 * memory_gb,
         allowance_minutes=allowance_minutes,
         block=block,
         inline=inline,
     )
-    _run(load_sweep(spec), results, options, as_json)
+    _run(sweep, results, options, as_json)
 
 
 def resume(
@@ -82,7 +85,7 @@ def resume(
     data: Data = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
-    trials_per_gpu: TrialsPerGpu = 1,
+    trials_per_gpu: TrialsPerGpu = None,
     memory_gb: MemoryGb = None,
     allowance_minutes: AllowanceMinutes = None,
     block: OneBlock = None,
@@ -104,6 +107,7 @@ def resume(
             {
                 "--cpus": cpus,
                 "--gpus": gpus,
+                "--trials-per-gpu": trials_per_gpu,
                 "--memory-gb": memory_gb,
                 "--allowance-minutes": allowance_minutes,
                 "--block": block,
@@ -122,18 +126,18 @@ def resume(
     from noisebench.engine.stops import restart_blocks
     from noisebench.trial.layout import ResultsFolder
 
+    folder = ResultsFolder(results.absolute())
+    kept = kept_sweep(folder, sweep)
     options = Options(
         data_dir=_absolute(data),
         cpus=cpus,
         gpus=gpus,
-        trials_per_gpu=trials_per_gpu,
+        trials_per_gpu=trials_per_gpu or _calibrated_share(kept, results),
         memory_mb=None if memory_gb is None else 1024 * memory_gb,
         allowance_minutes=allowance_minutes,
         block=block,
         inline=inline,
     )
-    folder = ResultsFolder(results.absolute())
-    kept = kept_sweep(folder, sweep)
     restart_blocks(folder, sweep)
     _run(kept, results, replace(options, include_failed=not pending_only, trial=trial), as_json)
 
@@ -142,6 +146,12 @@ def _refuse_local_options(given: dict[str, object]) -> None:
     wrong = [option for option, value in given.items() if value is not None]
     if wrong:
         raise InputError(f"{', '.join(wrong)}: not with --site, where the site's profile says how to run")
+
+
+def _calibrated_share(sweep: Sweep, results: Path) -> int:
+    from noisebench.spec.calibration import Calibration
+
+    return Calibration.read(results).trials_per_gpu(sweep.trials()) or 1
 
 
 def _absolute(folder: Path | None) -> Path | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from noisebench.spec.catalogue import DATASETS, DatasetEntry
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
+
+SecondsOf = Callable[[Trial], float]
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,27 @@ _UNKNOWN = DatasetEntry(10_000, 0, (1, 28, 28), 10)
 
 @dataclass(frozen=True)
 class Budget:
-    """One block's trials with what the pending ones will take on each kind of device."""
+    """One block's trials with what the pending ones will take on each kind of device.
+
+    `measured_seconds` are those on devices that were calibrated, by name.
+    """
 
     block: str
     trials: int
     completed: int
     cpu_seconds: float
     v100_seconds: float
+    measured_seconds: dict[str, float] = field(default_factory=dict)
 
-    HEADER: ClassVar = ("block", "trials", "completed", "CPU-thread hours", "V100 hours")
+    def header(self) -> tuple[str, ...]:
+        """Return what the cells of `row` are."""
+        measured = (f"{device} hours" for device in self.measured_seconds)
+        return ("block", "trials", "completed", "CPU-thread hours", "V100 hours", *measured)
 
-    def row(self) -> tuple[str, int, int, str, str]:
-        """Return the cells under `HEADER`."""
-        hours = (f"{seconds / 3600:.2f}" for seconds in (self.cpu_seconds, self.v100_seconds))
-        return (self.block, self.trials, self.completed, *hours)  # type: ignore[return-value]
+    def row(self) -> tuple[str, ...]:
+        """Return the cells under `header`."""
+        seconds = (self.cpu_seconds, self.v100_seconds, *self.measured_seconds.values())
+        return (self.block, str(self.trials), str(self.completed), *(f"{s / 3600:.2f}" for s in seconds))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same for JSON; hours are of one CPU thread, of one V100."""
@@ -67,30 +76,52 @@ class Budget:
             "pending": self.trials - self.completed,
             "cpu_thread_hours": self.cpu_seconds / 3600,
             "v100_hours": self.v100_seconds / 3600,
+            "measured_hours": {device: s / 3600 for device, s in self.measured_seconds.items()},
         }
 
 
-def budgets(sweep: Sweep, completed: Container[str]) -> list[Budget]:
-    """Return the budget of each block, then of the whole sweep, where shared trials count once."""
-    parts = [(block.name, list(block.trials)) for block in sweep.blocks]
-    return [_budget(name, trials, completed) for name, trials in [*parts, ("total", list(sweep.trials()))]]
+def budgets(
+    sweep: Sweep, completed: Container[str], measured: Mapping[str, SecondsOf] | None = None
+) -> list[Budget]:
+    """Return the budget of each block, then of the whole sweep, where shared trials count once.
+
+    `measured` tells the seconds of a trial on devices that were calibrated, by name.
+    """
+    parts = [*((block.name, list(block.trials)) for block in sweep.blocks), ("total", list(sweep.trials()))]
+    return [_budget(name, trials, completed, measured or {}) for name, trials in parts]
 
 
-def _budget(name: str, trials: list[Trial], completed: Container[str]) -> Budget:
+def _budget(
+    name: str, trials: list[Trial], completed: Container[str], measured: Mapping[str, SecondsOf]
+) -> Budget:
     pending = [trial for trial in trials if trial.trial_id not in completed]
     # Seeds of one configuration cost the same: one estimate serves them all.
     seeds = Counter(replace(trial, seed=0) for trial in pending)
-    cpu = sum(count * seconds_for(trial, CPU_RATES) for trial, count in seeds.items())
-    v100 = sum(count * seconds_for(trial, V100_RATES) for trial, count in seeds.items())
-    return Budget(name, len(trials), len(trials) - len(pending), cpu, v100)
+
+    def total(seconds_of: SecondsOf) -> float:
+        return sum(count * seconds_of(trial) for trial, count in seeds.items())
+
+    return Budget(
+        block=name,
+        trials=len(trials),
+        completed=len(trials) - len(pending),
+        cpu_seconds=total(lambda trial: seconds_for(trial, CPU_RATES)),
+        v100_seconds=total(lambda trial: seconds_for(trial, V100_RATES)),
+        measured_seconds={device: total(seconds_of) for device, seconds_of in measured.items()},
+    )
 
 
 def seconds_for(trial: Trial, rates: dict[tuple[str, int], Rate]) -> float:
     """Return the estimated seconds of one trial on a device with these rates."""
     entry = DATASETS.get(trial.dataset.name, _UNKNOWN)
     trained, evaluated = _images(trial, entry)
-    rate = _rate(trial.training.model, entry.shape[1], rates)
+    rate = _rate(trial.training.model, image_shape(trial)[1], rates)
     return trained * trial.training.epochs / rate.training + evaluated / rate.evaluation + OVERHEAD_SECONDS
+
+
+def image_shape(trial: Trial) -> tuple[int, int, int]:
+    """Return (channels, height, width) of a trial's images, as far as it is known without reading them."""
+    return DATASETS.get(trial.dataset.name, _UNKNOWN).shape
 
 
 def _images(trial: Trial, entry: DatasetEntry) -> tuple[int, int]:

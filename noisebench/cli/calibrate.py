@@ -1,0 +1,94 @@
+"""`noisebench calibrate`: what models cost on the device at hand, for `plan` and `run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from noisebench.spec.calibration import Measured
+    from noisebench.spec.trial import Training
+    from noisebench.trial.calibration import Task
+
+# How many trials are tried on one GPU, as long as each step pays.
+TOGETHER = (2, 4, 8)
+# What a model alone is measured on: the papers' use of it.
+TYPICAL = {
+    "small-cnn": ("MNIST", "confident-learning"),
+    "resnet-32": ("CIFAR-10", "aum"),
+    "resnet-34": ("CIFAR-10", "confident-learning"),
+}
+
+
+def calibrate(
+    target: Annotated[
+        str, typer.Argument(help="A sweep's YAML file, for all its models; or a model's name.")
+    ],
+    results: Results = DEFAULT_RESULTS,
+    gpu: Annotated[bool, typer.Option(help="Measure on the GPU, if there is one.")] = True,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each training is measured.")] = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Measure models on this machine's GPU, or on one thread of its CPU.
+
+    The figures are kept in the results folder: `plan` then shows hours on that device, `run` lets as many
+    trials share a GPU as do most together.
+    """
+    from noisebench.spec.calibration import FILE, Calibration
+    from noisebench.trial.calibration import calibrate as measure
+    from noisebench.trial.durable import write_durably
+    from noisebench.trial.runner import choose_device
+
+    device = choose_device(gpu=gpu)
+    found = []
+    for task in _tasks(target, str(device), seconds):
+        found.append(measure(task, TOGETHER if device.type == "cuda" else ()))
+        kept = Calibration.read(results).with_newer(found)
+        write_durably(results / FILE, kept.as_json().encode())
+        if not as_json:
+            print(_line(found[-1]), flush=True)
+    if as_json:
+        print(Calibration(tuple(found)).as_json(), end="")
+    print(f"kept in {results / FILE}", file=sys.stderr)
+
+
+def _tasks(target: str, device: str, seconds: float) -> list[Task]:
+    """Return what a sweep trains, each (model, image height, precision) once; or one model, at each."""
+    from noisebench.spec.cost import image_shape
+    from noisebench.spec.sweep import load_sweep
+    from noisebench.trial.calibration import Task
+
+    if target in TYPICAL:
+        return [Task(training, shape, device, seconds) for training, shape in _typical(target)]
+    tasks: dict[tuple[str, int, str], Task] = {}
+    for trial in load_sweep(Path(target)).trials():
+        training, shape = trial.training, image_shape(trial)
+        what = (training.model, shape[1], training.precision)
+        tasks.setdefault(what, Task(training, shape, device, seconds))
+    return list(tasks.values())
+
+
+def _typical(model: str) -> Iterator[tuple[Training, tuple[int, int, int]]]:
+    from noisebench.spec import catalogue, recipes
+    from noisebench.spec.trial import Training
+
+    dataset, detector = TYPICAL[model]
+    recipe = recipes.training_defaults(dataset, detector)
+    for precision in catalogue.TRAINING["precision"].choices:
+        yield Training(**{**recipe, "precision": precision}), catalogue.DATASETS[dataset].shape
+
+
+def _line(measured: Measured) -> str:
+    shared = f", {measured.together} trials together" if measured.together > 1 else ""
+    return (
+        f"{measured.device}: {measured.model} at {measured.height} pixels, {measured.precision}{shared}: "
+        f"{measured.training:,.0f} images/s in training, {measured.evaluation:,.0f} in evaluation, "
+        f"{measured.memory_mb:,.0f} MB a trial"
+    )
