@@ -6,7 +6,7 @@ from torch import nn
 
 from noisebench.errors import DataError, InputError
 from noisebench.science.models import MODELS, build
-from noisebench.science.vision import import_torchvision
+from tests.vision import import_torchvision
 
 
 def _parameters(model: nn.Module) -> int:
