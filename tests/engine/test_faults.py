@@ -21,7 +21,7 @@ def test_each_fault_has_its_kind(tmp_path: Path) -> None:
     shutil.copy(faulty_losses.__file__, tmp_path)
     faulty = [f'"faulty_losses:{name}"' for name in FAULTS]
     (tmp_path / "sweep.yaml").write_text(sweep_text(f"[CE, {', '.join(faulty)}, {{name: BL, gamma: 0.4}}]"))
-    limits = ("--cpus", "2", "--memory-gb", "3", "--allowance-minutes", "0.3")
+    limits = ("--cpus", "2", "--memory-gb", "2.5", "--allowance-minutes", "1")
     done = noisebench("run", "sweep.yaml", *limits, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "2 of 6 trials completed" in done.stderr
@@ -33,5 +33,5 @@ def test_each_fault_has_its_kind(tmp_path: Path) -> None:
         ("failed", "timeout", 1),
     ]
     told = noisebench("failures", "test", cwd=tmp_path).stdout
-    assert "more than its share of 3072 MB" in told
+    assert "more than its share of 2560 MB" in told
     assert "--allowance-minutes allows more" in told

@@ -19,7 +19,7 @@ def test_what_takes_too_long_is_told_with_where_it_is() -> None:
         told.set()
 
     with watched(Limits(100_000, 0.05), give_up):
-        assert told.wait(10)
+        assert told.wait(60)
     ((kind, where),) = seen
     assert kind == "timeout"
     assert "test_what_takes_too_long" in where
@@ -27,8 +27,8 @@ def test_what_takes_too_long_is_told_with_where_it_is() -> None:
 
 def test_too_much_memory_is_told() -> None:
     told = threading.Event()
-    with watched(Limits(1, 60), lambda kind, *_: told.set() if kind == "host-memory" else None):
-        assert told.wait(10)
+    with watched(Limits(1, 600), lambda kind, *_: told.set() if kind == "host-memory" else None):
+        assert told.wait(60)
 
 
 def test_nobody_watches_after_the_block() -> None:
@@ -50,13 +50,13 @@ watch.GRACE_SECONDS = 0.5
 def give_up(*_):
     print("nobody can have called this", flush=True)
 with watch.watched(watch.Limits(100_000, 0.3), give_up):
-    ctypes.PyDLL(None).sleep(60)  # keeps the interpreter to itself, unlike CDLL
+    ctypes.PyDLL(None).sleep(600)  # keeps the interpreter to itself, unlike CDLL
 """
 
 
 def test_what_keeps_python_from_running_ends_without_a_word() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "Timeout" in done.stderr
