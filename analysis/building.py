@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.feeding import Feed
 from analysis.grid import Cell, Row, Table, column_name, differing, plain, setting_labels
-from analysis.items import BLOCK_SPECS, EQUAL_TUNING, PUBLISHED, TableItem
+from analysis.items import EQUAL_TUNING, FIGURE_BLOCKS, PUBLISHED, TABLES, TableItem
 from noisebench.store.blocks import block_table
 
 LOSS_ORDER = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL", "BL", "PZ")
@@ -28,9 +28,9 @@ def paper_table(feed: Feed, item: TableItem) -> Table:
 
 def other_tables(feed: Feed) -> list[Table]:
     """Return a table of F1 for every block that is none of the papers' and has a cell."""
-    found = []
+    found, known = [], {item.block for item in TABLES} | set(FIGURE_BLOCKS)
     for sweep, block in sorted(feed.blocks):
-        if block not in BLOCK_SPECS:
+        if block not in known:
             table = block_as_table(feed.of(sweep), _own_item(feed.of(sweep), sweep, block))
             if any(cell.n for _, _, cell in table.cells()):
                 found.append(table)

@@ -15,7 +15,16 @@ from analysis.building import paper_table
 from analysis.feeding import Feed, feed
 from analysis.items import BLOCK_SPECS, TABLES
 from analysis.options import existing, parser, run
-from analysis.plots import delays, dynamics, heat_map, loss_curves, margins, overfitting, parameter_sweep
+from analysis.plots import (
+    delays,
+    dynamics,
+    forms,
+    heat_map,
+    loss_curves,
+    margins,
+    overfitting,
+    parameter_sweep,
+)
 from analysis.plots.critical_difference import critical_difference
 from analysis.plots.style import message_figure, save, styled
 
@@ -72,6 +81,7 @@ FIGURES = (
         "preliminary-figure5", "Preliminary Figure 5: detections", parameter_sweep.detections, "preliminary"
     ),
     FigureItem("preliminary-figure6", "Preliminary Figure 6: delay", delays.preliminary, "preliminary"),
+    FigureItem("bl-forms", "Forms of BL beside GCE", forms.by_parameter, forms.BLOCK),
     FigureItem("critical-difference", "Critical differences of Table 1", _ranks, "table1"),
 )
 

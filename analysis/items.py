@@ -62,12 +62,16 @@ EQUAL_TUNING = TableItem(
     choose="choose",
 )
 
-# The spec below sweeps/ that makes each block of the papers.
+# Blocks of the papers that feed figures alone.
+FIGURE_BLOCKS = ("fig2", "fig5", "clean", "overfitting")
+
+# The spec below sweeps/ that makes each block a table or figure reads.
 BLOCK_SPECS = {item.block: item.spec for item in TABLES} | {
     "fig2": "paper-dynamics.yaml",
     "fig5": "paper-delay.yaml",
     "clean": "clean.yaml",
     "overfitting": "clean.yaml",
+    "forms": "bl-forms.yaml",
 }
 
 # The block that answers each source in published.csv.

@@ -42,8 +42,8 @@ def block_candidates(
 ) -> list[Row]:
     """Return what each column of a block's table, as `block_table` has it, chooses among.
 
-    Keys: setting_id, column_id (together one cell of the table), config_id, loss_parameters (JSON), delay,
-    mean, std, n.
+    Keys: setting_id, column_id (together one cell of the table), config_id, dataset, eta, loss,
+    loss_parameters (JSON), value, delay, mean, std, n.
     """
     return rows(results, "paper/candidates", {"sweep": sweep, "block": block, "metric": metric, "over": over})
 

@@ -26,7 +26,7 @@ from noisebench.trial.layout import ResultsFolder
 from tests.analysis.synthetic_training import aum_scores, epoch_rows
 
 ROOT = Path(__file__).parents[2]
-SPECS = (ROOT / "sweeps" / "paper.yaml", ROOT / "sweeps" / "preliminary.yaml")
+SPECS = [ROOT / "sweeps" / name for name in ("paper.yaml", "preliminary.yaml", "bl-forms.yaml")]
 PUBLISHED = ROOT / "analysis" / "published.csv"
 
 # Which published source gives a block's numbers, by metric.
@@ -41,6 +41,8 @@ SOURCES = {
     "preliminary": {"f1": "preliminary-table1"},
     "clean": {"clean_test_accuracy": "text"},
     "overfitting": {},
+    "forms": {"f1": "table1"},
+    "forms-aum": {"f1": "table5"},
 }
 HUMAN_RATES = {"CIFAR-10N-aggregate": 0.09, "CIFAR-10N-worst": 0.4, "CIFAR-100N": 0.4}
 HARDWARE = "cuda:0 SYNTHETIC-V100"
@@ -54,22 +56,23 @@ Cells = dict[Key, list[dict[str, Any]]]
 
 def write_results(root: Path, seed: int = 0) -> ResultsFolder:
     """Write manifest, journal, scores of both papers' finished sweeps below `root`; equal for equal seeds."""
-    results = ResultsFolder(root)
+    results, done = ResultsFolder(root), set[str]()
     for sweep in map(load_sweep, SPECS):
         keep_sweep(results, sweep)
         folder = results.journal / sweep.name
         folder.mkdir(parents=True)
         for block in sweep.blocks:
-            lines = [json.dumps(line) + "\n" for line in block_lines(sweep, block, seed, results)]
+            lines = [json.dumps(line) + "\n" for line in block_lines(sweep, block, seed, results, done)]
+            done |= {trial.trial_id for trial in block.trials}
             (folder / f"synthetic-{block.name}.jsonl").write_text("".join(lines), encoding="utf-8")
     return results
 
 
-def block_lines(sweep: Sweep, block: Block, seed: int, results: ResultsFolder) -> Iterator[dict[str, Any]]:
-    """Yield the journal lines of a block, without the trials that an earlier block has run already."""
-    earlier = list(itertools.takewhile(lambda other: other is not block, sweep.blocks))
-    done = {trial.trial_id for other in earlier for trial in other.trials}
-    rng = np.random.default_rng([seed, len(earlier)])
+def block_lines(
+    sweep: Sweep, block: Block, seed: int, results: ResultsFolder, done: set[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the journal lines of a block, without the trials that are done already."""
+    rng = np.random.default_rng([seed, sweep.blocks.index(block)])
     published = cells_by_source()
     for _, group in itertools.groupby(
         block.trials, key=lambda trial: (trial.dataset, trial.corruption, trial.loss)

@@ -1,6 +1,8 @@
 """The ten questions of analysis/README.md, asked."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,20 @@ def test_a_question_has_an_answer(paper: ResultsFolder, sql: str) -> None:
     assert query(paper, sql).rows()
 
 
+def test_the_file_opens_in_plain_duckdb_and_pandas(paper: ResultsFolder) -> None:
+    query(paper, "SELECT 1")
+    (code,) = re.findall(r'^python -c "(.+)"$', README.read_text(encoding="utf-8"), re.M)
+    command = [sys.executable, "-c", code.replace("results/results.duckdb", str(paper.database))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert {"eta", "wasserstein", "count"} <= set(done.stdout.split())
+
+
 def test_answers_are_right_where_they_are_known(paper: ResultsFolder) -> None:
     answers = [query(paper, sql).rows() for _, sql in QUESTIONS]
     assert answers[1][0] == ("CIFAR-10", 0.1, 0.5, pytest.approx(0.787))
     assert {hashes for *_, hashes in answers[3]} == {1}
     assert [row[:3] for row in answers[6]] == [
-        (sweep, "completed", None) for sweep in ("paper", "preliminary")
+        (sweep, "completed", None) for sweep in ("paper", "preliminary", "bl-forms")
     ]
     assert sum(row[3] for row in answers[6]) == len(query(paper, "FROM runs").rows())
     assert [epoch for epoch, *_ in answers[8]] == list(range(30))

@@ -12,7 +12,7 @@ def test_the_published_cost_stands_beside_ours(
 ) -> None:
     assert main(["--results", str(paper.root)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "| CIFAR-100 | aum | resnet-32 | SYNTHETIC-V100 | 36 | 150 | 150 | 6.84 | 7.00 |" in lines
+    assert "| CIFAR-100 | aum | resnet-32 | SYNTHETIC-V100 | 72 | 150 | 150 | 6.84 | 7.00 |" in lines
     assert "| paper | table1 | 7680/7680 | 1,280 | 1,280 | 0.00 |" in lines
     assert "| paper | table5 | 36/36 | 90.00 | 90.00 | 0.00 |" in lines
 

@@ -116,6 +116,16 @@ def test_histograms_name_both_distances(source: Feed) -> None:
     assert {WRONG, RIGHT} == {line.get_color() for line in drawn(source, "figure6").axes[0].lines}
 
 
+def test_forms_of_bl_are_lines_beside_gce(source: Feed) -> None:
+    axes = drawn(source, "bl-forms").axes
+    assert [axis.get_title() for axis in axes] == [
+        f"{dataset}, $\\eta$ = {eta}" for dataset in ("MNIST", "CIFAR-100") for eta in (0.2, 0.4)
+    ]
+    labels = [text.get_text() for text in drawn(source, "bl-forms").legends[0].get_texts()]
+    assert labels == ["CE", "BL detached", "BL printed", "BL clamped", "GCE"]
+    assert all(len(line.get_xdata()) == 5 for line in axes[0].containers[0].lines[:1])
+
+
 def test_ranks_are_over_the_rows_that_have_every_loss(source: Feed, folder: Folder) -> None:
     found = ranks_of(paper_table(source, TABLES[0]))
     assert found is not None
