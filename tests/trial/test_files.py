@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.science.vision import import_torchvision
 from noisebench.spec.catalogue import DATASETS
 from noisebench.trial.files import DataFile, needed_files, problem
 from noisebench.trial.weights import FILES
 from tests.trials import trial_of
+from tests.vision import import_torchvision
 
 LINKS = {
     "cifar-n/CIFAR-10_human.pt": "https://github.com/UCSC-REAL/cifar-10-100n/raw/main/data/CIFAR-10_human.pt",
