@@ -9,10 +9,14 @@ COMMAND = [sys.executable, "-c", "from noisebench.cli.app import main; main()"]
 
 
 def noisebench(
-    *arguments: str | Path, results: Path | None = None, cwd: Path | None = None, timeout: float = 300
+    *arguments: str | Path,
+    results: Path | None = None,
+    cwd: Path | None = None,
+    timeout: float = 300,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and return it, both outputs as text."""
-    environment = {**os.environ, "NO_COLOR": "1"}
+    """Run a command to its end, with more environment variables, and return it, both outputs as text."""
+    environment = {**os.environ, "NO_COLOR": "1", **variables}
     environment.pop("NOISEBENCH_DATA", None)
     if results is not None:
         environment["NOISEBENCH_RESULTS"] = str(results)

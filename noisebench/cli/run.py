@@ -62,19 +62,11 @@ def run(
 
     Completed trials are never repeated, failed ones only by `resume`.
     """
-    from noisebench.engine.options import Options
     from noisebench.spec.sweep import load_sweep
 
     sweep = load_sweep(spec)
-    options = Options(
-        data_dir=_absolute(data),
-        cpus=cpus,
-        gpus=gpus,
-        trials_per_gpu=trials_per_gpu or _calibrated_share(sweep, results),
-        memory_mb=None if memory_gb is None else 1024 * memory_gb,
-        allowance_minutes=allowance_minutes,
-        block=block,
-        inline=inline,
+    options = _options(
+        sweep, results, data, cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline
     )
     _run(sweep, results, options, as_json)
 
@@ -122,24 +114,40 @@ def resume(
         resume_on_site(sweep, site, named, data, pending_only=pending_only, as_json=as_json)
         return
     from noisebench.engine.manifest import kept_sweep
-    from noisebench.engine.options import Options
-    from noisebench.engine.stops import restart_blocks
     from noisebench.trial.layout import ResultsFolder
 
-    folder = ResultsFolder(results.absolute())
-    kept = kept_sweep(folder, sweep)
-    options = Options(
-        data_dir=_absolute(data),
+    kept = kept_sweep(ResultsFolder(results.absolute()), sweep)
+    options = _options(
+        kept, results, data, cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline
+    )
+    options = replace(options, include_failed=not pending_only, restart=True, trial=trial)
+    _run(kept, results, options, as_json)
+
+
+def _options(
+    sweep: Sweep,
+    results: Path,
+    data: Path | None,
+    cpus: int | None,
+    gpus: int | None,
+    trials_per_gpu: int | None,
+    memory_gb: float | None,
+    allowance_minutes: float | None,
+    block: str | None,
+    inline: bool,
+) -> Options:
+    from noisebench.engine.options import Options
+
+    return Options(
+        data_dir=None if data is None else data.absolute(),
         cpus=cpus,
         gpus=gpus,
-        trials_per_gpu=trials_per_gpu or _calibrated_share(kept, results),
+        trials_per_gpu=trials_per_gpu or _calibrated_share(sweep, results),
         memory_mb=None if memory_gb is None else 1024 * memory_gb,
         allowance_minutes=allowance_minutes,
         block=block,
         inline=inline,
     )
-    restart_blocks(folder, sweep)
-    _run(kept, results, replace(options, include_failed=not pending_only, trial=trial), as_json)
 
 
 def _refuse_local_options(given: dict[str, object]) -> None:
@@ -152,10 +160,6 @@ def _calibrated_share(sweep: Sweep, results: Path) -> int:
     from noisebench.spec.calibration import Calibration
 
     return Calibration.read(results).trials_per_gpu(sweep.trials()) or 1
-
-
-def _absolute(folder: Path | None) -> Path | None:
-    return None if folder is None else folder.absolute()
 
 
 def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:

@@ -67,15 +67,19 @@ def resume_on_site(
 ) -> None:
     """Submit what is pending of a sweep that the results folder knows, with what failed."""
     from noisebench.engine.manifest import kept_sweep
-    from noisebench.engine.stops import restart_blocks
     from noisebench.slurm.site import load_site
     from noisebench.slurm.submit import submit as send
 
     profile = load_site(site)
     folder = shared_results(results, profile)
-    kept = kept_sweep(folder, sweep)
-    restart_blocks(folder, sweep)
-    sent = send(kept, profile, folder, shared_data(data, profile), include_failed=not pending_only)
+    sent = send(
+        kept_sweep(folder, sweep),
+        profile,
+        folder,
+        shared_data(data, profile),
+        include_failed=not pending_only,
+        restart=True,
+    )
     _say(sweep, sent, as_json)
 
 

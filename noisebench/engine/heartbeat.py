@@ -2,11 +2,11 @@
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from noisebench.engine.periodic import periodically
 from noisebench.trial import provenance
 from noisebench.trial.durable import write_durably
 from noisebench.trial.layout import ResultsFolder
@@ -19,25 +19,16 @@ STALE_SECONDS = 60.0
 def heartbeat(results: ResultsFolder, sweep: str, worker: str) -> Iterator[None]:
     """Renew `heartbeats/<sweep>/<worker>.json` every 15 seconds until the block ends, then remove it."""
     path = results.heartbeats(sweep) / f"{worker}.json"
-    stop = threading.Event()
 
     def beat() -> None:
-        while True:
-            try:
-                state = {"worker": worker, "host": provenance.host(), "pid": os.getpid(), "time": time.time()}
-                write_durably(path, json.dumps(state).encode())
-            except OSError:
-                pass  # a full or slow file system: the next beat tries again
-            if stop.wait(PERIOD_SECONDS):
-                return
+        state = {"worker": worker, "host": provenance.host(), "pid": os.getpid(), "time": time.time()}
+        with suppress(OSError):  # a full or slow file system: the next beat tries again
+            write_durably(path, json.dumps(state).encode())
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
     try:
-        yield
+        with periodically(beat, PERIOD_SECONDS, "heartbeat"):
+            yield
     finally:
-        stop.set()
-        thread.join()
         path.unlink(missing_ok=True)
 
 

@@ -1,4 +1,9 @@
-"""The environment variables by which a cluster's node speaks to the trials that run on it."""
+"""How a node of Ray is set up for the trials that run on it."""
+
+# What trials hand over through Ray's store is small.
+OBJECT_STORE_BYTES = 100 * 1024**2
+
+# The environment variables by which a cluster's node speaks to its trials.
 
 # Names the heartbeat that vouches for the trials of this node.
 WORKER_VARIABLE = "NOISEBENCH_WORKER"

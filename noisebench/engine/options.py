@@ -37,9 +37,10 @@ class Options:
     `trial` names one trial by the first digits of its id: it is run even where it has a result already,
     and the two results are then compared. `include_failed` runs what failed once more: what failed before
     `submitted_at`, where that is known, so that a driver does not repeat what failed under the one before it.
-    `memory_mb` is what all trials on this machine may take together. `allowance_minutes` is how long a trial
-    may take; None: ten times its estimate, at least 10. `cluster`, where trials are not run on this machine,
-    raises what they are run on once there is something to run.
+    `restart` lets stopped blocks run again. `memory_mb` is what all trials on this machine may take
+    together. `allowance_minutes` is how long a trial may take; None: ten times its estimate, at least 10.
+    `cluster`, where trials are not run on this machine, raises what they are run on once there is something
+    to run.
     """
 
     data_dir: Path | None = None
@@ -49,6 +50,7 @@ class Options:
     block: str | None = None
     inline: bool = False
     include_failed: bool = False
+    restart: bool = False
     submitted_at: datetime | None = None
     trial: str | None = None
     execute: str | None = None

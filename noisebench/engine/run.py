@@ -13,7 +13,7 @@ from noisebench.engine.options import Options
 from noisebench.engine.order import pending_trials
 from noisebench.engine.orphans import bury_orphans
 from noisebench.engine.progress import Progress
-from noisebench.engine.stops import Stops
+from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import InputError
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
@@ -67,6 +67,8 @@ def run_sweep(
         completed = sum(state == "completed" for state in states.values())
         failed_before = len(wanted) - completed - len(pending)
         progress = Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
+        if options.restart:
+            restart_blocks(results, sweep.name)
         # A trial that is run by hand is not held back.
         stops = Stops(() if options.trial else sweep.blocks, results, sweep.name)
         held = sum(not stops.lets_run(trial) for trial in pending)

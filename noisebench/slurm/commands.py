@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from noisebench.errors import EnvironmentFault
 
@@ -86,8 +87,8 @@ def listed_jobs(names: Iterable[str], retries: Iterable[float] = RETRY_SECONDS) 
     return [Job(*line.split("|", 4)) for line in lines]
 
 
-def ended_jobs(names: Iterable[str], since: str) -> dict[str, dict[str, int]]:
-    """Return how many jobs of each name ended in which state since an ISO time, as accounting knows it.
+def ended_jobs(names: Iterable[str], since: datetime) -> dict[str, dict[str, int]]:
+    """Return how many jobs of each name ended in which state since a time, as accounting knows it.
 
     Empty where there is no accounting.
     """
@@ -98,7 +99,8 @@ def ended_jobs(names: Iterable[str], since: str) -> dict[str, dict[str, int]]:
             "--noheader",
             "--parsable2",
             f"--name={','.join(names)}",
-            f"--starttime={since}",
+            # sacct takes local time and refuses a zone.
+            f"--starttime={since.astimezone():%Y-%m-%dT%H:%M:%S}",
             "--format=JobName,State",
             retries=(),
         ).splitlines()

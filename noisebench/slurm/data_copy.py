@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from noisebench.engine.manifest import kept_sweep
+from noisebench.engine.scratch import private_scratch
 from noisebench.errors import EnvironmentFault
 from noisebench.slurm.submission import Submission
 from noisebench.trial.files import needed_files
@@ -29,10 +30,9 @@ def node_data(submission: Submission) -> Iterator[Path | None]:
     if shared is None or not submission.site.folders.copy_data:
         yield shared
         return
-    with tempfile.TemporaryDirectory(
-        prefix="nb-data-", dir=_scratch(submission.site.folders.scratch)
-    ) as folder:
-        copy = Path(folder)
+    with private_scratch(_scratch(submission.site.folders.scratch)) as scratch:
+        copy = scratch / "data"
+        copy.mkdir()
         try:
             _copy(submission, shared, copy)
         except OSError as error:
@@ -52,11 +52,11 @@ def _copy(submission: Submission, shared: Path, copy: Path) -> None:
                 _log.info("copied %s", form)
 
 
-def _scratch(folder: str | None) -> str | None:
+def _scratch(folder: str | None) -> Path:
     if folder is None:
-        return None
-    expanded = os.path.expandvars(folder)
-    if not Path(expanded).is_dir():
+        return Path(tempfile.gettempdir())
+    expanded = Path(os.path.expandvars(folder))
+    if not expanded.is_dir():
         raise EnvironmentFault(
             f"{expanded}: no such folder on this node; mend `folders.scratch` in the site ({folder!r})"
         )

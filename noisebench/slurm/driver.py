@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,14 +15,16 @@ from types import FrameType
 from noisebench.engine.lock import SweepHeldError
 from noisebench.engine.manifest import kept_sweep
 from noisebench.engine.options import Cluster, Options
+from noisebench.engine.periodic import periodically
 from noisebench.engine.run import Outcome, run_sweep
+from noisebench.engine.scratch import private_scratch
 from noisebench.errors import NoisebenchError
 from noisebench.slurm import commands
 from noisebench.slurm.allocation import allocation, own_address
 from noisebench.slurm.faults import note_fault
 from noisebench.slurm.head import publish_done, published
 from noisebench.slurm.job import gpus_per_node
-from noisebench.slurm.ray_node import head_node, private_scratch
+from noisebench.slurm.ray_node import head_node
 from noisebench.slurm.secret import token_environment
 from noisebench.slurm.send import send_standby, send_workers
 from noisebench.slurm.submission import Submission, warn_of_other_code
@@ -56,8 +57,8 @@ def drive(submission: Submission) -> None:
     except NoisebenchError as fault:
         # What is wrong with the sweep, the site or the data is as wrong for a standby.
         note_fault(submission.results, submission.sweep, f"driver-{given.job_id}", str(fault))
-        names = [submission.job_name("driver"), submission.job_name("worker")]
-        commands.cancel_jobs(names, waiting_only=True)
+        commands.cancel_jobs([submission.job_name("driver")], waiting_only=True)
+        commands.cancel_jobs([submission.job_name("worker")])
         raise
     _log.info("%d of %d trials completed, %d failed", outcome.completed, outcome.total, outcome.failed)
     if outcome.unfinished:
@@ -89,14 +90,14 @@ def _when_free(submission: Submission, generation: str) -> Outcome:
 def _raised(submission: Submission, generation: str) -> Iterator[Cluster]:
     """Raise a head that workers find; they leave when it has gone."""
     site = submission.site
+    own = own_address(site.interface)
     if submission.generation > 1 and not commands.live_jobs([submission.job_name("worker")]):
         _log.info("no worker has waited for this driver; new ones: %s", ", ".join(send_workers(submission)))
-    own = own_address(site.interface)
     with (
         private_scratch() as scratch,
         head_node(own, scratch) as address,
         published(submission.head, address, generation),
-        _rounds(submission),
+        periodically(_Rounds(submission), ROUND_SECONDS, "rounds", at_once=False),
     ):
         _log.info("head of generation %s at %s", generation, address)
         yield Cluster(
@@ -112,31 +113,26 @@ def _raised(submission: Submission, generation: str) -> Iterator[Cluster]:
         )
 
 
-@contextmanager
-def _rounds(submission: Submission) -> Iterator[None]:
-    """Take in the journal now and then, and look whether there are workers to wait for."""
-    stop = threading.Event()
+class _Rounds:
+    """Takes in the journal now and then, and looks whether there are workers to wait for."""
 
-    def rounds() -> None:
-        looks = 0
-        while not stop.wait(ROUND_SECONDS):
-            try:
-                report = ingest(submission.results)
-                if report.unpublished is not None:
-                    _log.warning("the database is not up to date: %s", report.unpublished)
-                looks = 0 if commands.live_jobs([submission.job_name("worker")]) else looks + 1
-            except Exception:  # no round's trouble may end the rounds; unknown never means dead
-                _log.warning("a round went wrong; the next is in %.0f s", ROUND_SECONDS, exc_info=True)
-            if looks == LOOKS_WITHOUT_WORKERS:
-                _give_up(submission)
+    def __init__(self, submission: Submission) -> None:
+        self._submission = submission
+        self._looks = 0
 
-    thread = threading.Thread(target=rounds, name="rounds", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    def __call__(self) -> None:
+        """Make one round."""
+        submission = self._submission
+        try:
+            report = ingest(submission.results)
+            if report.unpublished is not None:
+                _log.warning("the database is not up to date: %s", report.unpublished)
+            self._looks = 0 if commands.live_jobs([submission.job_name("worker")]) else self._looks + 1
+        except Exception:  # no round's trouble may end the rounds; unknown never means dead
+            _log.warning("a round went wrong; the next is in %.0f s", ROUND_SECONDS, exc_info=True)
+            return
+        if self._looks == LOOKS_WITHOUT_WORKERS:
+            _give_up(submission)
 
 
 def _give_up(submission: Submission) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
+from noisebench.engine.periodic import periodically
 from noisebench.trial.durable import write_durably
 
 BEAT_SECONDS = 2.0
@@ -38,24 +39,15 @@ def read_head(path: Path) -> Head | None:
 @contextmanager
 def published(path: Path, address: str, generation: str) -> Iterator[None]:
     """Publish the head and renew it until the block ends."""
-    stop = threading.Event()
+    beats = count()
 
     def beat() -> None:
-        head = Head(address, generation)
-        while True:
-            with suppress(OSError):  # a full or slow file system: the next beat tries again
-                write_durably(path, json.dumps(asdict(head)).encode())
-            head = replace(head, beat=head.beat + 1)
-            if stop.wait(BEAT_SECONDS):
-                return
+        head = Head(address, generation, next(beats))
+        with suppress(OSError):  # a full or slow file system: the next beat tries again
+            write_durably(path, json.dumps(asdict(head)).encode())
 
-    thread = threading.Thread(target=beat, name="head", daemon=True)
-    thread.start()
-    try:
+    with periodically(beat, BEAT_SECONDS, "head"):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def publish_done(path: Path, generation: str) -> None:

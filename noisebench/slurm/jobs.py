@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from noisebench.slurm import commands
@@ -66,9 +67,8 @@ def jobs_of(results: ResultsFolder, sweeps: Iterable[str]) -> dict[str, SweepJob
         workers = [job for job in live if job.name == names[sweep, "worker"]]
         ended = {}
         if not drivers and not workers:
-            by_name = commands.ended_jobs(
-                [names[sweep, "driver"], names[sweep, "worker"]], str(kept["submitted_at"])
-            )
+            since = datetime.fromisoformat(kept["submitted_at"])
+            by_name = commands.ended_jobs([names[sweep, "driver"], names[sweep, "worker"]], since)
             ended = {role: by_name.get(names[sweep, role], {}) for role in ("driver", "worker")}
         found[sweep] = _summary(drivers, workers, ended, kept.get("code") != provenance.source_hash())
     return found

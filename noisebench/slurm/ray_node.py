@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,9 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-OBJECT_STORE_BYTES = 100 * 1024**2
-# Ray puts sockets into its folder, and a socket's path has at most 107 bytes.
-MAX_SCRATCH_LENGTH = 40
+from noisebench.engine.node import OBJECT_STORE_BYTES
+from noisebench.engine.scratch import private_scratch
+
 HEAD_START_SECONDS = 120.0
 END_SECONDS = 10.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -68,20 +66,6 @@ def worker_node(
     words += [f"--num-cpus={cpus}", f"--num-gpus={gpus}"]
     with private_scratch() as scratch, _started(words, scratch, more) as node:
         yield node
-
-
-@contextmanager
-def private_scratch() -> Iterator[Path]:
-    """Yield a folder on local disk for this user alone, short enough for Ray; remove it afterwards."""
-    # Ray makes its own folders open to all, whatever the umask: ours around them is 0700.
-    scratch = Path(tempfile.mkdtemp(prefix="nb-"))
-    if len(str(scratch)) > MAX_SCRATCH_LENGTH:
-        scratch.rmdir()
-        scratch = Path(tempfile.mkdtemp(prefix="nb-", dir="/tmp"))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

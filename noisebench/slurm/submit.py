@@ -9,14 +9,14 @@ from pathlib import Path
 from noisebench.engine.lock import sweep_lock
 from noisebench.engine.manifest import keep_sweep
 from noisebench.engine.order import pending_trials
-from noisebench.engine.stops import Stops
+from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
 from noisebench.slurm import commands
 from noisebench.slurm.faults import forget_faults
 from noisebench.slurm.secret import make_token
 from noisebench.slurm.send import send_driver, send_standby, send_workers
 from noisebench.slurm.site import Site
-from noisebench.slurm.submission import Submission, keep_submission, submission_for
+from noisebench.slurm.submission import Submission, job_name, keep_submission, submission_for
 from noisebench.spec.sweep import Sweep
 from noisebench.spec.trial import Trial
 from noisebench.store.states import states_of
@@ -44,11 +44,13 @@ def submit(
     data_dir: Path | None,
     *,
     include_failed: bool = False,
+    restart: bool = False,
     execute: str | None = None,
 ) -> Submitted:
     """Send the jobs for what is pending of `sweep`; with `include_failed` also for what failed.
 
-    `execute` ("module:function") replaces the measurement, for benchmarks of the machinery.
+    `restart` lets its stopped blocks run again. `execute` ("module:function") replaces the measurement, for
+    benchmarks of the machinery.
 
     Raises InputError where the sweep is live already, EnvironmentFault (no job is left behind) where Slurm,
     the results folder or the data are not as needed.
@@ -59,14 +61,14 @@ def submit(
         raise EnvironmentFault(f"{', '.join(missing)}: command not found; {where}")
     with sweep_lock(results, sweep.name):
         keep_sweep(results, sweep)
+        _refuse_second(results, sweep.name)
+        if restart:
+            restart_blocks(results, sweep.name)
         pending, failed = pending_of(sweep, results, include_failed=include_failed)
-        stops = Stops(sweep.blocks, results, sweep.name)
-        pending = [trial for trial in pending if stops.lets_run(trial)]
         if not pending:
             return Submitted([], 0, failed)
         check_files(pending, data_dir)
         submission = submission_for(sweep.name, pending, site, results, data_dir, include_failed)
-        _refuse_second(submission)
         submission = replace(_within_limits(submission), execute=execute)
         return Submitted(_send(submission), len(pending), failed)
 
@@ -74,23 +76,24 @@ def submit(
 def pending_of(
     sweep: Sweep, results: ResultsFolder, *, include_failed: bool = False
 ) -> tuple[list[Trial], int]:
-    """Return the trials to be run, with how many that failed are left alone."""
+    """Return the trials to be run, with how many that failed are left alone; stopped blocks stay out."""
     trials = list(sweep.trials())
     states = {}
     if results.root.is_dir():
         states = states_of(results, [trial.trial_id for trial in trials])
     failed = 0 if include_failed else sum(state == "failed" for state in states.values())
-    return pending_trials(trials, states, include_failed=include_failed), failed
+    stops = Stops(sweep.blocks, results, sweep.name)
+    pending = pending_trials(trials, states, include_failed=include_failed)
+    return [trial for trial in pending if stops.lets_run(trial)], failed
 
 
-def _refuse_second(submission: Submission) -> None:
-    names = [submission.job_name("driver"), submission.job_name("worker")]
-    live = commands.live_jobs(names)
+def _refuse_second(results: ResultsFolder, sweep: str) -> None:
+    live = commands.live_jobs([job_name(results, sweep, role) for role in ("driver", "worker")])
     if live:
         jobs = ", ".join(f"{job.job_id} {job.state.lower()}" for job in live[:4])
         raise InputError(
-            f"sweep '{submission.sweep}' is submitted already (jobs {jobs}); `noisebench status "
-            f"{submission.sweep}` shows how far it is, `noisebench cancel {submission.sweep}` ends it"
+            f"sweep '{sweep}' is submitted already (jobs {jobs}); `noisebench status {sweep}` shows how far "
+            f"it is, `noisebench cancel {sweep}` ends it"
         )
 
 

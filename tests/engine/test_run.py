@@ -1,12 +1,12 @@
 """A sweep in this process: what runs, what does not, what is recorded."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from noisebench.engine.manifest import kept_sweep
 from noisebench.engine.run import Options, run_sweep
-from noisebench.engine.stops import restart_blocks
 from noisebench.errors import InputError
 from noisebench.store.query import query
 from noisebench.trial import record
@@ -79,8 +79,7 @@ def test_a_block_whose_trials_all_fail_alike_stops_until_it_is_resumed(
     assert len(attempts(results)) == 8
     again = run_sweep(sweep, results, INLINE)
     assert (again.started, again.held, again.stopped) == (0, 3, first.stopped)
-    restart_blocks(results, "test")
-    resumed = run_sweep(sweep, results, INLINE)
+    resumed = run_sweep(sweep, results, replace(INLINE, restart=True))
     assert (resumed.started, resumed.failed, resumed.held, resumed.stopped) == (3, 11, 0, {})
 
 

@@ -1,0 +1,60 @@
+"""A scratch folder ends with its owner, or at the next one's start."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from noisebench.engine.scratch import private_scratch
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from noisebench.engine.scratch import private_scratch
+
+with private_scratch(Path(sys.argv[1])) as folder:
+    (folder / "socket").touch()
+    print(folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_it_is_ours_alone_and_gone_afterwards(tmp_path: Path) -> None:
+    with private_scratch(tmp_path) as folder:
+        assert folder.parent == tmp_path
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        (folder / "deep").mkdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_removed_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), private_scratch(tmp_path):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_too_deep_for_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("x" * 40)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with private_scratch() as folder:
+        assert folder.parent == Path("/tmp")
+        # The longest name that Ray 2.60 makes in it.
+        socket = folder / "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"
+        assert len(str(socket)) <= 107
+
+
+def test_what_a_killed_owner_left_goes_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    abandoned = Path(killed.stdout.strip())
+    assert (abandoned / "socket").exists()
+    (tmp_path / "noisebench-of-somebody-else").mkdir()
+    with private_scratch(tmp_path) as first:
+        assert not abandoned.exists()
+        with private_scratch(tmp_path):
+            assert first.exists()
+    assert [left.name for left in tmp_path.iterdir()] == ["noisebench-of-somebody-else"]
