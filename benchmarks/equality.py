@@ -4,7 +4,7 @@ The measure of agreement is a second reference that differs in the order of summ
 oneDNN, on a GPU with other cuDNN kernels): flags of a fast variant have to agree with the reference's at
 least as well, less .2 points, and the paired mean difference of F1 has to have its 95% interval inside
 `--bound`. `python -m benchmarks.equality --data DIR` takes MNIST whole, by the paper's recipe; smaller with
-`--samples N --folds N --epochs N --learning-rate R`.
+`--samples N --folds N --epochs N --learning-rate R`; `--only WORDS` measures one fast variant alone.
 """
 
 from __future__ import annotations
@@ -116,8 +116,12 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=0.0001)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--bound", type=float, default=0.001)
+    parser.add_argument("--only", help="words of the one fast variant to be measured; default: all")
     given = parser.parse_args()
-    device, found = torch.device(given.device), variants(torch.device(given.device))
+    device = torch.device(given.device)
+    found = variants(device)
+    if given.only:
+        found = {name: found[name] for name in (REFERENCE, OTHER_ORDER)} | {given.only: Variant(given.only)}
     trials = {
         (trial.training.precision, trial.seed): trial
         for trial in parse_sweep(SWEEP.format(**vars(given)), "equality.yaml").trials()
