@@ -73,8 +73,15 @@ def count_jobs() -> int:
     return sum(state not in ENDED for state in lines)
 
 
-def listed_jobs(names: Iterable[str], retries: Iterable[float] = RETRY_SECONDS) -> list[Job]:
-    """Return all jobs as `live_jobs` does, with those that are just ending."""
+def recent_jobs(names: Iterable[str]) -> list[Job]:
+    """Return all jobs as `live_jobs` does, with those that ended in the last minutes."""
+    return listed_jobs(names, more=("--states=all",))
+
+
+def listed_jobs(
+    names: Iterable[str], retries: Iterable[float] = RETRY_SECONDS, more: Iterable[str] = ()
+) -> list[Job]:
+    """Return all jobs as `live_jobs` does, with those that are just ending; `more` are words for squeue."""
     lines = call(
         "squeue",
         "--noheader",
@@ -82,6 +89,7 @@ def listed_jobs(names: Iterable[str], retries: Iterable[float] = RETRY_SECONDS) 
         f"--user={os.getuid()}",
         f"--name={','.join(names)}",
         "--format=%i|%j|%T|%N|%r",
+        *more,
         retries=retries,
     ).splitlines()
     return [Job(*line.split("|", 4)) for line in lines]
@@ -115,14 +123,20 @@ def ended_jobs(names: Iterable[str], since: datetime) -> dict[str, dict[str, int
     return found
 
 
-def is_being_preempted(job_id: str) -> bool:
-    """Whether Slurm has chosen a running job to make room for another; False where it does not say."""
+def preempted_at(job_id: str) -> float | None:
+    """Return when a running job that was chosen to make room for another ends, in seconds since 1970.
+
+    None where it was not chosen, or nothing answers.
+    """
     try:
         shown = call("scontrol", "--oneliner", "show", "job", job_id, retries=())
     except EnvironmentFault:
-        return False
-    found = re.search(r"PreemptTime=(\S+)", shown)
-    return found is not None and found[1] not in ("None", "(null)")
+        return None
+    fields = dict(re.findall(r"(\w+)=(\S*)", shown))
+    if fields.get("PreemptTime", "None") in ("None", "(null)"):
+        return None
+    # Slurm brings the end forward to that of the partition's GraceTime.
+    return datetime.fromisoformat(fields["EndTime"]).timestamp()
 
 
 def end_time(job_id: str) -> float | None:

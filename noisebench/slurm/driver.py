@@ -127,12 +127,22 @@ class _Rounds:
             report = ingest(submission.results)
             if report.unpublished is not None:
                 _log.warning("the database is not up to date: %s", report.unpublished)
-            self._looks = 0 if commands.live_jobs([submission.job_name("worker")]) else self._looks + 1
+            self._look_for_workers()
         except Exception:  # no round's trouble may end the rounds; unknown never means dead
             _log.warning("a round went wrong; the next is in %.0f s", ROUND_SECONDS, exc_info=True)
             return
         if self._looks == LOOKS_WITHOUT_WORKERS:
             _give_up(submission)
+
+    def _look_for_workers(self) -> None:
+        """Count the looks in a row that found no worker; call back those that preemption cancelled."""
+        workers = commands.recent_jobs([self._submission.job_name("worker")])
+        cancelled = [job for job in workers if job.state == "PREEMPTED" and self._submission.site.requeue]
+        for job in cancelled:
+            _log.info("worker %s was preempted by cancelling it; it is to come back", job.job_id)
+            commands.requeue(job.job_id)
+        live = any(job.state not in commands.ENDED for job in workers)
+        self._looks = 0 if live or cancelled else self._looks + 1
 
 
 def _give_up(submission: Submission) -> None:

@@ -35,12 +35,12 @@ class RayNode:
         return self.process.poll() is None
 
     def drain(self, seconds: float) -> None:
-        """Take no more trials, wait up to `seconds` for those that run."""
+        """Take no more trials, wait up to `seconds` for those that run, then end."""
         self.process.terminate()
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return
+            self.process.kill()
 
 
 @contextmanager

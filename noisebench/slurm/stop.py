@@ -29,6 +29,10 @@ class Stop:
         left = float("inf") if self._ends_at is None else self._ends_at - time.time()
         return max(0.0, min(left, float(self._signal_seconds)))
 
+    def end_by(self, ends_at: float) -> None:
+        """Note that Slurm ends the job at that time, in seconds since 1970."""
+        self._ends_at = ends_at
+
     def handle(self, number: int, _: FrameType | None) -> None:
         """Note a signal; the first one says why."""
         if self.kind is None:

@@ -115,6 +115,7 @@ def _stay(
     while node.alive:
         if stop.wait(LOOK_SECONDS):
             kind = _why(stop, given)
+            _log.info("worker %s is told to end: %s, %.0f s left", name, kind, stop.seconds_left)
             with suppress(OSError):  # a full file system: the driver finds out by itself that we went
                 note_leave(submission.results, submission.sweep, name, kind)
             node.drain(max(0.0, stop.seconds_left - FAREWELL_SECONDS))
@@ -137,6 +138,7 @@ def _stay(
 
 def _why(stop: Stop, given: Allocation) -> str:
     kind = stop.kind or "cancelled"
-    if kind == "cancelled" and commands.is_being_preempted(given.job_id):
-        return "preempted"
-    return kind
+    if kind == "time-limit" or (ends_at := commands.preempted_at(given.job_id)) is None:
+        return kind
+    stop.end_by(ends_at)
+    return "preempted"

@@ -74,7 +74,7 @@ def test_all_that_is_wrong_is_told_at_once(cluster: Devcluster, tmp_path: Path) 
     problems = [
         line.removeprefix("problem ") for line in done.stdout.splitlines() if line.startswith("problem")
     ]
-    assert problems[0] == "driver: partition 'mian' is unknown; known: main, urgent"
+    assert problems[0] == "driver: partition 'mian' is unknown; known: main, cheap, urgent"
     assert problems[1] == "worker: partition main has no node with 1 GPUs a100"
     assert problems[2].startswith("account: account 'physics' is not yours; yours: ")
     assert problems[3].startswith("array: arrays have at most ")

@@ -9,50 +9,72 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 14
+TRIALS = 16
 SITE = """\
 site: small
 signal_seconds: 30
-driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: node2}}
+driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: "node[2-3]"}}
 worker: {{cpus: 1, memory_gb: 4, minutes: {minutes}, count: 1, gpu_request: "--gres=gpu:v100:1", {more}}}
 """
-
-
-def submitted(
-    cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory, name: str, site: str
-) -> Submitted:
-    sweep = Submitted(cluster, tmp_path_factory.mktemp(name), name)
-    sweep.send_slow(site, TRIALS, seconds=4)
-    return sweep
+Sweeps = dict[str, Submitted]
 
 
 @pytest.fixture(scope="module")
-def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Submitted, Submitted]:
-    """Two sweeps side by side: one whose worker has two minutes at a time, one whose worker is preempted."""
-    short = submitted(cluster, tmp_path_factory, "short", SITE.format(minutes=2, more=""))
-    yielding = submitted(
-        cluster, tmp_path_factory, "yielding", SITE.format(minutes=30, more="sbatch_extra: {nodelist: node2}")
-    )
-    return short, yielding
+def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Sweeps:
+    """Three sweeps side by side.
+
+    The worker of `short` has two minutes at a time, and its trials take longer than that together; those of
+    `requeued` and `cancelled` are preempted as their names say.
+    """
+
+    def submitted(name: str, minutes: int, seconds: int, more: str) -> Submitted:
+        sweep = Submitted(cluster, tmp_path_factory.mktemp(name), name)
+        sweep.send_slow(SITE.format(minutes=minutes, more=more), TRIALS, seconds)
+        return sweep
+
+    return {
+        "short": submitted("short", 2, 8, "exclude: 'node[2-3]'"),
+        "requeued": submitted("requeued", 30, 4, "sbatch_extra: {nodelist: node2}"),
+        "cancelled": submitted("cancelled", 30, 4, "partition: cheap, sbatch_extra: {nodelist: node3}"),
+    }
 
 
-def test_a_worker_makes_room_for_a_job_of_higher_priority(
-    cluster: Devcluster, sweeps: tuple[Submitted, Submitted]
-) -> None:
-    _, sweep = sweeps
-    attempt = sweep.await_running("node2")
-    worker = sweep.job("worker", "node2")
-    urgent = cluster.submit("sleep 5", "--partition=urgent", "--nodelist=node2", "--exclusive", "--time=5")
+def test_workers_make_room_for_jobs_of_higher_priority(cluster: Devcluster, sweeps: Sweeps) -> None:
+    preempt(cluster, {"node2": sweeps["requeued"], "node3": sweeps["cancelled"]}, restarts=1)
+    # Without grace a worker may not manage to send itself back: the driver does.
+    cluster.run("scontrol", "update", "PartitionName=cheap", "GraceTime=0")
+    try:
+        preempt(cluster, {"node3": sweeps["cancelled"]}, restarts=2)
+    finally:
+        cluster.run("scontrol", "update", "PartitionName=cheap", "GraceTime=10")
+    await_all(sweeps["requeued"])
+    await_all(sweeps["cancelled"])
+
+
+def preempt(cluster: Devcluster, sweeps: Sweeps, restarts: int) -> None:
+    """Run a job where trials of the sweeps run; their workers are back in the queue afterwards."""
+    attempts = {node: sweep.await_running(node) for node, sweep in sweeps.items()}
+    workers = [sweep.job("worker", node) for node, sweep in sweeps.items()]
+    nodes = [f"--nodes={len(sweeps)}", f"--nodelist={','.join(sweeps)}", "--exclusive"]
+    urgent = cluster.submit("sleep 5", "--partition=urgent", *nodes, "--time=5")
     cluster.await_job(urgent, 120, JobState="COMPLETED")
-    ended = sweep.await_ended(attempt)
-    assert ended["status"] in ("completed", "interrupted")
-    assert ended["error_kind"] in (None, "preempted", "node-lost")
-    cluster.await_that(lambda: int(cluster.job(worker)["Restarts"]) >= 1, "the worker is requeued", 120)
-    await_all(sweep)
+    for node, sweep in sweeps.items():
+        ended = sweep.await_ended(attempts[node])
+        assert (ended["status"], ended["error_kind"]) in {
+            ("completed", None),
+            ("interrupted", "preempted"),
+            ("interrupted", "node-lost"),
+        }
+    for worker in workers:
+        cluster.await_that(
+            lambda worker=worker: int(cluster.job(worker)["Restarts"]) >= restarts,
+            f"worker {worker} is in the queue again",
+            120,
+        )
 
 
-def test_a_time_limit_shorter_than_the_sweep(sweeps: tuple[Submitted, Submitted]) -> None:
-    sweep, _ = sweeps
+def test_a_time_limit_shorter_than_the_sweep(sweeps: Sweeps) -> None:
+    sweep = sweeps["short"]
     await_all(sweep)
     jobs = {attempt["worker"] for attempt in sweep.attempts(status="completed")}
     assert len(jobs) >= 2, "the one worker's job ran at least twice"

@@ -2,21 +2,24 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from noisebench.store.states import table_cells
 from noisebench.trial.layout import ResultsFolder
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked
 from tests.slurm.submitted import WAIT_SECONDS, Submitted
-from tests.trials import sweep_text
+from tests.trials import QUICK, sweep_text
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
+QUICKSTART = Path(__file__).parents[2] / "sweeps/quickstart.yaml"
 SITE = """\
 site: small
 signal_seconds: 30
@@ -31,9 +34,16 @@ def text_of(name: str, **parts: str) -> str:
     return sweep_text("[CE, {name: BL, gamma: 0.4}]", name=name, **parts)
 
 
+def quickstart(name: str) -> str:
+    """Return the quickstart as a sweep of another name: its 57 trials, with fewer samples and epochs."""
+    text = QUICKSTART.read_text().replace("sweep: quickstart", f"sweep: {name}")
+    text = text.replace("dataset: digits", "dataset: {name: digits, samples: 400}")
+    return text.replace("    seeds: 3", f"    training: {QUICK}\n    seeds: 3")
+
+
 def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_path: Path) -> None:
     first, second = (Submitted(cluster, tmp_path, name) for name in ("first", "second"))
-    sent = first.send(text_of("first", seeds="2"), SITE)
+    sent = first.send(quickstart("first"), SITE)
     second.send(text_of("second", seeds="[2, 3]"), SITE)
     assert [line.split()[0] for line in sent.splitlines()] == ["driver", "standby", "workers"]
     again = first.noisebench("submit", "first.yaml", "--site", "first-site.yaml")
@@ -45,17 +55,16 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     first.await_end()
     second.await_end()
     for name in ("first", "second"):
-        alone = noisebench("run", f"{name}.yaml", "--inline", "--results", f"{name}-alone", cwd=tmp_path)
-        assert alone.returncode == 0, alone.stderr
-    expected = [
-        row
-        for name in ("first", "second")
-        for row in Submitted(cluster, tmp_path, name, f"{name}-alone").numbers()
-    ]
-    assert len(expected) == 8
+        local = noisebench("run", f"{name}.yaml", "--inline", "--results", f"{name}-alone", cwd=tmp_path)
+        assert local.returncode == 0, local.stderr
+    alone = {name: Submitted(cluster, tmp_path, name, f"{name}-alone") for name in ("first", "second")}
+    expected = [row for sweep in alone.values() for row in sweep.numbers()]
     assert first.numbers() == sorted(expected, key=lambda row: row[0])
-    for sweep in (first, second):
-        assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * 4
+    for sweep, trials, cells in ((first, 57, 17), (second, 4, 2)):
+        assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * trials
+        table = table_cells(sweep.results, sweep.name, "f1")
+        assert len(table) == cells
+        assert table == table_cells(alone[sweep.name].results, sweep.name, "f1")
     done = first.noisebench("submit", "first.yaml", "--site", "first-site.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing is pending\n")
     trial = first.attempts()[0]["trial_id"]
@@ -120,7 +129,9 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
     state = json.loads(sweep.must("status", "stopped", "--json"))
     assert (state["completed"], state["failed"], state["running"]) == (len(done), len(failed), 0)
     assert state["failures"] == {"exception": len(failed)}
-    assert "no job is left" in sweep.must("status", "stopped")
+    said = sweep.must("status", "stopped")
+    assert "no job is left" in said
+    assert re.search(r"driver.*cancelled", said), said
     assert "this is broken" in sweep.must("failures", "stopped")
     assert "ValueError: this is broken" in sweep.must("logs", next(iter(failed)))
     (tmp_path / "mended").touch()
