@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.row import Row, at_least, at_most, print_rows
-from noisebench.spec.trial import Component, Training, Trial
+from noisebench.spec.sweep import parse_sweep
+from noisebench.spec.trial import Component
 from noisebench.store import database
 from noisebench.store.configs import described
 from noisebench.store.ingest import ingest
@@ -32,28 +33,12 @@ SEEDS = 20
 WORKERS = 64
 EPOCH_ROWS = 50  # five folds of ten epochs
 METRICS = ("precision", "recall", "f1", "specificity", "balanced_accuracy", "realised_rate", "clean_accuracy")
-BASE = Trial(
-    dataset=Component.of("MNIST", samples=None),
-    corruption=Component.of("uniform", rate=0.1, exact=False),
-    loss=Component.of("CE", delay=0),
-    detector=Component.of("confident-learning", folds=5, prune="both"),
-    training=Training(
-        model="small-cnn",
-        pretrained=False,
-        optimizer="adam",
-        learning_rate=1e-3,
-        momentum=0.0,
-        weight_decay=0.0,
-        schedule=Component.of("constant"),
-        epochs=10,
-        batch_size=64,
-        augmentation="none",
-        input_scale="standard",
-        precision="reference",
-    ),
-    dynamics=False,
-    seed=0,
-)
+SWEEP = """\
+sweep: store
+blocks:
+  grid: {dataset: MNIST, corruption: {kind: uniform, rate: 0.1}, loss: CE, seeds: 1}
+"""
+BASE = next(parse_sweep(SWEEP, "store.yaml").trials())
 
 
 def cpu_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
