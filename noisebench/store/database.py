@@ -40,17 +40,17 @@ _TRIES = 4
 _STALE_SECONDS = 3_600
 
 Outcome = TypeVar("Outcome")
+Stamp = tuple[int, int, int]
 
 
-def create(path: Path) -> None:
-    """Make an empty database with all tables and views at `path`, which must not exist."""
-    with writer(path) as connection:
-        connection.execute(statements.statement("tables"))
-        for view in VIEWS:
-            connection.execute(statements.statement(f"views/{view}"))
-            comment = statements.description(f"views/{view}").replace("'", "''")
-            connection.execute(f"COMMENT ON VIEW {view} IS '{comment}'")
-        connection.execute("INSERT INTO store VALUES (?, NULL)", [_fingerprint()])
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make all tables and views of an empty database."""
+    connection.execute(statements.statement("tables"))
+    for view in VIEWS:
+        connection.execute(statements.statement(f"views/{view}"))
+        comment = statements.description(f"views/{view}").replace("'", "''")
+        connection.execute(f"COMMENT ON VIEW {view} IS '{comment}'")
+    connection.execute("INSERT INTO store VALUES (?, NULL)", [_fingerprint()])
 
 
 @contextmanager
@@ -100,17 +100,17 @@ def replace(target: Path, build: Callable[[Path], Outcome]) -> Outcome:
     """
     with tempfile.TemporaryDirectory(prefix="noisebench-") as folder:
         for number in range(_TRIES):
-            before = _stamp(target)
+            before = stamp(target)
             local = Path(folder) / f"{number}.duckdb"
             outcome = build(local)
-            if _stamp(target) == before:
+            if stamp(target) == before:
                 break
         write_durably(target, local.read_bytes())
         remove_leftovers(target, _STALE_SECONDS)
     return outcome
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def stamp(path: Path) -> Stamp | None:
     """Return what tells a published file from the next: inode, size, modification time."""
     try:
         stat = path.stat()

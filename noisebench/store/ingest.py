@@ -3,7 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import duckdb
@@ -57,17 +57,24 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
 
 def _read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:
     """Return why the published database can't be built on, None if it can, with what it has taken in."""
-    if not results.database.exists():
+    stamp = database.stamp(results.database)
+    if stamp is None:
         return None, {}
     try:
-        with database.reader(results.database) as connection:
-            if not database.is_current(connection):
-                return "the database was made by another version of noisebench", {}
-            taken = _taken(connection)
+        taken = _published(results.database, stamp)
     except duckdb.Error as error:
         return _unreadable(error), {}
+    if taken is None:
+        return "the database was made by another version of noisebench", {}
     shrunk = next((source.file for source in lines.journals(results, taken) if source.shrunk), None)
     return shrunk and f"{shrunk} is shorter than what was read of it", taken
+
+
+@lru_cache(maxsize=1)  # opening a snapshot costs more than most of what is asked of it
+def _published(path: Path, _: database.Stamp) -> Taken | None:
+    """Return what the database of this stamp has taken in, None if it is of another version."""
+    with database.reader(path) as connection:
+        return _taken(connection) if database.is_current(connection) else None
 
 
 def _gained(results: ResultsFolder, taken: Taken) -> bool:
@@ -79,26 +86,27 @@ def _build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport
     if why is None and results.database.exists():
         try:
             shutil.copyfile(results.database, local)
-            return _take_in(results, local)
+            with database.writer(local) as connection:
+                return _take_in(results, connection)
         except duckdb.Error as error:
             why = _unreadable(error)
             local.unlink()
-    database.create(local)
-    return replace(_take_in(results, local), rebuilt=why)
-
-
-def _take_in(results: ResultsFolder, local: Path) -> IngestReport:
     with database.writer(local) as connection:
-        taken = _taken(connection)
-        manifests, journals = lines.manifests(results, taken), lines.journals(results, taken)
-        staging = Staging(connection)
-        for source in manifests:
-            _take_in_manifest(connection, staging, source)
-        ends = [_take_in_journal(staging, source) for source in journals]
-        staging.flush()
-        _mark(connection, manifests + journals, [source.size for source in manifests] + ends)
-        if manifests:
-            connection.execute(statements.statement("merge/forget"))
+        database.create(connection)
+        return replace(_take_in(results, connection), rebuilt=why)
+
+
+def _take_in(results: ResultsFolder, connection: duckdb.DuckDBPyConnection) -> IngestReport:
+    taken = _taken(connection)
+    manifests, journals = lines.manifests(results, taken), lines.journals(results, taken)
+    staging = Staging(connection)
+    for source in manifests:
+        _take_in_manifest(connection, staging, source)
+    ends = [_take_in_journal(staging, source) for source in journals]
+    staging.flush()
+    _mark(connection, manifests + journals, [source.size for source in manifests] + ends)
+    if manifests:
+        connection.execute(statements.statement("merge/forget"))
     return IngestReport(len(manifests) + len(journals), staging.taken, tuple(staging.skipped), rewritten=True)
 
 
