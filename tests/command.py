@@ -1,9 +1,14 @@
-"""The command line as a user runs it: a process of its own."""
+"""The command line as a user runs it: in a process of its own, or without the start of one."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
+
+from noisebench.cli.app import main
 
 COMMAND = [sys.executable, "-c", "from noisebench.cli.app import main; main()"]
 
@@ -16,16 +21,45 @@ def noisebench(
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with more environment variables, and return it, both outputs as text."""
-    environment = {**os.environ, "NO_COLOR": "1", **variables}
-    environment.pop("NOISEBENCH_DATA", None)
-    if results is not None:
-        environment["NOISEBENCH_RESULTS"] = str(results)
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env=environment,
+        env={**_environment(results), **variables},
         timeout=timeout,
         check=False,
     )
+
+
+def noisebench_here(
+    *arguments: str | Path, results: Path | None = None, cwd: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process, which has imported what each new one takes a second or more for."""
+    words, code = ["noisebench", *map(str, arguments)], 0
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        patch.dict(os.environ, _environment(results), clear=True),
+        patch.object(sys, "argv", words),
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(words, code, _text(out), _text(err))
+
+
+def _environment(results: Path | None) -> dict[str, str]:
+    environment = {**os.environ, "NO_COLOR": "1"}
+    environment.pop("NOISEBENCH_DATA", None)
+    if results is not None:
+        environment["NOISEBENCH_RESULTS"] = str(results)
+    return environment
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()

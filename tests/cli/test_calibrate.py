@@ -5,20 +5,20 @@ from pathlib import Path
 
 from noisebench.spec.calibration import FILE
 from noisebench.trial import provenance
-from tests.command import noisebench
+from tests.command import noisebench_here
 from tests.trials import sweep_text
 
 
 def test_plan_shows_hours_on_the_device_that_was_measured(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
-    found = noisebench(
+    found = noisebench_here(
         "calibrate", "sweep.yaml", "--no-gpu", "--seconds", "0.1", "--json", results=tmp_path, cwd=tmp_path
     )
     assert found.returncode == 0, found.stderr
     (measured,) = json.loads(found.stdout)
     assert (measured["device"], measured["model"]) == (provenance.versions()["cpu"], "small-cnn")
     assert json.loads((tmp_path / FILE).read_text()) == [measured]
-    plan = noisebench("plan", "sweep.yaml", "--json", results=tmp_path, cwd=tmp_path)
+    plan = noisebench_here("plan", "sweep.yaml", "--json", results=tmp_path, cwd=tmp_path)
     total = json.loads(plan.stdout)["blocks"][-1]
     # 400 digits in two folds, two epochs.
     seconds = 800 / measured["training"] + 400 / measured["evaluation"] + 1
@@ -26,7 +26,7 @@ def test_plan_shows_hours_on_the_device_that_was_measured(tmp_path: Path) -> Non
 
 
 def test_an_unknown_model_is_no_sweep_either(tmp_path: Path) -> None:
-    found = noisebench("calibrate", "resnet-50", results=tmp_path, cwd=tmp_path)
+    found = noisebench_here("calibrate", "resnet-50", results=tmp_path, cwd=tmp_path)
     assert found.returncode == 2
     assert "resnet-50" in found.stderr
     assert "Traceback" not in found.stderr

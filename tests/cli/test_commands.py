@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from tests.command import noisebench
+from tests.command import noisebench, noisebench_here
 from tests.trials import sweep_text
 
 LAZY = """
@@ -49,7 +49,7 @@ def test_the_table_has_a_cell_for_every_loss_and_marks_the_best(finished: Path) 
 
 
 def test_run_again_starts_nothing_and_leaves_the_failed(finished: Path) -> None:
-    again = noisebench("run", "sweep.yaml", cwd=finished)
+    again = noisebench_here("run", "sweep.yaml", cwd=finished)
     assert again.returncode == 1
     assert "6 of 8 trials completed, nothing was pending; 2 failed" in again.stderr
     assert "`noisebench resume demo` runs them again" in again.stderr
@@ -61,7 +61,7 @@ def test_status(finished: Path) -> None:
         "demo: 6/8 completed, 0 running, 2 failed, 0 pending",
         "    exception: 2",
     ]
-    state = json.loads(noisebench("status", "demo", "--json", cwd=finished).stdout)
+    state = json.loads(noisebench_here("status", "demo", "--json", cwd=finished).stdout)
     expected = "sweep total completed running failed pending rate_per_hour eta_seconds gpu_hours failures"
     assert set(expected.split()) <= set(state)
     assert (state["total"], state["completed"], state["failed"], state["failures"]) == (
@@ -73,21 +73,21 @@ def test_status(finished: Path) -> None:
 
 
 def test_failures_and_show(finished: Path) -> None:
-    grouped = noisebench("failures", "demo", cwd=finished).stdout.splitlines()
+    grouped = noisebench_here("failures", "demo", cwd=finished).stdout.splitlines()
     assert grouped[0] == "2 trials: exception: ValueError: this is broken"
-    (group,) = json.loads(noisebench("failures", "demo", "--json", cwd=finished).stdout)
-    shown = json.loads(noisebench("show", group["example"][:12], "--json", cwd=finished).stdout)
+    (group,) = json.loads(noisebench_here("failures", "demo", "--json", cwd=finished).stdout)
+    shown = json.loads(noisebench_here("show", group["example"][:12], "--json", cwd=finished).stdout)
     assert shown["state"] == "failed"
     assert "this is broken" in shown["attempts"][0]["traceback"]
     assert shown["by_hand"] == [f"noisebench resume demo --trial {group['example']} --inline"]
-    readable = noisebench("show", group["example"], cwd=finished).stdout
+    readable = noisebench_here("show", group["example"], cwd=finished).stdout
     assert "trial_id: " + group["example"] in readable
 
 
 def test_resume_runs_the_failed_again_unless_told_otherwise(finished: Path) -> None:
-    left = noisebench("resume", "demo", "--inline", "--pending-only", cwd=finished)
+    left = noisebench_here("resume", "demo", "--inline", "--pending-only", cwd=finished)
     assert "nothing was pending" in left.stderr
-    tried = noisebench("resume", "demo", "--inline", cwd=finished)
+    tried = noisebench_here("resume", "demo", "--inline", cwd=finished)
     assert (tried.returncode, "2 of them now" in tried.stderr) == (1, True)
 
 
@@ -95,7 +95,7 @@ def test_resume_runs_the_failed_again_unless_told_otherwise(finished: Path) -> N
 def test_query_formats(finished: Path, style: str, tmp_path: Path) -> None:
     sql = "SELECT loss, count(*) AS n, round(avg(value), 1) AS value FROM runs GROUP BY loss ORDER BY loss"
     out = tmp_path / "rows"
-    done = noisebench("query", sql, "--format", style, "--out", out, cwd=finished)
+    done = noisebench_here("query", sql, "--format", style, "--out", out, cwd=finished)
     assert (done.returncode, done.stdout) == (0, "")
     expected = [{"loss": "BL", "n": 4, "value": 0.5}, {"loss": "CE", "n": 2, "value": None}]
     if style == "parquet":
@@ -116,39 +116,41 @@ def test_wrong_sql_is_duckdbs_message_with_its_place(finished: Path) -> None:
 
 
 def test_query_by_name(finished: Path) -> None:
-    listed = noisebench("query", "--named", "list", cwd=finished).stdout
+    listed = noisebench_here("query", "--named", "list", cwd=finished).stdout
     assert "best_cells" in listed
-    assert "BL" in noisebench("query", "--named", "best_cells", cwd=finished).stdout
-    assert noisebench("query", cwd=finished).returncode == 2
+    assert "BL" in noisebench_here("query", "--named", "best_cells", cwd=finished).stdout
+    assert noisebench_here("query", cwd=finished).returncode == 2
 
 
 def test_schema_describes_every_view(finished: Path) -> None:
-    text = noisebench("schema", cwd=finished).stdout
+    text = noisebench_here("schema", cwd=finished).stdout
     for name in ("runs (view)", "cells (view)", "best_cells (view)", "trials", "attempts (table)", "epochs"):
         assert name in text
 
 
 def test_ingest_rebuild(finished: Path) -> None:
-    before = noisebench("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout
-    assert noisebench("ingest", "--rebuild", cwd=finished).returncode == 0
+    before = noisebench_here(
+        "query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished
+    ).stdout
+    assert noisebench_here("ingest", "--rebuild", cwd=finished).returncode == 0
     assert (
-        noisebench("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout
+        noisebench_here("query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished).stdout
         == before
     )
 
 
 def test_plan(finished: Path, tmp_path: Path) -> None:
-    plan = json.loads(noisebench("plan", "sweep.yaml", "--json", cwd=finished).stdout)
+    plan = json.loads(noisebench_here("plan", "sweep.yaml", "--json", cwd=finished).stdout)
     (grid, total) = plan["blocks"]
     assert (grid["trials"], grid["completed"], grid["pending"]) == (8, 6, 2)
     assert total["cpu_thread_hours"] > 0
-    assert noisebench("plan", "sweep.yaml", "--results", tmp_path / "none", cwd=finished).returncode == 0
+    assert noisebench_here("plan", "sweep.yaml", "--results", tmp_path / "none", cwd=finished).returncode == 0
     assert not (tmp_path / "none").exists()
 
 
 def test_plan_for_a_cluster(finished: Path) -> None:
     site = Path(__file__).parents[2] / "slurm/sites/example-v100.yaml"
-    plan = json.loads(noisebench("plan", "sweep.yaml", "--site", site, "--json", cwd=finished).stdout)
+    plan = json.loads(noisebench_here("plan", "sweep.yaml", "--site", site, "--json", cwd=finished).stdout)
     there = plan["site"]
     assert (there["workers"], there["devices"], there["device"]) == (8, 32, "GPUs")
     assert there["wall_hours"] == pytest.approx(plan["blocks"][-1]["v100_hours"] / 32)
@@ -169,7 +171,7 @@ def test_plan_for_a_cluster(finished: Path) -> None:
 def test_a_users_mistake_is_one_clear_message(
     finished: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    done = noisebench(*arguments, cwd=finished)
+    done = noisebench_here(*arguments, cwd=finished)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -177,7 +179,7 @@ def test_a_users_mistake_is_one_clear_message(
 
 def test_a_broken_sweep_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text("[BLL, PZ]", rate="1.5"))
-    done = noisebench("run", "sweep.yaml", cwd=tmp_path)
+    done = noisebench_here("run", "sweep.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["sweep.yaml"] * 3
     assert not (tmp_path / "results").exists()
@@ -198,12 +200,12 @@ def test_light_commands_import_nothing_heavy(finished: Path, arguments: list[str
 @pytest.mark.data
 def test_prepare_verifies_and_says_what_is_missing(tmp_path: Path, real_data: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text(dataset="MNIST"))
-    whole = noisebench("prepare", "sweep.yaml", "--data", real_data, cwd=tmp_path)
+    whole = noisebench_here("prepare", "sweep.yaml", "--data", real_data, cwd=tmp_path)
     assert (whole.returncode, whole.stdout.count(": ok\n")) == (0, 4)
-    missing = noisebench("prepare", "sweep.yaml", "--data", "nowhere", "--offline", cwd=tmp_path)
+    missing = noisebench_here("prepare", "sweep.yaml", "--data", "nowhere", "--offline", cwd=tmp_path)
     assert (missing.returncode, missing.stdout.count("would be fetched from https://")) == (3, 4)
     assert not (tmp_path / "nowhere").exists()
-    refused = noisebench("run", "sweep.yaml", "--data", "nowhere", cwd=tmp_path)
+    refused = noisebench_here("run", "sweep.yaml", "--data", "nowhere", cwd=tmp_path)
     assert refused.returncode == 3
     assert "`noisebench prepare SPEC --data" in refused.stderr
-    assert noisebench("prepare", "sweep.yaml", cwd=tmp_path).returncode == 2
+    assert noisebench_here("prepare", "sweep.yaml", cwd=tmp_path).returncode == 2

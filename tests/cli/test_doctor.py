@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import noisebench
+from tests.command import noisebench_here
 from tests.trials import sweep_text
 
 
 def test_a_machine_that_is_fine(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
-    done = noisebench("doctor", "--spec", "sweep.yaml", cwd=tmp_path)
+    done = noisebench_here("doctor", "--spec", "sweep.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [
@@ -21,7 +21,7 @@ def test_a_machine_that_is_fine(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named_with_its_mend(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text(dataset="MNIST", training="{}"))
-    done = noisebench("doctor", "--spec", "sweep.yaml", "--json", cwd=tmp_path)
+    done = noisebench_here("doctor", "--spec", "sweep.yaml", "--json", cwd=tmp_path)
     assert done.returncode == 3
     (problem,) = (finding for finding in json.loads(done.stdout) if not finding["ok"])
     assert problem["check"] == "data"
@@ -33,6 +33,6 @@ def test_a_cluster_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "site.yaml").write_text(
         "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1, partition: main}\n"
     )
-    done = noisebench("doctor", "--site", "site.yaml", cwd=tmp_path)
+    done = noisebench_here("doctor", "--site", "site.yaml", cwd=tmp_path)
     assert done.returncode == 3
     assert "sbatch, squeue, scancel, srun, sinfo, scontrol: command not found" in done.stdout
