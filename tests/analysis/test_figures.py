@@ -1,7 +1,8 @@
 """Every figure, drawn from the synthetic database and from nothing."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.building import paper_table
 from analysis.feeding import Feed, feed
-from analysis.figures import FIGURES, FigureItem, main
+from analysis.figures import FIGURES, main
 from analysis.items import TABLES
 from analysis.plots import heat_map, loss_curves
 from analysis.plots.cells import usual_cells
@@ -19,6 +20,8 @@ from analysis.plots.style import RIGHT, WRONG, YELLOW, message_figure, save, sty
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
 
+Draw = Callable[[str], Figure]
+
 
 @pytest.fixture(autouse=True)
 def _style() -> Iterator[None]:
@@ -26,20 +29,24 @@ def _style() -> Iterator[None]:
         yield
 
 
-def drawn(source: Feed, name: str) -> Figure:
-    """Return one figure of the synthetic database."""
-    (item,) = (item for item in FIGURES if item.name == name)
-    figure = item.draw(source)
-    assert figure is not None
-    return figure
+@pytest.fixture(scope="module")
+def drawn(source: Feed) -> Draw:
+    """Return a figure of the synthetic database by its name, drawn once for all tests."""
+
+    @cache
+    def draw(name: str) -> Figure:
+        (item,) = (item for item in FIGURES if item.name == name)
+        figure = item.draw(source)
+        assert figure is not None
+        return figure
+
+    return draw
 
 
-@pytest.mark.parametrize("item", FIGURES, ids=lambda item: item.name)
-def test_a_figure_is_drawn_and_not_blank(source: Feed, item: FigureItem) -> None:
-    figure = item.draw(source)
-    assert figure is not None
+@pytest.mark.parametrize("name", [item.name for item in FIGURES])
+def test_a_figure_is_drawn_and_not_blank(drawn: Draw, name: str) -> None:
     picture = io.BytesIO()
-    figure.savefig(picture, format="rgba", dpi=50)
+    drawn(name).savefig(picture, format="rgba", dpi=50)
     pixels = np.frombuffer(picture.getvalue(), np.uint8).reshape(-1, 4)
     assert (pixels[:, :3] < 200).any(1).mean() > 0.01
 
@@ -79,16 +86,16 @@ def test_the_losses_of_figure_1_by_hand() -> None:
     assert loss_curves.piecewise_zero(p, 0.2) == pytest.approx([0.0, 0.693147, 0.0], abs=1e-6)
 
 
-def test_dynamics_have_a_box_an_epoch_for_wrong_and_right_labels(source: Feed) -> None:
+def test_dynamics_have_a_box_an_epoch_for_wrong_and_right_labels(drawn: Draw) -> None:
     for name in ("figure2", "figure7"):
-        axes = drawn(source, name).axes
+        axes = drawn(name).axes
         assert [axis.get_title() for axis in axes[:3]] == ["CE", "BL, $\\gamma$ = 0.7", "PZ, c = 0.02"]
         assert all(len(axis.patches) == 20 for axis in axes)
 
 
-def test_the_heat_map_marks_the_best(source: Feed) -> None:
+def test_the_heat_map_marks_the_best(drawn: Draw) -> None:
     """Each panel: a best text in each row, a box for the best gamma and the best c of each."""
-    for axis in drawn(source, "figure4").axes[:2]:
+    for axis in drawn("figure4").axes[:2]:
         bold = [text.get_text() for text in axis.texts if text.get_color() == YELLOW]
         assert len(bold) == 4
         assert len(axis.patches) == 8
@@ -104,24 +111,24 @@ def test_figures_leave_other_forms_out(folder: Folder) -> None:
     assert (cell.mean, cell.best_of_setting) == (0.5, True)
 
 
-def test_the_delay_figure_has_a_panel_an_eta_and_a_line_a_cutoff(source: Feed) -> None:
-    axes = drawn(source, "figure5").axes
+def test_the_delay_figure_has_a_panel_an_eta_and_a_line_a_cutoff(drawn: Draw) -> None:
+    axes = drawn("figure5").axes
     assert [axis.get_title() for axis in axes] == [f"$\\eta$ = {eta}" for eta in (0.1, 0.2, 0.3, 0.4)]
     assert all(len(axis.containers) == 6 for axis in axes)
 
 
-def test_histograms_name_both_distances(source: Feed) -> None:
-    titles = [axis.get_title() for axis in drawn(source, "figure6").axes]
+def test_histograms_name_both_distances(drawn: Draw) -> None:
+    titles = [axis.get_title() for axis in drawn("figure6").axes]
     assert titles[1].startswith("BL, $\\gamma$ = 0.05\nd = 3.4")
-    assert {WRONG, RIGHT} == {line.get_color() for line in drawn(source, "figure6").axes[0].lines}
+    assert {WRONG, RIGHT} == {line.get_color() for line in drawn("figure6").axes[0].lines}
 
 
-def test_forms_of_bl_are_lines_beside_gce(source: Feed) -> None:
-    axes = drawn(source, "bl-forms").axes
+def test_forms_of_bl_are_lines_beside_gce(drawn: Draw) -> None:
+    axes = drawn("bl-forms").axes
     assert [axis.get_title() for axis in axes] == [
         f"{dataset}, $\\eta$ = {eta}" for dataset in ("MNIST", "CIFAR-100") for eta in (0.2, 0.4)
     ]
-    labels = [text.get_text() for text in drawn(source, "bl-forms").legends[0].get_texts()]
+    labels = [text.get_text() for text in drawn("bl-forms").legends[0].get_texts()]
     assert labels == ["CE", "BL detached", "BL printed", "BL clamped", "GCE"]
     assert all(len(line.get_xdata()) == 5 for line in axes[0].containers[0].lines[:1])
 
