@@ -7,6 +7,8 @@ RESULTS ?= results
 OUT ?= paper
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Where it is set, as in many containers, every process of the tests compiles all of the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: quickstart check lint test bench paper clean
 
@@ -20,7 +22,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 check: lint  ## the inner loop: lint, types, layers, quick tests
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not slurm"
 
 test: check  ## everything: what starts Ray or Slurm comes after, one test at a time
 	$(BIN)/python -m pytest -m "slow or slurm"

@@ -4,9 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 
-torch.set_num_threads(1)
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """One and two torch threads give different digits, and the tests share their machine."""
+    # Here, for the process that only hands the tests out needs no torch.
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the tests of the science share: one torch thread, digits with planted errors, a short training."""
+"""What the tests of the science share: digits with planted errors, a short training."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,12 +10,6 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from noisebench.science.losses import LOSSES
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """One and two torch threads give different digits, and the tests share their machine."""
-    torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)
