@@ -46,8 +46,8 @@ class Bench:
 
     def __init__(self, device: torch.device, data_dir: Path | None, out: Path | None, *, tiny: bool) -> None:
         self.device, self.out, self.tiny = device, out, tiny
-        self.mnist = mnist(data_dir, 80 if tiny else 60_000)
-        self.cifar = noise((3, 8, 8), 32) if tiny else noise((3, 32, 32), 12_800)
+        self.mnist = noise((1, 8, 8), 40) if tiny else mnist(data_dir, 60_000)
+        self.cifar = noise((3, 8, 8), 16) if tiny else noise((3, 32, 32), 12_800)
         self.rates: dict[str, float] = {}
 
     def path(self, model: str, *more: str) -> FastPath:
@@ -57,7 +57,7 @@ class Bench:
 
     def rate(self, images: Images, model: str, path: FastPath, runs: int = 1) -> float:
         """Return images a second in training, over `runs` models together."""
-        recipe = RECIPES[model] if not self.tiny else replace(RECIPES[model], batch_size=16)
+        recipe = RECIPES[model] if not self.tiny else replace(RECIPES[model], batch_size=8)
         seconds = fast_epoch_seconds(images, recipe, path, self.device, runs, epochs=1 if self.tiny else 3)
         return runs * len(images.labels) / seconds
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.vision import import_torchvision
 
 
@@ -13,6 +15,7 @@ def test_the_import_gives_the_whole_package_and_again_the_same() -> None:
     assert callable(torchvision.datasets.MNIST)
 
 
+@pytest.mark.slow
 def test_the_shim_is_only_used_where_torchvision_does_not_import() -> None:
     script = (
         "import importlib\n"

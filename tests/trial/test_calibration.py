@@ -15,6 +15,7 @@ def task(precision: str = "fast") -> Task:
     return Task(training, SHAPE, "cpu", seconds=0.2)
 
 
+@pytest.mark.slow
 def test_two_processes_at_a_time() -> None:
     found = calibration._side_by_side(task(), 2)
     assert len(found) == 2

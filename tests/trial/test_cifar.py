@@ -69,15 +69,15 @@ def test_human_labels_out_of_order_are_refused(cifar_10: Path) -> None:
 
 @pytest.fixture(scope="session")
 def cifar_100(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CIFAR-100's layout with its real labels; the images, which are not at hand, are noise."""
+    """CIFAR-100's layout with its real labels; the images, which are not at hand, are black."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "cifar-100-python").mkdir()
     human = torch.load(real_data / "cifar-n" / "CIFAR-100_human.pt", weights_only=False)
     test = np.load(real_data / "cifar-100-cleaned" / "cifar100_test_set_original_labels.npy")
     for name, labels in (("train", human["clean_label"]), ("test", test)):
-        pixels = np.random.default_rng(0).integers(0, 256, (len(labels), 3072), dtype=np.uint8)
+        pixels = np.zeros((len(labels), 3072), dtype=np.uint8)
         batch = {"data": pixels, "fine_labels": [int(label) for label in labels]}
-        (folder / "cifar-100-python" / name).write_bytes(pickle.dumps(batch, protocol=2))
+        (folder / "cifar-100-python" / name).write_bytes(pickle.dumps(batch, protocol=4))
     for name in ("cifar-n", "cifar-100-cleaned"):
         (folder / name).symlink_to(real_data / name)
     return folder

@@ -162,13 +162,13 @@ def test_runs_side_by_side_are_the_runs_alone(loss: str, optimizer: str) -> None
 
 def mnist(real_data: Path, runs: int, model: str) -> Problem:
     """20 steps of the paper's recipe on noisy labels of MNIST."""
-    data = load_dataset(Component.of("MNIST", samples=960), real_data)
+    data = load_dataset(Component.of("MNIST", samples=480), real_data)
     generator = torch.Generator().manual_seed(0)
     labels = torch.from_numpy(data.judged.labels)
     wrong = torch.rand(len(labels), generator=generator) < 0.2
     labels = torch.where(wrong, torch.randint(0, 10, labels.shape, generator=generator), labels)
-    indices = torch.stack([torch.arange(run, 640 + run) for run in range(runs)])
-    training = training_of(epochs=1, batch_size=32, learning_rate=1e-4)
+    indices = torch.stack([torch.arange(run, 320 + run) for run in range(runs)])
+    training = training_of(epochs=1, batch_size=16, learning_rate=1e-4)
     return Problem(data.judged.images, labels.expand(runs, -1), indices, training, model=model)
 
 

@@ -11,14 +11,17 @@ from noisebench.trial.measurement import Measurement, measure
 from tests.trials import trial_of
 
 CPU = torch.device("cpu")
+FEW = "{name: digits, samples: 200}"
 TRIALS = {
-    "confident-learning": trial_of("{name: PZ, c: 0.02}", training="{epochs: 3}", more="dynamics: true"),
+    "confident-learning": trial_of(
+        "{name: PZ, c: 0.02}", dataset=FEW, training="{epochs: 3}", more="dynamics: true"
+    ),
     "aum": trial_of(
-        "CE",
+        dataset=FEW,
         detector="aum",
         training="{epochs: 3, optimizer: nesterov, momentum: 0.9, augmentation: crop-flip}",
     ),
-    "ctrl": trial_of("CE", detector="ctrl", training="{epochs: 3}"),
+    "ctrl": trial_of(dataset=FEW, detector="ctrl", training="{epochs: 3}"),
 }
 
 
@@ -74,7 +77,7 @@ def test_finished_runs_are_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
         raise AssertionError("trained again")
 
     monkeypatch.setattr("noisebench.trial.runs.train", never)
-    assert measure(trial, None, CPU, Checkpoints(tmp_path)).result["samples"] == 400
+    assert measure(trial, None, CPU, Checkpoints(tmp_path)).result["samples"] == 200
 
 
 def test_a_damaged_checkpoint_is_as_good_as_none(tmp_path: Path) -> None:

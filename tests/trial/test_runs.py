@@ -10,14 +10,14 @@ from noisebench.errors import InputError
 from noisebench.trial.checkpoint import Checkpoints
 from noisebench.trial.fast_path import OVERRIDE
 from noisebench.trial.measurement import measure
-from tests.trial.test_resume import Stopped, StoppingCheckpoints, equal
+from tests.trial.test_resume import FEW, Stopped, StoppingCheckpoints, equal
 from tests.trials import trial_of
 
 CPU = torch.device("cpu")
 PARTS: dict[str, dict[str, str]] = {
-    "confident-learning": {"more": "dynamics: true"},
-    "aum": {"detector": "aum"},
-    "ctrl": {"detector": "ctrl"},
+    "confident-learning": {"dataset": FEW, "more": "dynamics: true"},
+    "aum": {"dataset": FEW, "detector": "aum"},
+    "ctrl": {"dataset": FEW, "detector": "ctrl"},
 }
 
 
@@ -59,7 +59,7 @@ def test_fused_stopped_after_each_write_and_resumed(
 
 def test_runs_of_unequal_size_are_trained_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OVERRIDE, "fp32 fused")
-    parts = {"dataset": "{name: digits, samples: 401}"}
+    parts = {"dataset": "{name: digits, samples: 201}"}
     reference = measure(trial_of(training=training("reference"), **parts), None, CPU)
     assert equal(measure(trial_of(training=training("fast"), **parts), None, CPU), reference)
 
