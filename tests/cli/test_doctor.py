@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import noisebench_here
+from tests.command import noisebench, noisebench_here
 from tests.trials import sweep_text
 
 
@@ -33,6 +33,6 @@ def test_a_cluster_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "site.yaml").write_text(
         "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1, partition: main}\n"
     )
-    done = noisebench_here("doctor", "--site", "site.yaml", cwd=tmp_path)
+    done = noisebench("doctor", "--site", "site.yaml", cwd=tmp_path)
     assert done.returncode == 3
     assert "sbatch, squeue, scancel, srun, sinfo, scontrol: command not found" in done.stdout
