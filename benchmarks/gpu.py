@@ -52,7 +52,8 @@ class Bench:
 
     def path(self, model: str, *more: str) -> FastPath:
         """Return the device's path for a model, without fusing, with further means."""
-        words = [word for word in str(FastPath.of(self.device, model)).split() if word != "fused"]
+        path = FastPath.of(self.device, model, self.mnist.pixels.shape)
+        words = [word for word in str(path).split() if word != "fused"]
         return FastPath.parse(" ".join([*words, *more]), self.device)
 
     def rate(self, images: Images, model: str, path: FastPath, runs: int = 1) -> float:
@@ -82,7 +83,7 @@ class Bench:
 
     def small_cnn(self) -> Iterator[Row]:
         """Row 2: beside the usual loop, then a whole trial."""
-        path = FastPath.of(self.device, "small-cnn")
+        path = FastPath.of(self.device, "small-cnn", self.mnist.pixels.shape)
         workers = 0 if self.tiny else WORKERS
         usual = len(self.mnist.labels) / usual_epoch_seconds(
             self.mnist, RECIPES["small-cnn"], self.device, workers, epochs=1 if self.tiny else 2

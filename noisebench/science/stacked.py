@@ -13,7 +13,6 @@ from noisebench.science.resnet import ResidualBlock, ThinnedShortcut
 
 _STATELESS = (nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Identity)
 _COMPOSITE = (nn.Sequential, ResidualBlock)
-_FEATURE_DIMENSIONS = 3
 
 
 class Stack(nn.Module):
@@ -102,12 +101,12 @@ class _Linear(nn.Module):
 
     def _product(self, x: Tensor) -> Tensor:
         if len(self.weight) == 1:
-            return F.linear(x[0], self.weight[0], self.bias[0]).unsqueeze(0)
+            return F.linear(x.squeeze(0), self.weight.squeeze(0), self.bias.squeeze(0)).unsqueeze(0)
         return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.transpose(1, 2))
 
 
 class _Dropout(nn.Module):
-    """Dropout with a generator for each model, over [B, M * C, H, W] or [M, B, I]."""
+    """Dropout with a generator for each model, over [M, B, I]."""
 
     def __init__(self, share: float, generators: list[torch.Generator]) -> None:
         super().__init__()
@@ -117,15 +116,11 @@ class _Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        channels_first = x.dim() > _FEATURE_DIMENSIONS
-        models = len(self.generators)
-        shape = (len(x), x.shape[1] // models, *x.shape[2:]) if channels_first else x.shape[1:]
-        masks = [
-            torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1 - self.share, generator=own)
-            for own in self.generators
-        ]
+        masks = torch.empty_like(x, memory_format=torch.contiguous_format)
+        for mask, own in zip(masks, self.generators, strict=True):
+            mask.bernoulli_(1 - self.share, generator=own)
         # Scaled after the mask: 1 / (1 - share) itself is not a bfloat16.
-        return x * (torch.cat(masks, 1) if channels_first else torch.stack(masks)) * (1 / (1 - self.share))
+        return x * masks * (1 / (1 - self.share))
 
 
 class _Flatten(nn.Module):
@@ -163,13 +158,16 @@ def _stacked(layers: Sequence[nn.Module], generators: list[torch.Generator]) -> 
     raise InputError(f"a {type(first).__name__} layer cannot be stacked")
 
 
+# The first of each pair has less to do as the second: no value, gradient or draw is another then.
+_CHEAPER_LATER = ((nn.ReLU, nn.MaxPool2d), (_Dropout, _Flatten))
+
+
 def _recombined(composite: nn.Module, children: dict[str, nn.Module]) -> nn.Module:
     """Return `composite` with other children."""
     names = list(children)
     if isinstance(composite, nn.Sequential):
-        # Which of max and ReLU comes first changes no value, no gradient: later, ReLU has less to do.
         for earlier, later in pairwise(names):
-            if isinstance(children[earlier], nn.ReLU) and isinstance(children[later], nn.MaxPool2d):
+            if (type(children[earlier]), type(children[later])) in _CHEAPER_LATER:
                 children[earlier], children[later] = children[later], children[earlier]
     found = copy.deepcopy(composite)
     for name in names:

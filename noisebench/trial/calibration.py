@@ -138,7 +138,7 @@ class _Bench:
             stamps.append(self._clock())
 
         if training.precision == "fast":
-            path = FastPath.of(self._device, training.model)
+            path = FastPath.of(self._device, training.model, self._inputs.images.shape)
             fit = start_fast_fit([self._model], training, [0], self._device, path)
             self._trained = fit.stack.alone()[0]
             one = (self._targets[None], indices[None])

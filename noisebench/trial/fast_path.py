@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,9 +17,9 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _HALF = "half"
 _MEANS = ("channels-last", "graph", "compiled", "fused")
 
-# By device and model; `benchmarks/results.md` has the figures. On a CPU, one model of five folds is slower
-# than five models. Of a GPU nothing is measured yet: the words follow from the number of operations a step
-# has (`graph`) and from how little of a GPU a small model fills (`fused`).
+# By device and model; `benchmarks/results.md` has the figures. Of a GPU nothing is measured yet: the words
+# follow from the number of operations a step has (`graph`) and from how little of a GPU a small model fills
+# (`fused`).
 _TABLE = {
     ("cpu", "small-cnn"): "half channels-last",
     ("cpu", "resnet-32"): "half channels-last",
@@ -27,6 +28,9 @@ _TABLE = {
     ("cuda", "resnet-32"): "half channels-last graph fused",
     ("cuda", "resnet-34"): "half channels-last graph",
 }
+# On a CPU, one model of five folds is slower than five models, unless images of at most so many pixels leave
+# a step mostly to what each operation costs beside its arithmetic.
+_FUSED_PIXELS = {("cpu", "small-cnn"): 10 * 10}
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,16 @@ class FastPath:
     fused: bool = False
 
     @classmethod
-    def of(cls, device: torch.device, model: str) -> FastPath:
-        """Return the path of a device for a model: as overridden, else as the table says."""
-        return cls.parse(os.environ.get(OVERRIDE) or _TABLE[device.type, model], device)
+    def of(cls, device: torch.device, model: str, shape: Sequence[int]) -> FastPath:
+        """Return the path of a device for a model of images `shape` (..., H, W).
+
+        It is as overridden, else as the tables say.
+        """
+        if words := os.environ.get(OVERRIDE):
+            return cls.parse(words, device)
+        path, (height, width) = cls.parse(_TABLE[device.type, model], device), shape[-2:]
+        tiny = height * width <= _FUSED_PIXELS.get((device.type, model), 0)
+        return replace(path, fused=path.fused or tiny)
 
     @classmethod
     def parse(cls, text: str, device: torch.device) -> FastPath:

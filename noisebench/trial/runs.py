@@ -41,10 +41,12 @@ def results_of(surrogate: Surrogate, runs: Group, finish: Finish) -> list[dict[s
 
 def _groups(surrogate: Surrogate, runs: Group) -> list[Group]:
     """Split runs into those trained together; models that see unequal numbers of samples are not."""
-    lengths = {len(_indices(surrogate, run)) for run in runs}
-    if surrogate.path is not None and surrogate.path.fused and len(lengths) == 1:
-        return [runs]
-    return [[run] for run in runs]
+    if surrogate.path is None or not surrogate.path.fused:
+        return [[run] for run in runs]
+    by_length: dict[int, list[Run]] = {}
+    for run in runs:
+        by_length.setdefault(len(_indices(surrogate, run)), []).append(run)
+    return list(by_length.values())
 
 
 def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) -> list[nn.Module]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from noisebench.science.models import build
-from noisebench.spec.trial import Trial
+from noisebench.spec.trial import Training, Trial
 from noisebench.trial.checkpoint import Checkpoints, Rows
 from noisebench.trial.data import Dataset, LabelledImages, Labels
 from noisebench.trial.fast_path import FastPath
@@ -79,7 +79,7 @@ class Surrogate:
             training=training,
             judged=judged,
             objective=Objective.of(trial.loss),
-            path=FastPath.of(device, trial.training.model) if trial.training.precision == "fast" else None,
+            path=_path(trial.training, device, training.images),
         )
 
     @property
@@ -139,6 +139,10 @@ class Surrogate:
     def on_device(self, array: npt.NDArray[np.int64]) -> Tensor:
         """Return whole numbers as a tensor on the device."""
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def _path(training: Training, device: torch.device, images: Tensor) -> FastPath | None:
+    return FastPath.of(device, training.model, images.shape) if training.precision == "fast" else None
 
 
 @contextmanager

@@ -31,12 +31,19 @@ def test_every_model_has_a_path_on_every_kind_of_device() -> None:
     kinds = [(kind, model) for kind in ("cpu", "cuda") for model in catalogue.MODELS]
     assert sorted(fast_path._TABLE) == sorted(kinds)
     for model in catalogue.MODELS:
-        assert not FastPath.of(CPU, model).fused
+        assert not FastPath.of(CPU, model, (3, 32, 32)).fused
+
+
+def test_tiny_images_are_trained_as_one_model_on_a_cpu() -> None:
+    assert FastPath.of(CPU, "small-cnn", (1797, 1, 8, 8)) == FastPath.parse("half channels-last fused", CPU)
+    assert not FastPath.of(CPU, "small-cnn", (60_000, 1, 28, 28)).fused
 
 
 def test_the_environment_overrides_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OVERRIDE, "fp32 fused")
-    assert FastPath.of(CPU, "small-cnn") == FastPath(fused=True)
+    assert FastPath.of(CPU, "small-cnn", (1, 28, 28)) == FastPath(fused=True)
+    monkeypatch.setenv(OVERRIDE, "fp32")
+    assert FastPath.of(CPU, "small-cnn", (1, 8, 8)) == FastPath()
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,17 @@ def test_runs_side_by_side_are_the_runs_alone(loss: str, optimizer: str) -> None
     assert differences(together, alone).max() < 1e-5
 
 
+def test_a_run_in_bfloat16_side_by_side_is_the_run_alone() -> None:
+    together = Problem.small(3, learning_rate=1e-3)
+    alone = replace(together, targets=together.targets[:1], indices=together.indices[:1])
+    path = FastPath(torch.bfloat16, channels_last=True, fused=True)
+    together.fast(path)
+    alone.fast(path)
+    assert len(alone.logits[0]) == 8
+    pairs = zip(together.logits[0], alone.logits[0], strict=True)
+    assert max(float((own - other).abs().max()) for own, other in pairs) < 1e-3
+
+
 def mnist(real_data: Path, runs: int, model: str) -> Problem:
     """20 steps of the paper's recipe on noisy labels of MNIST."""
     data = load_dataset(Component.of("MNIST", samples=480), real_data)

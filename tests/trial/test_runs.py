@@ -57,11 +57,17 @@ def test_fused_stopped_after_each_write_and_resumed(
             assert np.mean(resumed.samples["flagged"] == expected.samples["flagged"]) > 0.98
 
 
-def test_runs_of_unequal_size_are_trained_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three folds of 400 samples: 266 are left to train the first on, 267 to the others."""
     monkeypatch.setenv(OVERRIDE, "fp32 fused")
-    parts = {"dataset": "{name: digits, samples: 201}"}
+    parts = {"detector": "{name: confident-learning, folds: 3}"}
+    trial = trial_of(training=training("fast"), **parts)
+    with pytest.raises(Stopped):
+        measure(trial, None, CPU, StoppingCheckpoints(tmp_path, 4))  # two epochs, a finished run, an epoch
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit-1-2.pt", "run-0.pt"]
     reference = measure(trial_of(training=training("reference"), **parts), None, CPU)
-    assert equal(measure(trial_of(training=training("fast"), **parts), None, CPU), reference)
+    resumed = measure(trial, None, CPU, Checkpoints(tmp_path, each_epoch=True))
+    assert np.mean(resumed.samples["flagged"] == reference.samples["flagged"]) > 0.98
 
 
 def test_a_path_beyond_the_device_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
