@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPU threads to use, one a trial; default: all.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default: all.")]
 TrialsPerGpu = Annotated[
-    int | None, typer.Option(min=1, help="Trials that share one GPU; default: as calibrated, else one.")
+    int | None,
+    typer.Option(
+        min=1, help="Trials of any model that share one GPU; default: as calibrated for each, else one."
+    ),
 ]
 MemoryGb = Annotated[
     float | None,
@@ -142,7 +146,7 @@ def _options(
         data_dir=None if data is None else data.absolute(),
         cpus=cpus,
         gpus=gpus,
-        trials_per_gpu=trials_per_gpu or _calibrated_share(sweep, results),
+        trials_per_gpu=_by_model(trials_per_gpu, sweep, results),
         memory_mb=None if memory_gb is None else 1024 * memory_gb,
         allowance_minutes=allowance_minutes,
         block=block,
@@ -156,10 +160,13 @@ def _refuse_local_options(given: dict[str, object]) -> None:
         raise InputError(f"{', '.join(wrong)}: not with --site, where the site's profile says how to run")
 
 
-def _calibrated_share(sweep: Sweep, results: Path) -> int:
+def _by_model(trials_per_gpu: int | None, sweep: Sweep, results: Path) -> Mapping[str, int]:
     from noisebench.spec.calibration import Calibration
+    from noisebench.spec.catalogue import MODELS
 
-    return Calibration.read(results).trials_per_gpu(sweep.trials()) or 1
+    if trials_per_gpu is not None:
+        return dict.fromkeys(MODELS, trials_per_gpu)
+    return Calibration.read(results).trials_per_gpu(sweep.trials())
 
 
 def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:

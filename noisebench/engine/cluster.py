@@ -6,14 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import ray
 
 from noisebench.engine.deaths import Death, leave_note, started_line
 from noisebench.engine.options import Cluster
-from noisebench.engine.places import RAY_MEMORY_MB, Places, Share, share_of
-from noisebench.spec.catalogue import MODELS
+from noisebench.engine.places import RAY_MEMORY_MB, Places, places_of
 from noisebench.trial.layout import ResultsFolder
 
 # How long it may take until it is known that a whole node went, not just the trial's process.
@@ -42,13 +42,9 @@ def joined_ray(cluster: Cluster) -> Iterator[Path]:
 
 def cluster_places(cluster: Cluster) -> Places:
     """Return what a trial of each model gets of a node."""
-
-    def share_for(model: str) -> Share:
-        return share_of(cluster.cpus, cluster.gpus, cluster.trials_per_gpu.get(model, 1))
-
-    concurrent = cluster.nodes * max(share_for(model).concurrent for model in MODELS)
+    places = places_of(cluster.cpus, cluster.gpus, cluster.trials_per_gpu, cluster.nodes)
     memory_mb = None if cluster.memory_mb is None else max(1, cluster.memory_mb - RAY_MEMORY_MB)
-    return Places(share_for, concurrent, memory_mb, cluster.minutes and 60 * cluster.minutes)
+    return replace(places, memory_mb=memory_mb, node_seconds=cluster.minutes and 60 * cluster.minutes)
 
 
 def judge_of(results: ResultsFolder, sweep: str) -> Callable[[str], Death]:

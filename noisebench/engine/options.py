@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Cluster:
 class Options:
     """How to run a sweep here; None means what the machine has.
 
+    `trials_per_gpu` trials of a model share a GPU, one where it is absent.
     `trial` names one trial by the first digits of its id: it is run even where it has a result already,
     and the two results are then compared. `include_failed` runs what failed once more: what failed before
     `submitted_at`, where that is known, so that a driver does not repeat what failed under the one before it.
@@ -46,7 +47,7 @@ class Options:
     data_dir: Path | None = None
     cpus: int | None = None
     gpus: int | None = None
-    trials_per_gpu: int = 1
+    trials_per_gpu: Mapping[str, int] = field(default_factory=dict)
     block: str | None = None
     inline: bool = False
     include_failed: bool = False

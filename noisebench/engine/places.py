@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import ray
 
+from noisebench.spec.catalogue import MODELS
 from noisebench.spec.trial import Trial
 
-# Bound by arithmetic: a second trial beside such a one gains nothing.
-WHOLE_GPU_MODELS = ("resnet-34",)
 # What Ray's own processes take of a node, with the job's.
 RAY_MEMORY_MB = 1024
 
@@ -70,14 +69,17 @@ def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
     return Share(min(1.0, cpus / concurrent), 1 / trials_per_gpu, concurrent)
 
 
-def local_places(trials_per_gpu: int, memory_mb: float | None = None) -> Places:
+def local_places(trials_per_gpu: Mapping[str, int], memory_mb: float | None = None) -> Places:
     """Return the places of the one machine that Ray is initialised on."""
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
     places = places_of(total.get("CPU", 1), total.get("GPU", 0), trials_per_gpu)
     return replace(places, memory_mb=memory_mb)
 
 
-def places_of(cpus: float, gpus: float, trials_per_gpu: int) -> Places:
-    """Return the places of one machine: a model that fills a GPU gets one, others share."""
-    shared, whole = share_of(cpus, gpus, trials_per_gpu), share_of(cpus, gpus, 1)
-    return Places(lambda model: whole if model in WHOLE_GPU_MODELS else shared, shared.concurrent)
+def places_of(cpus: float, gpus: float, trials_per_gpu: Mapping[str, int], nodes: int = 1) -> Places:
+    """Return the places of machines alike; `trials_per_gpu` trials of a model share a GPU, else one."""
+
+    def share_for(model: str) -> Share:
+        return share_of(cpus, gpus, trials_per_gpu.get(model, 1))
+
+    return Places(share_for, nodes * max(share_for(model).concurrent for model in MODELS))

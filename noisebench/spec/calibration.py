@@ -78,11 +78,21 @@ class Calibration:
             if needed <= {(own.model, own.precision) for own in self.measured if own.device == device}
         }
 
-    def trials_per_gpu(self, trials: Iterable[Trial]) -> int | None:
-        """Return how many of these trials share a GPU best, by the least of their models; None: unknown."""
-        needed = {(trial.training.model, trial.training.precision) for trial in trials}
+    def trials_per_gpu(self, trials: Iterable[Trial]) -> dict[str, int]:
+        """Return how many of these trials share a GPU best, by their model.
+
+        It is the least over the precisions at which they train it; models that were not measured at all of
+        these are absent.
+        """
+        precisions: dict[str, set[str]] = {}
+        for trial in trials:
+            precisions.setdefault(trial.training.model, set()).add(trial.training.precision)
         found = {(own.model, own.precision): own.together for own in self.measured if own.gpu}
-        return min(found[what] for what in needed) if needed and needed <= found.keys() else None
+        return {
+            model: min(found[model, precision] for precision in asked)
+            for model, asked in precisions.items()
+            if all((model, precision) in found for precision in asked)
+        }
 
     def _seconds_on(self, device: str) -> SecondsOf:
         own = [entry for entry in self.measured if entry.device == device]

@@ -19,11 +19,18 @@ def test_what_ray_sets_aside_for_a_share() -> None:
     assert resources_of(share_of(cpus=2, gpus=0, trials_per_gpu=4)) == {"CPU": 1}
 
 
-def test_a_model_that_fills_a_gpu_gets_one() -> None:
-    places = places_of(cpus=16, gpus=2, trials_per_gpu=4)
+def test_each_model_has_its_own_share() -> None:
+    places = places_of(cpus=16, gpus=2, trials_per_gpu={"small-cnn": 4, "resnet-32": 2})
     assert places.concurrent == 8
     assert resources_of(places.share_for("small-cnn")) == {"CPU": 1.0, "GPU": 0.25}
+    assert resources_of(places.share_for("resnet-32")) == {"CPU": 1.0, "GPU": 0.5}
     assert resources_of(places.share_for("resnet-34")) == {"CPU": 1.0, "GPU": 1.0}
+
+
+def test_nodes_alike_hold_as_much_each() -> None:
+    places = places_of(cpus=4, gpus=1, trials_per_gpu={"resnet-34": 2}, nodes=3)
+    assert (places.concurrent, places.share_for("resnet-34").concurrent) == (6, 2)
+    assert places_of(cpus=4, gpus=0, trials_per_gpu={"resnet-34": 2}, nodes=3).concurrent == 12
 
 
 def test_a_larger_share_has_fewer_beside_it() -> None:
@@ -35,8 +42,8 @@ def test_a_larger_share_has_fewer_beside_it() -> None:
 
 
 def test_only_what_helps_against_the_error_is_more() -> None:
-    shared, whole = places_of(cpus=8, gpus=2, trials_per_gpu=4), places_of(cpus=8, gpus=2, trials_per_gpu=1)
-    alone = places_of(cpus=1, gpus=0, trials_per_gpu=1)
+    shared, whole = places_of(8, 2, {"small-cnn": 4}), places_of(8, 2, {})
+    alone = places_of(1, 0, {})
     trial = trial_of()
     assert [places.has_more(trial, "gpu-memory") for places in (shared, whole, alone)] == [True, False, False]
     assert [places.has_more(trial, "host-memory") for places in (shared, whole, alone)] == [True, True, False]

@@ -49,7 +49,14 @@ def test_a_device_counts_where_every_model_was_measured_at_its_precision() -> No
     assert not Calibration((H200,)).seconds_by_device(both.trials())
     fast = replace(H200, precision="fast", together=2)
     assert set(Calibration((H200, fast)).seconds_by_device(both.trials())) == {"NVIDIA H200"}
-    assert Calibration((H200, fast)).trials_per_gpu(both.trials()) == 2
-    assert Calibration((H200,)).trials_per_gpu(both.trials()) is None
-    assert Calibration((H200, CPU)).trials_per_gpu(SWEEP.trials()) == 4
-    assert Calibration((CPU,)).trials_per_gpu(SWEEP.trials()) is None
+
+
+def test_each_model_shares_a_gpu_as_it_was_measured() -> None:
+    both = sweep_of(training="{precision: [reference, fast]}")
+    fast, other = replace(H200, precision="fast", together=2), replace(H200, model="resnet-32", together=3)
+    assert Calibration((H200, fast)).trials_per_gpu(both.trials()) == {"small-cnn": 2}
+    assert Calibration((H200,)).trials_per_gpu(both.trials()) == {}
+    assert Calibration((H200, CPU)).trials_per_gpu(SWEEP.trials()) == {"small-cnn": 4}
+    assert Calibration((CPU,)).trials_per_gpu(SWEEP.trials()) == {}
+    models = sweep_of(training="{model: [small-cnn, resnet-32, resnet-34]}")
+    assert Calibration((H200, other)).trials_per_gpu(models.trials()) == {"small-cnn": 4, "resnet-32": 3}
