@@ -1,5 +1,7 @@
 """Measuring on the device at hand; the same code on every kind."""
 
+from dataclasses import replace
+
 import pytest
 
 from noisebench.errors import EnvironmentFault
@@ -24,6 +26,15 @@ def test_two_processes_at_a_time() -> None:
         assert own.training > 100
         assert own.evaluation > 100
         assert 50 < own.memory_mb < 5_000
+
+
+@pytest.mark.parametrize(
+    ("precision", "height", "runs"), [("fast", 8, 5), ("fast", 28, 1), ("reference", 8, 1)]
+)
+def test_runs_trained_as_one_model_are_measured_as_one(precision: str, height: int, runs: int) -> None:
+    bench = calibration._Bench(replace(task(precision), shape=(1, height, height)))
+    assert bench.runs == runs
+    assert bench.train(2) > 0
 
 
 @pytest.mark.parametrize(
