@@ -66,7 +66,7 @@ class Variant:
 def variants(device: torch.device) -> dict[str, Variant]:
     """Return the reference, its double, every fast variant of the device."""
     words, other_order = (
-        (["fp32 fused", "half channels-last", "half channels-last fused"], _without_onednn)
+        (["fp32 channels-last fused", "half channels-last"], _without_onednn)
         if device.type == "cpu"
         else (
             ["fp32 graph fused", "half channels-last graph", "half channels-last graph fused"],

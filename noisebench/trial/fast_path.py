@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -28,9 +28,11 @@ _TABLE = {
     ("cuda", "resnet-32"): "half channels-last graph fused",
     ("cuda", "resnet-34"): "half channels-last graph",
 }
-# On a CPU, one model of five folds is slower than five models, unless images of at most so many pixels leave
-# a step mostly to what each operation costs beside its arithmetic.
-_FUSED_PIXELS = {("cpu", "small-cnn"): 10 * 10}
+# The same for images of at most so many pixels: there a step costs as much around its arithmetic as in it, so
+# that several folds are faster as one model, which they are not on larger images. bfloat16 would be faster
+# still, but it moves more flags of digits than the bound allows.
+_TINY_PIXELS = 10 * 10
+_TINY_TABLE = {("cpu", "small-cnn"): "fp32 channels-last fused"}
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,9 @@ class FastPath:
 
         It is as overridden, else as the tables say.
         """
-        if words := os.environ.get(OVERRIDE):
-            return cls.parse(words, device)
-        path, (height, width) = cls.parse(_TABLE[device.type, model], device), shape[-2:]
-        tiny = height * width <= _FUSED_PIXELS.get((device.type, model), 0)
-        return replace(path, fused=path.fused or tiny)
+        what, (height, width) = (device.type, model), shape[-2:]
+        tiny = height * width <= _TINY_PIXELS and what in _TINY_TABLE
+        return cls.parse(os.environ.get(OVERRIDE) or (_TINY_TABLE if tiny else _TABLE)[what], device)
 
     @classmethod
     def parse(cls, text: str, device: torch.device) -> FastPath:
@@ -77,8 +77,8 @@ class FastPath:
         dtype = next((_DTYPES[word] for word in words if word in _DTYPES), torch.float32)
         if _HALF in words:
             dtype = _half(device)
-        # On a CPU, float32 is no faster in another layout.
-        worth = device.type == "cuda" or dtype != torch.float32
+        # On a CPU that has no half precision, large convolutions in float32 are no faster in another layout.
+        worth = device.type == "cuda" or dtype != torch.float32 or _HALF not in words
         return cls(
             dtype, "channels-last" in words and worth, "graph" in words, "compiled" in words, "fused" in words
         )

@@ -160,6 +160,18 @@ def test_runs_side_by_side_are_the_runs_alone(loss: str, optimizer: str) -> None
     assert differences(together, alone).max() < 1e-5
 
 
+def test_twenty_steps_on_digits_by_the_path_of_tiny_images() -> None:
+    data = load_dataset(Component.of("digits"), None)
+    targets = torch.from_numpy(data.judged.labels).expand(2, -1)
+    indices = torch.stack([torch.arange(1280), torch.arange(1280).flip(0)])
+    training = training_of(epochs=1, batch_size=64, learning_rate=1e-4)
+    together, alone = (Problem(data.judged.images, targets, indices, training) for _ in range(2))
+    alone.reference()
+    together.fast(FastPath.of(CPU, "small-cnn", data.judged.images.shape))
+    assert differences(together, alone).shape == (2, 20)
+    assert differences(together, alone).max() < 1e-4
+
+
 def test_a_run_in_bfloat16_side_by_side_is_the_run_alone() -> None:
     together = Problem.small(3, learning_rate=1e-3)
     alone = replace(together, targets=together.targets[:1], indices=together.indices[:1])
