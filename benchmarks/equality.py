@@ -4,7 +4,7 @@ The measure of agreement is a second reference that differs in the order of summ
 oneDNN, on a GPU with other cuDNN kernels): flags of a fast variant have to agree with the reference's at
 least as well, less .2 points, and the paired mean difference of F1 has to have its 95% interval inside
 `--bound`. `python -m benchmarks.equality --data DIR` takes MNIST whole, by the paper's recipe; smaller with
-`--samples N --folds N --epochs N --learning-rate R`; `--only WORDS` measures one fast variant alone.
+`--samples N --folds N --epochs N --learning-rate R`, faster with several `--processes`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +27,8 @@ import torch
 from scipy import stats
 
 from noisebench.spec.sweep import parse_sweep
-from noisebench.spec.trial import Trial
 from noisebench.trial.fast_path import OVERRIDE
-from noisebench.trial.measurement import Measurement, measure
+from noisebench.trial.measurement import measure
 
 SLACK_POINTS = 0.2
 REFERENCE, OTHER_ORDER = "reference", "reference, summed in another order"
@@ -43,28 +45,24 @@ blocks:
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Variant:
-    """How trials are run: `words` of a fast path, None for the reference; what came of each seed."""
+    """How trials are run: `words` of a fast path, None for the reference; how its arithmetic is done."""
 
     words: str | None
     arithmetic: Callable[[], AbstractContextManager[None]] = nullcontext
-    flags: list[npt.NDArray[np.bool_]] = field(default_factory=list)
-    f1: list[float] = field(default_factory=list)
-
-    def run(self, trial: Trial, data_dir: Path, device: torch.device) -> Measurement:
-        """Measure a trial, keep flags and F1."""
-        if self.words:
-            os.environ[OVERRIDE] = self.words
-        with self.arithmetic():
-            measured = measure(trial, data_dir, device)
-        self.flags.append(measured.samples["flagged"])
-        self.f1.append(measured.result["f1"])
-        return measured
 
 
-def variants(device: torch.device) -> dict[str, Variant]:
-    """Return the reference, its double, every fast variant of the device."""
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial: a flag a sample, F1."""
+
+    flags: npt.NDArray[np.bool_]
+    f1: float
+
+
+def variants(device: torch.device, only: str | None) -> dict[str, Variant]:
+    """Return the reference, its double, every fast variant of the device or `only` one."""
     words, other_order = (
         (["fp32 channels-last fused", "half channels-last"], _without_onednn)
         if device.type == "cpu"
@@ -74,7 +72,23 @@ def variants(device: torch.device) -> dict[str, Variant]:
         )
     )
     references = {REFERENCE: Variant(None), OTHER_ORDER: Variant(None, other_order)}
-    return {**references, **{name: Variant(name) for name in words}}
+    return {**references, **{name: Variant(name) for name in ([only] if only else words)}}
+
+
+def outcomes(seed: int, given: argparse.Namespace) -> dict[str, Outcome]:
+    """Run every variant on the trial of one seed, on one CPU thread."""
+    torch.set_num_threads(1)
+    device = torch.device(given.device)
+    sweep = parse_sweep(SWEEP.format(**vars(given)), "equality.yaml")
+    trials = {trial.training.precision: trial for trial in sweep.trials() if trial.seed == seed}
+    found = {}
+    for name, variant in variants(device, given.only).items():
+        if variant.words:
+            os.environ[OVERRIDE] = variant.words
+        with variant.arithmetic():
+            measured = measure(trials["fast" if variant.words else "reference"], given.data, device)
+        found[name] = Outcome(measured.samples["flagged"], measured.result["f1"])
+    return found
 
 
 @contextmanager
@@ -89,14 +103,14 @@ def _other_kernels() -> Iterator[None]:
         yield
 
 
-def agreement(ours: Variant, theirs: Variant) -> float:
+def agreement(ours: list[Outcome], theirs: list[Outcome]) -> float:
     """Return the share of samples whose flags agree, in percent, over all seeds."""
-    return 100 * float(np.mean([np.mean(a == b) for a, b in zip(ours.flags, theirs.flags, strict=True)]))
+    return 100 * float(np.mean([np.mean(a.flags == b.flags) for a, b in zip(ours, theirs, strict=True)]))
 
 
-def interval(ours: Variant, theirs: Variant) -> tuple[float, float]:
+def interval(ours: list[Outcome], theirs: list[Outcome]) -> tuple[float, float]:
     """Return the 95% interval of the mean difference of F1, seeds paired."""
-    differences = np.subtract(ours.f1, theirs.f1)
+    differences = np.array([a.f1 - b.f1 for a, b in zip(ours, theirs, strict=True)])
     half = stats.t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / math.sqrt(len(differences))
     return float(differences.mean() - half), float(differences.mean() + half)
 
@@ -114,29 +128,31 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--learning-rate", type=float, default=0.0001)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=10, help="at least two")
     parser.add_argument("--bound", type=float, default=0.001)
     parser.add_argument("--only", help="words of the one fast variant to be measured; default: all")
+    parser.add_argument("--processes", type=int, default=1, help="how many seeds side by side")
     given = parser.parse_args()
-    device = torch.device(given.device)
-    found = variants(device)
-    if given.only:
-        found = {name: found[name] for name in (REFERENCE, OTHER_ORDER)} | {given.only: Variant(given.only)}
-    trials = {
-        (trial.training.precision, trial.seed): trial
-        for trial in parse_sweep(SWEEP.format(**vars(given)), "equality.yaml").trials()
-    }
-    for seed in range(given.seeds):
-        for name, variant in found.items():
-            variant.run(trials["fast" if variant.words else "reference", seed], given.data, device)
-            print(f"seed {seed}, {name}: F1 {variant.f1[-1]:.4f}", file=sys.stderr, flush=True)
-    reference, floor = found[REFERENCE], agreement(found[OTHER_ORDER], found[REFERENCE]) - SLACK_POINTS
+    found: dict[str, list[Outcome]] = {name: [] for name in variants(torch.device(given.device), given.only)}
+    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
+        for seed, of_seed in enumerate(pool.map(partial(outcomes, given=given), range(given.seeds))):
+            for name, outcome in of_seed.items():
+                found[name].append(outcome)
+                print(f"seed {seed}, {name}: F1 {outcome.f1:.4f}", file=sys.stderr, flush=True)
     print(
         f"{given.dataset}, {given.samples} samples, {given.folds} folds, {given.epochs} epochs, {given.loss}"
     )
-    print(f"mean F1 of the reference {np.mean(reference.f1):.4f} over {given.seeds} seeds, {device}")
-    for name, variant in list(found.items())[1:]:
-        agreed, (low, high) = agreement(variant, reference), interval(variant, reference)
+    _report(found, given)
+
+
+def _report(found: dict[str, list[Outcome]], given: argparse.Namespace) -> None:
+    reference, other_order, *fast = found
+    theirs = found[reference]
+    floor = agreement(found[other_order], theirs) - SLACK_POINTS
+    mean = np.mean([outcome.f1 for outcome in theirs])
+    print(f"mean F1 of the reference {mean:.4f} over {given.seeds} seeds, {given.device}")
+    for name in (other_order, *fast):
+        agreed, (low, high) = agreement(found[name], theirs), interval(found[name], theirs)
         flags = "ok" if agreed >= floor else "short"
         scores = "ok" if max(-low, high) <= given.bound else "short"
         print(
