@@ -83,7 +83,7 @@ def test_a_time_limit_shorter_than_the_sweep(sweeps: Sweeps) -> None:
 
 def await_all(sweep: Submitted) -> None:
     """Wait until the sweep has ended; every trial is completed once, none has failed."""
-    sweep.await_end(600)
+    sweep.await_end(900)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
     assert sorted(completed.values()) == [1] * TRIALS
