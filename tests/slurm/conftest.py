@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import faulty_losses
 from tests.packages import need
 from tests.slurm.devcluster import SCRIPT, Devcluster
+from tests.slurm.submitted import Submitted
+from tests.trials import sweep_text
 
 PACKAGES = (
     "slurm-wlm",
@@ -20,6 +23,14 @@ PACKAGES = (
     "mariadb-server-core",
     "mariadb-client-core",
 )
+# Two trials side by side have 1.5 GB each, one alone 3: a gigabyte is Ray's.
+FAULTY_SITE = """\
+site: small
+signal_seconds: 30
+allowance_minutes: 1.5
+driver: {cpus: 1, memory_gb: 3, minutes: 30}
+worker: {cpus: 2, memory_gb: 4, minutes: 30, count: 1}
+"""
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "mariadb-install-db")
 
 
@@ -35,6 +46,16 @@ def cluster(_slurm: None) -> Iterator[Devcluster]:
     # pytest's own folders are too deep for Slurm's sockets.
     with tempfile.TemporaryDirectory(prefix="slurm") as parent:
         yield from _raised(Devcluster(Path(parent) / "c"), nodes=4)
+
+
+@pytest.fixture(scope="session")
+def faulty_trials(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+    """A sweep whose trials fail each in its own way, sent; it takes minutes, so let others run beside it."""
+    sweep = Submitted(cluster, tmp_path_factory.mktemp("faulty"), "faulty")
+    shutil.copy(faulty_losses.__file__, sweep.folder)
+    faulty = [f'"faulty_losses:{name}"' for name in ("raises", "is_nan", "hangs", "eats_memory")]
+    sweep.send(sweep_text(f"[{', '.join(faulty)}, CE, {{name: BL, gamma: 0.4}}]", name="faulty"), FAULTY_SITE)
+    return sweep
 
 
 @pytest.fixture

@@ -40,8 +40,11 @@ print(send_driver(submission_for(sweep.name, list(sweep.trials()), site, results
 
 
 @pytest.fixture(scope="module")
-def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
+def sweep(
+    cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory, faulty_trials: Submitted
+) -> Iterator[Submitted]:
     """A sweep whose results lie on a small file system of their own, where root may mount one."""
+    assert faulty_trials.jobs(), "another sweep runs beside it, which feels nothing of its faults"
     sweep = Submitted(cluster, tmp_path_factory.mktemp("drivers"), "drivers")
     folder = sweep.folder / "results"
     folder.mkdir()

@@ -10,7 +10,7 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 24
+TRIALS = 16
 # Ray notices a node that is gone within seconds here; on a real cluster so short a time would be rash.
 HEALTH = " ".join(f"RAY_health_check_{name}=1000" for name in ("initial_delay_ms", "period_ms", "timeout_ms"))
 SITE = f"""\

@@ -1,5 +1,7 @@
 """What records say about sweeps and trials."""
 
+import json
+
 import pytest
 
 from noisebench.errors import InputError
@@ -116,6 +118,8 @@ def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) 
         ("first", "BL", "gamma", 0.1, 0.9, 1, 5, 1),
         ("first", "CE", None, None, 0.8, 1, 5, 2),
     ]
+    parameters = [json.loads(cell["loss_parameters"]) for cell in cells]
+    assert (parameters[0], parameters[2]["gamma"]) == ({"c": 0.1}, 0.1)
     with pytest.raises(
         InputError, match="no table can be made of metric 'samples'; known: precision, recall, f1"
     ):

@@ -9,8 +9,8 @@ WITH mine AS (
     SELECT
         setting_id, column_of($over, family_id, loss, variant) AS column_id,
         any_value(dataset) AS dataset, any_value(corruption) AS corruption, any_value(eta) AS eta,
-        any_value(detector) AS detector, any_value(loss) AS loss, any_value(variant) AS variant,
-        any_value(parameter) AS parameter, any_value(config) AS config,
+        any_value(detector) AS detector, any_value(loss) AS loss, arg_min(variant, position) AS variant,
+        arg_min(parameter, position) AS parameter, arg_min(config, position) AS config,
         list_sort(list(DISTINCT loss_parameters)) AS tried, list_sort(list(DISTINCT delay)) AS delays,
         max(seeds_asked) AS seeds_asked,
         min(position) AS position
