@@ -1,5 +1,6 @@
 """Workers told to leave, by their time limit or for a job of higher priority: they drain and come back."""
 
+import shutil
 from collections import Counter
 
 import pytest
@@ -10,11 +11,19 @@ from tests.slurm.submitted import Submitted
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 TRIALS = 16
+CALLED_BACK = "was preempted by cancelling it"
 SITE = """\
 site: small
 signal_seconds: 30
+setup: ['[ "$SLURMD_NODENAME" != node3 ] || export PATH={commands}:$PATH']
 driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: "node[2-3]"}}
 worker: {{cpus: 1, memory_gb: 4, minutes: {minutes}, count: 1, gpu_request: "--gres=gpu:v100:1", {more}}}
+"""
+# An scontrol that goes dumb on command, as where a node cannot reach the controller.
+SCONTROL = """\
+#!/bin/sh
+[ ! -e {mute} ] || exit 1
+exec {scontrol} "$@"
 """
 Sweeps = dict[str, Submitted]
 
@@ -29,7 +38,13 @@ def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Swe
 
     def submitted(name: str, minutes: int, seconds: int, more: str) -> Submitted:
         sweep = Submitted(cluster, tmp_path_factory.mktemp(name), name)
-        sweep.send_slow(SITE.format(minutes=minutes, more=more), TRIALS, seconds)
+        commands = sweep.folder / "bin"
+        commands.mkdir()
+        scontrol = commands / "scontrol"
+        scontrol.write_text(SCONTROL.format(mute=sweep.folder / "mute", scontrol=shutil.which("scontrol")))
+        scontrol.chmod(0o755)
+        site = SITE.format(minutes=minutes, more=more, commands=commands)
+        sweep.send_slow(site, TRIALS, seconds)
         return sweep
 
     return {
@@ -40,15 +55,20 @@ def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Swe
 
 
 def test_workers_make_room_for_jobs_of_higher_priority(cluster: Devcluster, sweeps: Sweeps) -> None:
-    preempt(cluster, {"node2": sweeps["requeued"], "node3": sweeps["cancelled"]}, restarts=1)
-    # Without grace a worker may not manage to send itself back: the driver does.
-    cluster.run("scontrol", "update", "PartitionName=cheap", "GraceTime=0")
-    try:
-        preempt(cluster, {"node3": sweeps["cancelled"]}, restarts=2)
-    finally:
-        cluster.run("scontrol", "update", "PartitionName=cheap", "GraceTime=10")
-    await_all(sweeps["requeued"])
-    await_all(sweeps["cancelled"])
+    requeued, cancelled = sweeps["requeued"], sweeps["cancelled"]
+    preempt(cluster, {"node2": requeued, "node3": cancelled}, restarts=1)
+    assert CALLED_BACK not in logs(cancelled), "the worker has sent itself back"
+    (cancelled.folder / "mute").touch()
+    preempt(cluster, {"node3": cancelled}, restarts=2)
+    assert CALLED_BACK in logs(cancelled)
+    await_all(requeued)
+    await_all(cancelled)
+
+
+def logs(sweep: Submitted) -> str:
+    """Return what the jobs of a sweep have written."""
+    jobs = sweep.results.sweep(sweep.name) / "slurm/jobs"
+    return "".join(log.read_text() for log in jobs.glob("*_log.out"))
 
 
 def preempt(cluster: Devcluster, sweeps: Sweeps, restarts: int) -> None:
