@@ -4,7 +4,8 @@ The measure of agreement is a second reference that differs in the order of summ
 oneDNN, on a GPU with other cuDNN kernels): flags of a fast variant have to agree with the reference's at
 least as well, less .2 points, and the paired mean difference of F1 has to have its 95% interval inside
 `--bound`. `python -m benchmarks.equality --data DIR` takes MNIST whole, by the paper's recipe; smaller with
-`--samples N --folds N --epochs N --learning-rate R`, faster with several `--processes`.
+`--samples N --folds N --epochs N --learning-rate R`, faster with several `--processes`. With `--keep DIR`
+seeds that were measured before, by the same recipe, are read from there.
 """
 
 from __future__ import annotations
@@ -76,6 +77,33 @@ def variants(device: torch.device, only: str | None) -> dict[str, Variant]:
 
 
 def outcomes(seed: int, given: argparse.Namespace) -> dict[str, Outcome]:
+    """Return what came of every variant on the trial of one seed: as kept, or else measured now."""
+    if given.keep is None:
+        return _measured(seed, given)
+    path = given.keep / _recipe(given) / f"{seed}.npz"
+    names = list(variants(torch.device(given.device), given.only))
+    if not path.exists():
+        found = _measured(seed, given)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".tmp.npz")
+        np.savez(
+            unfinished, flags=[found[name].flags for name in names], f1=[found[name].f1 for name in names]
+        )
+        unfinished.rename(path)
+    with np.load(path) as kept:
+        return {
+            name: Outcome(flags, float(f1))
+            for name, flags, f1 in zip(names, kept["flags"], kept["f1"], strict=True)
+        }
+
+
+def _recipe(given: argparse.Namespace) -> str:
+    """Return a folder's name for all that a seed's outcomes depend on."""
+    parts = (given.dataset, given.loss, given.samples, given.folds, given.epochs, given.learning_rate)
+    return "-".join(str(part) for part in (*parts, given.device, given.only or "all")).replace(" ", "-")
+
+
+def _measured(seed: int, given: argparse.Namespace) -> dict[str, Outcome]:
     """Run every variant on the trial of one seed, on one CPU thread."""
     torch.set_num_threads(1)
     device = torch.device(given.device)
@@ -131,6 +159,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10, help="at least two")
     parser.add_argument("--bound", type=float, default=0.001)
     parser.add_argument("--only", help="words of the one fast variant to be measured; default: all")
+    parser.add_argument("--keep", type=Path, help="a folder for the outcomes of each seed")
     parser.add_argument("--processes", type=int, default=1, help="how many seeds side by side")
     given = parser.parse_args()
     found: dict[str, list[Outcome]] = {name: [] for name in variants(torch.device(given.device), given.only)}
