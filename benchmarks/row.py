@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+VERDICTS = ("ok", "short", "failed", "not measured")
+
 
 @dataclass(frozen=True)
 class Row:
     """What was measured beside what: `figures` in words, their `ratio`, the `bar` it is held to.
 
-    `verdict` is one of ok, short, not measured.
+    `verdict` is one of `VERDICTS`.
     """
 
     number: str
@@ -41,6 +43,12 @@ def at_most(number: str, what: str, figures: str, ratio: float, bar: float, unit
 def not_measured(number: str, what: str, bar: str, why: str = "needs a GPU") -> Row:
     """Return the row of what cannot be measured here."""
     return Row(number, what, why, "", bar, "not measured")
+
+
+def failed(number: str, error: Exception) -> Row:
+    """Return the row of what broke off while it was measured."""
+    (said, *_) = str(error).splitlines() or [""]
+    return Row(number, "broke off", f"{type(error).__name__}: {said}", "", "", "failed")
 
 
 def print_rows(rows: Iterable[Row], *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.row import Row, text
+from benchmarks.row import VERDICTS, Row, text
 from noisebench.trial import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,7 +75,7 @@ def main() -> None:
         for row in rows_of(script, QUICK[script] if given.quick else (), given.data):
             found.append(row.verdict)
             print(text(row), flush=True)
-    print(", ".join(f"{found.count(verdict)} {verdict}" for verdict in ("ok", "short", "not measured")))
+    print(", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.gpu import Bench
+
 ROOT = Path(__file__).parents[2]
 # All that noisebench depends on but torch and numpy.
 ABSENT = """
@@ -42,6 +44,17 @@ def test_every_row_runs_on_a_cpu_without_the_other_packages(tmp_path: Path) -> N
     arrays = np.load(tmp_path / "folds.npz")
     assert arrays["probabilities"].shape == (len(arrays["given"]), 10)
     assert np.allclose(arrays["probabilities"].sum(1), 1, atol=1e-5)
+
+
+def test_a_row_that_breaks_off_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> float:
+        raise RuntimeError("no such kernel\nand much more")
+
+    monkeypatch.setattr(Bench, "matrix_rate", unsupported)
+    found = list(Bench(torch.device("cpu"), None, None, tiny=True).rows())
+    assert [row.number for row in found] == ["=", "=", "2", "2", "3", "4", "4", "10"]
+    assert [row.figures for row in found if row.verdict == "failed"] == ["RuntimeError: no such kernel"]
+    assert (found[-1].verdict, found[-1].figures) == ("not measured", "no rate of resnet-34")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
