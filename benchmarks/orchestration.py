@@ -86,7 +86,13 @@ def bare(trials: int, cpus: int) -> dict[str, float]:
             tune.with_resources(NoOp, tune.PlacementGroupFactory([{"CPU": 1}])),
             param_space={"seed": tune.grid_search(list(range(trials)))},
             tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=cpus),
-            run_config=tune.RunConfig(name="bare", storage_path=str(scratch), verbose=0, callbacks=[]),
+            run_config=tune.RunConfig(
+                name="bare",
+                storage_path=str(scratch),
+                verbose=0,
+                callbacks=[],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
         ).fit()
         assert len(found) == trials
         assert found.num_errors == 0

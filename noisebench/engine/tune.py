@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
 
 from noisebench.engine.overdue import overdue_judge
 from noisebench.engine.places import Places, Share
@@ -79,6 +80,16 @@ def run_on_ray(
         _run_round(queue, places.larger(), parameters, scratch)
 
 
+class _NoProgress(TrialProgressCallback):
+    """Takes the place of Tune's own, which keeps every trial, though it prints none of them here."""
+
+    def log_result(self, *_: Any, **__: Any) -> None:
+        """Keep nothing."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None:
+        """Keep nothing."""
+
+
 def _run_round(queue: TrialQueue, places: Places, parameters: dict[str, Any], scratch: Path) -> None:
     def part_of(trial: Trial) -> float:
         return 1 / places.share_for(trial.training.model).concurrent
@@ -87,7 +98,7 @@ def _run_round(queue: TrialQueue, places: Places, parameters: dict[str, Any], sc
         tune.with_resources(tune.with_parameters(TrialActor, **parameters), _resources(places)),
         tune_config=tune.TuneConfig(
             search_alg=QueueSearcher(queue, part_of),
-            scheduler=NewcomerScheduler(),  # type: ignore[no-untyped-call]
+            scheduler=NewcomerScheduler(),
             num_samples=-1,
             max_concurrent_trials=places.concurrent,
             reuse_actors=True,
@@ -97,7 +108,9 @@ def _run_round(queue: TrialQueue, places: Places, parameters: dict[str, Any], sc
             storage_path=str(scratch),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
-            callbacks=[],
+            # Nothing is to be saved; a node that cannot see this one's disk could not even save that.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[_NoProgress()],
         ),
     )
     tuner.fit()

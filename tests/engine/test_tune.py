@@ -1,0 +1,75 @@
+"""What Ray Tune keeps of the trials that have ended, what it needs of a node's disk."""
+
+import gc
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ray.tune.experiment import Trial as TuneTrial
+
+from noisebench.engine import scheduler
+from noisebench.engine.options import Options
+from noisebench.engine.run import run_sweep
+from noisebench.engine.searcher import QueueSearcher
+from noisebench.spec.trial import Trial
+from noisebench.store.query import query
+from noisebench.trial.checkpoint import Checkpoints
+from noisebench.trial.layout import ResultsFolder
+from noisebench.trial.measurement import Measurement
+from tests.trials import sweep_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+SEEN = "NOISEBENCH_TEST_SEEN"
+TRIALS = 20
+DEATHS = 3
+
+
+def execute(
+    trial: Trial, data_dir: Path | None, device: torch.device, checkpoints: Checkpoints
+) -> Measurement:
+    """Return plausible numbers, but for three trials the first time: these kill their process."""
+    del data_dir, device, checkpoints
+    # A node that does not share the driver's disk has no file of Tune's there.
+    for marker in Path(tempfile.gettempdir()).glob("noisebench-*/tune/sweep/.validate_storage_marker"):
+        marker.unlink()
+    seen = Path(os.environ[SEEN])
+    (seen / f"process-{os.getpid()}").touch()
+    once = seen / f"trial-{trial.seed}"
+    if trial.seed in range(4, 4 + DEATHS) and not once.exists():
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    numbers = ("precision", "recall", "f1", "specificity", "balanced_accuracy", "clean_accuracy")
+    return Measurement(dict.fromkeys(numbers, 0.5), [], {})
+
+
+def test_ended_trials_are_forgotten_and_processes_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    complete = QueueSearcher.on_trial_complete
+
+    def count(self: QueueSearcher, *arguments: Any, **named: Any) -> None:
+        complete(self, *arguments, **named)
+        gc.collect()
+        kept.append(sum(isinstance(thing, TuneTrial) for thing in gc.get_objects()))
+
+    monkeypatch.setattr(QueueSearcher, "on_trial_complete", count)
+    monkeypatch.setattr(scheduler, "_ENDED_TRIALS_KEPT", 2)
+    monkeypatch.setenv(SEEN, str(tmp_path))
+    results = ResultsFolder(tmp_path / "results")
+    with tempfile.TemporaryDirectory() as scratch:  # pytest's own folder is too deep for Ray's sockets
+        monkeypatch.setattr(tempfile, "tempdir", scratch)
+        monkeypatch.setenv("TMPDIR", scratch)
+        options = Options(cpus=1, execute=f"{__name__}:execute")
+        outcome = run_sweep(sweep_of(seeds=str(TRIALS)), results, options)
+    assert outcome.completed == TRIALS
+    assert len(kept) == TRIALS + DEATHS
+    assert max(kept) <= 6  # two that have ended, what runs, what waits to run
+    assert len(list(tmp_path.glob("process-*"))) == 1 + DEATHS
+    ended = query(results, "SELECT status, count(*) FROM attempts GROUP BY ALL ORDER BY ALL").rows()
+    assert ended == [("completed", TRIALS), ("interrupted", DEATHS)]
