@@ -1,9 +1,13 @@
-# The nodes as hosts: each a network namespace with its own address, hostname and cable, where root may make them.
+# The nodes as hosts: each in namespaces with its own address, hostname, cable and disk, where root may make them.
 # shellcheck shell=bash
 
+# Where a node has a disk of its own; jobs find it in TMPDIR. All else is one file system for all nodes.
+DISK=/var/tmp
+
 may_isolate() {
-  # The trial bridge is made in a namespace of its own, so that it leaves nothing behind.
-  ((EUID == 0)) && command -v ip >/dev/null && unshare --net --uts ip link add trial type bridge 2>/dev/null
+  # The trial bridge and mount are made in namespaces of their own, so that they leave nothing behind.
+  ((EUID == 0)) && command -v ip >/dev/null &&
+    unshare --net --uts --mount sh -c "ip link add trial type bridge && mount --bind /tmp $DISK" 2>/dev/null
 }
 
 make_network() { # NODES
@@ -32,7 +36,9 @@ claim_subnet() {
 
 make_host() { # I
   local pid
-  daemon "host$1" unshare --net --uts sh -c "hostname node$1; ip link set lo up; exec sleep infinity"
+  mkdir "$D/spool/disk$1"
+  daemon "host$1" unshare --net --uts --mount \
+    sh -c "hostname node$1; ip link set lo up; mount --bind '$D/spool/disk$1' $DISK; exec sleep infinity"
   await "host$1" 10 host_is_ready "$1"
   pid=$(pid_of "host$1")
   ip link add "$(cable "$1")" type veth peer name eth0 netns "$pid"
@@ -52,7 +58,7 @@ set_cable() { # I up|down
 }
 
 on_host() { # I: print the words that carry a command to the node
-  [[ ! -e $D/bridge ]] || echo "nsenter --target $(pid_of "host$1") --net --uts"
+  [[ ! -e $D/bridge ]] || echo "nsenter --target $(pid_of "host$1") --net --uts --mount"
 }
 
 remove_network() {

@@ -52,14 +52,17 @@ def own_folder() -> Iterator[Path]:
         yield Path(parent) / "c"
 
 
-def test_each_node_is_a_host_with_its_own_gpus(cluster: Devcluster) -> None:
+def test_each_node_is_a_host_with_its_own_gpus_and_disk(cluster: Devcluster) -> None:
+    disk = (
+        'cd "$TMPDIR" && touch "seen-on-$(hostname)" && ls -d seen-on-*' if cluster.has_networks else "true"
+    )
     for node in cluster.nodes:
         job = cluster.submit(
-            "hostname; echo $CUDA_VISIBLE_DEVICES", f"--nodelist={node}", "--gres=gpu:v100:2"
+            f"hostname; echo $CUDA_VISIBLE_DEVICES; {disk}", f"--nodelist={node}", "--gres=gpu:v100:2"
         )
         cluster.await_job(job, JobState="COMPLETED")
-        host = node if cluster.has_networks else socket.gethostname()
-        assert cluster.output(job).split() == [host, "0,1"]
+        own = [node, "0,1", f"seen-on-{node}"]
+        assert cluster.output(job).split() == (own if cluster.has_networks else [socket.gethostname(), "0,1"])
 
 
 def test_its_site_profile_fits(cluster: Devcluster) -> None:

@@ -72,6 +72,8 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     assert first.numbers() == sorted(expected, key=lambda row: row[0])
     for sweep, trials, cells in ((first, 57, 17), (second, 4, 2)):
         assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * trials
+        # Each worker has one process for all its trials, though it sees nothing of the driver's disk.
+        assert len(list((sweep.results.journal / sweep.name).glob("*.jsonl"))) <= 4
         table = printed(sweep)
         assert len(table) == cells
         assert table == printed(alone[sweep.name])
