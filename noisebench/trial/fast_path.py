@@ -64,8 +64,9 @@ class FastPath:
     def parse(cls, text: str, device: torch.device) -> FastPath:
         """Read a path from its words: one of fp32, bf16, fp16, half, with any of the means.
 
-        `half` is the 16-bit type that the device computes in, or else fp32. Raises InputError for words
-        that are unknown, or beyond the device.
+        `half` is the 16-bit type that the device computes in, or else fp32; where that is fp16, nothing is
+        fused: runs that share the scale of the loss would skip steps for each other's sake. Raises
+        InputError for words that are unknown, beyond the device, or at odds.
         """
         words = text.split()
         unknown = [word for word in words if word not in (*_DTYPES, _HALF, *_MEANS)]
@@ -77,11 +78,18 @@ class FastPath:
         dtype = next((_DTYPES[word] for word in words if word in _DTYPES), torch.float32)
         if _HALF in words:
             dtype = _half(device)
+        fused = "fused" in words
+        if fused and dtype == torch.float16:
+            if _HALF not in words:
+                raise InputError(
+                    f"{OVERRIDE}: in fp16 the runs of a trial would share the scale of the loss, and a run "
+                    "depend on its neighbours; leave `fused` out"
+                )
+            fused = False
         # On a CPU that has no half precision, large convolutions in float32 are no faster in another layout.
         worth = device.type == "cuda" or dtype != torch.float32 or _HALF not in words
-        return cls(
-            dtype, "channels-last" in words and worth, "graph" in words, "compiled" in words, "fused" in words
-        )
+        channels_last = "channels-last" in words and worth
+        return cls(dtype, channels_last, "graph" in words, "compiled" in words, fused)
 
     def __str__(self) -> str:
         names = [name for name, dtype in _DTYPES.items() if dtype == self.dtype]

@@ -27,6 +27,14 @@ def test_half_is_what_the_processor_computes_in(
     assert str(FastPath.parse("half channels-last", CPU)) == expected
 
 
+def test_runs_are_not_fused_where_they_would_share_the_scale_of_the_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    path = FastPath.of(torch.device("cuda"), "small-cnn", (60_000, 1, 28, 28))
+    assert str(path) == "fp16 channels-last graph"
+
+
 def test_every_model_has_a_path_on_every_kind_of_device() -> None:
     kinds = [(kind, model) for kind in ("cpu", "cuda") for model in catalogue.MODELS]
     assert sorted(fast_path._TABLE) == sorted(kinds)
@@ -51,6 +59,7 @@ def test_the_environment_overrides_the_table(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("bf61", "'bf61' is no part of a fast path; known: fp32, bf16, fp16, half, channels-last, graph"),
         ("fp32 graph", "a cpu has no CUDA graphs; leave `graph` out"),
+        ("fp16 fused", "a run depend on its neighbours; leave `fused` out"),
     ],
 )
 def test_bad_words_are_refused(words: str, message: str) -> None:
