@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,10 +58,12 @@ class NewcomerScheduler(FIFOScheduler):
 
 
 def _forget(controller: Any, trial: Trial) -> None:
-    """Remove an ended trial from wherever Tune keeps it; nothing public does."""
+    """Remove an ended trial and its folders from wherever Tune keeps them; nothing public does."""
     if not trial.is_finished() or trial in controller._trial_to_actor:  # type: ignore[no-untyped-call]
         return  # Tune began it anew: its node had to leave
     controller._trials.remove(trial)
     for trials in (controller._stopped_trials, controller._failed_trials, controller._trials_to_cache):
         trials.discard(trial)
     controller._trial_metadata.pop(trial.trial_id, None)
+    for folder in filter(None, (trial.local_path, trial.path)):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -102,6 +103,12 @@ class TrialActor(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Run the trial; the result tells the driver how it ended, nothing more."""
+        result = self._run_trial()
+        # Tune makes a folder for each trial. At the end of thousands, to remove them would take a while.
+        shutil.rmtree(self.logdir, ignore_errors=True)
+        return result
+
+    def _run_trial(self) -> dict[str, Any]:
         trial = Trial.from_fields(self._config["trial"])
         runner = self._runner
         gpu = runner.device.type != "cpu"
