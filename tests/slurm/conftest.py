@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,24 @@ def cluster(_slurm: None) -> Iterator[Devcluster]:
     """Four nodes of four fake V100s each, up for the whole session; leave them as you found them."""
     # pytest's own folders are too deep for Slurm's sockets.
     with tempfile.TemporaryDirectory(prefix="slurm") as parent:
-        yield from _raised(Devcluster(Path(parent) / "c"), nodes=4)
+        cluster = Devcluster(Path(parent) / "c")
+        # Later than this, no node would see it mounted.
+        with _small_file_system(cluster.small):
+            yield from _raised(cluster, nodes=4)
+
+
+@contextmanager
+def _small_file_system(folder: Path) -> Iterator[None]:
+    """Mount 64 MB where root may; else it is a folder like any other."""
+    folder.mkdir()
+    if os.geteuid() != 0:
+        yield
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "small", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,11 @@ class Devcluster:
         object.__setattr__(self, "environment", {**inherited, **mine})
 
     @property
+    def small(self) -> Path:
+        """A folder that all nodes see, of 64 MB where root raised the session's cluster."""
+        return self.folder.parent / "small"
+
+    @property
     def nodes(self) -> list[str]:
         """The nodes' names."""
         return [f"node{index + 1}" for index in range(int((self.folder / "nodes").read_text()))]
