@@ -78,17 +78,15 @@ class FastPath:
         dtype = next((_DTYPES[word] for word in words if word in _DTYPES), torch.float32)
         if _HALF in words:
             dtype = _half(device)
-        fused = "fused" in words
-        if fused and dtype == torch.float16:
-            if _HALF not in words:
-                raise InputError(
-                    f"{OVERRIDE}: in fp16 the runs of a trial would share the scale of the loss, and a run "
-                    "depend on its neighbours; leave `fused` out"
-                )
-            fused = False
+        if "fused" in words and dtype == torch.float16 and _HALF not in words:
+            raise InputError(
+                f"{OVERRIDE}: in fp16 the runs of a trial would share the scale of the loss, and a run "
+                "depend on its neighbours; leave `fused` out"
+            )
         # On a CPU that has no half precision, large convolutions in float32 are no faster in another layout.
         worth = device.type == "cuda" or dtype != torch.float32 or _HALF not in words
         channels_last = "channels-last" in words and worth
+        fused = "fused" in words and dtype != torch.float16
         return cls(dtype, channels_last, "graph" in words, "compiled" in words, fused)
 
     def __str__(self) -> str:
