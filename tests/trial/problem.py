@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from noisebench.science.models import build
 from noisebench.spec.trial import Component, Training
+from noisebench.trial.data import load_dataset
 from noisebench.trial.fast_fit import FastFit, start_fast_fit
 from noisebench.trial.fast_path import FastPath
 from noisebench.trial.fast_training import train_together
@@ -39,6 +40,15 @@ class Problem:
         targets = torch.randint(0, 10, (runs, 150), generator=generator)
         indices = torch.stack([torch.randperm(150, generator=generator)[:100] for _ in range(runs)])
         return cls(images, targets, indices, training_of(**training), loss)
+
+    @classmethod
+    def digits(cls) -> "Problem":
+        """Two runs of 20 steps on real digits, by the paper's batch size and learning rate."""
+        data = load_dataset(Component.of("digits"), None)
+        targets = torch.from_numpy(data.judged.labels).expand(2, -1)
+        indices = torch.stack([torch.arange(1280), torch.arange(1280).flip(0)])
+        training = training_of(epochs=1, batch_size=64, learning_rate=1e-4)
+        return cls(data.judged.images, targets, indices, training)
 
     def models(self) -> list[nn.Module]:
         models = []

@@ -64,13 +64,9 @@ def test_runs_side_by_side_are_the_runs_alone(loss: str, optimizer: str) -> None
 
 
 def test_twenty_steps_on_digits_by_the_path_of_tiny_images() -> None:
-    data = load_dataset(Component.of("digits"), None)
-    targets = torch.from_numpy(data.judged.labels).expand(2, -1)
-    indices = torch.stack([torch.arange(1280), torch.arange(1280).flip(0)])
-    training = training_of(epochs=1, batch_size=64, learning_rate=1e-4)
-    together, alone = (Problem(data.judged.images, targets, indices, training) for _ in range(2))
+    together, alone = Problem.digits(), Problem.digits()
     alone.reference()
-    together.fast(FastPath.of(CPU, "small-cnn", data.judged.images.shape))
+    together.fast(FastPath.of(CPU, "small-cnn", together.images.shape))
     assert differences(together, alone).shape == (2, 20)
     assert differences(together, alone).max() < 1e-4
 
