@@ -64,7 +64,7 @@ class Bench:
         return runs * len(images.labels) / seconds
 
     def rows(self) -> Iterator[Row]:
-        """Measure every row; one that breaks off takes no other with it: a GPU may be lent for minutes."""
+        """Measure every row; one that breaks off takes no other with it: time on a GPU is dear."""
         parts = {
             "=": self.equality,
             "2": self.small_cnn,
