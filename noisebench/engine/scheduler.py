@@ -11,6 +11,8 @@ from ray.tune.schedulers import FIFOScheduler
 
 # What is still heard of an actor may concern the trial that it has just ended.
 _ENDED_TRIALS_KEPT = 200
+# Where Tune keeps trials; nothing public lets it forget one.
+BOOKS = ("_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache", "_trial_metadata")
 
 
 class NewcomerScheduler(FIFOScheduler):
@@ -58,7 +60,12 @@ class NewcomerScheduler(FIFOScheduler):
 
 
 def _forget(controller: Any, trial: Trial) -> None:
-    """Remove an ended trial and its folders from wherever Tune keeps them; nothing public does."""
+    """Remove an ended trial and its folders from wherever Tune keeps them.
+
+    A release of Ray with other books keeps its trials: memory is no reason to stop a sweep.
+    """
+    if not all(hasattr(controller, book) for book in BOOKS):
+        return
     if not trial.is_finished() or trial in controller._trial_to_actor:  # type: ignore[no-untyped-call]
         return  # Tune began it anew: its node had to leave
     controller._trials.remove(trial)

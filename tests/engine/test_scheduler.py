@@ -1,12 +1,38 @@
 """A free actor gets a trial that no other actor is being started for."""
 
 import inspect
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
-from noisebench.engine.scheduler import NewcomerScheduler
+from noisebench.engine.scheduler import _ENDED_TRIALS_KEPT, BOOKS, NewcomerScheduler
+
+
+class Books:
+    """What Tune's controller keeps of its trials."""
+
+    def __init__(self) -> None:
+        self._trials: list[Ended] = []
+        self._stopped_trials: set[Ended] = set()
+        self._failed_trials: set[Ended] = set()
+        self._trials_to_cache: set[Ended] = set()
+        self._trial_metadata: dict[str, str] = {}
+        self._trial_to_actor: dict[Ended, str] = {}
+
+
+@dataclass(eq=False)
+class Ended:
+    """A trial without folders."""
+
+    trial_id: str
+    finished: bool = True
+    local_path: str | None = None
+    path: str | None = None
+
+    def is_finished(self) -> bool:
+        return self.finished
 
 
 def chosen(status: dict[str, str], with_actor: set[str]) -> str | None:
@@ -32,3 +58,22 @@ def test_tune_still_keeps_its_books_so() -> None:
     source = inspect.getsource(TuneController)
     assert "self._trial_to_actor[trial] = " in source
     assert callable(TuneController.get_live_trials)
+    assert [book for book in BOOKS if f"self.{book}: " not in source] == []
+
+
+def test_a_trial_that_was_begun_anew_is_not_forgotten() -> None:
+    controller = Books()
+    scheduler = NewcomerScheduler()
+    again, *others = (Ended(str(number)) for number in range(_ENDED_TRIALS_KEPT + 3))
+    controller._trials = [again, *others]
+    scheduler.on_trial_error(controller, again)  # type: ignore[arg-type]
+    again.finished = False
+    for trial in others:
+        scheduler.on_trial_complete(controller, trial, {})  # type: ignore[arg-type]
+    assert controller._trials == [again, *others[-_ENDED_TRIALS_KEPT:]]
+
+
+def test_other_books_of_another_ray_end_no_sweep() -> None:
+    scheduler = NewcomerScheduler()
+    for number in range(_ENDED_TRIALS_KEPT + 1):
+        scheduler.on_trial_complete(SimpleNamespace(), Ended(str(number)), {})  # type: ignore[arg-type]
