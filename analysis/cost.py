@@ -10,8 +10,8 @@ if not __package__:  # run as a script: find the checkout instead of this folder
 
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.cost import block_hours, trial_costs
-from noisebench.trial.layout import ResultsFolder
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from noisebench.errors import InputError
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.blocks import blocks
-from noisebench.trial.layout import ResultsFolder
 
 
 @dataclass(frozen=True)

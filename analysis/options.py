@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from noisebench.errors import InputError, NoisebenchError
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 
 
 def parser(description: str | None, out: bool = True) -> argparse.ArgumentParser:

@@ -27,8 +27,8 @@ import numpy.typing as npt
 import torch
 from scipy import stats
 
-from noisebench.spec.sweep import parse_sweep
-from noisebench.trial.fast_path import OVERRIDE
+from noisebench.sweep.sweep import parse_sweep
+from noisebench.training.fast_path import OVERRIDE
 from noisebench.trial.measurement import measure
 
 SLACK_POINTS = 0.2

@@ -32,7 +32,7 @@ from benchmarks.workload import (
     prediction_rate,
     usual_epoch_seconds,
 )
-from noisebench.trial.fast_path import FastPath
+from noisebench.training.fast_path import FastPath
 
 # Forward and backward, of one image of 32x32.
 RESNET_34_FLOP = 6.953e9

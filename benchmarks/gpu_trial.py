@@ -11,10 +11,10 @@ import torch
 
 from benchmarks.workload import Images, train_fast
 from noisebench.science.corruption import uniform
-from noisebench.spec.trial import Training
-from noisebench.trial.fast_path import FastPath
-from noisebench.trial.inputs import InputPipeline
-from noisebench.trial.training import predict
+from noisebench.sweep.trial import Training
+from noisebench.training.fast_path import FastPath
+from noisebench.training.inputs import InputPipeline
+from noisebench.training.loop import predict
 
 RATE = 0.2
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from noisebench.spec.trial import Trial
-from noisebench.trial.checkpoint import Checkpoints
+from noisebench.records.checkpoints import Checkpoints
+from noisebench.sweep.trial import Trial
 from noisebench.trial.measurement import Measurement
 
 

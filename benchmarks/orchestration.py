@@ -40,9 +40,9 @@ def ours(trials: int, cpus: int) -> dict[str, float]:
     """Run the sweep of no-op trials through `run_sweep`; seconds from the start of Tune's work to the end."""
     from noisebench.engine.options import Options
     from noisebench.engine.run import run_sweep
-    from noisebench.spec.sweep import parse_sweep
+    from noisebench.records.folders import ResultsFolder
     from noisebench.store.query import query
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.sweep.sweep import parse_sweep
 
     with tempfile.TemporaryDirectory(prefix="noisebench-bench-") as folder:
         results = ResultsFolder(Path(folder))

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.row import Row, at_most, print_rows
-from noisebench.engine.manifest import keep_sweep
-from noisebench.spec.sweep import Sweep, parse_sweep
-from noisebench.trial import record
-from noisebench.trial.journal import JournalWriter
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records import attempts as record
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter
+from noisebench.records.manifest import keep_sweep
+from noisebench.sweep.sweep import Sweep, parse_sweep
 
 BAR = 2
 SWEEP = """\

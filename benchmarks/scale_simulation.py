@@ -23,11 +23,11 @@ from noisebench.engine.deaths import Death
 from noisebench.engine.order import pending_trials
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
-from noisebench.spec.sweep import load_sweep
-from noisebench.spec.trial import Trial
+from noisebench.records.attempts import End
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.sweep import load_sweep
+from noisebench.sweep.trial import Trial
 from noisebench.trial.duration import estimated_seconds, seconds_at_risk, time_suffices
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.record import End
 
 HOUR = 3600.0
 LENT_SECONDS = 12 * HOUR

@@ -69,13 +69,13 @@ def main() -> int:
 
 def measure(folder: Path, trials: int) -> tuple[list[float], list[float], float]:
     """Run the sweep on Slurm; return each worker's seconds to joining, to its first trial; first to last."""
+    from noisebench.records.folders import ResultsFolder
+    from noisebench.records.journal import records
     from noisebench.slurm import commands
     from noisebench.slurm.site import parse_site
     from noisebench.slurm.submission import job_name
     from noisebench.slurm.submit import submit
-    from noisebench.spec.sweep import parse_sweep
-    from noisebench.trial.journal import records
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.sweep.sweep import parse_sweep
 
     results = ResultsFolder(folder / "results")
     sweep = parse_sweep(SWEEP.format(trials=trials), "one-second.yaml")

@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.row import Row, at_least, print_rows
 from benchmarks.workload import RECIPES, Images, fast_epoch_seconds, mnist, noise, usual_epoch_seconds
-from noisebench.trial.fast_path import FastPath
+from noisebench.training.fast_path import FastPath
 
 CPU = torch.device("cpu")
 FOLDS = 5

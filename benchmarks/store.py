@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.row import Row, at_least, at_most, print_rows
-from noisebench.spec.sweep import parse_sweep
-from noisebench.spec.trial import Component
+from noisebench.catalogue.component import Component
+from noisebench.records.folders import ResultsFolder
 from noisebench.store import database
 from noisebench.store.configs import described
 from noisebench.store.ingest import ingest
 from noisebench.store.query import query
-from noisebench.trial.layout import ResultsFolder
+from noisebench.sweep.sweep import parse_sweep
 
 SEEDS = 20
 WORKERS = 64
@@ -230,7 +230,7 @@ def query_start(results: ResultsFolder) -> float:
     """Return the CPU seconds of a new process that asks for best_cells."""
     code = (
         "import sys; from pathlib import Path; from noisebench.store.query import query;"
-        "from noisebench.trial.layout import ResultsFolder;"
+        "from noisebench.records.folders import ResultsFolder;"
         "query(ResultsFolder(Path(sys.argv[1])), \"FROM best_cells WHERE metric = 'f1'\")"
     )
     before = os.times()

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.row import VERDICTS, Row, text
-from noisebench.trial import provenance
+from noisebench.records import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from noisebench.catalogue.component import Component
+from noisebench.data.idx import read_idx
 from noisebench.science.models import build
-from noisebench.spec.identity import seed_for
-from noisebench.spec.trial import Component, Training
-from noisebench.trial.fast_fit import FastFit, start_fast_fit
-from noisebench.trial.fast_path import FastPath
-from noisebench.trial.fast_training import train_together
-from noisebench.trial.idx import read_idx
-from noisebench.trial.inputs import InputPipeline
-from noisebench.trial.objective import Objective
-from noisebench.trial.training import predict
+from noisebench.sweep.identity import seed_for
+from noisebench.sweep.trial import Training
+from noisebench.training.fast_fit import FastFit, start_fast_fit
+from noisebench.training.fast_path import FastPath
+from noisebench.training.fast_training import train_together
+from noisebench.training.inputs import InputPipeline
+from noisebench.training.loop import predict
+from noisebench.training.objective import Objective
 
 STEPS_COMPARED = 20
 CE = Component.of("CE", delay=0)

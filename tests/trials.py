@@ -1,7 +1,7 @@
 """Small real trials for tests: digits, few epochs."""
 
-from noisebench.spec.sweep import Sweep, parse_sweep
-from noisebench.spec.trial import Trial
+from noisebench.sweep.sweep import Sweep, parse_sweep
+from noisebench.sweep.trial import Trial
 
 QUICK = "{epochs: 2, batch_size: 128}"
 

@@ -31,8 +31,8 @@ def import_(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Take a sweep that another site exported into the results; what is there already stays as it is."""
+    from noisebench.records.folders import ResultsFolder
     from noisebench.store.archive import import_archive
-    from noisebench.trial.layout import ResultsFolder
 
     taken = import_archive(ResultsFolder(results.absolute()), file)
     print(f"{taken.sweep}: {taken.records} new records, {taken.scores} new files of scores", file=sys.stderr)

@@ -13,8 +13,8 @@ from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from noisebench.spec.calibration import Measured
-    from noisebench.spec.trial import Training
+    from noisebench.sweep.calibration import Measured
+    from noisebench.sweep.trial import Training
     from noisebench.trial.calibration import Task
 
 # How many trials are tried on one GPU, as long as each step pays.
@@ -41,9 +41,9 @@ def calibrate(
     The figures are kept in the results folder: `plan` then shows hours on that device, `run` lets as many
     trials share a GPU as do most together.
     """
-    from noisebench.spec.calibration import FILE, Calibration
+    from noisebench.records.durable import write_durably
+    from noisebench.sweep.calibration import FILE, Calibration
     from noisebench.trial.calibration import calibrate as measure
-    from noisebench.trial.durable import write_durably
     from noisebench.trial.runner import choose_device
 
     device = choose_device(gpu=gpu)
@@ -61,8 +61,8 @@ def calibrate(
 
 def _tasks(target: str, device: str, seconds: float) -> list[Task]:
     """Return what a sweep trains, each (model, image height, precision) once; or one model, at each."""
-    from noisebench.spec.cost import image_shape
-    from noisebench.spec.sweep import load_sweep
+    from noisebench.sweep.cost import image_shape
+    from noisebench.sweep.sweep import load_sweep
     from noisebench.trial.calibration import Task
 
     if target in TYPICAL:
@@ -76,8 +76,9 @@ def _tasks(target: str, device: str, seconds: float) -> list[Task]:
 
 
 def _typical(model: str) -> Iterator[tuple[Training, tuple[int, int, int]]]:
-    from noisebench.spec import catalogue, recipes
-    from noisebench.spec.trial import Training
+    from noisebench.catalogue import entries as catalogue
+    from noisebench.catalogue import recipes
+    from noisebench.sweep.trial import Training
 
     dataset, detector = TYPICAL[model]
     recipe = recipes.training_defaults(dataset, detector)

@@ -13,8 +13,8 @@ import typer
 from noisebench.cli.options import Data, Json
 
 if TYPE_CHECKING:
-    from noisebench.spec.sweep import Sweep
-    from noisebench.trial.checkup import Finding
+    from noisebench.engine.checkup import Finding
+    from noisebench.sweep.sweep import Sweep
 
 
 def doctor(
@@ -40,7 +40,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Show what would stop a sweep, each with the mend: exit code 3 where something would."""
-    from noisebench.spec.sweep import load_sweep
+    from noisebench.sweep.sweep import load_sweep
 
     sweep = None if spec is None else load_sweep(spec)
     if site is None:
@@ -60,9 +60,9 @@ def doctor(
 
 def _here(sweep: Sweep | None, results: Path | None, data: Path | None) -> list[Finding]:
     from noisebench.cli.options import DEFAULT_RESULTS
-    from noisebench.trial.checkup import data_findings, machine_findings, results_findings
-    from noisebench.trial.files import needed_files
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.data.files import needed_files
+    from noisebench.engine.checkup import data_findings, machine_findings, results_findings
+    from noisebench.records.folders import ResultsFolder
 
     files = [] if sweep is None else needed_files(list(sweep.trials()))
     return [
@@ -76,11 +76,11 @@ def _on_site(
     site: Path, sweep: Sweep | None, results: Path | None, data: Path | None, wait_minutes: float
 ) -> list[Finding]:
     from noisebench.cli.slurm import shared_data, shared_results
+    from noisebench.data.files import needed_files
+    from noisebench.engine.checkup import results_findings
     from noisebench.slurm.doctor import cluster_findings
     from noisebench.slurm.site import load_site
     from noisebench.slurm.survey import probe_findings
-    from noisebench.trial.checkup import results_findings
-    from noisebench.trial.files import needed_files
 
     def on_wait(roles: list[str]) -> None:
         if sys.stderr.isatty():

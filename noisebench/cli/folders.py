@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from noisebench.errors import InputError
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 
 
 def existing(results: Path) -> ResultsFolder:

@@ -20,8 +20,8 @@ def logs(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Print what a trial printed in each of its attempts, the last one last, and a failure's traceback."""
+    from noisebench.records.logs import lines_of
     from noisebench.store.states import trial_record
-    from noisebench.trial.log import lines_of
 
     folder = existing(results)
     record = trial_record(folder, trial)

@@ -13,7 +13,7 @@ from noisebench.cli.live import duration
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 
 if TYPE_CHECKING:
-    from noisebench.spec.cost import Budget
+    from noisebench.sweep.cost import Budget
 
 
 def plan(
@@ -25,10 +25,10 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show trials per block, what is completed already, estimated hours; starts nothing."""
-    from noisebench.spec.calibration import Calibration
-    from noisebench.spec.cost import budgets
-    from noisebench.spec.sweep import load_sweep
-    from noisebench.trial import provenance
+    from noisebench.records import provenance
+    from noisebench.sweep.calibration import Calibration
+    from noisebench.sweep.cost import budgets
+    from noisebench.sweep.sweep import load_sweep
 
     sweep = load_sweep(spec)
     completed = _completed(results, [trial.trial_id for trial in sweep.trials()])
@@ -82,9 +82,9 @@ def _on_site(path: Path, total: Budget) -> dict[str, Any]:
 def _completed(results: Path, trial_ids: list[str]) -> set[str]:
     if not results.is_dir():
         return set()
+    from noisebench.records.folders import ResultsFolder
     from noisebench.store.ingest import ingest
     from noisebench.store.states import states_of
-    from noisebench.trial.layout import ResultsFolder
 
     folder = ResultsFolder(results)
     ingest(folder)

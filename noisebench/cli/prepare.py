@@ -28,9 +28,9 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Verify the data sets and pretrained weights of a sweep by checksum, and fetch what is missing."""
-    from noisebench.spec.sweep import load_sweep
-    from noisebench.trial.download import fetch_all
-    from noisebench.trial.files import needed_files, problem
+    from noisebench.data.download import fetch_all
+    from noisebench.data.files import needed_files, problem
+    from noisebench.sweep.sweep import load_sweep
 
     sweep = load_sweep(spec)
     if data is None:

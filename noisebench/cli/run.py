@@ -17,8 +17,8 @@ from noisebench.errors import InputError
 if TYPE_CHECKING:
     from noisebench.engine.options import Options
     from noisebench.engine.run import Outcome
-    from noisebench.spec.sweep import Sweep
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.records.folders import ResultsFolder
+    from noisebench.sweep.sweep import Sweep
 
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPU threads to use, one a trial; default: all.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default: all.")]
@@ -66,7 +66,7 @@ def run(
 
     Completed trials are never repeated, failed ones only by `resume`.
     """
-    from noisebench.spec.sweep import load_sweep
+    from noisebench.sweep.sweep import load_sweep
 
     sweep = load_sweep(spec)
     options = _options(
@@ -117,8 +117,8 @@ def resume(
         named = None if results == DEFAULT_RESULTS else results
         resume_on_site(sweep, site, named, data, pending_only=pending_only, as_json=as_json)
         return
-    from noisebench.engine.manifest import kept_sweep
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.records.folders import ResultsFolder
+    from noisebench.records.manifest import kept_sweep
 
     kept = kept_sweep(ResultsFolder(results.absolute()), sweep)
     options = _options(
@@ -161,8 +161,8 @@ def _refuse_local_options(given: dict[str, object]) -> None:
 
 
 def _by_model(trials_per_gpu: int | None, sweep: Sweep, results: Path) -> Mapping[str, int]:
-    from noisebench.spec.calibration import Calibration
-    from noisebench.spec.catalogue import MODELS
+    from noisebench.catalogue.entries import MODELS
+    from noisebench.sweep.calibration import Calibration
 
     if trials_per_gpu is not None:
         return dict.fromkeys(MODELS, trials_per_gpu)
@@ -172,7 +172,7 @@ def _by_model(trials_per_gpu: int | None, sweep: Sweep, results: Path) -> Mappin
 def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
     from noisebench.cli.live import LiveProgress
     from noisebench.engine.run import run_sweep
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.records.folders import ResultsFolder
 
     folder = ResultsFolder(results.absolute())
     with LiveProgress(sweep.name) as live:

@@ -22,10 +22,10 @@ SharedResults = Annotated[
 ]
 
 if TYPE_CHECKING:
+    from noisebench.records.folders import ResultsFolder
     from noisebench.slurm.commands import Job
     from noisebench.slurm.site import Site
     from noisebench.slurm.submit import Submitted
-    from noisebench.trial.layout import ResultsFolder
 
 
 def submit(
@@ -46,7 +46,7 @@ def submit(
     from noisebench.slurm.submission import submission_for
     from noisebench.slurm.submit import pending_of
     from noisebench.slurm.submit import submit as send
-    from noisebench.spec.sweep import load_sweep
+    from noisebench.sweep.sweep import load_sweep
 
     sweep = load_sweep(spec)
     profile = load_site(site)
@@ -66,7 +66,7 @@ def resume_on_site(
     sweep: str, site: Path, results: Path | None, data: Path | None, *, pending_only: bool, as_json: bool
 ) -> None:
     """Submit what is pending of a sweep that the results folder knows, with what failed."""
-    from noisebench.engine.manifest import kept_sweep
+    from noisebench.records.manifest import kept_sweep
     from noisebench.slurm.site import load_site
     from noisebench.slurm.submit import submit as send
 
@@ -88,8 +88,8 @@ def cancel(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Cancel all jobs of a submitted sweep and wait until they have ended; `resume --site` goes on."""
+    from noisebench.records.folders import ResultsFolder
     from noisebench.slurm.cancel import cancel as end
-    from noisebench.trial.layout import ResultsFolder
 
     def on_wait(left: list[Job]) -> None:
         if sys.stderr.isatty():
@@ -102,7 +102,7 @@ def cancel(
 
 def shared_results(results: Path | None, site: Site) -> ResultsFolder:
     """Return the results folder as every node sees it: the one named here, else the site's."""
-    from noisebench.trial.layout import ResultsFolder
+    from noisebench.records.folders import ResultsFolder
 
     return ResultsFolder((results or Path(site.folders.results or DEFAULT_RESULTS)).absolute())
 

@@ -14,8 +14,8 @@ from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 from noisebench.errors import EnvironmentFault
 
 if TYPE_CHECKING:
+    from noisebench.records.folders import ResultsFolder
     from noisebench.slurm.jobs import SweepJobs
-    from noisebench.trial.layout import ResultsFolder
 
 WATCH_SECONDS = 5.0
 # A busy controller is not to be asked each time that the records are read.
@@ -62,8 +62,8 @@ def _jobs(folder: ResultsFolder, sweeps: list[str]) -> dict[str, SweepJobs]:
 
 
 def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[str, Any]:
-    from noisebench.engine.heartbeat import fresh_workers
     from noisebench.engine.stops import stopped_blocks
+    from noisebench.records.heartbeats import fresh_workers
     from noisebench.slurm.faults import faults
     from noisebench.store.states import sweep_progress
 

@@ -14,7 +14,7 @@ import ray
 from noisebench.engine.deaths import Death, leave_note, started_line
 from noisebench.engine.options import Cluster
 from noisebench.engine.places import RAY_MEMORY_MB, Places, places_of
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 
 # How long it may take until it is known that a whole node went, not just the trial's process.
 VERDICT_SECONDS = 5.0

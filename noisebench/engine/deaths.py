@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from noisebench.trial.durable import write_durably
-from noisebench.trial.journal import records_of
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import records_of
 
 
 @dataclass(frozen=True)

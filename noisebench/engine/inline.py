@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from noisebench.engine.queue import TrialQueue
-from noisebench.trial import provenance
-from noisebench.trial.journal import JournalWriter
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.log import Log
+from noisebench.records import provenance
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter
+from noisebench.records.logs import Log
 from noisebench.trial.runner import Runner, choose_device
 
 

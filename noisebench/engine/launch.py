@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from noisebench.engine.heartbeat import heartbeat
 from noisebench.engine.options import Options
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import MOST_STARTS_IN_VAIN, TrialQueue
 from noisebench.engine.stops import Stops
 from noisebench.errors import EnvironmentFault
-from noisebench.spec.trial import Trial
-from noisebench.trial import provenance
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records import provenance
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.heartbeats import heartbeat
+from noisebench.sweep.trial import Trial
 
 
 def run_pending(

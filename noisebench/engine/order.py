@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from noisebench.spec.trial import Trial
+from noisebench.sweep.trial import Trial
 
 
 def pending_trials(

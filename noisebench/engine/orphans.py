@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from noisebench.records import attempts as record
+from noisebench.records import provenance
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter
 from noisebench.store.states import unended_attempts
-from noisebench.trial import provenance, record
-from noisebench.trial.journal import JournalWriter
-from noisebench.trial.layout import ResultsFolder
 
 
 def bury_orphans(results: ResultsFolder, sweep: str, kind: str, error: str) -> set[str]:

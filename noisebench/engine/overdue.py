@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from noisebench.engine.deaths import started_line
-from noisebench.spec.trial import Trial
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.trial import Trial
 from noisebench.trial.duration import allowance_seconds
-from noisebench.trial.layout import ResultsFolder
 
 
 def overdue_judge(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import ray
 
-from noisebench.spec.catalogue import MODELS
-from noisebench.spec.trial import Trial
+from noisebench.catalogue.entries import MODELS
+from noisebench.sweep.trial import Trial
 
 # What Ray's own processes take of a node, with the job's.
 RAY_MEMORY_MB = 1024

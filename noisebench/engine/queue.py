@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Set
 from noisebench.engine.deaths import Death, process_died
 from noisebench.engine.progress import Progress
 from noisebench.engine.stops import Stops
-from noisebench.spec.trial import Trial
-from noisebench.trial import provenance, record
-from noisebench.trial.journal import JournalWriter, records_of
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.record import End
+from noisebench.records import attempts as record
+from noisebench.records import provenance
+from noisebench.records.attempts import End
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter, records_of
+from noisebench.sweep.trial import Trial
 
 # A trial that was in flight in this many deaths of its process is taken to be their cause.
 DEATHS_TO_FAIL = 2

@@ -6,21 +6,21 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from noisebench.data.files import check_files
 from noisebench.engine.launch import run_pending
-from noisebench.engine.lock import sweep_lock
-from noisebench.engine.manifest import keep_sweep
 from noisebench.engine.options import Options
 from noisebench.engine.order import pending_trials
 from noisebench.engine.orphans import bury_orphans
 from noisebench.engine.progress import Progress
 from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import InputError
-from noisebench.spec.sweep import Sweep
-from noisebench.spec.trial import Trial
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.lock import sweep_lock
+from noisebench.records.manifest import keep_sweep
 from noisebench.store.ingest import IngestReport, ingest
 from noisebench.store.states import failed_since, states_of
-from noisebench.trial.files import check_files
-from noisebench.trial.layout import ResultsFolder
+from noisebench.sweep.sweep import Sweep
+from noisebench.sweep.trial import Trial
 
 
 @dataclass(frozen=True)

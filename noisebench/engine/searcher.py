@@ -8,8 +8,8 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from noisebench.engine.queue import TrialQueue
-from noisebench.spec.trial import Trial
-from noisebench.trial.record import End
+from noisebench.records.attempts import End
+from noisebench.sweep.trial import Trial
 
 # What a worker answers instead of running a trial that its remaining time cannot hold.
 DECLINED = "declined"

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from noisebench.spec.block import Block
-from noisebench.spec.trial import Trial
-from noisebench.trial.durable import patiently, write_durably
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.record import End
+from noisebench.records.attempts import End
+from noisebench.records.durable import patiently, write_durably
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.block import Block
+from noisebench.sweep.trial import Trial
 
 # So many failures that are all alike, with no other end among them, are no accident.
 ALIKE_TO_STOP = 8

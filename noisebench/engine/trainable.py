@@ -19,15 +19,16 @@ from ray import tune
 from noisebench.engine.deaths import is_completed, leave_note, note_leave, started_line
 from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
 from noisebench.engine.searcher import DECLINED
-from noisebench.spec import reference
-from noisebench.spec.trial import Trial
-from noisebench.trial import provenance, record
+from noisebench.records import attempts as record
+from noisebench.records import provenance
+from noisebench.records.attempts import End
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter
+from noisebench.records.logs import Log
+from noisebench.sweep import reference
+from noisebench.sweep.trial import Trial
 from noisebench.trial.duration import allowance_seconds, seconds_at_risk, time_suffices
-from noisebench.trial.journal import JournalWriter
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.log import Log
 from noisebench.trial.memory import share_mb
-from noisebench.trial.record import End
 from noisebench.trial.watch import Limits
 
 # A node that leaves needs a moment until it is given nothing more; asking it again and again helps nobody.

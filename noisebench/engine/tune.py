@@ -9,15 +9,15 @@ from typing import Any
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 
+from noisebench.catalogue.entries import MODELS
 from noisebench.engine.overdue import overdue_judge
 from noisebench.engine.places import Places, Share
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.scheduler import NewcomerScheduler
 from noisebench.engine.searcher import QueueSearcher
 from noisebench.engine.trainable import TrialActor
-from noisebench.spec.catalogue import MODELS
-from noisebench.spec.trial import Trial
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.trial import Trial
 
 # Read by Tune when it starts. Its own state is never the source of truth: it is written rarely and
 # thrown away. Trials must find the user's modules and data where the driver does.

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from noisebench.trial import provenance
-from noisebench.trial.journal import complete_lines
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records import provenance
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import complete_lines
 
 
 class Activity:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from noisebench.engine.lock import sweep_lock
 from noisebench.engine.orphans import bury_orphans
 from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.lock import sweep_lock
 from noisebench.slurm import commands
 from noisebench.slurm.submission import job_name, slurm_folder
-from noisebench.trial.layout import ResultsFolder
 
 WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 1.0

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from noisebench.engine.manifest import kept_sweep
+from noisebench.data.files import needed_files
 from noisebench.engine.scratch import private_scratch
 from noisebench.errors import EnvironmentFault
+from noisebench.records.manifest import kept_sweep
 from noisebench.slurm.submission import Submission
-from noisebench.trial.files import needed_files
 
 _log = logging.getLogger(__name__)
 

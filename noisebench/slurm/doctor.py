@@ -10,17 +10,17 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from noisebench.engine.checkup import Finding
 from noisebench.errors import EnvironmentFault
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import commands
 from noisebench.slurm.job import DriverJob, WorkerJob, gpus_per_node
 from noisebench.slurm.partitions import Nodes, partitions
 from noisebench.slurm.script import scripts
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
-from noisebench.spec.trial import Trial
-from noisebench.trial.checkup import Finding
+from noisebench.sweep.trial import Trial
 from noisebench.trial.duration import ESTIMATE_MARGIN, estimated_seconds, seconds_at_risk
-from noisebench.trial.layout import ResultsFolder
 
 _COMMANDS = ("sbatch", "squeue", "scancel", "srun", "sinfo", "scontrol")
 

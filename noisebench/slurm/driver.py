@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 
-from noisebench.engine.lock import SweepHeldError
-from noisebench.engine.manifest import kept_sweep
 from noisebench.engine.options import Cluster, Options
-from noisebench.engine.periodic import periodically
 from noisebench.engine.run import Outcome, run_sweep
 from noisebench.engine.scratch import private_scratch
 from noisebench.errors import NoisebenchError
+from noisebench.records.durable import patiently
+from noisebench.records.lock import SweepHeldError
+from noisebench.records.manifest import kept_sweep
+from noisebench.records.periodic import periodically
 from noisebench.slurm import commands
 from noisebench.slurm.allocation import allocation, own_address
 from noisebench.slurm.faults import note_fault
@@ -29,7 +30,6 @@ from noisebench.slurm.secret import token_environment
 from noisebench.slurm.send import send_standby, send_workers
 from noisebench.slurm.submission import Submission, warn_of_other_code
 from noisebench.store.ingest import ingest
-from noisebench.trial.durable import patiently
 
 ROUND_SECONDS = 30.0
 # How many looks in a row must find no worker's job, before the driver gives up waiting for one.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.submission import slurm_folder
-from noisebench.trial.durable import write_durably
-from noisebench.trial.layout import ResultsFolder
 
 
 def note_fault(results: ResultsFolder, sweep: str, job: str, message: str) -> None:

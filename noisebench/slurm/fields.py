@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from noisebench.spec.components import read_values, show, unknown
-from noisebench.spec.nodes import REPORTED, Node, Problems
-from noisebench.spec.parameters import REQUIRED, Parameter
+from noisebench.catalogue.parameters import REQUIRED, Parameter
+from noisebench.sweep.components import read_values, show, unknown
+from noisebench.sweep.nodes import REPORTED, Node, Problems
 
 Reader = Callable[[Node, Problems], Any]
 

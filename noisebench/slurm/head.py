@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
-from noisebench.engine.periodic import periodically
-from noisebench.trial.durable import write_durably
+from noisebench.records.durable import write_durably
+from noisebench.records.periodic import periodically
 
 BEAT_SECONDS = 2.0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from noisebench.catalogue.parameters import REQUIRED, integer
 from noisebench.slurm.fields import Fields, scalar, text
 from noisebench.slurm.sbatch_options import SBATCH_OPTIONS, OptionValue
-from noisebench.spec.parameters import REQUIRED, integer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from noisebench.records import provenance
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import commands
 from noisebench.slurm.submission import job_name, kept_submission
-from noisebench.trial import provenance
-from noisebench.trial.layout import ResultsFolder
 
 
 @dataclass(frozen=True)

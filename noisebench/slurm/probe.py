@@ -7,13 +7,13 @@ import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from noisebench.data.files import DataFile
+from noisebench.engine.checkup import Finding, data_findings, machine_findings, results_findings
 from noisebench.errors import EnvironmentFault
+from noisebench.records import provenance
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.allocation import own_address
-from noisebench.trial import provenance
-from noisebench.trial.checkup import Finding, data_findings, machine_findings, results_findings
-from noisebench.trial.durable import write_durably
-from noisebench.trial.files import DataFile
-from noisebench.trial.layout import ResultsFolder
 
 
 @dataclass(frozen=True)

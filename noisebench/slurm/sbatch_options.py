@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from noisebench.slurm.fields import Field
-from noisebench.spec.components import show
-from noisebench.spec.nodes import REPORTED, Node, Problems
+from noisebench.sweep.components import show
+from noisebench.sweep.nodes import REPORTED, Node, Problems
 
 OptionValue = str | int | float | bool
 

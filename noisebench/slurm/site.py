@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from noisebench.catalogue.entries import MODELS
+from noisebench.catalogue.parameters import REQUIRED, choice, flag, integer, number
 from noisebench.errors import InputError
 from noisebench.slurm.fields import Fields, defaults, named, read_fields, scalar, section, several, text
 from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob
-from noisebench.spec.catalogue import MODELS
-from noisebench.spec.components import show
-from noisebench.spec.nodes import Node, Problems, read_nodes, read_text
-from noisebench.spec.parameters import REQUIRED, choice, flag, integer, number
+from noisebench.sweep.components import show
+from noisebench.sweep.nodes import Node, Problems, read_nodes, read_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from noisebench.records import provenance
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.site import Site
-from noisebench.spec.trial import Trial
-from noisebench.trial import provenance
-from noisebench.trial.durable import write_durably
-from noisebench.trial.layout import ResultsFolder
+from noisebench.sweep.trial import Trial
 
 _log = logging.getLogger(__name__)
 

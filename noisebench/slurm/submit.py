@@ -6,22 +6,22 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from noisebench.engine.lock import sweep_lock
-from noisebench.engine.manifest import keep_sweep
+from noisebench.data.files import check_files
 from noisebench.engine.order import pending_trials
 from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.lock import sweep_lock
+from noisebench.records.manifest import keep_sweep
 from noisebench.slurm import commands
 from noisebench.slurm.faults import forget_faults
 from noisebench.slurm.secret import make_token
 from noisebench.slurm.send import send_driver, send_standby, send_workers
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission, job_name, keep_submission, submission_for
-from noisebench.spec.sweep import Sweep
-from noisebench.spec.trial import Trial
 from noisebench.store.states import states_of
-from noisebench.trial.files import check_files
-from noisebench.trial.layout import ResultsFolder
+from noisebench.sweep.sweep import Sweep
+from noisebench.sweep.trial import Trial
 
 # The driver and its standby.
 DRIVER_JOBS = 2

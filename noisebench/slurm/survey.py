@@ -16,18 +16,18 @@ from typing import Any
 from submitit import Job, SlurmExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
+from noisebench.data.files import DataFile
+from noisebench.engine.checkup import Finding
 from noisebench.errors import EnvironmentFault
+from noisebench.records import provenance
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import commands
 from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.probe import Probe, look
 from noisebench.slurm.script import driver_parameters, python_command, worker_parameters
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
-from noisebench.trial import provenance
-from noisebench.trial.checkup import Finding
-from noisebench.trial.durable import write_durably
-from noisebench.trial.files import DataFile
-from noisebench.trial.layout import ResultsFolder
 
 PROBE_MINUTES = 5
 LOOK_SECONDS = 0.5

@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from noisebench.engine.deaths import leave_note, note_leave
-from noisebench.engine.heartbeat import heartbeat
 from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
 from noisebench.errors import EnvironmentFault
+from noisebench.records import provenance
+from noisebench.records.heartbeats import heartbeat
 from noisebench.slurm import commands
 from noisebench.slurm.activity import Activity
 from noisebench.slurm.allocation import Allocation, allocation, own_address
@@ -23,7 +24,6 @@ from noisebench.slurm.ray_node import RayNode, worker_node
 from noisebench.slurm.secret import token_environment
 from noisebench.slurm.stop import Stop, stop_signals
 from noisebench.slurm.submission import Submission, warn_of_other_code
-from noisebench.trial import provenance
 
 LOOK_SECONDS = 2.0
 # What a worker needs after its trials have drained: to end Ray, to say so.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.trial.durable import write_durably
-from noisebench.trial.journal import complete_lines
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import complete_lines
 
 # Nothing else is taken out of an archive, so that no name in it leads out of the results folder.
 _SWEEP_FILE = re.compile(r"sweep/([A-Za-z0-9][A-Za-z0-9._-]*)/(spec\.yaml|manifest\.jsonl|records\.jsonl)")

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store import statements
 from noisebench.store.reading import rows
-from noisebench.trial.layout import ResultsFolder
 
 
 def claim_names() -> list[str]:

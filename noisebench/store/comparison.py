@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.reading import rows
-from noisebench.trial.layout import ResultsFolder
 
 Row = dict[str, Any]
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from noisebench.spec import catalogue, identity, recipes
-from noisebench.spec.parameters import FROM_RECIPE
+from noisebench.catalogue import entries as catalogue
+from noisebench.catalogue import recipes
+from noisebench.catalogue.parameters import FROM_RECIPE
+from noisebench.sweep import identity
 
 
 def described(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import duckdb
 
+from noisebench.records.durable import remove_leftovers, write_durably
 from noisebench.store import statements
-from noisebench.trial.durable import remove_leftovers, write_durably
 
 # In the order in which they need each other.
 VIEWS = (

@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 
 from noisebench.errors import InputError
+from noisebench.records.folders import ResultsFolder
 from noisebench.store import database, lines, statements
 from noisebench.store.lines import Source, Taken
 from noisebench.store.staging import Skipped, Staging
-from noisebench.trial.layout import ResultsFolder
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 
 # File inside the results folder -> bytes taken in, modification time in ns.
 Taken = dict[str, tuple[int, int]]

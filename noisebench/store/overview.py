@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.reading import rows
-from noisebench.trial.layout import ResultsFolder
 
 Row = dict[str, Any]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 
 from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records.folders import ResultsFolder
 from noisebench.store import database, statements
 from noisebench.store.reading import reading
-from noisebench.trial.layout import ResultsFolder
 
 
 def load_published(results: ResultsFolder, csv: Path) -> None:

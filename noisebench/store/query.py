@@ -7,9 +7,9 @@ import duckdb
 import pyarrow as pa
 
 from noisebench.errors import InputError
+from noisebench.records.folders import ResultsFolder
 from noisebench.store import statements
 from noisebench.store.reading import is_damage, reading
-from noisebench.trial.layout import ResultsFolder
 
 _READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
 

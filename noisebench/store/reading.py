@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 
 from noisebench.errors import EnvironmentFault
+from noisebench.records.folders import ResultsFolder
 from noisebench.store import database, statements
 from noisebench.store.ingest import ingest
-from noisebench.trial.layout import ResultsFolder
 
 
 @dataclass(frozen=True)

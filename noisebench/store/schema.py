@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.reading import rows
-from noisebench.trial.layout import ResultsFolder
 
 
 @dataclass(frozen=True)

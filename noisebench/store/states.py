@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from noisebench.errors import InputError
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.reading import rows
-from noisebench.trial.layout import ResultsFolder
 
 Row = dict[str, Any]
 

@@ -13,17 +13,18 @@ from multiprocessing.synchronize import Barrier
 
 import torch
 
+from noisebench.catalogue.component import Component
 from noisebench.errors import EnvironmentFault
+from noisebench.records import provenance
 from noisebench.science.models import build
-from noisebench.spec.calibration import Measured
-from noisebench.spec.trial import Component, Training
-from noisebench.trial import provenance
-from noisebench.trial.fast_fit import start_fast_fit
-from noisebench.trial.fast_path import FastPath
-from noisebench.trial.fast_training import train_together
-from noisebench.trial.inputs import InputPipeline
-from noisebench.trial.objective import Objective
-from noisebench.trial.training import predict, start_fit, train
+from noisebench.sweep.calibration import Measured
+from noisebench.sweep.trial import Training
+from noisebench.training.fast_fit import start_fast_fit
+from noisebench.training.fast_path import FastPath
+from noisebench.training.fast_training import train_together
+from noisebench.training.inputs import InputPipeline
+from noisebench.training.loop import predict, start_fit, train
+from noisebench.training.objective import Objective
 
 # More trials on a GPU are worth it as long as they do this much more together.
 WORTHWHILE = 1.05

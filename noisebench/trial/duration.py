@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from noisebench.spec.catalogue import DATASETS
-from noisebench.spec.cost import CPU_RATES, V100_RATES, seconds_for
-from noisebench.spec.trial import Trial
+from noisebench.catalogue.entries import DATASETS
+from noisebench.sweep.cost import CPU_RATES, V100_RATES, seconds_for
+from noisebench.sweep.trial import Trial
 
 # A trial that takes longer keeps its epochs, not just its finished folds or runs.
 LONG_SECONDS = 30 * 60

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from noisebench.data.datasets import load_dataset
+from noisebench.detectors import cross_validation, loss_curves, margin_runs
+from noisebench.detectors.judgement import Judgement
+from noisebench.records.checkpoints import Checkpoints
 from noisebench.science import corruption
 from noisebench.science.metrics import detection_metrics, guard
-from noisebench.spec.trial import Trial
-from noisebench.trial import cross_validation, loss_curves, margin_runs
-from noisebench.trial.checkpoint import Checkpoints
-from noisebench.trial.data import load_dataset
-from noisebench.trial.judgement import Judgement
-from noisebench.trial.surrogate import Surrogate, own_randomness
+from noisebench.sweep.trial import Trial
+from noisebench.training.surrogate import Surrogate, own_randomness
 
 ROUTES: dict[str, Callable[[Surrogate], Judgement]] = {
     "confident-learning": cross_validation.judge,

@@ -15,16 +15,17 @@ from typing import Any
 import torch
 
 from noisebench.errors import DataError, DivergedError
-from noisebench.spec.trial import Trial
-from noisebench.trial import provenance, record
-from noisebench.trial.checkpoint import Checkpoints
+from noisebench.records import attempts as record
+from noisebench.records import provenance
+from noisebench.records.attempts import End
+from noisebench.records.checkpoints import Checkpoints
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter
+from noisebench.records.logs import Log
+from noisebench.records.scores import write_scores
+from noisebench.sweep.trial import Trial
 from noisebench.trial.duration import LONG_SECONDS, estimated_seconds
-from noisebench.trial.journal import JournalWriter
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.log import Log
 from noisebench.trial.measurement import Measurement, measure
-from noisebench.trial.record import End
-from noisebench.trial.scores import write_scores
 from noisebench.trial.watch import Limits, watched
 
 Execute = Callable[[Trial, Path | None, torch.device, Checkpoints], Measurement]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.feeding import Feed, feed
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 from tests.analysis.synthetic import write_results
 from tests.packages import need
 from tests.store.results_folder import Folder

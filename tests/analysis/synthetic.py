@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from noisebench.engine.manifest import keep_sweep
-from noisebench.spec.block import Block
-from noisebench.spec.sweep import Sweep, load_sweep
-from noisebench.spec.trial import Trial
-from noisebench.trial import record
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records import attempts as record
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.manifest import keep_sweep
+from noisebench.sweep.block import Block
+from noisebench.sweep.sweep import Sweep, load_sweep
+from noisebench.sweep.trial import Trial
 from tests.analysis.synthetic_training import aum_scores, epoch_rows
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisebench.spec.trial import Trial
+from noisebench.sweep.trial import Trial
 
 LEVELS = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 # How far right and wrong labels lie apart in AUM, by loss.

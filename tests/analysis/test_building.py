@@ -9,7 +9,8 @@ from analysis.feeding import feed
 from analysis.formats import csv_text, html_table, markdown
 from analysis.grid import Cell, Table
 from analysis.items import EQUAL_TUNING, TABLES, TableItem
-from noisebench.spec.trial import Component, Trial
+from noisebench.catalogue.component import Component
+from noisebench.sweep.trial import Trial
 from tests.store.results_folder import Folder, ended, started, trial
 
 

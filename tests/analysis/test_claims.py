@@ -6,8 +6,8 @@ import pytest
 
 from analysis.claims import Claim, Part, judged_claims, listing, main
 from analysis.feeding import Feed, feed
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.claims import claim_differences, claim_names
-from noisebench.trial.layout import ResultsFolder
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
 

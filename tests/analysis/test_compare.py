@@ -11,8 +11,9 @@ import pytest
 
 from analysis.compare import compared, exit_code, main, summary
 from analysis.feeding import feed
-from noisebench.spec.trial import Component, Trial
-from noisebench.trial.layout import ResultsFolder
+from noisebench.catalogue.component import Component
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.trial import Trial
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
-from noisebench.trial.layout import ResultsFolder
 
 README = Path(__file__).parents[2] / "analysis" / "README.md"
 QUESTIONS = re.findall(r"^\d+\. ([^\n]+)\n```sql\n(.+?)```", README.read_text(encoding="utf-8"), re.M | re.S)

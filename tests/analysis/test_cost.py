@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.cost import listings, main, published_cost
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
 

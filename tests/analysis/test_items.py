@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from analysis.items import BLOCK_SPECS, EQUAL_TUNING
-from noisebench.spec.block import Block
-from noisebench.spec.sweep import load_sweep
-from noisebench.spec.trial import Trial
+from noisebench.sweep.block import Block
+from noisebench.sweep.sweep import load_sweep
+from noisebench.sweep.trial import Trial
 from tests.analysis.synthetic import ROOT
 
 

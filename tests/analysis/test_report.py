@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from analysis.feeding import Feed, feed
 from analysis.report import main, page
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
-from noisebench.trial.layout import ResultsFolder
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, started, trial, unsuccessful
 

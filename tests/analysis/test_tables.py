@@ -12,7 +12,7 @@ from analysis.feeding import Feed
 from analysis.formats import FORMATS, latex
 from analysis.items import PUBLISHED, TABLES, TableItem
 from analysis.tables import main
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 from tests.store.results_folder import Folder
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.grid import GRID, OVERHEAD_SECONDS, hours
-from noisebench.spec import cost
-from noisebench.spec.sweep import load_sweep
-from noisebench.spec.trial import Trial
+from noisebench.sweep import cost
+from noisebench.sweep.sweep import load_sweep
+from noisebench.sweep.trial import Trial
 
 PAPER = Path(__file__).parents[2] / "sweeps" / "paper.yaml"
 TRAINING_RATES = {"small-cnn": 8e5, "resnet-32": 1e5, "resnet-34": 4e4}

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from noisebench.spec.calibration import FILE
-from noisebench.trial import provenance
+from noisebench.records import provenance
+from noisebench.sweep.calibration import FILE
 from tests.command import noisebench_here
 from tests.trials import sweep_text
 

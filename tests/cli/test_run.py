@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from noisebench.cli.run import _by_model
-from noisebench.spec.calibration import FILE, Measured
+from noisebench.sweep.calibration import FILE, Measured
 from tests.trials import sweep_of
 
 

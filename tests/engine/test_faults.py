@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
-from noisebench.trial.layout import ResultsFolder
 from tests import faulty_losses
 from tests.command import noisebench
 from tests.trials import sweep_text

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from noisebench.engine.overdue import overdue_judge
-from noisebench.trial import record
-from noisebench.trial.journal import JournalWriter
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records import attempts as record
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter
 from tests.trials import trial_of
 
 

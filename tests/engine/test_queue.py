@@ -6,10 +6,10 @@ from noisebench.engine.deaths import Death
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import MOST_STARTS_IN_VAIN, TrialQueue
 from noisebench.engine.stops import Stops
-from noisebench.trial import record
-from noisebench.trial.journal import JournalWriter, records
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.record import End
+from noisebench.records import attempts as record
+from noisebench.records.attempts import End
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter, records
 from tests.trials import sweep_of
 
 

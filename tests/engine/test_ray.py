@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
-from noisebench.trial.layout import ResultsFolder
 from tests.command import COMMAND, noisebench
 from tests.trials import sweep_text
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.engine.manifest import kept_sweep
 from noisebench.engine.run import Options, run_sweep
 from noisebench.errors import InputError
+from noisebench.records import attempts as record
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter
+from noisebench.records.manifest import kept_sweep
 from noisebench.store.query import query
-from noisebench.trial import record
-from noisebench.trial.journal import JournalWriter
-from noisebench.trial.layout import ResultsFolder
 from tests.trials import sweep_of
 
 INLINE = Options(inline=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.searcher import DECLINED, QueueSearcher
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 from tests.trials import sweep_of
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from noisebench.engine.stops import ALIKE_TO_STOP, Stops, restart_blocks, stopped_blocks
-from noisebench.spec.block import Block
-from noisebench.trial.layout import ResultsFolder
-from noisebench.trial.record import End
+from noisebench.records.attempts import End
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.block import Block
 from tests.trials import sweep_of
 
 TRIALS = tuple(sweep_of(seeds="20").trials())

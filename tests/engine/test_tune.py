@@ -15,10 +15,10 @@ from noisebench.engine import scheduler
 from noisebench.engine.options import Options
 from noisebench.engine.run import run_sweep
 from noisebench.engine.searcher import QueueSearcher
-from noisebench.spec.trial import Trial
+from noisebench.records.checkpoints import Checkpoints
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
-from noisebench.trial.checkpoint import Checkpoints
-from noisebench.trial.layout import ResultsFolder
+from noisebench.sweep.trial import Trial
 from noisebench.trial.measurement import Measurement
 from tests.trials import sweep_of
 

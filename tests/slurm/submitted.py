@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
-from noisebench.trial.layout import ResultsFolder
 from tests.command import COMMAND
 from tests.slurm.devcluster import Devcluster
 from tests.trials import sweep_text

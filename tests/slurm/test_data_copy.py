@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.engine.manifest import keep_sweep
 from noisebench.errors import EnvironmentFault
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.manifest import keep_sweep
 from noisebench.slurm.data_copy import node_data
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import Submission, submission_for
-from noisebench.trial.layout import ResultsFolder
 from tests.trials import sweep_of
 
 SITE = "site: x\ndriver: {{minutes: 60}}\nworker: {{minutes: 30, count: 1}}\nfolders: {folders}\n"

@@ -28,8 +28,8 @@ from pathlib import Path
 from noisebench.slurm.send import send_driver
 from noisebench.slurm.site import load_site
 from noisebench.slurm.submission import submission_for
-from noisebench.spec.sweep import load_sweep
-from noisebench.trial.layout import ResultsFolder
+from noisebench.sweep.sweep import load_sweep
+from noisebench.records.folders import ResultsFolder
 
 sweep = load_sweep(Path("drivers.yaml"))
 site = load_site(Path("drivers-site.yaml"))

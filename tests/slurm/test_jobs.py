@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from noisebench.errors import InputError
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.cancel import cancel
 from noisebench.slurm.commands import Job
 from noisebench.slurm.faults import faults, forget_faults, note_fault
 from noisebench.slurm.jobs import _summary, jobs_of
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import keep_submission, kept_submission, submission_for
-from noisebench.trial.layout import ResultsFolder
 from tests.trials import sweep_of
 
 SITE = parse_site("site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1}", "x.yaml")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.script import array_sizes, scripts
 from noisebench.slurm.site import load_site, parse_site
 from noisebench.slurm.submission import Submission
-from noisebench.trial.layout import ResultsFolder
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
 from tests.trials import sweep_text

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.catalogue.entries import MODELS
 from noisebench.errors import InputError
 from noisebench.slurm.job import DriverJob, WorkerJob
 from noisebench.slurm.site import Container, Folders, Limits, Mail, Site, load_site, parse_site
-from noisebench.spec.catalogue import MODELS
 
 SHIPPED = Path(__file__).parents[2] / "slurm/sites"
 BROKEN = sorted((Path(__file__).parent / "broken").glob("*.yaml"))

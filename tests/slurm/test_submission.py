@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.site import Site, parse_site
 from noisebench.slurm.submission import submission_for
-from noisebench.trial.layout import ResultsFolder
 from tests.trials import sweep_of
 
 RESULTS = ResultsFolder(Path("/shared/results"))

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.states import table_cells
-from noisebench.trial.layout import ResultsFolder
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked

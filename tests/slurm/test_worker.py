@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from noisebench.engine.deaths import note_leave
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import worker
 from noisebench.slurm.allocation import Allocation
 from noisebench.slurm.head import Head, read_head
@@ -16,8 +18,6 @@ from noisebench.slurm.ray_node import RayNode
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.stop import Stop
 from noisebench.slurm.submission import Submission, submission_for
-from noisebench.trial.durable import write_durably
-from noisebench.trial.layout import ResultsFolder
 from tests.trials import sweep_of
 
 SITE = """\

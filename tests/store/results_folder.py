@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from noisebench.spec.trial import Component, Training, Trial
-from noisebench.trial.layout import ResultsFolder
+from noisebench.catalogue.component import Component
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.trial import Training, Trial
 
 TRAINING = Training(
     model="small-cnn",

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.spec.trial import Trial
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.archive import Transfer, export_sweep, import_archive
 from noisebench.store.query import query
-from noisebench.trial.layout import ResultsFolder
+from noisebench.sweep.trial import Trial
 from tests.store.results_folder import Folder, ended, started, trial
 
 RUNS = "SELECT trial_id, seed, f1, attempt_id FROM runs ORDER BY seed"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from noisebench.spec.trial import Component
+from noisebench.catalogue.component import Component
 from noisebench.store.configs import described
 from tests.store.results_folder import trial
 

@@ -15,10 +15,10 @@ import duckdb
 import pytest
 
 from noisebench.errors import InputError
+from noisebench.records.folders import ResultsFolder
 from noisebench.store.ingest import ingest
 from noisebench.store.query import query
 from noisebench.store.reading import reading
-from noisebench.trial.layout import ResultsFolder
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
 TABLES = (
@@ -320,7 +320,7 @@ INGESTER = """
 import sys
 from pathlib import Path
 from noisebench.store.ingest import ingest
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 for _ in range(int(sys.argv[2])):
     ingest(ResultsFolder(Path(sys.argv[1])), rebuild=True)
 """
@@ -380,7 +380,7 @@ from pathlib import Path
 from noisebench.errors import EnvironmentFault
 from noisebench.store.query import query
 from noisebench.store.reading import reading
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
 os.setuid(65534)
 try:
     answer = query(ResultsFolder(Path(sys.argv[1])), "SELECT count(*) FROM runs")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from noisebench.spec.trial import Component, Trial
+from noisebench.catalogue.component import Component
 from noisebench.store.query import query
+from noisebench.sweep.trial import Trial
 from tests.store.results_folder import Folder, ended, started, trial
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from noisebench.data.datasets import load_dataset
+from noisebench.data.noisy_labels import given_labels
 from noisebench.errors import DataError
 from noisebench.science import aum, confident_learning
-from noisebench.spec.identity import SCIENCE_VERSION
-from noisebench.spec.trial import Trial
-from noisebench.trial.data import load_dataset
+from noisebench.sweep.identity import SCIENCE_VERSION
+from noisebench.sweep.trial import Trial
 from noisebench.trial.measurement import Measurement, measure
-from noisebench.trial.noise import given_labels
 from tests.trials import trial_of
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def deterministic(measured: Measurement) -> dict[str, object]:
 def test_golden_result(name: str) -> None:
     """Other numbers for the same trial need another science version.
 
-    If this fails after a wanted change of the science: raise SCIENCE_VERSION in spec/identity.py, then
+    If this fails after a wanted change of the science: raise SCIENCE_VERSION in sweep/identity.py, then
     write the new numbers with `python -m tests.trial.write_golden`. Losses are compared within 1e-4,
     because processors differ in the last digits; the noise is compared exactly.
     """

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from noisebench.errors import DataError, DivergedError
-from noisebench.spec.trial import Trial
-from noisebench.trial.journal import JournalWriter, records
-from noisebench.trial.layout import ResultsFolder
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.journal import JournalWriter, records
+from noisebench.sweep.trial import Trial
 from noisebench.trial.measurement import Measurement, measure
 from noisebench.trial.runner import Runner
 from noisebench.trial.watch import Limits

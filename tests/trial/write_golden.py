@@ -9,7 +9,7 @@ from tests.trial.test_measurement import CPU, GOLDEN, GOLDEN_TRIALS
 def main() -> None:
     """Measure the golden trials and write them, refusing to replace a version's numbers."""
     if GOLDEN.exists():
-        raise SystemExit(f"{GOLDEN.name} exists: raise SCIENCE_VERSION in noisebench/spec/identity.py first")
+        raise SystemExit(f"{GOLDEN.name} exists: raise SCIENCE_VERSION in noisebench/sweep/identity.py first")
     golden = {}
     for name, trial in GOLDEN_TRIALS.items():
         measured = measure(trial, None, CPU)

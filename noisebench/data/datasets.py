@@ -1,0 +1,200 @@
+"""Data sets as arrays, kept in memory from trial to trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from noisebench.catalogue.component import Component
+from noisebench.data import cifar
+from noisebench.data.idx import read_idx
+from noisebench.data.image_folder import read_image_folder
+from noisebench.errors import DataError
+from noisebench.sweep import reference
+from noisebench.sweep.identity import canonical_json
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images uint8 [N, C, H, W] with their true labels int64 [N]."""
+
+    images: torch.Tensor
+    labels: Labels
+
+    def at(self, indices: npt.NDArray[np.int64]) -> LabelledImages:
+        """Return the samples at `indices`, in that order."""
+        return LabelledImages(self.images[torch.from_numpy(indices)], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in memory.
+
+    `judged`: the samples whose labels a detector judges, usually the training part. `training`: what to
+    train on where that is another part. `human`: people's labels of the judged samples [N]. `test`: clean
+    samples that nothing is trained on. The last three are None where the data set has no such thing.
+    """
+
+    judged: LabelledImages
+    classes: int
+    test: LabelledImages | None = None
+    training: LabelledImages | None = None
+    human: Labels | None = None
+
+
+def load_dataset(dataset: Component, data_dir: Path | None) -> Dataset:
+    """Return the data set of a trial, kept in memory for the next trial of this process.
+
+    Raises DataError where its files are missing or damaged.
+    """
+    return _load(canonical_json(dataset.as_fields()), data_dir)
+
+
+@lru_cache(maxsize=2)
+def _load(fields: str, data_dir: Path | None) -> Dataset:
+    dataset = Component.from_fields(json.loads(fields))
+    if reference.is_reference(dataset.name):
+        return _from_function(dataset, data_dir)
+    if dataset.name == "folder":
+        images, labels, names = read_image_folder(Path(dataset["path"]), **dataset.without("path"))
+        return Dataset(LabelledImages(images, labels), len(names))
+    whole = _READERS[dataset.name](data_dir)
+    samples = dataset.get("samples")
+    return whole if samples is None else _subset(whole, samples)
+
+
+def _subset(whole: Dataset, samples: int) -> Dataset:
+    """Keep a random `samples` of the judged part, at most as many of the test part.
+
+    The draw is the same for every trial, so that seeds differ in what the trial's seed says alone.
+    """
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.permutation(len(whole.judged.labels))[:samples])
+    test = whole.test
+    if test is not None:
+        test = test.at(np.sort(rng.permutation(len(test.labels))[:samples]))
+    human = None if whole.human is None else whole.human[chosen]
+    return replace(whole, judged=whole.judged.at(chosen), test=test, human=human)
+
+
+def _digits(_: Path | None) -> Dataset:
+    """scikit-learn's handwritten digits (UCI Optical Recognition): 0..16 stretched to 0..255."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    return Dataset(LabelledImages(torch.from_numpy(pixels)[:, None], digits.target.astype(np.int64)), 10)
+
+
+def _mnist_like(name: str) -> Callable[[Path | None], Dataset]:
+    """A reader of `DIR/<name>/raw`, torchvision's layout."""
+
+    def read(data_dir: Path | None) -> Dataset:
+        raw = _existing(data_dir, f"{name}/raw", name)
+        return Dataset(_idx_part(raw, "train"), 10, _idx_part(raw, "t10k"))
+
+    return read
+
+
+def _idx_part(raw: Path, part: str) -> LabelledImages:
+    # Not through torchvision.datasets, which would have to unpack the files where they lie, and that
+    # may be a folder that is shared and read-only.
+    image_path, label_path = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
+    images, labels = read_idx(image_path), read_idx(label_path)
+    if images.ndim != 3 or labels.shape != images.shape[:1]:
+        raise DataError(
+            f"{image_path} holds {list(images.shape)}, but {label_path.name} {list(labels.shape)}"
+        )
+    if labels.max(initial=0) > 9:
+        raise DataError(f"{label_path}: labels reach {labels.max()}, must lie in 0..9")
+    return LabelledImages(torch.from_numpy(images.copy())[:, None], labels.astype(np.int64))
+
+
+def _cifar_10(data_dir: Path | None) -> Dataset:
+    # Not through torchvision.datasets, which unpickles whatever a file asks for.
+    folder = _existing(data_dir, "cifar-10-batches-py", "CIFAR-10")
+    batches = [f"data_batch_{number}" for number in range(1, 6)]
+    judged = LabelledImages(*cifar.read_batches(folder, batches, "labels", 10))
+    return Dataset(judged, 10, LabelledImages(*cifar.read_batches(folder, ["test_batch"], "labels", 10)))
+
+
+def _cifar_100(data_dir: Path | None) -> Dataset:
+    folder = _existing(data_dir, "cifar-100-python", "CIFAR-100")
+    judged = LabelledImages(*cifar.read_batches(folder, ["train"], "fine_labels", 100))
+    return Dataset(judged, 100, LabelledImages(*cifar.read_batches(folder, ["test"], "fine_labels", 100)))
+
+
+def _human(variant: str) -> Callable[[Path | None], Dataset]:
+    """A reader of CIFAR-10 or CIFAR-100 with people's labels beside the true ones."""
+    hundred = variant.startswith("CIFAR-100")
+
+    def read(data_dir: Path | None) -> Dataset:
+        clean = (_cifar_100 if hundred else _cifar_10)(data_dir)
+        file = "CIFAR-100_human.pt" if hundred else "CIFAR-10_human.pt"
+        path = _existing(data_dir, "cifar-n", variant) / file
+        return replace(clean, human=cifar.read_human_labels(path, variant, clean.judged.labels))
+
+    return read
+
+
+def _cifar_100_cleaned_test(data_dir: Path | None) -> Dataset:
+    whole = _cifar_100(data_dir)
+    assert whole.test is not None
+    folder = _existing(data_dir, "cifar-100-cleaned", "CIFAR-100-cleaned-test")
+    kept = cifar.kept_test_images(folder, whole.test.labels)
+    return Dataset(whole.test.at(kept), 100, training=whole.judged)
+
+
+def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
+    if data_dir is None:
+        raise DataError(
+            f"{name} needs its files: say where they are with --data DIR (expected: DIR/{inside})"
+        )
+    folder = data_dir / inside
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing: {name} is read from there; is --data right?")
+    return folder
+
+
+def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
+    """A user's own data set: `f(data_dir, ...) -> (images uint8 [N, C, H, W], labels int64 [N], classes)`."""
+    found: Any = reference.load(dataset.name)(data_dir, **dataset.without("source"))
+    try:
+        images, labels, classes = found
+        images, labels = torch.as_tensor(images), np.asarray(labels)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{dataset.name} must return (images, labels, classes): {error}") from error
+    if images.dtype != torch.uint8 or images.dim() != 4:
+        raise DataError(
+            f"{dataset.name}: images are {images.dtype} {list(images.shape)}, must be uint8 [N, C, H, W]"
+        )
+    if labels.dtype.kind != "i" or labels.shape != (len(images),):
+        raise DataError(
+            f"{dataset.name}: labels are {labels.dtype} {list(labels.shape)}, must be int64 [{len(images)}]"
+        )
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
+        raise DataError(
+            f"{dataset.name}: labels reach from {labels.min()} to {labels.max()}, must be in 0..{classes - 1}"
+        )
+    return Dataset(LabelledImages(images, labels.astype(np.int64)), int(classes))
+
+
+_READERS: dict[str, Callable[[Path | None], Dataset]] = {
+    "digits": _digits,
+    "MNIST": _mnist_like("MNIST"),
+    "Fashion-MNIST": _mnist_like("FashionMNIST"),
+    "CIFAR-10": _cifar_10,
+    "CIFAR-100": _cifar_100,
+    **{variant: _human(variant) for variant in cifar.HUMAN_KEYS},
+    "CIFAR-100-cleaned-test": _cifar_100_cleaned_test,
+}

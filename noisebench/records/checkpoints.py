@@ -1,0 +1,72 @@
+"""What a trial in progress keeps: finished runs, and epochs of long ones."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noisebench.records.durable import patiently, write_durably
+
+Rows = list[dict[str, Any]]
+
+
+class Checkpoints:
+    """The checkpoint folder of one trial; None as folder keeps nothing.
+
+    The folder's name is the trial's id, so what is found there belongs to this very trial. `each_epoch`
+    is for trials that are estimated to take longer than half an hour. A file that cannot be read is as
+    good as none: its work is done again.
+    """
+
+    def __init__(self, folder: Path | None = None, *, each_epoch: bool = False) -> None:
+        self.folder = folder
+        self.each_epoch = each_epoch and folder is not None
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return what was written under `name`, tensors on the CPU; None where there is nothing whole."""
+        if self.folder is None:
+            return None
+        path = self.folder / f"{name}.pt"
+        try:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except Exception:  # torch.load raises many kinds of error for a damaged file
+            path.unlink(missing_ok=True)
+            return None
+        return found if isinstance(found, dict) else None
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Keep tensors, numbers and text under `name`: whole on the disk when this returns."""
+        if self.folder is None:
+            return
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        path = self.folder / f"{name}.pt"
+        patiently(lambda: write_durably(path, buffer.getvalue()))
+
+    def forget(self, name: str) -> None:
+        """Remove one checkpoint."""
+        if self.folder is not None:
+            (self.folder / f"{name}.pt").unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove everything: the trial has completed."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def pack(rows: Rows, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """Put epoch rows and tensors into one checkpoint's content."""
+    return {"rows": json.dumps(rows), "tensors": tensors}
+
+
+def unpack(content: dict[str, Any]) -> tuple[Rows, dict[str, Tensor]]:
+    """Take apart what `pack` put together."""
+    return json.loads(content["rows"]), content["tensors"]

@@ -1,0 +1,45 @@
+"""A sign of life that a worker renews as long as it lives."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from noisebench.records import provenance
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.periodic import periodically
+
+PERIOD_SECONDS = 15.0
+STALE_SECONDS = 60.0
+
+
+@contextmanager
+def heartbeat(results: ResultsFolder, sweep: str, worker: str) -> Iterator[None]:
+    """Renew `heartbeats/<sweep>/<worker>.json` every 15 seconds until the block ends, then remove it."""
+    path = results.heartbeats(sweep) / f"{worker}.json"
+
+    def beat() -> None:
+        state = {"worker": worker, "host": provenance.host(), "pid": os.getpid(), "time": time.time()}
+        with suppress(OSError):  # a full or slow file system: the next beat tries again
+            write_durably(path, json.dumps(state).encode())
+
+    try:
+        with periodically(beat, PERIOD_SECONDS, "heartbeat"):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def fresh_workers(results: ResultsFolder, sweep: str) -> list[str]:
+    """Return the workers whose heartbeat is younger than a minute, by this machine's clock."""
+    fresh = []
+    for path in results.heartbeats(sweep).glob("*.json"):
+        try:
+            state = json.loads(path.read_text())
+            if time.time() - state["time"] < STALE_SECONDS:
+                fresh.append(path.stem)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # just being replaced or removed
+    return sorted(fresh)

@@ -1,1 +1,0 @@
-"""What to run: parsing, identity, recipes, cost."""

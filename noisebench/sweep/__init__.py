@@ -1,0 +1,1 @@
+"""What to run: from YAML to trials with identity, seeds and cost."""

@@ -1,0 +1,108 @@
+"""What models cost on the devices that were measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from noisebench.errors import InputError
+from noisebench.sweep.cost import Rate, SecondsOf, seconds_for
+from noisebench.sweep.trial import Trial
+
+FILE = "calibration.json"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model on one device (a kind of GPU, or one thread of a kind of CPU) at one precision.
+
+    `training` and `evaluation` are images a second at that height, over the `together` trials that share
+    the device; `memory_mb` is what one of them takes.
+    """
+
+    device: str
+    gpu: bool
+    model: str
+    height: int
+    precision: str
+    training: float
+    evaluation: float
+    memory_mb: float
+    together: int
+
+    @property
+    def what(self) -> tuple[str, str, int, str]:
+        """What a newer measurement of the same takes the place of."""
+        return (self.device, self.model, self.height, self.precision)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All that was measured."""
+
+    measured: tuple[Measured, ...] = ()
+
+    @classmethod
+    def read(cls, results: Path) -> Calibration:
+        """Read the file of a results folder, if there is one. Raises InputError where it is damaged."""
+        path = results / FILE
+        try:
+            return cls(tuple(Measured(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))))
+        except FileNotFoundError:
+            return cls()
+        except (ValueError, TypeError) as error:
+            mend = "remove it, `noisebench calibrate` writes a new one"
+            raise InputError(f"{path}: damaged ({error}); {mend}") from error
+
+    def with_newer(self, measured: Iterable[Measured]) -> Calibration:
+        """Return the same with newer measurements in place of older ones."""
+        merged = {entry.what: entry for entry in (*self.measured, *measured)}
+        return Calibration(tuple(merged[what] for what in sorted(merged)))
+
+    def as_json(self) -> str:
+        """Return the text of the file."""
+        return json.dumps([asdict(entry) for entry in self.measured], indent=1) + "\n"
+
+    def seconds_by_device(self, trials: Iterable[Trial]) -> dict[str, SecondsOf]:
+        """Return what tells the seconds of a trial, for each device on which all of `trials` were measured.
+
+        Trials that share a device are charged their part of the time.
+        """
+        needed = {(trial.training.model, trial.training.precision) for trial in trials}
+        devices = dict.fromkeys(entry.device for entry in self.measured)
+        return {
+            device: self._seconds_on(device)
+            for device in devices
+            if needed <= {(own.model, own.precision) for own in self.measured if own.device == device}
+        }
+
+    def trials_per_gpu(self, trials: Iterable[Trial]) -> dict[str, int]:
+        """Return how many of these trials share a GPU best, by their model.
+
+        It is the least over the precisions at which they train it; models that were not measured at all of
+        these are absent.
+        """
+        precisions: dict[str, set[str]] = {}
+        for trial in trials:
+            precisions.setdefault(trial.training.model, set()).add(trial.training.precision)
+        found = {(own.model, own.precision): own.together for own in self.measured if own.gpu}
+        return {
+            model: min(found[model, precision] for precision in asked)
+            for model, asked in precisions.items()
+            if all((model, precision) in found for precision in asked)
+        }
+
+    def _seconds_on(self, device: str) -> SecondsOf:
+        own = [entry for entry in self.measured if entry.device == device]
+
+        def seconds(trial: Trial) -> float:
+            rates = {
+                (entry.model, entry.height): Rate(entry.training, entry.evaluation)
+                for entry in own
+                if entry.precision == trial.training.precision
+            }
+            return seconds_for(trial, rates)
+
+        return seconds

@@ -1,0 +1,145 @@
+"""What a sweep will cost, before anything is started."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from noisebench.catalogue.entries import DATASETS, DatasetEntry
+from noisebench.sweep.sweep import Sweep
+from noisebench.sweep.trial import Trial
+
+SecondsOf = Callable[[Trial], float]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Images a second that one device trains (forward and backward) and evaluates (forward)."""
+
+    training: float
+    evaluation: float
+
+
+# Images/s by (model, image height). One CPU thread: small-cnn measured on a 2-core AMD EPYC, the ResNets
+# carried over by their operations (71.6 MFLOP an image forward and backward, 412, 6953).
+CPU_RATES = {
+    ("small-cnn", 8): Rate(17_500, 60_000),
+    ("small-cnn", 28): Rate(700, 2_100),
+    ("resnet-32", 32): Rate(120, 360),
+    ("resnet-34", 32): Rate(7.2, 21),
+}
+# A V100 as in P2's appendix: 5 minutes an MNIST trial, 15 CIFAR, 150 AUM.
+V100_RATES = {
+    ("small-cnn", 28): Rate(8_150, 24_450),
+    ("resnet-32", 32): Rate(1_668, 5_004),
+    ("resnet-34", 32): Rate(2_262, 6_786),
+}
+
+# Interpreter, Ray's hand-over, detection, the records.
+OVERHEAD_SECONDS = 1.0
+# A data set of the user's own is not read before a sweep starts.
+_UNKNOWN = DatasetEntry(10_000, 0, (1, 28, 28), 10)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One block's trials with what the pending ones will take on each kind of device.
+
+    `measured_seconds` are those on devices that were calibrated, by name.
+    """
+
+    block: str
+    trials: int
+    completed: int
+    cpu_seconds: float
+    v100_seconds: float
+    measured_seconds: dict[str, float] = field(default_factory=dict)
+
+    def header(self) -> tuple[str, ...]:
+        """Return what the cells of `row` are."""
+        measured = (f"{device} hours" for device in self.measured_seconds)
+        return ("block", "trials", "completed", "CPU-thread hours", "V100 hours", *measured)
+
+    def row(self) -> tuple[str, ...]:
+        """Return the cells under `header`."""
+        seconds = (self.cpu_seconds, self.v100_seconds, *self.measured_seconds.values())
+        return (self.block, str(self.trials), str(self.completed), *(f"{s / 3600:.2f}" for s in seconds))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for JSON; hours are of one CPU thread, of one V100."""
+        return {
+            "block": self.block,
+            "trials": self.trials,
+            "completed": self.completed,
+            "pending": self.trials - self.completed,
+            "cpu_thread_hours": self.cpu_seconds / 3600,
+            "v100_hours": self.v100_seconds / 3600,
+            "measured_hours": {device: s / 3600 for device, s in self.measured_seconds.items()},
+        }
+
+
+def budgets(
+    sweep: Sweep, completed: Container[str], measured: Mapping[str, SecondsOf] | None = None
+) -> list[Budget]:
+    """Return the budget of each block, then of the whole sweep, where shared trials count once.
+
+    `measured` tells the seconds of a trial on devices that were calibrated, by name.
+    """
+    parts = [*((block.name, list(block.trials)) for block in sweep.blocks), ("total", list(sweep.trials()))]
+    return [_budget(name, trials, completed, measured or {}) for name, trials in parts]
+
+
+def _budget(
+    name: str, trials: list[Trial], completed: Container[str], measured: Mapping[str, SecondsOf]
+) -> Budget:
+    pending = [trial for trial in trials if trial.trial_id not in completed]
+    # Seeds of one configuration cost the same: one estimate serves them all.
+    seeds = Counter(replace(trial, seed=0) for trial in pending)
+
+    def total(seconds_of: SecondsOf) -> float:
+        return sum(count * seconds_of(trial) for trial, count in seeds.items())
+
+    return Budget(
+        block=name,
+        trials=len(trials),
+        completed=len(trials) - len(pending),
+        cpu_seconds=total(lambda trial: seconds_for(trial, CPU_RATES)),
+        v100_seconds=total(lambda trial: seconds_for(trial, V100_RATES)),
+        measured_seconds={device: total(seconds_of) for device, seconds_of in measured.items()},
+    )
+
+
+def seconds_for(trial: Trial, rates: dict[tuple[str, int], Rate]) -> float:
+    """Return the estimated seconds of one trial on a device with these rates."""
+    entry = DATASETS.get(trial.dataset.name, _UNKNOWN)
+    trained, evaluated = _images(trial, entry)
+    rate = _rate(trial.training.model, image_shape(trial)[1], rates)
+    return trained * trial.training.epochs / rate.training + evaluated / rate.evaluation + OVERHEAD_SECONDS
+
+
+def image_shape(trial: Trial) -> tuple[int, int, int]:
+    """Return (channels, height, width) of a trial's images, as far as it is known without reading them."""
+    return DATASETS.get(trial.dataset.name, _UNKNOWN).shape
+
+
+def _images(trial: Trial, entry: DatasetEntry) -> tuple[int, int]:
+    """Return how many images an epoch trains over all models, how many are evaluated in all."""
+    samples = trial.dataset.get("samples") or entry.samples
+    test_samples = min(entry.test_samples, samples)
+    if entry.training_samples:
+        return entry.training_samples, samples + test_samples
+    if trial.detector.name == "confident-learning":
+        folds = trial.detector["folds"]
+        return samples * (folds - 1), samples + folds * test_samples
+    runs = trial.detector.get("runs", 1)
+    return samples * runs, test_samples * runs
+
+
+def _rate(model: str, height: int, rates: dict[tuple[str, int], Rate]) -> Rate:
+    """Return a model's rate at an image height, carried over from the nearest one measured."""
+    measured = {size: rate for (name, size), rate in rates.items() if name == model}
+    nearest = min(measured, key=lambda size: abs(size - height))
+    scale = (nearest / height) ** 2
+    return Rate(measured[nearest].training * scale, measured[nearest].evaluation * scale)

@@ -1,0 +1,161 @@
+"""A sweep file as written: its name, its description, its blocks with those that it includes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from noisebench.errors import InputError
+from noisebench.sweep.components import show, unknown
+from noisebench.sweep.nodes import NUMBER_AS_TEXT, REPORTED, Node, Problems, read_nodes, read_text
+
+_KEYS = ("sweep", "description", "include", "blocks")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class BlockEntry:
+    """A block as it stands in a file, `problems` being those of that file."""
+
+    name: str
+    node: Node
+    problems: Problems
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """A sweep before its grids are multiplied out, the blocks of included files among its own."""
+
+    name: str
+    description: str
+    entries: tuple[BlockEntry, ...]
+
+    def as_text(self) -> str:
+        """Return YAML that gives the same sweep without the included files; problems must be none."""
+        blocks = {entry.name: entry.node.plain() for entry in self.entries}
+        whole = {"sweep": self.name, "description": self.description, "blocks": blocks}
+        return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def read_sweep_file(text: str, problems: Problems, including: tuple[Path, ...] = ()) -> SweepFile:
+    """Read a sweep's YAML text; `including` are the files, outermost first, that led to this one.
+
+    What is wrong is noted in `problems`. Raises InputError where the text, or that of an included file,
+    is no mapping in YAML.
+    """
+    root = read_nodes(text, problems, "a sweep needs `sweep:` and `blocks:`")
+    if not root.is_mapping:
+        shown = show(root.plain())
+        raise InputError(
+            f"{problems.file}:{root.line} a sweep is a mapping with `sweep:` and `blocks:`, not {shown}"
+        )
+    for key, node in root.value.items():
+        if key not in _KEYS:
+            problems.add(node, f"key {unknown(key, _KEYS)}")
+    name, description = _read_name(root, problems), _read_description(root, problems)
+    included = _read_includes(root, problems, (*including, Path(problems.file).resolve()))
+    return SweepFile(name, description, (*included, *_read_blocks(root, problems, taken=included)))
+
+
+def _read_name(root: Node, problems: Problems) -> str:
+    node = root.value.get("sweep")
+    if node is None:
+        problems.add(root, "has no `sweep:`, the name of the sweep")
+        return ""
+    if node.value is not REPORTED and not (isinstance(node.value, str) and _NAME.fullmatch(node.value)):
+        shown = show(node.plain())
+        problems.add(
+            node, f"is {shown}, but must be a name of letters, digits, '.', '_' and '-', such as paper-table1"
+        )
+    return str(node.value)
+
+
+def _read_description(root: Node, problems: Problems) -> str:
+    node = root.value.get("description")
+    if node is None or node.value is REPORTED:
+        return ""
+    if not isinstance(node.value, str):
+        problems.add(node, f"is {show(node.plain())}, but must be text")
+    return str(node.value)
+
+
+def _read_includes(root: Node, problems: Problems, including: tuple[Path, ...]) -> tuple[BlockEntry, ...]:
+    """Read the blocks of the files named under `include:`, in their order."""
+    node = root.value.get("include")
+    if node is None or node.value is REPORTED:
+        return ()
+    if not node.is_list or not node.value:
+        problems.add(node, "must be a list of sweep files beside this one, such as [paper-table1.yaml]")
+        return ()
+    entries: list[BlockEntry] = []
+    for item in node.value:
+        path = _included_path(item, problems, including)
+        if path is None:
+            continue
+        found = read_sweep_file(read_text(path), problems.of(str(path)), including).entries
+        for entry in found:
+            _refuse_second(entry, item, problems, entries)
+        entries.extend(found)
+    return tuple(entries)
+
+
+def _included_path(item: Node, problems: Problems, including: tuple[Path, ...]) -> Path | None:
+    """Return the path of an included file, or None where the item is no file to be included."""
+    if item.value is REPORTED:
+        return None
+    # A name alone: what is included can be found, moved and copied with the sweep that includes it.
+    if not isinstance(item.value, str) or Path(item.value).name != item.value:
+        problems.add(
+            item, f"is {show(item.plain())}, but must be the name of a sweep file in the folder of this one"
+        )
+        return None
+    path = Path(problems.file).parent / item.value
+    if not path.is_file():
+        beside = sorted(other.name for other in path.parent.glob("*.yaml"))
+        problems.add(item, f"sweep file {unknown(item.value, beside)}")
+        return None
+    if path.resolve() in including:
+        chain = " includes ".join(file.name for file in (*including, path))
+        problems.add(item, f"goes round in a circle: {chain}")
+        return None
+    return path
+
+
+def _read_blocks(root: Node, problems: Problems, taken: tuple[BlockEntry, ...]) -> list[BlockEntry]:
+    node = root.value.get("blocks")
+    if node is None:
+        if "include" not in root.value:
+            problems.add(root, "has no `blocks:`, the named grids of the sweep")
+        return []
+    if not node.is_mapping or not node.value:
+        if node.value is not REPORTED:
+            problems.add(
+                node, "must be a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}"
+            )
+        return []
+    entries = [BlockEntry(name, block, problems) for name, block in node.value.items()]
+    for entry in entries:
+        if not _NAME.fullmatch(entry.name):
+            problems.add(
+                entry.node, f"'{entry.name}' is no block name; use letters, digits, '.', '_' and '-'"
+            )
+        _refuse_second(entry, entry.node, problems, taken)
+    return entries
+
+
+def _refuse_second(
+    entry: BlockEntry, where: Node, problems: Problems, earlier: list[BlockEntry] | tuple[BlockEntry, ...]
+) -> None:
+    for other in earlier:
+        if other.name == entry.name:
+            problems.add(where, f"the block '{entry.name}' stands in {other.problems.file} already")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what `read_nodes` reads back: text that looks like a number stands in quotes."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER_AS_TEXT, list("-+.0123456789"))

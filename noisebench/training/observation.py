@@ -1,0 +1,78 @@
+"""What is seen of one run while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from noisebench.data.datasets import Labels
+from noisebench.records.checkpoints import Rows, pack, unpack
+from noisebench.training.loop import EpochStatistics
+from noisebench.training.surrogate import Indices, Surrogate
+from noisebench.training.watchers import Watcher
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model to train; `number` (the fold's, or the run's) seeds all that is random in it.
+
+    It is trained on the training samples at `indices` (default: all) with `targets` [N] of `classes`
+    (default: the given labels, the data set's classes). `held_out` are judged samples it does not see.
+    """
+
+    number: int
+    indices: Indices | None = None
+    targets: Labels | None = None
+    classes: int | None = None
+    watcher: Watcher | None = None
+    held_out: Indices | None = None
+
+    def watched(self) -> dict[str, Tensor]:
+        """Return what this run's watcher has seen, on the CPU."""
+        return {} if self.watcher is None else self.watcher.result()
+
+
+class Observation:
+    """A run's epoch rows, with what its watcher sees.
+
+    Where the trial asks for dynamics, rows get quantiles, and the loss on the held-out samples, or on the
+    test part where none are held out.
+    """
+
+    def __init__(self, surrogate: Surrogate, run: Run) -> None:
+        self._surrogate, self._run = surrogate, run
+        targets = surrogate.training_targets if run.targets is None else run.targets
+        self._dynamics = surrogate.dynamics_watcher(targets) if surrogate.trial.dynamics else None
+        self._watchers = [w for w in (run.watcher, self._dynamics) if w is not None]
+        self.rows: Rows = []
+
+    @property
+    def watching(self) -> bool:
+        """Whether batches are looked at."""
+        return bool(self._watchers)
+
+    def on_batch(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
+        """Take in one batch."""
+        for each in self._watchers:
+            each(epoch, logits, targets, indices)
+
+    def after_epoch(self, model: nn.Module, statistics: EpochStatistics) -> None:
+        """Add the row of an epoch that `model` has just finished."""
+        row = {"fold": self._run.number, **asdict(statistics)}
+        if self._dynamics is not None:
+            row["quantiles"] = self._dynamics.quantiles(statistics.epoch)
+            row["held_out_loss"] = self._surrogate.held_out_loss(model, self._run.held_out, statistics.epoch)
+        self.rows.append(row)
+
+    def state(self) -> dict[str, Any] | None:
+        """Return what a checkpoint has to keep; None where the watcher cannot be kept."""
+        watched = {} if self._run.watcher is None else self._run.watcher.state()
+        return None if watched is None else pack(self.rows, watched)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.rows, watched = unpack(state)
+        if self._run.watcher is not None:
+            self._run.watcher.restore(watched)

@@ -1,0 +1,163 @@
+"""What the surrogate models of one trial share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from noisebench.data.datasets import Dataset, LabelledImages, Labels
+from noisebench.data.noisy_labels import given_labels, training_labels
+from noisebench.records.checkpoints import Checkpoints, Rows
+from noisebench.science.models import build
+from noisebench.sweep.trial import Training, Trial
+from noisebench.training.fast_path import FastPath
+from noisebench.training.inputs import InputPipeline
+from noisebench.training.loop import predict
+from noisebench.training.objective import Objective
+from noisebench.training.watchers import DynamicsWatcher
+from noisebench.training.weights import pretrained_state
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass
+class Surrogate:
+    """What the models of one trial share: data on the device, labels, objective, checkpoints.
+
+    `given` are the labels of the judged samples. `training` and `training_targets` are what is trained
+    on: the same samples, unless the data set has a training part of its own. `path` is None where
+    training is the reference. `rows` gathers one row for each epoch of each run (fold).
+    """
+
+    trial: Trial
+    dataset: Dataset
+    device: torch.device
+    checkpoints: Checkpoints
+    data_dir: Path | None
+    given: Labels
+    training_targets: Labels
+    training: InputPipeline
+    judged: InputPipeline
+    objective: Objective
+    path: FastPath | None
+    rows: Rows = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        trial: Trial,
+        dataset: Dataset,
+        device: torch.device,
+        checkpoints: Checkpoints,
+        data_dir: Path | None,
+    ) -> Surrogate:
+        """Corrupt the labels, move the data to the device."""
+        given, own_targets = given_labels(trial, dataset), training_labels(trial, dataset)
+        scale, augmentation = trial.training.input_scale, trial.training.augmentation
+        if own_targets is None or dataset.training is None:
+            judged = InputPipeline(dataset.judged.images.to(device), scale, augmentation)
+            training, targets = judged, given
+        else:
+            training = InputPipeline(dataset.training.images.to(device), scale, augmentation)
+            judged = InputPipeline(dataset.judged.images.to(device), scale, like=training)
+            targets = own_targets
+        return cls(
+            trial=trial,
+            dataset=dataset,
+            device=device,
+            checkpoints=checkpoints,
+            data_dir=data_dir,
+            given=given,
+            training_targets=targets,
+            training=training,
+            judged=judged,
+            objective=Objective.of(trial.loss),
+            path=_path(trial.training, device, training.images),
+        )
+
+    @property
+    def fast_path(self) -> str | None:
+        """The text that says how the models are trained fast; None where training is the reference."""
+        return None if self.path is None else str(self.path)
+
+    def probabilities(self, model: nn.Module, indices: Indices | None = None) -> Tensor:
+        """Return softmax probabilities float32 [n, K] of judged samples (default: all), on the CPU."""
+        indices = np.arange(len(self.given)) if indices is None else indices
+        return predict(model, self.judged, self.on_device(indices)).float().softmax(1).cpu()
+
+    def test_accuracy(self, model: nn.Module) -> Tensor:
+        """Return the share of clean test images the model gets right, [1]; [0] where there are none."""
+        test = self.dataset.test
+        if test is None:
+            return torch.empty(0)
+        guesses = self._test_logits(model, test)[:, : self.dataset.classes].argmax(1).cpu().numpy()
+        return torch.tensor([float((guesses == test.labels).mean())], dtype=torch.float64)
+
+    def _test_logits(self, model: nn.Module, test: LabelledImages) -> Tensor:
+        scale = self.trial.training.input_scale
+        inputs = InputPipeline(test.images.to(self.device), scale, like=self.training)
+        return predict(model, inputs, self.on_device(np.arange(len(test.labels))))
+
+    def fresh_model(self, run: int, classes: int) -> nn.Module:
+        """Return the model that `run` starts from, on the device."""
+        channels, height, width = self.training.images.shape[1:]
+        state = (
+            pretrained_state(self.trial.training.model, self.data_dir)
+            if self.trial.training.pretrained
+            else None
+        )
+        torch.manual_seed(self.trial.seed_for("init", run))
+        return build(self.trial.training.model, (channels, height, width), classes, state).to(self.device)
+
+    def dynamics_watcher(self, targets: Labels) -> DynamicsWatcher:
+        """Return a watcher of a training on `targets` [N]."""
+        part = self.dataset.judged if self.dataset.training is None else self.dataset.training
+        loss = self.trial.loss
+        return DynamicsWatcher(
+            loss.name, dict(loss.parameters), loss["delay"], targets != part.labels, self.device
+        )
+
+    @torch.no_grad()
+    def held_out_loss(self, model: nn.Module, indices: Indices | None, epoch: int) -> float | None:
+        """Return the mean loss on judged samples, without `indices` on the test part; None without both."""
+        test = self.dataset.test
+        if indices is not None:
+            logits, targets = predict(model, self.judged, self.on_device(indices)), self.given[indices]
+        elif test is not None:
+            logits, targets = self._test_logits(model, test), test.labels
+        else:
+            return None
+        return float(self.objective.per_sample(logits, self.on_device(targets), epoch).mean())
+
+    def on_device(self, array: npt.NDArray[np.int64]) -> Tensor:
+        """Return whole numbers as a tensor on the device."""
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def _path(training: Training, device: torch.device, images: Tensor) -> FastPath | None:
+    return FastPath.of(device, training.model, images.shape) if training.precision == "fast" else None
+
+
+@contextmanager
+def own_randomness(device: torch.device) -> Iterator[None]:
+    """Give the trial torch's global generators and one thread, then hand back what was there before.
+
+    Results depend on the number of threads (sums are split differently), so a trial on a CPU always
+    has one; trials run side by side instead. float32 is that on a GPU too: cuDNN would round to TF32.
+    """
+    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = tf32

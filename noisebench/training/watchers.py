@@ -1,0 +1,138 @@
+"""What looks on while a model trains, batch by batch, without waiting for the device."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from noisebench.data.datasets import Labels
+from noisebench.errors import InputError
+from noisebench.science import dynamics
+from noisebench.science.aum import MarginAccumulator
+from noisebench.science.aum_package import PackageMarginAccumulator
+
+QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+
+
+class Watcher(Protocol):
+    """Sees every training batch's logits [B, K], targets [B] and sample indices [B]."""
+
+    def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
+        """Take in one batch."""
+
+    def state(self) -> dict[str, Tensor] | None:
+        """Return what a checkpoint has to keep; None where it cannot be kept."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+
+    def result(self) -> dict[str, Tensor]:
+        """Return what was seen, on the CPU."""
+
+
+class MarginWatcher:
+    """Margins for AUM from epoch `skip` on, with the last epoch's probabilities of the true classes."""
+
+    def __init__(
+        self, samples: int, classes: int, skip: int, epochs: int, implementation: str, device: torch.device
+    ) -> None:
+        own = implementation == "noisebench"
+        self._accumulator = (MarginAccumulator if own else PackageMarginAccumulator)(samples, device)
+        self._classes, self._skip, self._last = classes, skip, epochs - 1
+        self._probabilities = torch.zeros(samples, classes, device=device)
+
+    def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
+        """Take in one batch."""
+        if epoch >= self._skip:
+            self._accumulator.update(logits, targets, indices)
+        if epoch == self._last:
+            self._probabilities[indices] = logits[:, : self._classes].float().softmax(1)
+
+    def result(self) -> dict[str, Tensor]:
+        """Return AUMs float64 [N] with probabilities [N, K] of the last epoch, on the CPU."""
+        return {"margins": self._accumulator.mean().cpu(), "probabilities": self._probabilities.cpu()}
+
+    def state(self) -> dict[str, Tensor] | None:
+        """Return sums and counts of margins; the package's accumulator cannot be kept."""
+        if not isinstance(self._accumulator, MarginAccumulator):
+            return None
+        return {"sums": self._accumulator.sums, "counts": self._accumulator.counts}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        assert isinstance(self._accumulator, MarginAccumulator)
+        self._accumulator.sums.copy_(state["sums"])
+        self._accumulator.counts.copy_(state["counts"])
+
+
+class LossCurveWatcher:
+    """Each sample's cross entropy in each epoch, as its batch went by."""
+
+    def __init__(self, samples: int, epochs: int, device: torch.device) -> None:
+        self.losses = torch.zeros(samples, epochs, device=device)
+        self._last = torch.zeros(samples, dtype=torch.int64, device=device)
+
+    def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
+        """Take in one batch."""
+        self.losses[indices, epoch] = functional.cross_entropy(logits.float(), targets, reduction="none")
+        self._last[indices] = logits.argmax(1)
+
+    def result(self) -> dict[str, Tensor]:
+        """Return losses [N, E] with the last epoch's most probable class [N], on the CPU."""
+        return {"losses": self.losses.cpu(), "predicted": self._last.cpu()}
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the curves so far."""
+        return {"losses": self.losses, "predicted": self._last}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        self.losses.copy_(state["losses"])
+        self._last.copy_(state["predicted"])
+
+
+class DynamicsWatcher:
+    """Each sample's probability p of its given label in the running epoch (P2, Fig. 2 and 7)."""
+
+    def __init__(
+        self, loss: str, parameters: dict[str, Any], delay: int, wrong: Labels, device: torch.device
+    ) -> None:
+        self._loss, self._parameters, self._delay = loss, parameters, delay
+        self._wrong = wrong.astype(bool)
+        self._p = torch.full((len(wrong),), torch.nan, device=device)
+
+    def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
+        """Take in one batch."""
+        del epoch
+        self._p[indices] = logits.float().softmax(1).gather(1, targets[:, None])[:, 0]
+
+    def quantiles(self, epoch: int) -> dict[str, Any]:
+        """Return quantiles of p and of dL/dp for wrong and right labels among the samples seen.
+
+        `gradient` is missing for losses whose papers print no dL/dp; before the delay it is that of CE.
+        """
+        p = self._p.cpu().numpy()
+        seen = ~np.isnan(p)
+        p, wrong = p[seen], self._wrong[seen]
+        found = {"levels": list(QUANTILES), "probability": _lists(p, wrong)}
+        loss = "CE" if epoch < self._delay else self._loss
+        with contextlib.suppress(InputError):
+            found["gradient"] = _lists(dynamics.probability_gradient(loss, p, self._parameters), wrong)
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """Return nothing: an epoch's quantiles are taken when it ends, and checkpoints are written then."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from nothing."""
+
+
+def _lists(values: Any, wrong: Any) -> dict[str, list[float | None]]:
+    groups = dynamics.group_quantiles(values, wrong, QUANTILES)
+    return {name: [float(q) for q in quantiles] for name, quantiles in groups.items()}

@@ -1,0 +1,176 @@
+"""Data sets come as they are, or with one clear message."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from noisebench.catalogue.component import Component
+from noisebench.catalogue.entries import DATASETS
+from noisebench.data.datasets import load_dataset
+from noisebench.errors import DataError
+
+
+def named(name: str, **parameters: int | None) -> Component:
+    return Component.of(name, **{"samples": None, **parameters})
+
+
+def test_digits() -> None:
+    data = load_dataset(named("digits"), None)
+    assert data.judged.images.shape == (1797, 1, 8, 8)
+    assert data.judged.images.dtype == torch.uint8
+    assert (int(data.judged.images.min()), int(data.judged.images.max())) == (0, 255)
+    assert data.judged.labels.dtype == np.int64
+    assert np.bincount(data.judged.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert data.test is None
+
+
+def test_a_subset_is_the_same_for_every_trial() -> None:
+    whole, part = load_dataset(named("digits"), None), load_dataset(named("digits", samples=300), None)
+    again = load_dataset(named("digits", samples=300), None)
+    assert len(part.judged.labels) == 300
+    assert torch.equal(part.judged.images, again.judged.images)
+    rows = {
+        image.numpy().tobytes(): label
+        for image, label in zip(whole.judged.images, whole.judged.labels, strict=True)
+    }
+    assert all(
+        rows[image.numpy().tobytes()] == label
+        for image, label in zip(part.judged.images, part.judged.labels, strict=True)
+    )
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["MNIST", "Fashion-MNIST"])
+def test_real_files(name: str, real_data: Path) -> None:
+    data = load_dataset(named(name), real_data)
+    entry = DATASETS[name]
+    assert data.judged.images.shape == (entry.samples, *entry.shape)
+    assert data.test is not None
+    assert data.test.images.shape == (entry.test_samples, *entry.shape)
+    assert set(data.judged.labels) == set(range(entry.classes))
+    small = load_dataset(named(name, samples=500), real_data)
+    assert small.test is not None
+    assert (len(small.judged.labels), len(small.test.labels)) == (500, 500)
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="MNIST needs its files: say where they are with --data DIR"):
+        load_dataset(named("MNIST"), None)
+    with pytest.raises(DataError, match=r"FashionMNIST/raw is missing: .* is --data right\?"):
+        load_dataset(named("Fashion-MNIST"), tmp_path)
+
+
+@pytest.fixture
+def small_mnist(tmp_path: Path) -> Path:
+    """MNIST's layout with eight images a part, unpacked."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(
+            bytes([0, 0, 8, 3, 0, 0, 0, 8, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(8 * 784)
+        )
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 8, *range(8)]))
+    return tmp_path
+
+
+def test_idx_packed_or_not(small_mnist: Path) -> None:
+    raw = small_mnist / "MNIST" / "raw"
+    packed = raw / "train-labels-idx1-ubyte"
+    packed.with_suffix(".gz").write_bytes(gzip.compress(packed.read_bytes()))
+    packed.unlink()
+    data = load_dataset(named("MNIST"), small_mnist)
+    assert data.judged.images.shape == (8, 1, 28, 28)
+    assert data.judged.labels.tolist() == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "train-images-idx3-ubyte",
+            None,
+            r"train-images-idx3-ubyte: missing, also as train-images-idx3-ubyte\.gz",
+        ),
+        ("train-images-idx3-ubyte", b"", "no IDX file of unsigned bytes; it begins with nothing"),
+        (
+            "train-images-idx3-ubyte",
+            b"<html>404</html>",
+            "no IDX file of unsigned bytes; it begins with 3c68746d",
+        ),
+        ("train-images-idx3-ubyte", bytes([0, 0, 8, 3, 0, 0]), "truncated in its header, at 6 bytes"),
+        (
+            "t10k-labels-idx1-ubyte",
+            bytes([0, 0, 8, 1, 0, 0, 0, 8, 1]),
+            "holds 9 bytes, but its header announces 16",
+        ),
+        (
+            "t10k-labels-idx1-ubyte",
+            bytes([0, 0, 8, 1, 0, 0, 0, 1, 1]),
+            r"holds \[8, 28, 28\], but t10k-labels-idx1-ubyte \[1\]",
+        ),
+        (
+            "train-labels-idx1-ubyte",
+            bytes([0, 0, 8, 1, 0, 0, 0, 8, *range(7), 12]),
+            r"labels reach 12, must lie in 0\.\.9",
+        ),
+    ],
+)
+def test_damaged_idx_is_named(small_mnist: Path, name: str, content: bytes | None, message: str) -> None:
+    path = small_mnist / "MNIST" / "raw" / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_dataset(named("MNIST"), small_mnist)
+
+
+@pytest.mark.data
+def test_truncated_download_is_named(tmp_path: Path, real_data: Path) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (real_data / "MNIST" / "raw").iterdir():
+        (raw / file.name).write_bytes(file.read_bytes()[: 1000 if "train-images" in file.name else None])
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: damaged or truncated"):
+        load_dataset(named("MNIST"), tmp_path)
+
+
+OWN_DATA = """
+import numpy as np
+def images(data_dir, count):
+    return np.zeros((count, 1, 8, 8), dtype="uint8"), np.arange(count) % 3, 3
+def floats(data_dir):
+    return np.zeros((4, 1, 8, 8)), np.zeros(4, dtype=int), 3
+def beyond(data_dir):
+    return np.zeros((4, 1, 8, 8), dtype="uint8"), np.arange(4), 3
+def nothing(data_dir):
+    return None
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "own_data_of_a_test.py").write_text(OWN_DATA)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "own_data_of_a_test"
+
+
+def test_a_users_own_data_set(own_module: str) -> None:
+    data = load_dataset(Component.of(f"{own_module}:images", count=6, source="x"), None)
+    assert data.judged.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert data.classes == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("floats", r"images are torch.float64 \[4, 1, 8, 8\], must be uint8 \[N, C, H, W\]"),
+        ("beyond", r"labels reach from 0 to 3, must be in 0\.\.2"),
+        ("nothing", r"must return \(images, labels, classes\)"),
+    ],
+)
+def test_a_users_own_data_set_is_checked(own_module: str, function: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_dataset(Component.of(f"{own_module}:{function}", source="x"), None)

@@ -1,0 +1,89 @@
+"""Addresses and checksums are those of torchvision and of the data sets' authors."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from noisebench.catalogue.entries import DATASETS
+from noisebench.data.files import DataFile, needed_files, problem
+from noisebench.training.weights import FILES
+from tests.trials import trial_of
+from tests.vision import import_torchvision
+
+LINKS = {
+    "cifar-n/CIFAR-10_human.pt": "https://github.com/UCSC-REAL/cifar-10-100n/raw/main/data/CIFAR-10_human.pt",
+    "cifar-n/CIFAR-100_human.pt": "https://github.com/UCSC-REAL/cifar-10-100n/raw/main/data/CIFAR-100_human.pt",
+    "cifar-100-cleaned/cifar100_mturk.json": (
+        "https://github.com/cleanlab/label-errors/raw/main/mturk/cifar100_mturk.json"
+    ),
+    "cifar-100-cleaned/cifar100_test_set_original_labels.npy": (
+        "https://github.com/cleanlab/label-errors/raw/main/"
+        "original_test_labels/cifar100_test_set_original_labels.npy"
+    ),
+}
+
+
+def files_of(dataset: str, pretrained: bool = False) -> list[DataFile]:
+    human = "corruption" if DATASETS[dataset].human else "rate"
+    training = "{}" if pretrained else "{pretrained: false}"
+    detector = "confident-learning" if dataset == "CIFAR-100-cleaned-test" else "none"
+    corruption = {human: "human"} if human == "corruption" else {}
+    return needed_files([trial_of(dataset=dataset, training=training, detector=detector, **corruption)])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"), [("MNIST", "MNIST"), ("Fashion-MNIST", "FashionMNIST")], ids=["MNIST", "Fashion"]
+)
+def test_mnist_and_its_kin_as_in_torchvision(dataset: str, name: str) -> None:
+    theirs = getattr(import_torchvision().datasets, name)
+    assert {
+        (file.source.url.rsplit("/", 1)[0] + "/", Path(file.path).name, file.checksum)
+        for file in files_of(dataset)
+    } == {(theirs.mirrors[0], archive, f"md5:{md5}") for archive, md5 in theirs.resources}
+    assert {file.path.split("/")[0] for file in files_of(dataset)} == {name}
+
+
+@pytest.mark.parametrize(("dataset", "name"), [("CIFAR-10", "CIFAR10"), ("CIFAR-100", "CIFAR100")])
+def test_cifar_as_in_torchvision(dataset: str, name: str) -> None:
+    theirs = getattr(import_torchvision().datasets, name)
+    ours = {(file.source.url, file.source.member, file.path, file.checksum) for file in files_of(dataset)}
+    assert ours == {
+        (theirs.url, f"{theirs.base_folder}/{part}", f"{theirs.base_folder}/{part}", f"md5:{md5}")
+        for part, md5 in [*theirs.train_list, *theirs.test_list]
+    }
+
+
+def test_weights_as_in_torchvision() -> None:
+    (weights,) = [file for file in files_of("CIFAR-10", pretrained=True) if file.path == FILES["resnet-34"]]
+    url = import_torchvision().models.ResNet34_Weights.IMAGENET1K_V1.url
+    assert weights.source.url == url
+    assert weights.checksum == "sha256:" + url.removesuffix(".pth").rsplit("-", 1)[1]
+
+
+@pytest.mark.parametrize("dataset", ["CIFAR-10N-worst", "CIFAR-100N", "CIFAR-100-cleaned-test"])
+def test_labels_of_people_come_from_their_authors(dataset: str) -> None:
+    beside = {file.path: file.source.url for file in files_of(dataset) if file.path in LINKS}
+    assert beside
+    assert beside.items() <= LINKS.items()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_real_files_have_the_checksums(dataset: str, real_data: Path) -> None:
+    absent = ("cifar-10-batches-py", "cifar-100-python")  # packed, and not at hand
+    files = [file for file in files_of(dataset) if not file.path.startswith(absent)]
+    assert [problem(file, real_data) for file in files] == [None] * len(files)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("dataset", ["MNIST", "Fashion-MNIST"])
+def test_unpacked_files_serve_as_well(dataset: str, real_data: Path, tmp_path: Path) -> None:
+    for file in files_of(dataset):
+        assert file.unpacked is not None
+        plain = tmp_path / file.unpacked[0]
+        plain.parent.mkdir(parents=True, exist_ok=True)
+        plain.write_bytes(gzip.decompress((real_data / file.path).read_bytes()))
+        assert problem(file, tmp_path) is None
+        plain.write_bytes(plain.read_bytes()[:-1])
+        assert "damaged: its md5 is" in str(problem(file, tmp_path))

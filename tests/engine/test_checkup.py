@@ -1,0 +1,69 @@
+"""What a machine lacks is a problem with its mend."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from noisebench.data.files import needed_files
+from noisebench.engine.checkup import built_for, data_findings, machine_findings, results_findings
+from noisebench.records.folders import ResultsFolder
+from tests.trials import trial_of
+
+SHIPPED = ["sm_75", "sm_80", "sm_86", "sm_90", "compute_90"]
+
+
+@pytest.mark.parametrize(
+    ("architectures", "capability", "runs"),
+    [
+        (SHIPPED, (7, 0), False),  # a V100 with a recent build
+        (["sm_50", "sm_60", "sm_70"], (7, 0), True),
+        (SHIPPED, (8, 9), True),  # by the code for 8.6
+        (["sm_86"], (8, 0), False),
+        (SHIPPED, (12, 0), True),  # by PTX
+        (["sm_90a"], (9, 0), True),
+        ([], (8, 0), False),
+    ],
+)
+def test_which_devices_a_build_serves(
+    architectures: list[str], capability: tuple[int, int], runs: bool
+) -> None:
+    assert built_for(architectures, capability) is runs
+
+
+def test_this_machine() -> None:
+    assert {finding.check for finding in machine_findings()} == {"python", "torch", "memory"}
+    (needed,) = (finding for finding in machine_findings(gpu=True) if finding.check == "torch")
+    assert needed.ok == torch.cuda.is_available()
+
+
+def test_a_results_folder_that_works_and_is_left_as_it_was(tmp_path: Path) -> None:
+    found = results_findings(ResultsFolder(tmp_path / "not" / "yet"))
+    assert [(finding.check, finding.ok) for finding in found] == [("results", True), ("clock", True)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        folder = Path("/proc/noisebench")
+    else:
+        folder = tmp_path
+        folder.chmod(0o500)
+    (finding,) = results_findings(ResultsFolder(folder))
+    assert finding.check == "results"
+    assert finding.mend is not None
+    assert "choose another folder with --results" in finding.mend
+
+
+def test_data_that_is_needed(tmp_path: Path) -> None:
+    assert [finding.ok for finding in data_findings([], None)] == [True]
+    files = needed_files([trial_of(dataset="MNIST", training="{}")])
+    (nowhere,) = data_findings(files, None)
+    assert "--data DIR" in (nowhere.mend or "")
+    (tmp_path / "MNIST/raw").mkdir(parents=True)
+    (tmp_path / "MNIST/raw/train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"damaged"))
+    found = data_findings(files, tmp_path)
+    assert len(found) == 4
+    assert sorted("missing" in finding.seen for finding in found) == [False, True, True, True]

@@ -1,0 +1,55 @@
+"""One driver a sweep, and a lock that cannot outlive it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.lock import sweep_lock
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from noisebench.records.lock import sweep_lock
+from noisebench.records.folders import ResultsFolder
+with sweep_lock(ResultsFolder(Path(sys.argv[1])), "test"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_live_holder_is_named_and_a_killed_one_blocks_nothing(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(
+                InputError, match=rf"'test' is running already \(process {holder.pid} on "
+            ) as refused,
+            sweep_lock(results, "test"),
+        ):
+            pass
+        assert refused.value.exit_code == 2
+        with sweep_lock(results, "another"):
+            pass
+        os.kill(holder.pid, signal.SIGKILL)
+    with sweep_lock(results, "test"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(EnvironmentFault, match="cannot be written"),
+        sweep_lock(ResultsFolder(tmp_path / "file"), "t"),
+    ):
+        pass

@@ -1,0 +1,51 @@
+"""What trials print is kept, line by line, with the attempt that printed it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.logs import Log, lines_of
+
+
+def printed(results: ResultsFolder, log: Log, attempt: str) -> list[str]:
+    return [line.split(" ", 1)[1] for line in lines_of(results, log.path, attempt)]
+
+
+def test_each_attempt_has_its_own_lines(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    log = Log(results, "sweep")
+    for attempt in ("first", "second"):
+        with log.of(attempt):
+            print("one\ntwo of", attempt)
+            print("an error", file=sys.stderr)
+            print("no end of line", end="")
+    assert printed(results, log, "first") == ["one", "two of first", "an error", "no end of line"]
+    assert printed(results, log, "second") == ["one", "two of second", "an error", "no end of line"]
+    assert printed(results, log, "third") == []
+
+
+def test_stdout_is_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Log(ResultsFolder(tmp_path), "sweep").of("a"):
+        print("kept")
+    print("after")
+    assert capsys.readouterr() == ("after\n", "")
+
+
+def test_an_echo_goes_where_it_went_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = ResultsFolder(tmp_path)
+    log = Log(results, "sweep", echo=True)
+    with log.of("a"):
+        print("seen")
+    assert capsys.readouterr().out == "seen\n"
+    assert printed(results, log, "a") == ["seen"]
+
+
+def test_a_log_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    (tmp_path / "sweeps").write_text("a file where the folder should be")
+    log = Log(results, "sweep")
+    with log.of("a"):
+        print("lost")
+    assert printed(results, log, "a") == []

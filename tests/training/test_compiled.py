@@ -1,0 +1,35 @@
+"""Training through torch.compile."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from noisebench.training.fast_path import FastPath
+from tests.training.problem import Problem, differences
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU"),
+    # The compiler hides warnings of its own, which would be errors before it can.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+def test_compiled_runs_are_the_runs_alone_and_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch.compiler.reset()
+    compiled = []
+    for _ in range(2):
+        together, alone = Problem.digits(), Problem.digits()
+        alone.reference()
+        together.fast(FastPath(compiled=True, fused=True))
+        assert differences(together, alone).shape == (2, 20)
+        assert differences(together, alone).max() < 1e-4
+        compiled.append(counters["stats"]["unique_graphs"])
+    assert compiled[0] > 0
+    assert compiled[1] == compiled[0]

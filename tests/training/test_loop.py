@@ -1,0 +1,177 @@
+"""Training is what the trial says: objective, schedule, batches, scaling."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from noisebench.catalogue.component import Component
+from noisebench.errors import DivergedError, InputError
+from noisebench.science.losses import LOSSES
+from noisebench.sweep.trial import Training
+from noisebench.training.inputs import InputPipeline
+from noisebench.training.loop import predict, start_fit, train
+from noisebench.training.objective import Objective
+from tests.trials import trial_of
+
+LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
+TARGETS = torch.tensor([0, 2])
+
+
+def test_delay_trains_with_cross_entropy_first() -> None:
+    objective = Objective.of(Component.of("PZ", c=0.9, delay=2))
+    ce, pz = LOSSES["CE"](LOGITS, TARGETS), LOSSES["PZ"](LOGITS, TARGETS, c=0.9)
+    assert not torch.equal(ce, pz)
+    for epoch, expected in enumerate([ce, ce, pz, pz]):
+        assert torch.equal(objective.per_sample(LOGITS, TARGETS, epoch), expected)
+
+
+def test_anl_adds_the_norm_of_all_parameters() -> None:
+    objective = Objective.of(Component.of("ANL-CE", alpha=1.0, beta=1.0, delta=0.5, delay=0))
+    model = nn.Linear(2, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0, -2.0], [3.0, -4.0]]))
+        model.bias.copy_(torch.tensor([0.5, -0.5]))
+    penalty = objective.penalty(model, epoch=0)
+    assert penalty is not None
+    assert penalty.item() == pytest.approx(0.5 * 11)
+    assert Objective.of(Component.of("CE", delay=0)).penalty(model, epoch=0) is None
+
+
+def test_a_users_loss_must_return_one_value_a_sample(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mean_loss_of_a_test.py").write_text("def f(logits, targets):\n    return logits.mean()\n")  # type: ignore[operator]
+    monkeypatch.syspath_prepend(tmp_path)
+    objective = Objective.of(Component.of("mean_loss_of_a_test:f", delay=0, source="x"))
+    with pytest.raises(
+        InputError, match=r"returned shape \[\] for 2 samples; it must return one loss a sample, \[2\]"
+    ):
+        objective.per_sample(LOGITS, TARGETS, 0)
+
+
+def pixels(*shape: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+
+def test_input_scales() -> None:
+    images, everything = pixels(50, 2, 4, 4), torch.arange(50)
+    raw = InputPipeline(images, "raw").plain_batch(everything)
+    assert torch.equal(raw, images.float())
+    assert torch.allclose(InputPipeline(images, "unit").plain_batch(everything), raw / 255)
+    normalised = InputPipeline(images, "normalised")
+    batch = normalised.plain_batch(everything)
+    assert torch.allclose(batch.mean((0, 2, 3)), torch.zeros(2), atol=1e-5)
+    assert torch.allclose(batch.std((0, 2, 3), unbiased=False), torch.ones(2), atol=1e-5)
+    other = InputPipeline(images[:5], "normalised", like=normalised).plain_batch(torch.arange(5))
+    assert torch.equal(other, batch[:5])
+
+
+def test_crop_and_flip_shows_windows_of_the_padded_image() -> None:
+    images = pixels(20, 3, 8, 8)
+    pipeline = InputPipeline(images, "raw", "crop-flip")
+    pipeline.seed_augmentation(1)
+    first = pipeline.training_batch(torch.arange(20))
+    pipeline.seed_augmentation(1)
+    assert torch.equal(first, pipeline.training_batch(torch.arange(20)))
+    padded = nn.functional.pad(images.float(), [4] * 4)
+    shifts = set()
+    for sample in range(20):
+        windows = {
+            (top, left, mirrored): window.flip(-1) if mirrored else window
+            for top in range(9)
+            for left in range(9)
+            for mirrored in (False, True)
+            for window in [padded[sample, :, top : top + 8, left : left + 8]]
+        }
+        matching = [where for where, window in windows.items() if torch.equal(window, first[sample])]
+        assert len(matching) == 1
+        shifts.add(matching[0])
+    assert len(shifts) > 10
+    assert {mirrored for _, _, mirrored in shifts} == {False, True}
+
+
+class Recorder:
+    """A small training whose batches, rates and weights can be looked at."""
+
+    def __init__(self, **changes: object) -> None:
+        training = trial_of().training
+        self.training = Training(
+            **{**{f: getattr(training, f) for f in training.__dataclass_fields__}, **changes}
+        )
+        self.images, self.targets = pixels(90, 1, 8, 8), torch.arange(90) % 3
+        torch.manual_seed(0)
+        self.fit = start_fit(
+            nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)), self.training, run=0
+        )
+        self.batches: list[tuple[int, list[int]]] = []
+        self.rates: list[float] = []
+
+    def run(self, indices: Tensor | None = None, loss: str = "CE") -> None:
+        train(
+            self.fit,
+            InputPipeline(self.images, "unit"),
+            self.targets,
+            torch.arange(90) if indices is None else indices,
+            Objective.of(Component.of(loss, delay=0)),
+            self.training,
+            trial_of().seed_for,
+            lambda epoch, _logits, _targets, batch: self.batches.append((epoch, batch.tolist())),
+            lambda fit, _: self.rates.append(fit.optimizer.param_groups[0]["lr"]),
+        )
+
+
+def test_every_epoch_sees_every_sample_once_in_another_order() -> None:
+    recorder = Recorder(epochs=2, batch_size=40)
+    recorder.run(torch.arange(10, 90))
+    epochs = [[i for e, batch in recorder.batches if e == epoch for i in batch] for epoch in (0, 1)]
+    assert [len(batch) for _, batch in recorder.batches] == [40, 40, 40, 40]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10, 90))
+    assert epochs[0] != epochs[1]
+
+
+def test_step_schedule() -> None:
+    recorder = Recorder(epochs=5, learning_rate=0.1, schedule=Component.of("step", every=2, factor=0.5))
+    recorder.run()
+    assert recorder.rates == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "nesterov"])
+def test_a_fit_picked_up_after_an_epoch_ends_the_same(optimizer: str) -> None:
+    """Every draw is seeded by (purpose, run, epoch): model, optimizer and epoch are the whole state."""
+    whole = Recorder(epochs=4, optimizer=optimizer, momentum=0.9)
+    whole.run()
+    halves = Recorder(epochs=2, optimizer=optimizer, momentum=0.9)
+    halves.run()
+    torch.rand(7)  # what another trial would do to the global generator
+    halves.training = whole.training
+    halves.run()
+    for ours, theirs in zip(halves.fit.model.parameters(), whole.fit.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_divergence_names_its_epoch(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nan_loss_of_a_test.py").write_text(
+        "def f(logits, targets):\n    return logits[:, 0] * float('nan')\n"
+    )  # type: ignore[operator]
+    monkeypatch.syspath_prepend(tmp_path)
+    recorder = Recorder(epochs=3)
+    objective = Objective.of(Component.of("nan_loss_of_a_test:f", delay=1, source="x"))
+    with pytest.raises(DivergedError, match="no longer finite in epoch 1"):
+        train(
+            recorder.fit,
+            InputPipeline(recorder.images, "unit"),
+            recorder.targets,
+            torch.arange(90),
+            objective,
+            recorder.training,
+            trial_of().seed_for,
+        )
+
+
+def test_predict_is_in_evaluation_mode_and_in_order() -> None:
+    recorder = Recorder()
+    inputs = InputPipeline(recorder.images, "unit")
+    logits = predict(recorder.fit.model, inputs, torch.tensor([5, 2]))
+    assert torch.equal(logits, predict(recorder.fit.model, inputs, torch.tensor([5, 2])))
+    assert torch.allclose(logits[1], predict(recorder.fit.model, inputs, torch.tensor([2]))[0], atol=1e-6)

@@ -1,0 +1,76 @@
+"""`precision: fast` in whole trials."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from noisebench.errors import InputError
+from noisebench.records.checkpoints import Checkpoints
+from noisebench.training.fast_path import OVERRIDE
+from noisebench.trial.measurement import measure
+from tests.training.test_resume import FEW, Stopped, StoppingCheckpoints, equal
+from tests.trials import trial_of
+
+CPU = torch.device("cpu")
+PARTS: dict[str, dict[str, str]] = {
+    "confident-learning": {"dataset": FEW, "more": "dynamics: true"},
+    "aum": {"dataset": FEW, "detector": "aum"},
+    "ctrl": {"dataset": FEW, "detector": "ctrl"},
+}
+
+
+def training(precision: str) -> str:
+    return f"{{epochs: 3, batch_size: 128, input_scale: normalised, precision: {precision}}}"
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_fast_in_float32_is_the_reference(parts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OVERRIDE, "fp32")
+    reference = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
+    fast = measure(trial_of(training=training("fast"), **PARTS[parts]), None, CPU)
+    assert equal(fast, reference)
+    assert reference.fast_path is None
+    assert fast.fast_path == "fp32"
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_fused_stopped_after_each_write_and_resumed(
+    parts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OVERRIDE, "fp32 fused")
+    trial = trial_of(training=training("fast"), **PARTS[parts])
+    expected = measure(trial, None, CPU)
+    one_after_another = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
+    same = expected.samples["flagged"] == one_after_another.samples["flagged"]
+    assert np.mean(same) > 0.98
+    for writes in range(1, 5):
+        folder = tmp_path / str(writes)
+        try:
+            measure(trial, None, CPU, StoppingCheckpoints(folder, writes))
+        except Stopped:
+            # A run picked up alone is not the last bit of the run that was trained beside others.
+            together = writes < 3 or parts == "ctrl"
+            resumed = measure(trial, None, CPU, Checkpoints(folder, each_epoch=True))
+            assert not together or equal(resumed, expected)
+            assert np.mean(resumed.samples["flagged"] == expected.samples["flagged"]) > 0.98
+
+
+def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three folds of 400 samples: 266 are left to train the first on, 267 to the others."""
+    monkeypatch.setenv(OVERRIDE, "fp32 fused")
+    parts = {"detector": "{name: confident-learning, folds: 3}"}
+    trial = trial_of(training=training("fast"), **parts)
+    with pytest.raises(Stopped):
+        measure(trial, None, CPU, StoppingCheckpoints(tmp_path, 4))  # two epochs, a finished run, an epoch
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit-1-2.pt", "run-0.pt"]
+    reference = measure(trial_of(training=training("reference"), **parts), None, CPU)
+    resumed = measure(trial, None, CPU, Checkpoints(tmp_path, each_epoch=True))
+    assert np.mean(resumed.samples["flagged"] == reference.samples["flagged"]) > 0.98
+
+
+def test_a_path_beyond_the_device_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OVERRIDE, "half graph")
+    with pytest.raises(InputError, match="a cpu has no CUDA graphs"):
+        measure(trial_of(training=training("fast")), None, CPU)
