@@ -31,12 +31,12 @@ bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same r
 	$(BIN)/python -m benchmarks.table
 
 paper: $(VENV)/.installed  ## tables, figures, claims, cost, comparison, report from RESULTS into OUT
-	$(BIN)/python analysis/tables.py --results $(RESULTS) --out $(OUT)/tables --tied
-	$(BIN)/python analysis/figures.py --results $(RESULTS) --out $(OUT)/figures
-	$(BIN)/python analysis/claims.py --results $(RESULTS) --out $(OUT) >/dev/null
-	$(BIN)/python analysis/cost.py --results $(RESULTS) --out $(OUT) >/dev/null
-	$(BIN)/python analysis/compare.py --results $(RESULTS) --out $(OUT) --exit-zero >/dev/null
-	$(BIN)/python analysis/report.py --results $(RESULTS) --out $(OUT)
+	$(BIN)/python -m analysis.tables --results $(RESULTS) --out $(OUT)/tables --tied
+	$(BIN)/python -m analysis.figures --results $(RESULTS) --out $(OUT)/figures
+	$(BIN)/python -m analysis.claims --results $(RESULTS) --out $(OUT) >/dev/null
+	$(BIN)/python -m analysis.cost --results $(RESULTS) --out $(OUT) >/dev/null
+	$(BIN)/python -m analysis.compare --results $(RESULTS) --out $(OUT) --exit-zero >/dev/null
+	$(BIN)/python -m analysis.report --results $(RESULTS) --out $(OUT)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "noisebench needs Python 3.11 or later; say which: make PYTHON=python3.12")'

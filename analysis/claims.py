@@ -1,13 +1,9 @@
-"""`python analysis/claims.py`: each claim of the papers as paired tests, with its verdict."""
+"""`python -m analysis.claims`: each claim of the papers as paired tests, with its verdict."""
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-if not __package__:  # run as a script: find the checkout instead of this folder
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
 
@@ -90,7 +86,7 @@ def listing(claims: list[Claim]) -> Listing:
 
 def main(arguments: list[str]) -> int:
     """Print the claims; return the exit code, 0 whatever the verdicts: they are findings, not failures."""
-    options = parser(__doc__, out=False)
+    options = parser("claims", __doc__, out=False)
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("--out", type=Path, help="folder to write claims.md to")
     given = options.parse_args(arguments)

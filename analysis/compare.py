@@ -1,4 +1,4 @@
-"""`python analysis/compare.py`: our cells beside the published ones, with a verdict for each."""
+"""`python -m analysis.compare`: our cells beside the published ones, with a verdict for each."""
 
 import csv
 import json
@@ -6,9 +6,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
-
-if not __package__:  # run as a script: find the checkout instead of this folder
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis.feeding import Feed, feed
 from analysis.items import BLOCK_SPECS, PUBLISHED, SOURCE_BLOCKS
@@ -89,7 +86,7 @@ def listings(rows: list[Row]) -> tuple[Listing, Listing]:
 
 def main(arguments: list[str]) -> int:
     """Print the comparison; return the exit code."""
-    options = parser(__doc__, out=False)
+    options = parser("compare", __doc__, out=False)
     options.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help="what is added to 2 s; default: %(default)s"
     )

@@ -1,12 +1,8 @@
-"""`python analysis/cost.py`: minutes and memory per trial, hours per table, beside the published ones."""
+"""`python -m analysis.cost`: minutes and memory per trial, hours per table, beside the published ones."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-if not __package__:  # run as a script: find the checkout instead of this folder
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
@@ -66,7 +62,7 @@ def listings(results: ResultsFolder) -> tuple[Listing, Listing]:
 
 def main(arguments: list[str]) -> int:
     """Print the cost; return the exit code."""
-    options = parser(__doc__, out=False)
+    options = parser("cost", __doc__, out=False)
     options.add_argument("--out", type=Path, help="folder to write cost.md to")
     given = options.parse_args(arguments)
     text = "\n".join(listing.markdown() for listing in listings(existing(given.results)))

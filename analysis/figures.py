@@ -1,13 +1,9 @@
-"""`python analysis/figures.py`: the papers' figures as PDF, SVG and PNG."""
+"""`python -m analysis.figures`: the papers' figures as PDF, SVG and PNG."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-
-if not __package__:  # run as a script: find the checkout instead of this folder
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from matplotlib.figure import Figure
 
@@ -88,7 +84,7 @@ FIGURES = (
 
 def main(arguments: list[str]) -> int:
     """Write the figures; return the exit code."""
-    given = parser(__doc__).parse_args(arguments)
+    given = parser("figures", __doc__).parse_args(arguments)
     source = feed(existing(given.results), given.sweep)
     for item in FIGURES:
         with styled():

@@ -1,4 +1,4 @@
-"""`python analysis/measured.py`: measured.csv beside what the papers print, as Markdown.
+"""`python -m analysis.measured`: measured.csv beside what the papers print, as Markdown.
 
 What was measured on a part of a data set (`MNIST:3000`) stands beside the number for all of it.
 """

@@ -1,4 +1,4 @@
-"""Options that several of the scripts share."""
+"""Options that several of the commands share."""
 
 import argparse
 import os
@@ -10,26 +10,26 @@ from noisebench.errors import InputError, NoisebenchError
 from noisebench.records.folders import ResultsFolder
 
 
-def parser(description: str | None, out: bool = True) -> argparse.ArgumentParser:
-    """Return a parser with --results, --sweep and, where the script writes files, --out."""
-    found = argparse.ArgumentParser(description=description)
+def parser(command: str, description: str | None, out: bool = True) -> argparse.ArgumentParser:
+    """Return a parser with --results, --sweep and, where the command writes files, --out."""
+    options = argparse.ArgumentParser(prog=f"python -m analysis.{command}", description=description)
     default = os.environ.get("NOISEBENCH_RESULTS", "results")
-    found.add_argument("--results", type=Path, default=Path(default), help="folder of all results")
-    found.add_argument("--sweep", help="read every block from this sweep; default: the fullest of each")
+    options.add_argument("--results", type=Path, default=Path(default), help="results folder")
+    options.add_argument("--sweep", help="read every block from this sweep; default: the fullest of each")
     if out:
-        found.add_argument("--out", type=Path, required=True, help="folder to write to")
-    return found
+        options.add_argument("--out", type=Path, required=True, help="folder to write to")
+    return options
 
 
 def existing(results: Path) -> ResultsFolder:
     """Return the results folder; raises InputError where there is none."""
     if not results.is_dir():
-        raise InputError(f"{results}: there is no results folder here; say which with --results DIR")
+        raise InputError(f"{results}: no results folder here; name one with --results DIR")
     return ResultsFolder(results.absolute())
 
 
 def run(main: Callable[[list[str]], int]) -> None:
-    """Run a script and exit; a user's mistake is one clear message, never a traceback."""
+    """Run a command and exit; a user's mistake is one clear message, never a traceback."""
     try:
         sys.exit(main(sys.argv[1:]))
     except NoisebenchError as error:

@@ -1,13 +1,9 @@
-"""`python analysis/report.py`: everything that the results say, as one self-contained HTML page."""
+"""`python -m analysis.report`: everything that the results say, as one self-contained HTML page."""
 
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-if not __package__:  # run as a script: find the checkout instead of this folder
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis import cost
 from analysis.building import mark_ties
@@ -54,7 +50,7 @@ def page(source: Feed, now: datetime) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write report.html; return the exit code."""
-    given = parser(__doc__).parse_args(arguments)
+    given = parser("report", __doc__).parse_args(arguments)
     text = page(feed(existing(given.results), given.sweep), datetime.now(UTC))
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "report.html"

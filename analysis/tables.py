@@ -1,10 +1,7 @@
-"""`python analysis/tables.py`: the papers' tables in Markdown, LaTeX, HTML and CSV."""
+"""`python -m analysis.tables`: the papers' tables in Markdown, LaTeX, HTML and CSV."""
 
 import sys
 from pathlib import Path
-
-if not __package__:  # run as a script: find the checkout instead of this folder
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from analysis.building import mark_ties, other_tables, paper_table
 from analysis.feeding import Feed, feed
@@ -39,7 +36,7 @@ def write_tables(tables: list[Table], out: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Write the tables; return the exit code."""
-    options = parser(__doc__)
+    options = parser("tables", __doc__)
     options.add_argument("--tied", action="store_true", help="mark what is not told apart from the best")
     given = options.parse_args(arguments)
     source = feed(existing(given.results), given.sweep)
