@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -25,7 +26,10 @@ Kind = Literal["number", "integer", "flag", "text", "matrix"]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: `low` and `high` bound it, `open_low` and `open_high` exclude the bound itself."""
+    """One parameter: `low` and `high` bound it, `open_low` and `open_high` exclude the bound itself.
+
+    Text must be one of `choices` where there are any, and match `pattern`, which `right` describes.
+    """
 
     kind: Kind
     default: Value | _Marker = REQUIRED
@@ -35,6 +39,8 @@ class Parameter:
     open_high: bool = False
     choices: tuple[str, ...] = ()
     optional: bool = False
+    pattern: str = ""
+    right: str = ""
 
     def read(self, value: Any) -> Value:
         """Return `value` as this parameter stores it (1 becomes 1.0 for a number).
@@ -47,7 +53,7 @@ class Parameter:
             return _matrix(value)
         if self.kind == "flag" and isinstance(value, bool):
             return value
-        if self.kind == "text" and isinstance(value, str) and (not self.choices or value in self.choices):
+        if self.kind == "text" and isinstance(value, str) and self._allows(value):
             return value
         if self.kind == "number" and _is_number(value) and self._in_range(value):
             return float(value)
@@ -56,7 +62,9 @@ class Parameter:
         raise ValueError(self.describe())
 
     def describe(self) -> str:
-        """Say what is right, for error messages and documentation."""
+        """Return a description of the correct values, for error messages and documentation."""
+        if self.right:
+            return self.right
         if self.choices:
             return "one of " + ", ".join(self.choices)
         noun = {
@@ -67,6 +75,11 @@ class Parameter:
             "matrix": "a list of rows of numbers in [0, 1], each row adding up to 1",
         }[self.kind]
         return noun + self._range_text()
+
+    def _allows(self, value: str) -> bool:
+        if self.choices:
+            return value in self.choices
+        return not self.pattern or re.fullmatch(self.pattern, value) is not None
 
     def _in_range(self, value: float) -> bool:
         above = value > self.low if self.open_low else value >= self.low
@@ -99,6 +112,11 @@ def integer(
 def flag(default: Value | _Marker = REQUIRED) -> Parameter:
     """True or false."""
     return Parameter("flag", default)
+
+
+def text(default: Value | _Marker = None, *, pattern: str = ".+", right: str = "text") -> Parameter:
+    """Text of one line that matches `pattern`; `right` describes what matches."""
+    return Parameter("text", default, pattern=pattern, right=right)
 
 
 def choice(default: Value | _Marker, *choices: str) -> Parameter:

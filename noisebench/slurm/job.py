@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from noisebench.catalogue.parameters import REQUIRED, integer
-from noisebench.slurm.fields import Fields, scalar, text
+from noisebench.catalogue.parameters import REQUIRED, integer, text
 from noisebench.slurm.sbatch_options import SBATCH_OPTIONS, OptionValue
+from noisebench.sweep.schema import Fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,9 @@ DRIVER_FIELDS: Fields = {
     "constraint": text(),
     "exclude": text(),
     "reservation": text(),
-    "cpus": scalar(integer(2, 1)),
-    "memory_gb": scalar(integer(None, 0)),
-    "minutes": scalar(integer(REQUIRED, 1)),
+    "cpus": integer(2, 1),
+    "memory_gb": integer(None, 0),
+    "minutes": integer(REQUIRED, 1),
     "sbatch_extra": SBATCH_OPTIONS,
 }
 WORKER_FIELDS: Fields = {
@@ -59,8 +59,8 @@ WORKER_FIELDS: Fields = {
         pattern=r"--(gres|gpus|gpus-per-node|gpus-per-task)=\S+",
         right="an option of sbatch, such as --gres=gpu:v100:4 or --gpus-per-node=4",
     ),
-    "count": scalar(integer(REQUIRED, 1)),
-    "nodes_per_job": scalar(integer(1, 1)),
+    "count": integer(REQUIRED, 1),
+    "nodes_per_job": integer(1, 1),
 }
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from noisebench.slurm.fields import Field
-from noisebench.sweep.components import show
 from noisebench.sweep.nodes import REPORTED, Node, Problems
+from noisebench.sweep.schema import Field, is_mapping, show
 
 OptionValue = str | int | float | bool
 
@@ -48,9 +47,7 @@ _RIGHT = "a mapping from options of sbatch to their values, such as {exclusive: 
 
 
 def _read(node: Node, problems: Problems) -> dict[str, OptionValue]:
-    if not node.is_mapping:
-        if node.value is not REPORTED:
-            problems.add(node, f"is {show(node.plain())}, but must be {_RIGHT}")
+    if not is_mapping(node, _RIGHT, problems):
         return {}
     for name, value in node.value.items():
         wrong = _wrong_name(name) or _wrong_value(value)

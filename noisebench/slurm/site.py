@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noisebench.catalogue.entries import MODELS
-from noisebench.catalogue.parameters import REQUIRED, choice, flag, integer, number
+from noisebench.catalogue.parameters import REQUIRED, choice, flag, integer, number, text
 from noisebench.errors import InputError
-from noisebench.slurm.fields import Fields, defaults, named, read_fields, scalar, section, several, text
 from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob
-from noisebench.sweep.components import show
 from noisebench.sweep.nodes import Node, Problems, read_nodes, read_text
+from noisebench.sweep.schema import (
+    Fields,
+    defaults,
+    named,
+    read_fields,
+    section,
+    several,
+    show,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +98,9 @@ _FOLDERS: Fields = {
     "results": text(**_SHARED),
     "data": text(**_SHARED),
     "scratch": text(pattern="[/$].*", right="the path of a folder of each node, from / or a $VARIABLE on"),
-    "copy_data": scalar(flag(False)),
+    "copy_data": flag(False),
 }
-_LIMITS: Fields = {"array_size": scalar(integer(1000, 1)), "jobs": scalar(integer(100, 3))}
+_LIMITS: Fields = {"array_size": integer(1000, 1), "jobs": integer(100, 3)}
 _FIELDS: Fields = {
     "site": text(
         REQUIRED,
@@ -102,13 +109,13 @@ _FIELDS: Fields = {
     ),
     "description": text(""),
     "account": text(),
-    "requeue": scalar(flag(True)),
-    "signal_seconds": scalar(integer(120, 10)),
+    "requeue": flag(True),
+    "signal_seconds": integer(120, 10),
     "mail": section(
         Mail,
         {
             "user": text(REQUIRED, right="a mail address"),
-            "events": several(scalar(choice(REQUIRED, *_MAIL_EVENTS))),
+            "events": several(choice(REQUIRED, *_MAIL_EVENTS)),
         },
         None,
     ),
@@ -122,10 +129,10 @@ _FIELDS: Fields = {
         {"image": text(REQUIRED, right="a path or an address"), "command": text("apptainer exec --nv")},
         None,
     ),
-    "trials_per_gpu": named(scalar(integer(REQUIRED, 1)), MODELS, "model"),
-    "allowance_minutes": scalar(number(None, 0, open_low=True)),
-    "idle_minutes": scalar(number(5, 0)),
-    "head_wait_minutes": scalar(number(15, 1)),
+    "trials_per_gpu": named(integer(REQUIRED, 1), MODELS, "model"),
+    "allowance_minutes": number(None, 0, open_low=True),
+    "idle_minutes": number(5, 0),
+    "head_wait_minutes": number(15, 1),
     "limits": section(Limits, _LIMITS, Limits(**defaults(_LIMITS))),
 }
 

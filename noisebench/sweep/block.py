@@ -9,16 +9,18 @@ from typing import Any
 from noisebench.catalogue import entries as catalogue
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.parameters import integer
-from noisebench.sweep.components import (
-    Found,
-    Vocabulary,
-    read_union,
-    read_values,
-    show,
-    unknown,
-)
+from noisebench.sweep.components import Vocabulary, union
 from noisebench.sweep.configuration import Overrides, configure
-from noisebench.sweep.nodes import REPORTED, Node, Problems
+from noisebench.sweep.nodes import Node, Problems
+from noisebench.sweep.schema import (
+    Field,
+    Fields,
+    alternatives,
+    is_mapping,
+    read_fields,
+    read_values,
+    refuse_unknown,
+)
 from noisebench.sweep.trial import Trial
 
 
@@ -30,9 +32,6 @@ class Block:
     trials: tuple[Trial, ...]
     seeds_asked: int
 
-
-_REQUIRED = ("dataset", "corruption", "loss", "seeds")
-_KEYS = ("dataset", "corruption", "detector", "loss", "training", "dynamics", "seeds")
 
 _DATASET = Vocabulary(
     "data set",
@@ -57,40 +56,20 @@ _LOSS = Vocabulary(
 def read_block(node: Node, name: str, problems: Problems) -> Block | None:
     """Read one block; None where it has problems, which are then in `problems`."""
     before = len(problems.found)
-    if not node.is_mapping:
-        if node.value is not REPORTED:
-            problems.add(node, f"is {show(node.plain())}, but must be a mapping with {', '.join(_REQUIRED)}")
+    if not is_mapping(node, "a mapping with dataset, corruption, loss, seeds", problems):
         return None
-    for key, value in node.value.items():
-        if key not in _KEYS:
-            problems.add(value, f"key {unknown(key, _KEYS)}")
-    for key in _REQUIRED:
-        if key not in node.value:
-            problems.add(node, f"has no `{key}:`")
-    entries = node.value
-    datasets, corruptions, losses = (
-        read_union(entries[key], vocabulary, problems) if key in entries else []
-        for key, vocabulary in (("dataset", _DATASET), ("corruption", _CORRUPTION), ("loss", _LOSS))
-    )
-    detectors: list[Found] = [(_default_detector(), node)]
-    if "detector" in entries:
-        detectors = read_union(entries["detector"], _DETECTOR, problems)
-    trainings = _read_training(entries["training"], problems) if "training" in entries else [{}]
-    dynamics = (
-        read_values(entries["dynamics"], catalogue.DYNAMICS, problems) if "dynamics" in entries else [False]
-    )
-    seeds = _read_seeds(entries["seeds"], problems) if "seeds" in entries else []
+    values = read_fields(node, _FIELDS, problems, "key", empty_is_absent=False)
     if len(problems.found) > before:
         return None
+    axes = [values[key] for key in ("dataset", "corruption", "detector", "training", "dynamics", "loss")]
+    axes[2] = axes[2] or [(_default_detector(), node)]
     trials: list[Trial] = []
-    for dataset, corruption, detector, training, flag, loss in itertools.product(
-        datasets, corruptions, detectors, trainings, dynamics, losses
-    ):
-        trial = configure(dataset, corruption, detector, loss, training, flag, problems)
-        trials.extend(replace(trial, seed=seed) for seed in seeds)
+    for dataset, corruption, detector, training, dynamics, loss in itertools.product(*axes):
+        trial = configure(dataset, corruption, detector, loss, training, dynamics, problems)
+        trials.extend(replace(trial, seed=seed) for seed in values["seeds"])
     if len(problems.found) > before:
         return None
-    return Block(name, tuple(trials), len(seeds))
+    return Block(name, tuple(trials), len(values["seeds"]))
 
 
 def _default_detector() -> Component:
@@ -103,19 +82,15 @@ def _default_detector() -> Component:
 
 def _read_training(node: Node, problems: Problems) -> list[Overrides]:
     """Read `training:` into one set of overrides for each combination of its lists."""
-    if not node.is_mapping:
-        if node.value is not REPORTED:
-            problems.add(node, f"is {show(node.plain())}, but must be a mapping, such as {{epochs: 10}}")
+    if not is_mapping(node, "a mapping, such as {epochs: 10}", problems):
         return []
-    known = (*catalogue.TRAINING, "schedule")
+    refuse_unknown(node, _TRAINING, problems)
     axes: list[list[tuple[str, Any]]] = []
-    for key, value in node.value.items():
+    for key, entry in node.value.items():
         if key == "schedule":
-            axes.append([(key, schedule) for schedule, _ in read_union(value, _SCHEDULE, problems)])
-        elif key in catalogue.TRAINING:
-            axes.append([(key, item) for item in read_values(value, catalogue.TRAINING[key], problems)])
-        else:
-            problems.add(value, f"field {unknown(key, known)}")
+            axes.append([(key, schedule) for schedule, _ in _TRAINING[key].read(entry, problems)])
+        elif key in _TRAINING:
+            axes.append([(key, value) for value in _TRAINING[key].read(entry, problems)])
     return [dict(combination) for combination in itertools.product(*axes)]
 
 
@@ -125,3 +100,18 @@ def _read_seeds(node: Node, problems: Problems) -> list[int]:
         return read_values(node, integer(low=0), problems)
     counts = read_values(node, integer(low=1), problems)
     return list(range(counts[0])) if counts else []
+
+
+_TRAINING: dict[str, Field] = {
+    **{name: alternatives(parameter) for name, parameter in catalogue.TRAINING.items()},
+    "schedule": union(_SCHEDULE),
+}
+_FIELDS: Fields = {
+    "dataset": union(_DATASET),
+    "corruption": union(_CORRUPTION),
+    "detector": union(_DETECTOR, default=None),
+    "loss": union(_LOSS),
+    "training": Field("a mapping, such as {epochs: 10}", _read_training, [{}]),
+    "dynamics": alternatives(catalogue.DYNAMICS),
+    "seeds": Field("a number of seeds, or a list of them", _read_seeds),
+}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from noisebench.catalogue.parameters import REQUIRED, Parameter
 from noisebench.errors import InputError
 from noisebench.sweep import reference
 from noisebench.sweep.nodes import REPORTED, Node, Problems
+from noisebench.sweep.schema import Field, read_values, show, unknown
 
 Found = tuple[Component, Node]
 
@@ -28,6 +28,16 @@ class Vocabulary:
     references: bool = False
     # A mapping with one of these keys instead of `key` is a component of that name: {folder: PATH}.
     shorthands: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
+
+
+def union(vocabulary: Vocabulary, default: Any = REQUIRED) -> Field:
+    """A name, a mapping or a list of either, read as a list of components with their nodes."""
+
+    def read(node: Node, problems: Problems) -> list[Found]:
+        return read_union(node, vocabulary, problems)
+
+    example = next(iter(vocabulary.entries))
+    return Field(f"a {vocabulary.noun} such as {example}, or a list of them", read, default)
 
 
 def read_union(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[Found]:
@@ -64,9 +74,8 @@ def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> li
     if name_node.value is REPORTED:
         return []
     if not isinstance(name_node.value, str):
-        problems.add(
-            name_node, f"{show(name_node.value)} is no {vocabulary.noun}; {_known(vocabulary.entries)}"
-        )
+        known = ", ".join(vocabulary.entries)
+        problems.add(name_node, f"{show(name_node.plain())} is no {vocabulary.noun}; known: {known}")
         return []
     name = name_node.value
     if vocabulary.references and reference.is_reference(name):
@@ -92,32 +101,6 @@ def _read_named(
         else:
             axes.append([(key, parameter.default)])
     return _products(name, axes, node)
-
-
-def read_values(node: Node, parameter: Parameter, problems: Problems) -> list[Any]:
-    """Read the value or the list of values given for one parameter."""
-    if parameter.kind != "matrix" and node.is_list:
-        if not node.value:
-            problems.add(node, f"is an empty list, so the grid has no trial; give {parameter.describe()}")
-        values: list[Any] = []
-        for item in node.value:
-            for value in _read_value(item, parameter, problems):
-                if value in values:
-                    problems.add(item, f"{show(value)} stands twice in the list")
-                values.append(value)
-        return values
-    return _read_value(node, parameter, problems)
-
-
-def _read_value(node: Node, parameter: Parameter, problems: Problems) -> list[Any]:
-    if node.value is REPORTED:
-        return []
-    try:
-        return [parameter.read(node.plain())]
-    except ValueError as error:
-        hint = nearest(str(node.value), parameter.choices)
-        problems.add(node, f"is {show(node.plain())}, but must be {error}{hint}")
-        return []
 
 
 def _read_reference(
@@ -149,35 +132,7 @@ def _products(name: str, axes: Sequence[Sequence[tuple[str, Any]]], node: Node) 
     return [(Component.of(name, **dict(combination)), node) for combination in itertools.product(*axes)]
 
 
-def unknown(name: str, known: Iterable[str], of: str = "") -> str:
-    """Say that a name is unknown, what is known, which of it was probably meant."""
-    owner = f" of {of}" if of else ""
-    return f"'{name}'{owner} is unknown; {_known(known)}{nearest(name, known)}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ". Did you mean X?" for the nearest known name, or nothing where none is near."""
-    by_folded = {candidate.casefold(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.5)
-    return f". Did you mean {by_folded[close[0]]}?" if close else ""
-
-
-def show(value: Any) -> str:
-    """Show a value as the user wrote it."""
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return f"'{value}'" if isinstance(value, str) else str(value)
-
-
 def describe(component: Component) -> str:
     """Show a component in one short phrase."""
     inside = ", ".join(f"{key}={value}" for key, value in component.parameters if value is not None)
     return f"{component.name}({inside})" if inside else component.name
-
-
-def _known(names: Iterable[str]) -> str:
-    return "known: " + ", ".join(names)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
 
+from noisebench.catalogue.parameters import REQUIRED, text
 from noisebench.errors import InputError
-from noisebench.sweep.components import show, unknown
 from noisebench.sweep.nodes import NUMBER_AS_TEXT, REPORTED, Node, Problems, read_nodes, read_text
+from noisebench.sweep.schema import Field, Fields, read_fields, show, unknown
 
-_KEYS = ("sweep", "description", "include", "blocks")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_INCLUDE = "a list of sweep files beside this one, such as [paper-table1.yaml]"
+_BLOCKS = "a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}"
 
 
 @dataclass(frozen=True)
@@ -40,65 +43,56 @@ class SweepFile:
         return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def read_sweep_file(text: str, problems: Problems, including: tuple[Path, ...] = ()) -> SweepFile:
+def read_sweep_file(content: str, problems: Problems, including: tuple[Path, ...] = ()) -> SweepFile:
     """Read a sweep's YAML text; `including` are the files, outermost first, that led to this one.
 
     What is wrong is noted in `problems`. Raises InputError where the text, or that of an included file,
     is no mapping in YAML.
     """
-    root = read_nodes(text, problems, "a sweep needs `sweep:` and `blocks:`")
+    root = read_nodes(content, problems, "a sweep needs `sweep:` and `blocks:`")
     if not root.is_mapping:
         shown = show(root.plain())
         raise InputError(
             f"{problems.file}:{root.line} a sweep is a mapping with `sweep:` and `blocks:`, not {shown}"
         )
-    for key, node in root.value.items():
-        if key not in _KEYS:
-            problems.add(node, f"key {unknown(key, _KEYS)}")
-    name, description = _read_name(root, problems), _read_description(root, problems)
-    included = _read_includes(root, problems, (*including, Path(problems.file).resolve()))
-    return SweepFile(name, description, (*included, *_read_blocks(root, problems, taken=included)))
+    fields = _fields((*including, Path(problems.file).resolve()))
+    values = read_fields(root, fields, problems, "key", empty_is_absent=False)
+    if not {"include", "blocks"} & root.value.keys():
+        problems.add(root, "has no `blocks:`, the named grids of the sweep")
+    included: tuple[BlockEntry, ...] = values["include"] or ()
+    blocks: list[BlockEntry] = values["blocks"] or []
+    for entry in blocks:
+        _refuse_second(entry, entry.node, problems, included)
+    return SweepFile(values["sweep"] or "", values["description"] or "", (*included, *blocks))
 
 
-def _read_name(root: Node, problems: Problems) -> str:
-    node = root.value.get("sweep")
-    if node is None:
-        problems.add(root, "has no `sweep:`, the name of the sweep")
-        return ""
-    if node.value is not REPORTED and not (isinstance(node.value, str) and _NAME.fullmatch(node.value)):
-        shown = show(node.plain())
-        problems.add(
-            node, f"is {shown}, but must be a name of letters, digits, '.', '_' and '-', such as paper-table1"
-        )
-    return str(node.value)
+def _fields(including: tuple[Path, ...]) -> Fields:
+    return {
+        "sweep": text(
+            REQUIRED, pattern=NAME, right="a name of letters, digits, '.', '_' and '-', such as paper-table1"
+        ),
+        "description": text("", pattern="(?s).*"),
+        "include": Field(_INCLUDE, partial(_read_includes, including=including), ()),
+        "blocks": Field(_BLOCKS, _read_blocks, ()),
+    }
 
 
-def _read_description(root: Node, problems: Problems) -> str:
-    node = root.value.get("description")
-    if node is None or node.value is REPORTED:
-        return ""
-    if not isinstance(node.value, str):
-        problems.add(node, f"is {show(node.plain())}, but must be text")
-    return str(node.value)
-
-
-def _read_includes(root: Node, problems: Problems, including: tuple[Path, ...]) -> tuple[BlockEntry, ...]:
+def _read_includes(node: Node, problems: Problems, including: tuple[Path, ...]) -> tuple[BlockEntry, ...]:
     """Read the blocks of the files named under `include:`, in their order."""
-    node = root.value.get("include")
-    if node is None or node.value is REPORTED:
+    if node.value is REPORTED:
         return ()
     if not node.is_list or not node.value:
-        problems.add(node, "must be a list of sweep files beside this one, such as [paper-table1.yaml]")
+        problems.add(node, f"must be {_INCLUDE}")
         return ()
     entries: list[BlockEntry] = []
     for item in node.value:
         path = _included_path(item, problems, including)
         if path is None:
             continue
-        found = read_sweep_file(read_text(path), problems.of(str(path)), including).entries
-        for entry in found:
+        file = read_sweep_file(read_text(path), problems.of(str(path)), including)
+        for entry in file.entries:
             _refuse_second(entry, item, problems, entries)
-        entries.extend(found)
+        entries.extend(file.entries)
     return tuple(entries)
 
 
@@ -124,25 +118,17 @@ def _included_path(item: Node, problems: Problems, including: tuple[Path, ...]) 
     return path
 
 
-def _read_blocks(root: Node, problems: Problems, taken: tuple[BlockEntry, ...]) -> list[BlockEntry]:
-    node = root.value.get("blocks")
-    if node is None:
-        if "include" not in root.value:
-            problems.add(root, "has no `blocks:`, the named grids of the sweep")
-        return []
+def _read_blocks(node: Node, problems: Problems) -> list[BlockEntry]:
     if not node.is_mapping or not node.value:
         if node.value is not REPORTED:
-            problems.add(
-                node, "must be a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}"
-            )
+            problems.add(node, f"must be {_BLOCKS}")
         return []
     entries = [BlockEntry(name, block, problems) for name, block in node.value.items()]
     for entry in entries:
-        if not _NAME.fullmatch(entry.name):
+        if not re.fullmatch(NAME, entry.name):
             problems.add(
                 entry.node, f"'{entry.name}' is no block name; use letters, digits, '.', '_' and '-'"
             )
-        _refuse_second(entry, entry.node, problems, taken)
     return entries
 
 

@@ -72,7 +72,7 @@ def test_problems_of_all_files_are_reported_together(folder: Path) -> None:
     (folder / "one.yaml").write_text("sweep: one\nblocks:\n  first: {dataset: digit, loss: CE, seeds: 0}\n")
     (folder / "two.yaml").write_text(f"sweep: 2\nblocks:\n  second: {BLOCK}\n")
     assert refused(folder, "sweep: whole\ninclude: [one.yaml, two.yaml]\nblock: {}\n") == [
-        "one.yaml:3 blocks.first: has no `corruption:`",
+        "one.yaml:3 blocks.first: has no `corruption:`, a corruption such as uniform, or a list of them",
         "one.yaml:3 blocks.first.dataset: data set 'digit' is unknown; known: digits, MNIST, Fashion-MNIST, "
         "CIFAR-10, CIFAR-100, CIFAR-10N-aggregate, CIFAR-10N-worst, CIFAR-10N-random1, CIFAR-10N-random2, "
         "CIFAR-10N-random3, CIFAR-100N, CIFAR-100-cleaned-test. Did you mean digits?",
