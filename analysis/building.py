@@ -51,7 +51,9 @@ def block_as_table(feed: Feed, item: TableItem) -> Table:
     table = Table(*named, over=item.over, choose=item.choose)
     if sweep is None:
         return table
-    found = block_table(feed.results, sweep, item.block, item.metric, item.decimals, item.over, item.choose)
+    found = block_table(
+        feed.results.sweep(sweep), item.block, item.metric, item.decimals, item.over, item.choose
+    )
     names = [column_name(row, found, item.over) for row in found]
     settings = setting_labels({row["setting_id"]: json.loads(row["config"]) for row in found})
     if any(settings.values()):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.row import Row, at_most, print_rows
-from noisebench.records import attempts as record
+from noisebench.records import attempts
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.manifest import keep_sweep
@@ -35,13 +35,15 @@ blocks:
 
 def finish(sweep: Sweep, results: ResultsFolder) -> None:
     """Write the journal of a sweep whose every trial has completed."""
-    keep_sweep(results, sweep)
+    keep_sweep(results.sweep(sweep.name), sweep)
     result = {"f1": 0.9, "precision": 0.9, "recall": 0.9, "samples": 1797, "seconds": 1.0}
     with JournalWriter(results.journal / sweep.name, "bench") as journal:
         for number, trial in enumerate(sweep.trials()):
             attempt = f"{number:032x}"
-            journal.append(record.started(attempt, sweep.name, trial, "bench-0", "cpu"), durable=False)
-            ended = record.ended(attempt, sweep.name, trial.trial_id, "completed", seconds=1.0, result=result)
+            journal.append(attempts.started(attempt, sweep.name, trial, "bench-0", "cpu"), durable=False)
+            ended = attempts.ended(
+                attempt, sweep.name, trial.trial_id, "completed", seconds=1.0, result=result
+            )
             journal.append(ended, durable=False)
 
 

@@ -95,7 +95,7 @@ def measure(folder: Path, trials: int) -> tuple[list[float], list[float], float]
         node: min(_time(line["started_at"]) for line in begun if line["host"] == node) for node in starts
     }
     begins = [(first[node] - start).total_seconds() for node, start in starts.items()]
-    joined = [_joined(log) for log in (results.sweep(sweep.name) / "slurm/jobs").glob("*_*_0_log.out")]
+    joined = [_joined(log) for log in (results.sweep(sweep.name).slurm / "jobs").glob("*_*_0_log.out")]
     earliest = min(starts.values())
     joins = [(moment - earliest).total_seconds() for moment in joined]
     assert len(joins) == len(starts), joins

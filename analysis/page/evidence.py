@@ -23,8 +23,8 @@ def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -
     `compared` are the rows of `analysis.compare.compared`. All of it can be written as JSON.
     """
     blocks = dict.fromkeys((table.sweep, table.block) for table in tables if table.sweep is not None)
-    trials = {block: block_trials(source.results, *block) for block in blocks}
-    configs = [block_configs(source.results, *block) for block in blocks]
+    trials = {block: block_trials(source.results.sweep(block[0]), block[1]) for block in blocks}
+    configs = [block_configs(source.results.sweep(block[0]), block[1]) for block in blocks]
     known = metrics(source.results)
     return {
         "metrics": {row["name"]: row["description"] for row in known},
@@ -101,7 +101,7 @@ def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) ->
 def _candidates(source: Feed, table: Table, sweep: str, block: str) -> dict[str, list[Plain]]:
     """Return by configuration what its column of its row chose among, nothing where there was no choice."""
     groups: dict[tuple[str, str], list[Plain]] = defaultdict(list)
-    for row in block_candidates(source.results, sweep, block, table.metric, table.over):
+    for row in block_candidates(source.results.sweep(sweep), block, table.metric, table.over):
         groups[row["setting_id"], row["column_id"]].append(row)
     found: dict[str, list[Plain]] = {}
     for group in groups.values():

@@ -35,7 +35,7 @@ def untruncated(source: Feed) -> Figure | None:
 
 def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | None:
     sweep = source.sweep("fig2")
-    rows = block_epochs(source.results, sweep, "fig2") if sweep else []
+    rows = block_epochs(source.results.sweep(sweep), "fig2") if sweep else []
     rows = [
         row for row in rows if row["quantiles"] is not None and row["seed"] == 0 and row["variant"] == USUAL
     ]

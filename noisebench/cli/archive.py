@@ -22,7 +22,7 @@ def export(
     from noisebench.store.archive import export_sweep
 
     folder = existing(results)
-    written = export_sweep(folder, known(folder, sweep), out)
+    written = export_sweep(folder.sweep(known(folder, sweep)), out)
     print(f"{out}: {written.records} records, {written.scores} files of scores", file=sys.stderr)
 
 

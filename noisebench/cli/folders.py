@@ -25,6 +25,6 @@ def sweeps_in(folder: ResultsFolder) -> list[str]:
 
 def known(folder: ResultsFolder, sweep: str) -> str:
     """Return the sweep's name; InputError with the names there are where it is none of them."""
-    if not folder.manifest(sweep).is_file():
+    if not folder.sweep(sweep).manifest.is_file():
         raise InputError(f"{folder.root}: no sweep '{sweep}' here; known: {', '.join(sweeps_in(folder))}")
     return sweep

@@ -41,7 +41,7 @@ def failures(sweep: Sweep, results: Results = DEFAULT_RESULTS, as_json: Json = F
     from noisebench.store.states import failures as grouped
 
     folder = existing(results)
-    groups = grouped(folder, known(folder, sweep))
+    groups = grouped(folder.sweep(known(folder, sweep)))
     if as_json:
         print(json.dumps(groups))
         return

@@ -120,7 +120,7 @@ def resume(
     from noisebench.records.folders import ResultsFolder
     from noisebench.records.manifest import kept_sweep
 
-    kept = kept_sweep(ResultsFolder(results.absolute()), sweep)
+    kept = kept_sweep(ResultsFolder(results.absolute()).sweep(sweep))
     options = _options(
         kept, results, data, cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline
     )
@@ -188,7 +188,7 @@ def _show(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) 
     from noisebench.cli.table import print_tables
     from noisebench.store.states import table_cells
 
-    cells = table_cells(folder, sweep.name, "f1")
+    cells = table_cells(folder.sweep(sweep.name), "f1")
     if as_json:
         keys = ("total", "completed", "failed", "unfinished", "started", "held", "stopped")
         print(

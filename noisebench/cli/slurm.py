@@ -73,7 +73,7 @@ def resume_on_site(
     profile = load_site(site)
     folder = shared_results(results, profile)
     sent = send(
-        kept_sweep(folder, sweep),
+        kept_sweep(folder.sweep(sweep)),
         profile,
         folder,
         shared_data(data, profile),

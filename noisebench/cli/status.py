@@ -70,7 +70,7 @@ def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None)
     mine = (jobs or {}).get(sweep)
     return {
         "sweep": sweep,
-        **sweep_progress(folder, sweep, fresh_workers(folder, sweep)),
+        **sweep_progress(folder.sweep(sweep), fresh_workers(folder.sweep(sweep))),
         "jobs": mine and mine.as_dict(),
         "faults": faults(folder, sweep),
         "stopped": stopped_blocks(folder, sweep),

@@ -28,25 +28,25 @@ def process_died(_: str) -> Death:
 
 def started_line(results: ResultsFolder, sweep: str, attempt_id: str) -> dict[str, Any] | None:
     """Return what an attempt recorded when it began, None where it never came to that."""
-    lines = records_of(results.journal / sweep, "attempt_id", attempt_id)
+    lines = records_of(results.sweep(sweep).journal, "attempt_id", attempt_id)
     return next((line for line in lines if line.get("event") == "started"), None)
 
 
 def is_completed(results: ResultsFolder, sweep: str, trial_id: str) -> bool:
     """Whether any attempt of a sweep's trial has recorded that it completed."""
-    lines = records_of(results.journal / sweep, "trial_id", trial_id)
+    lines = records_of(results.sweep(sweep).journal, "trial_id", trial_id)
     return any(line.get("event") == "ended" and line.get("status") == "completed" for line in lines)
 
 
 def note_leave(results: ResultsFolder, sweep: str, worker: str, kind: str) -> None:
     """Leave word that `worker` ends for a reason outside its trials: preempted, time-limit, cancelled."""
-    path = results.heartbeats(sweep) / f"{worker}.left"
+    path = results.sweep(sweep).heartbeats / f"{worker}.left"
     write_durably(path, json.dumps({"worker": worker, "kind": kind}).encode())
 
 
 def leave_note(results: ResultsFolder, sweep: str, worker: str) -> str | None:
     """Return why a worker left, None where it left no word."""
     try:
-        return str(json.loads((results.heartbeats(sweep) / f"{worker}.left").read_text())["kind"])
+        return str(json.loads((results.sweep(sweep).heartbeats / f"{worker}.left").read_text())["kind"])
     except (OSError, ValueError, KeyError):
         return None

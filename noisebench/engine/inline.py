@@ -17,8 +17,8 @@ def run_inline(
 
     Nobody watches over memory and time: there is no process of its own that a trial could give up.
     """
-    with JournalWriter(results.journal / sweep, provenance.host()) as journal:
-        log = Log(results, sweep, echo=True)
+    with JournalWriter(results.sweep(sweep).journal, provenance.host()) as journal:
+        log = Log(results.sweep(sweep), echo=True)
         runner = Runner(results, sweep, worker, data_dir, choose_device(gpu=gpu), journal, log=log)
         while queue.waiting:
             attempt_id, trial = queue.take()

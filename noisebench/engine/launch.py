@@ -37,7 +37,7 @@ def run_pending(
     worker = f"{provenance.host()}-{uuid.uuid4().hex[:12]}"
     queue = TrialQueue(pending, results, sweep, progress, stops)
     queue.doubtful = doubtful
-    with heartbeat(results, sweep, worker):
+    with heartbeat(results.sweep(sweep), worker):
         try:
             if options.inline:
                 from noisebench.engine.inline import run_inline

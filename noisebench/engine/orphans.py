@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from noisebench.records import attempts as record
-from noisebench.records import provenance
+from noisebench.records import attempts, provenance
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.store.states import unended_attempts
@@ -15,11 +14,11 @@ def bury_orphans(results: ResultsFolder, sweep: str, kind: str, error: str) -> s
     Only for who holds the sweep's lock: no one else knows that they have no driver. On a cluster, a process
     that nobody drives any more may yet complete its trial.
     """
-    orphans = unended_attempts(results, sweep)
+    orphans = unended_attempts(results.sweep(sweep))
     if orphans:
-        with JournalWriter(results.journal / sweep, provenance.host()) as journal:
+        with JournalWriter(results.sweep(sweep).journal, provenance.host()) as journal:
             for orphan in orphans:
-                line = record.ended(
+                line = attempts.ended(
                     orphan["attempt_id"],
                     sweep,
                     orphan["trial_id"],

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Set
 from noisebench.engine.deaths import Death, process_died
 from noisebench.engine.progress import Progress
 from noisebench.engine.stops import Stops
-from noisebench.records import attempts as record
-from noisebench.records import provenance
+from noisebench.records import attempts, provenance
 from noisebench.records.attempts import End
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter, records_of
@@ -158,15 +157,15 @@ class TrialQueue:
 
     def _recorded_end(self, attempt_id: str) -> End | None:
         """Return how a process recorded the end of an attempt before it died itself, if it did."""
-        for line in records_of(self._results.journal / self._sweep, "attempt_id", attempt_id):
+        for line in records_of(self._results.sweep(self._sweep).journal, "attempt_id", attempt_id):
             if line.get("event") == "ended":
                 return End(line["status"], line["error_kind"], line["error"])
         return None
 
     def _record_end(self, attempt_id: str, trial: Trial, end: End) -> None:
         if self._journal is None:
-            self._journal = JournalWriter(self._results.journal / self._sweep, provenance.host())
-        line = record.ended(
+            self._journal = JournalWriter(self._results.sweep(self._sweep).journal, provenance.host())
+        line = attempts.ended(
             attempt_id, self._sweep, trial.trial_id, end.status, error_kind=end.error_kind, error=end.error
         )
         self._journal.append(line)

@@ -53,8 +53,8 @@ def run_sweep(
     nothing is pending.
     """
     wanted = _wanted(sweep, options)
-    with sweep_lock(results, sweep.name):
-        keep_sweep(results, sweep)
+    with sweep_lock(results.sweep(sweep.name)):
+        keep_sweep(results.sweep(sweep.name), sweep)
         report = ingest(results)
         doubtful = bury_orphans(results, sweep.name, "driver-lost", "the process that ran the sweep died")
         if doubtful:

@@ -78,7 +78,7 @@ def restart_blocks(results: ResultsFolder, sweep: str) -> None:
 
 
 def _path(results: ResultsFolder, sweep: str) -> Path:
-    return results.sweep(sweep) / "stopped.json"
+    return results.sweep(sweep).stopped
 
 
 def _shape(error: str) -> str:

@@ -19,8 +19,7 @@ from ray import tune
 from noisebench.engine.deaths import is_completed, leave_note, note_leave, started_line
 from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
 from noisebench.engine.searcher import DECLINED
-from noisebench.records import attempts as record
-from noisebench.records import provenance
+from noisebench.records import attempts, provenance
 from noisebench.records.attempts import End
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
@@ -75,8 +74,8 @@ class TrialActor(tune.Trainable):
             None if data_dir is None else Path(data_dir),
             # An actor without a share of a GPU sees all of them.
             choose_device(gpu=bool(ray.get_gpu_ids())),
-            JournalWriter(folder.journal / sweep, provenance.host()),
-            log=Log(folder, sweep),
+            JournalWriter(folder.sweep(sweep).journal, provenance.host()),
+            log=Log(folder.sweep(sweep)),
             **more,
         )
         self._note_terminate()
@@ -141,7 +140,7 @@ class TrialActor(tune.Trainable):
             return attempt_id
         kind = leave_note(runner.results, runner.sweep, before["worker"]) or "node-lost"
         said = f"the worker {before['worker']} had to leave: {kind}"
-        line = record.ended(
+        line = attempts.ended(
             attempt_id, runner.sweep, trial.trial_id, "interrupted", error_kind=kind, error=said
         )
         runner.journal.append(line)

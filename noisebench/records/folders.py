@@ -1,4 +1,6 @@
-"""Where everything stands in a results folder."""
+"""The paths in a results folder."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ class ResultsFolder:
 
     @property
     def journal(self) -> Path:
-        """The folder of all journal files, one sub-folder a sweep."""
+        """The folder of all journal files, one sub-folder for each sweep."""
         return self.root / "journal"
 
     @property
@@ -25,30 +27,67 @@ class ResultsFolder:
         """The folder of all sweeps as submitted."""
         return self.root / "sweeps"
 
-    def sweep(self, name: str) -> Path:
-        """The folder of one sweep: its spec, manifest, lock and logs."""
-        return self.sweeps / name
-
-    def spec(self, sweep: str) -> Path:
-        """The sweep's YAML as submitted."""
-        return self.sweep(sweep) / "spec.yaml"
-
-    def manifest(self, sweep: str) -> Path:
-        """The sweep's trials, one JSON line each."""
-        return self.sweep(sweep) / "manifest.jsonl"
-
-    def logs(self, sweep: str) -> Path:
-        """The folder of what a sweep's trials printed, one file a process."""
-        return self.sweep(sweep) / "logs"
-
-    def heartbeats(self, sweep: str) -> Path:
-        """The folder of a sweep's heartbeats, one file a worker."""
-        return self.root / "heartbeats" / sweep
+    def sweep(self, name: str) -> SweepFolder:
+        """Return the paths of one sweep."""
+        return SweepFolder(self, name)
 
     def scores(self, trial_id: str) -> Path:
-        """The per-sample scores of a completed trial."""
+        """Return the file of the per-sample scores of a completed trial."""
         return self.root / "scores" / trial_id[:2] / f"{trial_id}.parquet"
 
     def checkpoint(self, trial_id: str) -> Path:
-        """The folder of a trial's finished folds and epochs, gone once it completed."""
+        """Return the folder of a trial's finished folds and epochs, removed when the trial completes."""
         return self.root / "checkpoints" / trial_id
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """The paths of one sweep in a results folder; making one touches no file."""
+
+    results: ResultsFolder
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The folder of the sweep's spec, manifest, lock and logs."""
+        return self.results.sweeps / self.name
+
+    @property
+    def spec(self) -> Path:
+        """The sweep's YAML as submitted."""
+        return self.path / "spec.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """The sweep's trials, one JSON line each."""
+        return self.path / "manifest.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """The file that the driver of the sweep locks."""
+        return self.path / "lock"
+
+    @property
+    def stopped(self) -> Path:
+        """The blocks that were stopped, with their errors, as JSON."""
+        return self.path / "stopped.json"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what the sweep's trials printed, one file for each process."""
+        return self.path / "logs"
+
+    @property
+    def slurm(self) -> Path:
+        """The folder of what the sweep's Slurm jobs write: messages between them and their output."""
+        return self.path / "slurm"
+
+    @property
+    def journal(self) -> Path:
+        """The folder of the sweep's journal files, one for each process."""
+        return self.results.journal / self.name
+
+    @property
+    def heartbeats(self) -> Path:
+        """The folder of the sweep's heartbeats, one file for each worker."""
+        return self.results.root / "heartbeats" / self.name

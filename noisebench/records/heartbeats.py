@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from noisebench.records import provenance
 from noisebench.records.durable import write_durably
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import SweepFolder
 from noisebench.records.periodic import periodically
 
 PERIOD_SECONDS = 15.0
@@ -16,9 +16,9 @@ STALE_SECONDS = 60.0
 
 
 @contextmanager
-def heartbeat(results: ResultsFolder, sweep: str, worker: str) -> Iterator[None]:
+def heartbeat(folder: SweepFolder, worker: str) -> Iterator[None]:
     """Renew `heartbeats/<sweep>/<worker>.json` every 15 seconds until the block ends, then remove it."""
-    path = results.heartbeats(sweep) / f"{worker}.json"
+    path = folder.heartbeats / f"{worker}.json"
 
     def beat() -> None:
         state = {"worker": worker, "host": provenance.host(), "pid": os.getpid(), "time": time.time()}
@@ -32,10 +32,10 @@ def heartbeat(results: ResultsFolder, sweep: str, worker: str) -> Iterator[None]
         path.unlink(missing_ok=True)
 
 
-def fresh_workers(results: ResultsFolder, sweep: str) -> list[str]:
+def fresh_workers(folder: SweepFolder) -> list[str]:
     """Return the workers whose heartbeat is younger than a minute, by this machine's clock."""
     fresh = []
-    for path in results.heartbeats(sweep).glob("*.json"):
+    for path in folder.heartbeats.glob("*.json"):
         try:
             state = json.loads(path.read_text())
             if time.time() - state["time"] < STALE_SECONDS:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records import provenance
 from noisebench.records.attempts import now
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import SweepFolder
 
 
 class SweepHeldError(InputError):
@@ -17,19 +17,18 @@ class SweepHeldError(InputError):
 
 
 @contextmanager
-def sweep_lock(results: ResultsFolder, sweep: str) -> Iterator[None]:
+def sweep_lock(folder: SweepFolder) -> Iterator[None]:
     """Hold the sweep; raise SweepHeldError where a live process holds it already.
 
     The kernel lets go of the lock when its process dies, however it dies, so nothing that is left in
     the file can block the next run.
     """
-    folder = results.sweep(sweep)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a+")
+        folder.path.mkdir(parents=True, exist_ok=True)
+        file = folder.lock.open("a+")
     except OSError as error:
         raise EnvironmentFault(
-            f"{folder}: cannot be written: {error.strerror}; choose another --results"
+            f"{folder.path}: cannot be written: {error.strerror}; choose another --results"
         ) from None
     with file:
         try:
@@ -37,8 +36,8 @@ def sweep_lock(results: ResultsFolder, sweep: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise SweepHeldError(
-                f"sweep '{sweep}' is running already ({_holder(file.read())}); "
-                f"`noisebench status {sweep}` shows how far it is"
+                f"sweep '{folder.name}' is running already ({_holder(file.read())}); "
+                f"`noisebench status {folder.name}` shows how far it is"
             ) from None
         file.seek(0)
         file.truncate()

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from noisebench.records import provenance
 from noisebench.records.attempts import now
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 
 
 class Log:
@@ -22,11 +22,11 @@ class Log:
     `echo`: what is printed also goes where it went before, for people who watch a single process.
     """
 
-    def __init__(self, results: ResultsFolder, sweep: str, *, echo: bool = False) -> None:
+    def __init__(self, folder: SweepFolder, *, echo: bool = False) -> None:
         name = f"{provenance.host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.log"
-        self._file = results.logs(sweep) / name
+        self._file = folder.logs / name
         self._echo = echo
-        self.path = str(self._file.relative_to(results.root))
+        self.path = str(self._file.relative_to(folder.results.root))
 
     @contextmanager
     def of(self, attempt_id: str) -> Iterator[None]:

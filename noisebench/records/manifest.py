@@ -5,11 +5,11 @@ from pathlib import Path
 
 from noisebench.errors import InputError
 from noisebench.records.durable import write_durably
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import SweepFolder
 from noisebench.sweep.sweep import Sweep, parse_sweep
 
 
-def keep_sweep(results: ResultsFolder, sweep: Sweep) -> None:
+def keep_sweep(folder: SweepFolder, sweep: Sweep) -> None:
     """Write the spec with the manifest, one line for each (block, trial), unless they stand there already."""
     lines = [
         json.dumps(
@@ -24,18 +24,18 @@ def keep_sweep(results: ResultsFolder, sweep: Sweep) -> None:
         for block in sweep.blocks
         for trial in block.trials
     ]
-    _write_if_changed(results.spec(sweep.name), sweep.text)
-    _write_if_changed(results.manifest(sweep.name), "\n".join(lines) + "\n")
+    _write_if_changed(folder.spec, sweep.text)
+    _write_if_changed(folder.manifest, "\n".join(lines) + "\n")
 
 
-def kept_sweep(results: ResultsFolder, name: str) -> Sweep:
+def kept_sweep(folder: SweepFolder) -> Sweep:
     """Read a sweep back as it was submitted; raise InputError where there is none of that name."""
-    path = results.spec(name)
-    if not path.is_file():
-        folders = sorted(results.sweeps.glob("*/spec.yaml")) if results.sweeps.is_dir() else []
-        known = ", ".join(folder.parent.name for folder in folders) or "none yet"
-        raise InputError(f"{results.root}: no sweep '{name}' here; known: {known}")
-    return parse_sweep(path.read_text(encoding="utf-8"), str(path))
+    if not folder.spec.is_file():
+        sweeps = folder.results.sweeps
+        specs = sorted(sweeps.glob("*/spec.yaml")) if sweeps.is_dir() else []
+        known = ", ".join(path.parent.name for path in specs) or "none yet"
+        raise InputError(f"{folder.results.root}: no sweep '{folder.name}' here; known: {known}")
+    return parse_sweep(folder.spec.read_text(encoding="utf-8"), str(folder.spec))
 
 
 def _write_if_changed(path: Path, text: str) -> None:

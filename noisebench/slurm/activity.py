@@ -15,7 +15,7 @@ class Activity:
     """Follows the journal files of one worker's processes."""
 
     def __init__(self, results: ResultsFolder, sweep: str, worker: str) -> None:
-        self._folder = results.journal / sweep
+        self._folder = results.sweep(sweep).journal
         self._worker = worker
         self._read: dict[Path, int] = {path: path.stat().st_size for path in self._files()}
         self._live: dict[str, int] = {}

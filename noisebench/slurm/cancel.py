@@ -44,6 +44,6 @@ def cancel(
         on_wait(left)
         time.sleep(_LOOK_SECONDS)
     # The driver had seconds to say what it was running, if Slurm left it any.
-    with sweep_lock(results, sweep):
+    with sweep_lock(results.sweep(sweep)):
         bury_orphans(results, sweep, "cancelled", "the sweep was cancelled")
     return found

@@ -44,7 +44,7 @@ def node_data(submission: Submission) -> Iterator[Path | None]:
 
 
 def _copy(submission: Submission, shared: Path, copy: Path) -> None:
-    for file in needed_files(kept_sweep(submission.results, submission.sweep).trials()):
+    for file in needed_files(kept_sweep(submission.results.sweep(submission.sweep)).trials()):
         for form in (file.path, *(file.unpacked or ())[:1]):
             if (shared / form).is_file():
                 (copy / form).parent.mkdir(parents=True, exist_ok=True)

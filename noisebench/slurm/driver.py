@@ -69,7 +69,7 @@ def drive(submission: Submission) -> None:
 
 def _when_free(submission: Submission, generation: str) -> Outcome:
     """Drive; while another driver holds the sweep, stand by until it ends."""
-    sweep = kept_sweep(submission.results, submission.sweep)
+    sweep = kept_sweep(submission.results.sweep(submission.sweep))
     options = Options(
         data_dir=submission.data_dir,
         include_failed=submission.include_failed,

@@ -69,7 +69,7 @@ class Submission:
 
 def slurm_folder(results: ResultsFolder, sweep: str) -> Path:
     """Return the folder of all that a sweep's jobs share; it is there once the sweep was submitted."""
-    return results.sweep(sweep) / "slurm"
+    return results.sweep(sweep).slurm
 
 
 def job_name(results: ResultsFolder, sweep: str, role: str) -> str:

@@ -59,8 +59,8 @@ def submit(
     if missing:
         where = "submit from a node where Slurm's commands are installed"
         raise EnvironmentFault(f"{', '.join(missing)}: command not found; {where}")
-    with sweep_lock(results, sweep.name):
-        keep_sweep(results, sweep)
+    with sweep_lock(results.sweep(sweep.name)):
+        keep_sweep(results.sweep(sweep.name), sweep)
         _refuse_second(results, sweep.name)
         if restart:
             restart_blocks(results, sweep.name)

@@ -47,7 +47,7 @@ def work(submission: Submission) -> str:
     warn_of_other_code(submission)
     with stop_signals(given.ends_at, site.signal_seconds) as stop:
         try:
-            with heartbeat(submission.results, submission.sweep, name), node_data(submission) as data:
+            with heartbeat(submission.results.sweep(submission.sweep), name), node_data(submission) as data:
                 reason = _lend(submission, given, name, data, stop)
         except EnvironmentFault as fault:
             note_fault(submission.results, submission.sweep, f"worker-{given.job_id}", str(fault))

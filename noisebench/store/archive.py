@@ -11,7 +11,7 @@ from pathlib import Path
 
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.durable import write_durably
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import complete_lines
 
 # Nothing else is taken out of an archive, so that no name in it leads out of the results folder.
@@ -29,13 +29,13 @@ class Transfer:
     sweep_kept: bool = False
 
 
-def export_sweep(results: ResultsFolder, sweep: str, out: Path) -> Transfer:
+def export_sweep(folder: SweepFolder, out: Path) -> Transfer:
     """Write spec, manifest, all journal lines and scores of a sweep's trials to `out`, a tar file.
 
     Lines that another sweep left for these trials are among them; equal contents give equal bytes. Raises
     InputError where there is no such sweep, EnvironmentFault where `out` can't be written.
     """
-    manifest = results.manifest(sweep)
+    results, sweep, manifest = folder.results, folder.name, folder.manifest
     if not manifest.is_file():
         raise InputError(f"{results.root}: no sweep '{sweep}' here to export")
     trials = {json.loads(line)["trial_id"] for line in complete_lines(manifest)[0]}
@@ -43,7 +43,7 @@ def export_sweep(results: ResultsFolder, sweep: str, out: Path) -> Transfer:
     scores = [path for trial in sorted(trials) if (path := results.scores(trial)).is_file()]
     try:
         with tarfile.open(out, "w") as archive:
-            _add(archive, f"sweep/{sweep}/spec.yaml", results.spec(sweep).read_bytes())
+            _add(archive, f"sweep/{sweep}/spec.yaml", folder.spec.read_bytes())
             _add(archive, f"sweep/{sweep}/manifest.jsonl", manifest.read_bytes())
             _add(archive, f"sweep/{sweep}/records.jsonl", _joined(lines))
             for path in scores:
@@ -72,30 +72,29 @@ def import_archive(results: ResultsFolder, file: Path) -> Transfer:
         with tarfile.open(file) as archive:
             for trial in missing:
                 write_durably(results.scores(trial), _read(archive, scores[trial]))
-        records = _take_in_records(results, sweep, texts["records.jsonl"])
-        kept = _take_in_sweep(results, sweep, texts)
+        records = _take_in_records(results.sweep(sweep), texts["records.jsonl"])
+        kept = _take_in_sweep(results.sweep(sweep), texts)
     except (tarfile.TarError, OSError) as error:
         raise EnvironmentFault(f"{file} can't be taken into {results.root}: {error}") from None
     return Transfer(sweep, records, len(missing), kept)
 
 
-def _take_in_records(results: ResultsFolder, sweep: str, text: bytes) -> int:
+def _take_in_records(folder: SweepFolder, text: bytes) -> int:
     """Write the lines that no journal file has yet as one journal file; return how many."""
-    known = {line for line, _ in _records(results)}
+    known = {line for line, _ in _records(folder.results)}
     new = [line for line in text.splitlines() if line not in known]
     if new:
         name = f"import-{hashlib.sha256(_joined(new)).hexdigest()[:32]}.jsonl"
-        write_durably(results.journal / sweep / name, _joined(new))
+        write_durably(folder.journal / name, _joined(new))
     return len(new)
 
 
-def _take_in_sweep(results: ResultsFolder, sweep: str, texts: dict[str, bytes]) -> bool:
+def _take_in_sweep(folder: SweepFolder, texts: dict[str, bytes]) -> bool:
     """Write spec and manifest where there are none; return whether others stood there and were kept."""
-    manifest = results.manifest(sweep)
-    if manifest.is_file():
-        return manifest.read_bytes() != texts["manifest.jsonl"]
-    write_durably(results.spec(sweep), texts["spec.yaml"])
-    write_durably(manifest, texts["manifest.jsonl"])
+    if folder.manifest.is_file():
+        return folder.manifest.read_bytes() != texts["manifest.jsonl"]
+    write_durably(folder.spec, texts["spec.yaml"])
+    write_durably(folder.manifest, texts["manifest.jsonl"])
     return False
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.store.reading import rows
 
 Row = dict[str, Any]
@@ -15,8 +15,7 @@ def blocks(results: ResultsFolder) -> list[Row]:
 
 
 def block_table(
-    results: ResultsFolder,
-    sweep: str,
+    folder: SweepFolder,
     block: str,
     metric: str,
     decimals: int,
@@ -34,23 +33,25 @@ def block_table(
     a loss; `choose` is the block by whose means it chooses, `block` itself unless given.
     """
     choice = {"metric": metric, "decimals": decimals, "over": over, "choose": choose or block}
-    return rows(results, "paper/table", {"sweep": sweep, "block": block, **choice})
+    return rows(folder.results, "paper/table", {"sweep": folder.name, "block": block, **choice})
 
 
-def block_candidates(
-    results: ResultsFolder, sweep: str, block: str, metric: str, over: Over = "family"
-) -> list[Row]:
+def block_candidates(folder: SweepFolder, block: str, metric: str, over: Over = "family") -> list[Row]:
     """Return what each column of a block's table, as `block_table` has it, chooses among.
 
     Keys: setting_id, column_id (together one cell of the table), config_id, dataset, eta, loss,
     loss_parameters (JSON), value, delay, mean, std, n.
     """
-    return rows(results, "paper/candidates", {"sweep": sweep, "block": block, "metric": metric, "over": over})
+    return rows(
+        folder.results,
+        "paper/candidates",
+        {"sweep": folder.name, "block": block, "metric": metric, "over": over},
+    )
 
 
-def block_configs(results: ResultsFolder, sweep: str, block: str) -> dict[str, str]:
+def block_configs(folder: SweepFolder, block: str) -> dict[str, str]:
     """Return the configurations (JSON) of a block's trials by config_id."""
-    found = rows(results, "paper/configs", {"sweep": sweep, "block": block})
+    found = rows(folder.results, "paper/configs", {"sweep": folder.name, "block": block})
     return {row["config_id"]: row["config"] for row in found}
 
 
@@ -59,24 +60,24 @@ def metrics(results: ResultsFolder) -> list[Row]:
     return rows(results, "paper/metrics", {})
 
 
-def block_cells(results: ResultsFolder, sweep: str, block: str, metric: str) -> list[Row]:
+def block_cells(folder: SweepFolder, block: str, metric: str) -> list[Row]:
     """Return every cell of a block for a metric, not only the best parameters: columns of view `block_cells`.
 
     Only of losses as their names alone say: BL printed is another loss than BL. best_of_setting and
     best_of_loss tell whether the mean is the best of its row, or of its loss in that row.
     """
-    return rows(results, "paper/cells", {"sweep": sweep, "block": block, "metric": metric})
+    return rows(folder.results, "paper/cells", {"sweep": folder.name, "block": block, "metric": metric})
 
 
-def block_trials(results: ResultsFolder, sweep: str, block: str) -> list[Row]:
+def block_trials(folder: SweepFolder, block: str) -> list[Row]:
     """Return the completed trials of a block: view `runs` with hardware, fast_path, commit, host, log."""
-    return rows(results, "paper/trials", {"sweep": sweep, "block": block})
+    return rows(folder.results, "paper/trials", {"sweep": folder.name, "block": block})
 
 
-def block_epochs(results: ResultsFolder, sweep: str, block: str) -> list[Row]:
+def block_epochs(folder: SweepFolder, block: str) -> list[Row]:
     """Return the trained epochs of a block's trials.
 
     Keys: dataset, eta, loss, parameter, value, variant (JSON), seed, fold, epoch, training_loss,
     held_out_loss, quantiles (JSON).
     """
-    return rows(results, "paper/epochs", {"sweep": sweep, "block": block})
+    return rows(folder.results, "paper/epochs", {"sweep": folder.name, "block": block})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from noisebench.errors import InputError
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.store.reading import rows
 
 Row = dict[str, Any]
@@ -23,13 +23,13 @@ class TrialRecord:
     result: Row | None
 
 
-def trial_states(results: ResultsFolder, sweep: str) -> dict[str, str]:
+def trial_states(folder: SweepFolder) -> dict[str, str]:
     """Return the state of each trial in a sweep's manifest.
 
     States are completed, failed, started (no end recorded: it runs, or its process died unseen), interrupted,
     pending; a trial that another sweep completed is completed here too.
     """
-    return _states(rows(results, "states/sweep_states", {"sweep": sweep}))
+    return _states(rows(folder.results, "states/sweep_states", {"sweep": folder.name}))
 
 
 def states_of(results: ResultsFolder, trial_ids: list[str]) -> dict[str, str]:
@@ -43,12 +43,12 @@ def failed_since(results: ResultsFolder, moment: datetime) -> set[str]:
     return {row["trial_id"] for row in found}
 
 
-def unended_attempts(results: ResultsFolder, sweep: str) -> list[Row]:
+def unended_attempts(folder: SweepFolder) -> list[Row]:
     """Return attempt_id, trial_id, worker, started_at (UTC) of a sweep's attempts without a recorded end."""
-    return rows(results, "states/unended_attempts", {"sweep": sweep})
+    return rows(folder.results, "states/unended_attempts", {"sweep": folder.name})
 
 
-def sweep_progress(results: ResultsFolder, sweep: str, fresh_workers: list[str]) -> Row:
+def sweep_progress(folder: SweepFolder, fresh_workers: list[str]) -> Row:
     """Return how far a sweep is.
 
     Keys: total, completed, running, failed, pending, failures, guards, rate_per_hour, eta_seconds, gpu_hours,
@@ -60,16 +60,16 @@ def sweep_progress(results: ResultsFolder, sweep: str, fresh_workers: list[str])
     are those of CPUs and GPUs.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
-    parameters = {"sweep": sweep, "fresh_workers": fresh_workers, "now": now}
-    return rows(results, "states/progress", parameters)[0]
+    parameters = {"sweep": folder.name, "fresh_workers": fresh_workers, "now": now}
+    return rows(folder.results, "states/progress", parameters)[0]
 
 
-def failures(results: ResultsFolder, sweep: str) -> list[Row]:
+def failures(folder: SweepFolder) -> list[Row]:
     """Return error_kind, error, trials (how many), example (a trial id) of a sweep's failures, most first."""
-    return rows(results, "states/failures", {"sweep": sweep})
+    return rows(folder.results, "states/failures", {"sweep": folder.name})
 
 
-def table_cells(results: ResultsFolder, sweep: str, metric: str) -> list[Row]:
+def table_cells(folder: SweepFolder, metric: str) -> list[Row]:
     """Return the cells of a sweep's tables for one metric, in the order of the manifest.
 
     Keys: block, setting_id (one row of the table), dataset, corruption, eta, detector, loss, delay,
@@ -78,10 +78,10 @@ def table_cells(results: ResultsFolder, sweep: str, metric: str) -> list[Row]:
     cell of which nothing is completed has n 0 and no mean. Raises InputError where no parameter can be
     chosen by the metric.
     """
-    choosing = [row["name"] for row in rows(results, "states/choosing_metrics", {})]
+    choosing = [row["name"] for row in rows(folder.results, "states/choosing_metrics", {})]
     if metric not in choosing:
         raise InputError(f"no table can be made of metric {metric!r}; known: {', '.join(choosing)}")
-    return rows(results, "states/table_cells", {"sweep": sweep, "metric": metric})
+    return rows(folder.results, "states/table_cells", {"sweep": folder.name, "metric": metric})
 
 
 def trial_record(results: ResultsFolder, trial_id_prefix: str) -> TrialRecord:

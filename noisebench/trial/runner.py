@@ -15,8 +15,7 @@ from typing import Any
 import torch
 
 from noisebench.errors import DataError, DivergedError
-from noisebench.records import attempts as record
-from noisebench.records import provenance
+from noisebench.records import attempts, provenance
 from noisebench.records.attempts import End
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.folders import ResultsFolder
@@ -60,7 +59,7 @@ class Runner:
         trial that exceeds its limits is recorded as failed too, and takes this whole process with it.
         """
         self.journal.append(
-            record.started(
+            attempts.started(
                 attempt_id,
                 self.sweep,
                 trial,
@@ -119,7 +118,7 @@ class Runner:
             os._exit(1)
 
     def _end(self, attempt_id: str, trial: Trial, end: End, begun: float, **more: Any) -> None:
-        line = record.ended(
+        line = attempts.ended(
             attempt_id,
             self.sweep,
             trial.trial_id,

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from noisebench.records import attempts as record
+from noisebench.records import attempts
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.manifest import keep_sweep
 from noisebench.sweep.block import Block
@@ -58,8 +58,8 @@ def write_results(root: Path, seed: int = 0) -> ResultsFolder:
     """Write manifest, journal, scores of both papers' finished sweeps below `root`; equal for equal seeds."""
     results, done = ResultsFolder(root), set[str]()
     for sweep in map(load_sweep, SPECS):
-        keep_sweep(results, sweep)
-        folder = results.journal / sweep.name
+        keep_sweep(results.sweep(sweep.name), sweep)
+        folder = results.sweep(sweep.name).journal
         folder.mkdir(parents=True)
         for block in sweep.blocks:
             lines = [json.dumps(line) + "\n" for line in block_lines(sweep, block, seed, results, done)]
@@ -165,13 +165,13 @@ def attempt_lines(
     attempt = f"synthetic-{trial.trial_id}"
     start = {"started_at": moment(trial.seed, 0), "host": "synthetic", "commit": "synthetic", "log": None}
     start |= {"versions": {"synthetic": "yes"}, "pid": 1, "slurm_job_id": None}
-    yield {**record.started(attempt, sweep, trial, "synthetic-1", HARDWARE), **start}
+    yield {**attempts.started(attempt, sweep, trial, "synthetic-1", HARDWARE), **start}
     if block == "table5" and trial.seed == 0 and trial.corruption["rate"] == 0.1:
         path = results.scores(trial.trial_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         pyarrow.parquet.write_table(pa.table(aum_scores(trial.loss.name)), path)
     seconds = 9_000.0 if trial.detector.name == "aum" else 300.0 if "MNIST" in trial.dataset.name else 900.0
-    end = record.ended(
+    end = attempts.ended(
         attempt,
         sweep,
         trial.trial_id,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from noisebench.engine.overdue import overdue_judge
-from noisebench.records import attempts as record
+from noisebench.records import attempts
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from tests.trials import trial_of
@@ -13,8 +13,8 @@ from tests.trials import trial_of
 def test_by_the_time_since_it_began(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     began = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    with JournalWriter(results.journal / "test", "host") as journal:
-        line = record.started("a" * 32, "test", trial_of(), "worker", "cpu")
+    with JournalWriter(results.sweep("test").journal, "host") as journal:
+        line = attempts.started("a" * 32, "test", trial_of(), "worker", "cpu")
         journal.append({**line, "started_at": began})
     assert overdue_judge(results, "test", 4)("a" * 32)
     assert not overdue_judge(results, "test", 6)("a" * 32)

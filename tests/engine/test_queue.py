@@ -6,7 +6,7 @@ from noisebench.engine.deaths import Death
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import MOST_STARTS_IN_VAIN, TrialQueue
 from noisebench.engine.stops import Stops
-from noisebench.records import attempts as record
+from noisebench.records import attempts
 from noisebench.records.attempts import End
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter, records
@@ -61,7 +61,7 @@ def test_an_attempt_that_recorded_its_end_before_it_died_is_no_death(tmp_path: P
     queue = queue_of(tmp_path, 1)
     attempt, trial = queue.take()
     with JournalWriter(ResultsFolder(tmp_path).journal / "test", "host") as journal:
-        journal.append(record.ended(attempt, "test", trial.trial_id, "failed", error_kind="timeout"))
+        journal.append(attempts.ended(attempt, "test", trial.trial_id, "failed", error_kind="timeout"))
     queue.lose(attempt)
     assert (queue.waiting, queue.live, queue.progress.failed) == (0, 0, 1)
     assert ends(tmp_path) == [("failed", "timeout")]

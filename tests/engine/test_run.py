@@ -7,7 +7,7 @@ import pytest
 
 from noisebench.engine.run import Options, run_sweep
 from noisebench.errors import InputError
-from noisebench.records import attempts as record
+from noisebench.records import attempts
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.manifest import kept_sweep
@@ -22,7 +22,7 @@ def results(tmp_path: Path) -> ResultsFolder:
     return ResultsFolder(tmp_path / "results")
 
 
-def attempts(results: ResultsFolder) -> list[tuple[str, str | None]]:
+def recorded_attempts(results: ResultsFolder) -> list[tuple[str, str | None]]:
     return query(
         results, "SELECT status, error_kind FROM attempts ORDER BY coalesce(ended_at, started_at)"
     ).rows()  # type: ignore[return-value]
@@ -34,7 +34,7 @@ def test_a_second_run_starts_nothing(results: ResultsFolder) -> None:
     assert (first.total, first.completed, first.started, first.failed) == (2, 2, 2, 0)
     second = run_sweep(sweep, results, INLINE)
     assert (second.total, second.completed, second.started) == (2, 2, 0)
-    assert len(attempts(results)) == 2
+    assert len(recorded_attempts(results)) == 2
 
 
 def test_two_sweeps_share_the_result_of_a_common_trial(results: ResultsFolder) -> None:
@@ -60,7 +60,7 @@ def test_failing_trials_fail_alone_and_resume_runs_them_again(
     sweep = sweep_of(losses)
     outcome = run_sweep(sweep, results, INLINE)
     assert (outcome.completed, outcome.failed, outcome.failed_before) == (1, 2, 0)
-    assert sorted(attempts(results), key=str) == [
+    assert sorted(recorded_attempts(results), key=str) == [
         ("completed", None), ("failed", "diverged"), ("failed", "exception")
     ]  # fmt: skip
     again = run_sweep(sweep, results, INLINE)
@@ -76,7 +76,7 @@ def test_a_block_whose_trials_all_fail_alike_stops_until_it_is_resumed(
     first = run_sweep(sweep, results, INLINE)
     assert (first.failed, first.held, first.unfinished) == (8, 3, 0)
     assert first.stopped == {"grid": "exception: ValueError: this loss is broken"}
-    assert len(attempts(results)) == 8
+    assert len(recorded_attempts(results)) == 8
     again = run_sweep(sweep, results, INLINE)
     assert (again.started, again.held, again.stopped) == (0, 3, first.stopped)
     resumed = run_sweep(sweep, results, replace(INLINE, restart=True))
@@ -86,11 +86,11 @@ def test_a_block_whose_trials_all_fail_alike_stops_until_it_is_resumed(
 def test_attempts_of_a_dead_driver_are_interrupted_and_run_again(results: ResultsFolder) -> None:
     sweep = sweep_of()
     (trial,) = sweep.trials()
-    with JournalWriter(results.journal / "test", "host") as journal:
-        journal.append(record.started("a" * 32, "test", trial, "dead", "cpu"))
+    with JournalWriter(results.sweep("test").journal, "host") as journal:
+        journal.append(attempts.started("a" * 32, "test", trial, "dead", "cpu"))
     outcome = run_sweep(sweep, results, INLINE)
     assert outcome.completed == 1
-    assert attempts(results) == [("interrupted", "driver-lost"), ("completed", None)]
+    assert recorded_attempts(results) == [("interrupted", "driver-lost"), ("completed", None)]
 
 
 def test_one_block_alone(results: ResultsFolder) -> None:
@@ -106,7 +106,7 @@ def test_one_trial_is_run_again_and_agrees_with_itself(results: ResultsFolder) -
     (trial, _) = sweep.trials()
     outcome = run_sweep(sweep, results, Options(inline=True, trial=trial.trial_id[:10]))
     assert (outcome.total, outcome.started) == (1, 1)
-    assert len(attempts(results)) == 3
+    assert len(recorded_attempts(results)) == 3
     assert query(results, "SELECT * FROM disagreements").rows() == []
     with pytest.raises(InputError, match="has no trial whose id starts with 'zz'"):
         run_sweep(sweep, results, Options(inline=True, trial="zz"))
@@ -115,9 +115,9 @@ def test_one_trial_is_run_again_and_agrees_with_itself(results: ResultsFolder) -
 def test_a_sweep_is_kept_as_submitted(results: ResultsFolder) -> None:
     sweep = sweep_of(seeds="2")
     run_sweep(sweep, results, INLINE)
-    assert kept_sweep(results, "test") == sweep
+    assert kept_sweep(results.sweep("test")) == sweep
     with pytest.raises(InputError, match="no sweep 'other' here; known: test"):
-        kept_sweep(results, "other")
+        kept_sweep(results.sweep("other"))
 
 
 def test_progress_counts_everything(results: ResultsFolder) -> None:

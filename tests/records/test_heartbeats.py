@@ -11,21 +11,23 @@ from noisebench.records.heartbeats import STALE_SECONDS, fresh_workers, heartbea
 
 def test_alive_while_the_block_lasts(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
-    with heartbeat(results, "test", "worker"):
+    with heartbeat(results.sweep("test"), "worker"):
         deadline = time.monotonic() + 10
-        while not fresh_workers(results, "test") and time.monotonic() < deadline:
+        while not fresh_workers(results.sweep("test")) and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert fresh_workers(results, "test") == ["worker"]
-        assert json.loads((results.heartbeats("test") / "worker.json").read_text())["pid"] == os.getpid()
-    assert fresh_workers(results, "test") == []
+        assert fresh_workers(results.sweep("test")) == ["worker"]
+        assert (
+            json.loads((results.sweep("test").heartbeats / "worker.json").read_text())["pid"] == os.getpid()
+        )
+    assert fresh_workers(results.sweep("test")) == []
 
 
 def test_an_old_or_damaged_heartbeat_is_no_life(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
-    folder = results.heartbeats("test")
+    folder = results.sweep("test").heartbeats
     folder.mkdir(parents=True)
     (folder / "old.json").write_text(json.dumps({"time": time.time() - STALE_SECONDS - 1}))
     (folder / "fresh.json").write_text(json.dumps({"time": time.time()}))
     (folder / "damaged.json").write_text('{"time": ')
-    assert fresh_workers(results, "test") == ["fresh"]
-    assert fresh_workers(results, "no-such-sweep") == []
+    assert fresh_workers(results.sweep("test")) == ["fresh"]
+    assert fresh_workers(results.sweep("no-such-sweep")) == []

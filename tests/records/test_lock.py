@@ -17,7 +17,7 @@ import sys, time
 from pathlib import Path
 from noisebench.records.lock import sweep_lock
 from noisebench.records.folders import ResultsFolder
-with sweep_lock(ResultsFolder(Path(sys.argv[1])), "test"):
+with sweep_lock(ResultsFolder(Path(sys.argv[1])).sweep("test")):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -35,14 +35,14 @@ def test_a_live_holder_is_named_and_a_killed_one_blocks_nothing(tmp_path: Path) 
             pytest.raises(
                 InputError, match=rf"'test' is running already \(process {holder.pid} on "
             ) as refused,
-            sweep_lock(results, "test"),
+            sweep_lock(results.sweep("test")),
         ):
             pass
         assert refused.value.exit_code == 2
-        with sweep_lock(results, "another"):
+        with sweep_lock(results.sweep("another")):
             pass
         os.kill(holder.pid, signal.SIGKILL)
-    with sweep_lock(results, "test"):
+    with sweep_lock(results.sweep("test")):
         pass
 
 
@@ -50,6 +50,6 @@ def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(EnvironmentFault, match="cannot be written"),
-        sweep_lock(ResultsFolder(tmp_path / "file"), "t"),
+        sweep_lock(ResultsFolder(tmp_path / "file").sweep("t")),
     ):
         pass

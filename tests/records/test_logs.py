@@ -15,7 +15,7 @@ def printed(results: ResultsFolder, log: Log, attempt: str) -> list[str]:
 
 def test_each_attempt_has_its_own_lines(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
-    log = Log(results, "sweep")
+    log = Log(results.sweep("sweep"))
     for attempt in ("first", "second"):
         with log.of(attempt):
             print("one\ntwo of", attempt)
@@ -27,7 +27,7 @@ def test_each_attempt_has_its_own_lines(tmp_path: Path) -> None:
 
 
 def test_stdout_is_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Log(ResultsFolder(tmp_path), "sweep").of("a"):
+    with Log(ResultsFolder(tmp_path).sweep("sweep")).of("a"):
         print("kept")
     print("after")
     assert capsys.readouterr() == ("after\n", "")
@@ -35,7 +35,7 @@ def test_stdout_is_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_an_echo_goes_where_it_went_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = ResultsFolder(tmp_path)
-    log = Log(results, "sweep", echo=True)
+    log = Log(results.sweep("sweep"), echo=True)
     with log.of("a"):
         print("seen")
     assert capsys.readouterr().out == "seen\n"
@@ -45,7 +45,7 @@ def test_an_echo_goes_where_it_went_before(tmp_path: Path, capsys: pytest.Captur
 def test_a_log_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     (tmp_path / "sweeps").write_text("a file where the folder should be")
-    log = Log(results, "sweep")
+    log = Log(results.sweep("sweep"))
     with log.of("a"):
         print("lost")
     assert printed(results, log, "a") == []

@@ -68,7 +68,7 @@ def test_a_full_file_system(cluster: Devcluster, sweep: Submitted) -> None:
 
 
 def test_a_driver_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:
-    head = sweep.results.sweep("drivers") / "slurm/head.json"
+    head = sweep.results.sweep("drivers").slurm / "head.json"
     before, first = head.read_text(), sweep.job("driver")
     for pid in driver_processes(first):
         os.kill(pid, signal.SIGKILL)
@@ -80,13 +80,13 @@ def test_a_driver_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:
 
 
 def test_a_second_driver_waits_for_the_first(cluster: Devcluster, sweep: Submitted) -> None:
-    head = sweep.results.sweep("drivers") / "slurm/head.json"
+    head = sweep.results.sweep("drivers").slurm / "head.json"
     before = generation(head)
     sent = sweep.python(SECOND_DRIVER)
     assert sent.returncode == 0, sent.stderr
     second = sent.stdout.strip()
     cluster.await_job(second, 60, JobState="RUNNING")
-    log = sweep.results.sweep("drivers") / f"slurm/jobs/{second}_0_log.out"
+    log = sweep.results.sweep("drivers").slurm / f"jobs/{second}_0_log.out"
     cluster.await_that(lambda: log.exists() and "is running already" in log.read_text(), "it stands by", 60)
     assert generation(head) == before
 

@@ -67,7 +67,7 @@ def test_workers_make_room_for_jobs_of_higher_priority(cluster: Devcluster, swee
 
 def logs(sweep: Submitted) -> str:
     """Return what the jobs of a sweep have written."""
-    jobs = sweep.results.sweep(sweep.name) / "slurm/jobs"
+    jobs = sweep.results.sweep(sweep.name).slurm / "jobs"
     return "".join(log.read_text() for log in jobs.glob("*_log.out"))
 
 

@@ -44,7 +44,7 @@ def quickstart(name: str) -> str:
 
 def printed(sweep: Submitted) -> list[dict[str, Any]]:
     """Return the cells of a sweep; the last bit of a mean hangs on the order in which trials came."""
-    cells = table_cells(sweep.results, sweep.name, "f1")
+    cells = table_cells(sweep.results.sweep(sweep.name), "f1")
     return [
         {key: round(value, 12) if isinstance(value, float) else value for key, value in cell.items()}
         for cell in cells
@@ -73,7 +73,7 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     for sweep, trials, cells in ((first, 57, 17), (second, 4, 2)):
         assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * trials
         # Each worker has one process for all its trials, though it sees nothing of the driver's disk.
-        assert len(list((sweep.results.journal / sweep.name).glob("*.jsonl"))) <= 4
+        assert len(list((sweep.results.sweep(sweep.name).journal).glob("*.jsonl"))) <= 4
         table = printed(sweep)
         assert len(table) == cells
         assert table == printed(alone[sweep.name])

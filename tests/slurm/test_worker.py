@@ -91,7 +91,7 @@ def test_told_to_leave_it_says_why(submission: Submission, node: RayNode) -> Non
     stop = Stop(None, 30)
     stop.handle(15, None)
     assert stay(submission, node, stop) == "cancelled"
-    assert (submission.results.heartbeats("test") / "me.left").exists()
+    assert (submission.results.sweep("test").heartbeats / "me.left").exists()
     assert not node.alive
 
 

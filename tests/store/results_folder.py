@@ -127,7 +127,7 @@ class Folder:
         self, blocks: dict[str, Iterable[Trial]], seeds_asked: int = 2, sweep: str = "paper"
     ) -> Path:
         """Write a sweep's manifest."""
-        path = self.results.manifest(sweep)
+        path = self.results.sweep(sweep).manifest
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = [
             json.dumps(

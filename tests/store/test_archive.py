@@ -20,7 +20,7 @@ def site(root: Path, done: list[int], trials: list[Trial] | None = None) -> Fold
     folder = Folder(root)
     trials = trials or [trial(seed=seed) for seed in range(3)]
     folder.manifest({"grid": trials}, seeds_asked=len(trials))
-    folder.results.spec("paper").write_text("sweep: paper\n")
+    folder.results.sweep("paper").spec.write_text("sweep: paper\n")
     for seed in done:
         name = f"{root.name}-{seed}"
         folder.journal(started(trials[seed], name), ended(trials[seed], name, f1=seed / 10), file=root.name)
@@ -38,18 +38,18 @@ def contents(root: Path) -> dict[str, bytes]:
 
 def test_another_site_continues_from_an_archive(tmp_path: Path) -> None:
     there, here = site(tmp_path / "there", [0, 2]), ResultsFolder(tmp_path / "here")
-    assert export_sweep(there.results, "paper", tmp_path / "paper.tar") == Transfer("paper", 4, 2)
+    assert export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar") == Transfer("paper", 4, 2)
     assert import_archive(here, tmp_path / "paper.tar") == Transfer("paper", 4, 2)
     assert query(here, RUNS).rows() == query(there.results, RUNS).rows()
-    assert here.manifest("paper").read_bytes() == there.results.manifest("paper").read_bytes()
-    assert here.spec("paper").read_text() == "sweep: paper\n"
+    assert here.sweep("paper").manifest.read_bytes() == there.results.sweep("paper").manifest.read_bytes()
+    assert here.sweep("paper").spec.read_text() == "sweep: paper\n"
     assert here.scores(trial(seed=2).trial_id).read_bytes() == b"scores"
     assert query(here, "SELECT state FROM trial_states WHERE state = 'pending'").rows() == [("pending",)]
 
 
 def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
     there, here = site(tmp_path / "there", [0]), ResultsFolder(tmp_path / "here")
-    export_sweep(there.results, "paper", tmp_path / "paper.tar")
+    export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar")
     import_archive(here, tmp_path / "paper.tar")
     before = contents(here.root)
     assert import_archive(here, tmp_path / "paper.tar") == Transfer("paper", 0, 0)
@@ -62,7 +62,7 @@ def test_two_sites_merge_in_any_order(tmp_path: Path) -> None:
     first, second = site(tmp_path / "first", [0, 1]), site(tmp_path / "second", [1, 2])
     archives = [tmp_path / "first.tar", tmp_path / "second.tar"]
     for each, archive in zip((first, second), archives, strict=True):
-        export_sweep(each.results, "paper", archive)
+        export_sweep(each.results.sweep("paper"), archive)
     merged = []
     for order in (archives, archives[::-1]):
         here = ResultsFolder(tmp_path / f"from-{order[0].stem}")
@@ -77,10 +77,10 @@ def test_two_sites_merge_in_any_order(tmp_path: Path) -> None:
 def test_a_sweep_of_other_trials_keeps_its_manifest(tmp_path: Path) -> None:
     there = site(tmp_path / "there", [0])
     here = site(tmp_path / "here", [], [trial(seed=seed) for seed in range(5)])
-    before = here.results.manifest("paper").read_bytes()
-    export_sweep(there.results, "paper", tmp_path / "paper.tar")
+    before = here.results.sweep("paper").manifest.read_bytes()
+    export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar")
     assert import_archive(here.results, tmp_path / "paper.tar") == Transfer("paper", 2, 1, sweep_kept=True)
-    assert here.results.manifest("paper").read_bytes() == before
+    assert here.results.sweep("paper").manifest.read_bytes() == before
     assert len(query(here.results, RUNS).rows()) == 1
 
 
@@ -88,7 +88,7 @@ def test_records_that_another_sweep_left_travel_with_the_trials(tmp_path: Path) 
     folder = site(tmp_path / "there", [])
     folder.journal(started(trial(), "a", sweep="other"), ended(trial(), "a", sweep="other"), sweep="other")
     folder.journal(started(trial(seed=9), "b"), b"torn", sweep="other")
-    export_sweep(folder.results, "paper", tmp_path / "paper.tar")
+    export_sweep(folder.results.sweep("paper"), tmp_path / "paper.tar")
     import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "paper.tar")
     assert len(query(ResultsFolder(tmp_path / "here"), RUNS).rows()) == 1
 
@@ -96,7 +96,7 @@ def test_records_that_another_sweep_left_travel_with_the_trials(tmp_path: Path) 
 def test_equal_contents_are_equal_bytes(tmp_path: Path) -> None:
     folder = site(tmp_path / "there", [0, 1])
     for name in ("one.tar", "two.tar"):
-        export_sweep(folder.results, "paper", tmp_path / name)
+        export_sweep(folder.results.sweep("paper"), tmp_path / name)
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
 
 
@@ -123,6 +123,6 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_sweep_and_an_unwritable_file(tmp_path: Path) -> None:
     folder = site(tmp_path / "there", [])
     with pytest.raises(InputError, match="no sweep 'other' here to export"):
-        export_sweep(folder.results, "other", tmp_path / "paper.tar")
+        export_sweep(folder.results.sweep("other"), tmp_path / "paper.tar")
     with pytest.raises(EnvironmentFault, match="No such file or directory"):
-        export_sweep(folder.results, "paper", tmp_path / "absent" / "paper.tar")
+        export_sweep(folder.results.sweep("paper"), tmp_path / "absent" / "paper.tar")

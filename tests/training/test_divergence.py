@@ -30,10 +30,10 @@ def attempted(loss: str, detector: str, folder: Path) -> dict[str, Any]:
     """Run a trial of three epochs as a worker does; return the end of its attempt."""
     trial = trial_of(loss, detector=detector, training="{epochs: 3, batch_size: 128}")
     results = ResultsFolder(folder / "results")
-    with JournalWriter(results.journal / "test", "host") as journal:
+    with JournalWriter(results.sweep("test").journal, "host") as journal:
         runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal)
         assert runner.attempt(trial, "a" * 32).status == "failed"
-    _, ended = records(results.journal / "test")
+    _, ended = records(results.sweep("test").journal)
     return ended
 
 

@@ -27,10 +27,10 @@ def attempt(tmp_path: Path) -> Callable[..., tuple[str, list[dict[str, Any]]]]:
         trial: Trial, execute: Any = measure, limits: Limits | None = None
     ) -> tuple[str, list[dict[str, Any]]]:
         results = ResultsFolder(tmp_path)
-        with JournalWriter(results.journal / "test", "host") as journal:
+        with JournalWriter(results.sweep("test").journal, "host") as journal:
             runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal, execute)
             end = runner.attempt(trial, "a" * 32, limits)
-        return end.status, list(records(results.journal / "test"))
+        return end.status, list(records(results.sweep("test").journal))
 
     return run
 
@@ -142,7 +142,7 @@ def _eat(*_: object) -> Measurement:
 
 def _attempt_in(folder: Path, execute: Any, limits: Limits) -> None:
     results = ResultsFolder(folder)
-    journal = JournalWriter(results.journal / "test", "host")
+    journal = JournalWriter(results.sweep("test").journal, "host")
     Runner(results, "test", "worker", None, torch.device("cpu"), journal, execute).attempt(
         trial_of(), "a" * 32, limits
     )
