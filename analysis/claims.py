@@ -15,6 +15,7 @@ from analysis.significance import bootstrap_interval, holm, paired_test
 from noisebench.store.claims import claim_blocks, claim_differences, claim_names, claim_text
 
 LEVEL = 0.05
+HEADS = ("claim", "part", "pairs", "mean difference [95%]", "p (Holm)", "verdict")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class Claim:
         worst = ("contradicted", "too few seeds", "undecided", "holds")
         return next((verdict for verdict in worst if verdict in verdicts), "no data")
 
+    @property
+    def absence(self) -> str:
+        """The command that would give the data, where there are none."""
+        specs = " and ".join(f"sweeps/{BLOCK_SPECS[block]}" for block in self.missing)
+        return f"no data: run {specs}"
+
 
 def judged_claims(source: Feed) -> list[Claim]:
     """Return every claim, tested; p-values are corrected together (Holm)."""
@@ -78,10 +85,14 @@ def listing(claims: list[Claim]) -> Listing:
         rows.append([claim.text, "", "", "", "", claim.verdict])
         rows += [_part_row(part) for part in claim.parts]
         if claim.missing:
-            specs = " and ".join(f"sweeps/{BLOCK_SPECS[block]}" for block in claim.missing)
-            rows.append(["", f"no data: run {specs}", "", "", "", ""])
-    heads = ["claim", "part", "pairs", "mean difference [95%]", "p (Holm)", "verdict"]
-    return Listing("claims", "The papers' claims", heads, rows)
+            rows.append(["", claim.absence, "", "", "", ""])
+    return Listing("claims", "The papers' claims", HEADS, rows)
+
+
+def parts_listing(claim: Claim) -> Listing:
+    """Return the parts of one claim with their tests."""
+    rows = [_part_row(part)[1:] for part in claim.parts]
+    return Listing(f"claim-{claim.name}", "", HEADS[1:], rows)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,11 +1,14 @@
 """How a table is written: Markdown, LaTeX, HTML, CSV."""
 
 import csv
-import html
 import io
+import re
 from collections.abc import Callable
+from typing import Any
 
+from analysis.escaping import markdown_text, tex, tex_label
 from analysis.grid import Cell, Table
+from analysis.templating import render
 
 MISSING = "–"
 TIED = "≈"
@@ -15,21 +18,23 @@ _GREEK = {"gamma": r"\gamma", "alpha": r"\alpha", "beta": r"\beta"}
 
 def markdown(table: Table) -> str:
     """Return the table as GitHub Markdown; best bold and underlined, second best bold."""
-    lines = [f"### {table.title}", "", caption(table), ""]
-    lines.append("| " + " | ".join([*table.heads, *table.columns]) + " |")
+    heads = [markdown_text(name) for name in (*table.heads, *table.columns)]
+    lines = [f"### {markdown_text(table.title)}", "", caption(table), ""]
+    lines.append("| " + " | ".join(heads) + " |")
     lines.append("|" + " --- |" * len(table.heads) + " ---: |" * len(table.columns))
     for row in table.rows:
         cells = [_markdown_cell(table, row.cells.get(column, Cell())) for column in table.columns]
-        lines.append("| " + " | ".join([*row.labels, *cells]) + " |")
+        labels = [markdown_text(label) for label in row.labels]
+        lines.append("| " + " | ".join([*labels, *cells]) + " |")
     return "\n".join(lines + [f"\n{note}" for note in notes(table)]) + "\n"
 
 
 def latex(table: Table) -> str:
     """Return the table as a LaTeX table environment; needs packages booktabs and graphicx."""
     columns = "l" * len(table.heads) + "c" * len(table.columns)
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_tex(table.title)}. {_tex(caption(table))}}}"]
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{tex(table.title)}. {tex(caption(table))}}}"]
     lines += [
-        rf"\label{{tab:{table.name}}}",
+        rf"\label{{tab:{tex_label(table.name)}}}",
         r"\resizebox{\textwidth}{!}{%",
         rf"\begin{{tabular}}{{{columns}}}",
     ]
@@ -42,27 +47,34 @@ def latex(table: Table) -> str:
         if number and row.labels[0] != table.rows[number - 1].labels[0]:
             lines.append(r"\midrule")
         cells = [_latex_cell(table, row.cells.get(column, Cell())) for column in table.columns]
-        lines.append(_latex_row([_tex(label) for label in row.labels] + cells))
+        lines.append(_latex_row([tex(label) for label in row.labels] + cells))
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    lines += [rf"\par\smallskip\footnotesize {_tex(note)}" for note in notes(table)]
+    lines += [rf"\par\smallskip\footnotesize {tex(note)}" for note in notes(table)]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def html_table(table: Table) -> str:
     """Return the table as HTML; a cell with results carries its configuration as `data-config`."""
-    heads = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in (*table.heads, *table.columns))
-    lines = [f'<table class="cells sortable" id="{html.escape(table.name)}">']
-    title = f'<span class="title">{html.escape(table.title)}.</span>'
-    lines += [f"<caption>{title} {html.escape(caption(table))}</caption>"]
-    lines += [f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
+    return render("table.html", table=html_values(table))
+
+
+def html_values(table: Table) -> dict[str, Any]:
+    """Return what the template of a table shows, as plain text."""
+    rows = []
     for number, row in enumerate(table.rows):
-        labels = "".join(f'<th scope="row">{html.escape(label)}</th>' for label in row.labels)
-        cells = "".join(_html_cell(table, row.cells.get(column, Cell())) for column in table.columns)
-        begins = number and row.labels[0] != table.rows[number - 1].labels[0]
-        group = ' class="group"' if begins else ""
-        lines.append(f"<tr{group}>{labels}{cells}</tr>")
-    lines += ["</tbody>", "</table>", *(f'<p class="note">{html.escape(note)}</p>' for note in notes(table))]
-    return "\n".join(lines) + "\n"
+        starts_group = number > 0 and row.labels[0] != table.rows[number - 1].labels[0]
+        cells = [_html_cell(table, row.cells.get(column, Cell())) for column in table.columns]
+        rows.append({"labels": row.labels, "cells": cells, "starts_group": starts_group})
+    return {
+        "name": table.name,
+        "title": table.title,
+        "block": table.block,
+        "sweep": table.sweep,
+        "caption": caption(table),
+        "heads": [*table.heads, *table.columns],
+        "rows": rows,
+        "notes": notes(table),
+    }
 
 
 def csv_text(table: Table) -> str:
@@ -130,23 +142,21 @@ def _markdown_cell(table: Table, cell: Cell) -> str:
     text = number(table, cell)
     text = {1: f"**<u>{text}</u>**", 2: f"**{text}**"}.get(cell.rank or 0, text)
     tied = f" {TIED}" if cell.tied else ""
-    inside = ", ".join(asides(table, cell))
+    inside = markdown_text(", ".join(asides(table, cell)))
     return f"{text}{tied} ({inside})" if inside else f"{text}{tied}"
 
 
-def _html_cell(table: Table, cell: Cell) -> str:
-    text = html.escape(number(table, cell))
-    text = {1: f"<b><u>{text}</u></b>", 2: f"<b>{text}</b>"}.get(cell.rank or 0, text)
-    if cell.config_id is None:
-        return f'<td class="missing">{text}</td>'
-    attributes = f'data-config="{cell.config_id}" data-value="{cell.mean}" title="n = {cell.n}"'
-    tied = f" {TIED}" if cell.tied else ""
-    small = "".join(
-        f' <small class="{kind}">({html.escape(", ".join(words))})</small>'
-        for kind, words in (("chosen", cell.chosen), ("warning", _remarks(table, cell)))
-        if words
-    )
-    return f"<td {attributes}>{text}{tied}{small}</td>"
+def _html_cell(table: Table, cell: Cell) -> dict[str, Any]:
+    return {
+        "text": number(table, cell),
+        "rank": cell.rank,
+        "config_id": cell.config_id,
+        "mean": cell.mean,
+        "n": cell.n,
+        "tied": TIED if cell.tied else "",
+        "chosen": cell.chosen,
+        "remarks": _remarks(table, cell),
+    }
 
 
 def _latex_cell(table: Table, cell: Cell) -> str:
@@ -162,19 +172,10 @@ def _latex_row(cells: list[str]) -> str:
 
 
 def _tex_head(name: str) -> str:
-    return r"$\eta$" if name == "eta" else _tex(name)
+    return r"$\eta$" if name == "eta" else tex(name)
 
 
 def _tex_parameter(aside: str) -> str:
-    name, equals, value = aside.partition("=")
-    return f"${_GREEK[name]}={value}$" if equals and name in _GREEK else _tex(aside)
-
-
-def _tex(text: str) -> str:
-    for plain, escaped in _TEX.items():
-        text = text.replace(plain, escaped)
-    return text
-
-
-_TEX = {"\\": r"\textbackslash ", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$"}
-_TEX |= {"±": r"$\pm$", MISSING: "--", TIED: r"$\approx$"}
+    name, _, value = aside.partition("=")
+    is_number = re.fullmatch(r"[-+.e0-9]+", value) is not None
+    return f"${_GREEK[name]}={value}$" if is_number and name in _GREEK else tex(aside)

@@ -1,51 +1,52 @@
 """`python -m analysis.report`: everything that the results say, as one self-contained HTML page."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis import cost
+from analysis import cost, sections
 from analysis.building import mark_ties
 from analysis.claims import judged_claims
 from analysis.compare import compared, listings
+from analysis.evidence import evidence
 from analysis.feeding import Feed, feed
 from analysis.figures import FIGURES
 from analysis.options import existing, parser, run
-from analysis.page import sections
-from analysis.page.document import document
-from analysis.page.evidence import evidence
 from analysis.plots.style import styled, svg
 from analysis.tables import all_tables
+from analysis.templating import render
 from analysis.ties import contrasts
 from noisebench.store.cost import block_hours
 from noisebench.store.overview import all_failures, block_progress, doubts, overview
 
+# Each is a template of its own, shown under its name.
+SECTIONS = ("progress", "tables", "figures", "comparison", "claims", "failures", "cost")
+
 
 def page(source: Feed, now: datetime) -> str:
-    """Return the page of a results folder, said to be made at `now`."""
+    """Return the page of a results folder; `now` is printed as the time it was made."""
     tables = all_tables(source)
     for table in tables:
         mark_ties(table, [each.config_id for each in contrasts(source, table) if each.tied])
     rows = compared(source)
     data = evidence(source, tables, rows)
     results = source.results
-    links = [_link(row, data) for row in rows]
-    counts, cells = listings(rows)
-    known = [link or None for row, link in zip(rows, links, strict=True) if row["verdict"] != "missing"]
-    drawn, absent = _figures(source)
-    shown = {
-        "Progress": sections.summary(overview(results))
-        + sections.progress(block_progress(results), block_hours(results)),
-        "Tables": sections.tables(tables, {name: table["sql"] for name, table in data["tables"].items()}),
-        "Figures": sections.figures(drawn, absent),
-        "Comparison": sections.comparison(rows, links, [counts, replace(cells, links=known)]),
-        "Claims": sections.claims(judged_claims(source)),
-        "Failures": sections.failures(all_failures(results), doubts(results)),
-        "Cost": "".join(sections.listing(each) for each in cost.listings(results)),
-    }
     sweeps = ", ".join(sorted({sweep for sweep, _ in source.blocks})) or "no sweep yet"
-    return document("noisebench report", f"{sweeps}; made {now:%Y-%m-%d %H:%M} UTC", shown, data)
+    return render(
+        "report.html",
+        sections=SECTIONS,
+        subtitle=f"{sweeps}; made {now:%Y-%m-%d %H:%M} UTC",
+        evidence=data,
+        progress=sections.progress(overview(results), block_progress(results), block_hours(results)),
+        tables=sections.tables(tables),
+        figures=sections.figures(*_figures(source)),
+        comparison=_comparison(rows, data),
+        claims=sections.claims(judged_claims(source)),
+        failures=sections.failures(all_failures(results), doubts(results)),
+        cost=cost.listings(results),
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -70,6 +71,13 @@ def _figures(source: Feed) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
             else:
                 drawn[item.name] = item.title, svg(figure)
     return drawn, absent
+
+
+def _comparison(rows: list[dict[str, Any]], data: dict[str, Any]) -> Mapping[str, Any] | None:
+    links = [_link(row, data) for row in rows]
+    counts, cells = listings(rows)
+    shown = [link or None for row, link in zip(rows, links, strict=True) if row["verdict"] != "missing"]
+    return sections.comparison(rows, links, [counts, replace(cells, links=shown)])
 
 
 def _link(row: dict[str, Any], data: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from analysis.building import mark_ties, other_tables, paper_table
+from analysis.escaping import file_name
 from analysis.feeding import Feed, feed
 from analysis.formats import FORMATS
 from analysis.grid import Table
@@ -23,7 +24,9 @@ def write_contrasts(source: Feed, tables: list[Table], out: Path) -> None:
     for table in tables:
         found = contrasts(source, table)
         mark_ties(table, [contrast.config_id for contrast in found if contrast.tied])
-        (out / f"{table.name}-contrasts.md").write_text(listing(table, found).markdown(), encoding="utf-8")
+        (out / f"{file_name(table.name)}-contrasts.md").write_text(
+            listing(table, found).markdown(), encoding="utf-8"
+        )
 
 
 def write_tables(tables: list[Table], out: Path) -> None:
@@ -31,7 +34,7 @@ def write_tables(tables: list[Table], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for table in tables:
         for ending, render in FORMATS.items():
-            (out / f"{table.name}.{ending}").write_text(render(table), encoding="utf-8")
+            (out / f"{file_name(table.name)}.{ending}").write_text(render(table), encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +49,7 @@ def main(arguments: list[str]) -> int:
     write_tables(tables, given.out)
     for table in tables:
         state = f"{table.missing} cells missing" if table.missing else "complete"
-        print(f"{given.out / table.name}: {state}", file=sys.stderr)
+        print(f"{given.out / file_name(table.name)}: {state}", file=sys.stderr)
     return 0
 
 

@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 VISIT = """
 <script>
 setTimeout(() => {
-  const table = document.getElementById("TABLE");
+  const table = document.getElementById(TABLE);
   const column = (index) => [...table.tBodies[0].rows].map((row) => row.cells[index].dataset.value ?? null);
   const found = { orders: [column(COLUMN)] };
   for (let click = 0; click < 3; click++) {
@@ -80,7 +80,8 @@ def chromium(tool: Callable[[str, str], str]) -> Open:
 
 def visited(chromium: Open, path: Path, table: str, column: int) -> dict[str, Any]:
     """Sort a column of a table of the page three times, follow its first cell; return what was seen."""
-    script = VISIT.replace("TABLE", table).replace("COLUMN", str(column))
+    name = json.dumps(table).replace("<", "\\u003c")
+    script = VISIT.replace("TABLE", name).replace("COLUMN", str(column))
     copy = path.with_name("visited.html")
     copy.write_text(path.read_text(encoding="utf-8").replace("</body>", script + "</body>"), encoding="utf-8")
     dom = chromium(copy.as_uri(), "--dump-dom")
@@ -139,6 +140,32 @@ def test_a_reader_sorts_a_table_and_follows_a_cell(small: Folder, chromium: Open
     ((mean, std, n),) = cell.rows()
     assert seen["measured"] == f"{mean:.3f} ± {std:.3f} F1; {n} seeds, gamma=0.5"
     assert [row["f1"] for row in trials.table.to_pylist()] == [0.5, 0.51]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</script><script>document.title = 'PWNED'</script>",
+        "<!--<script>",
+        "<img src=x onerror=\"document.title='PWNED'\">",
+        "a/b%zz?x#y",
+    ],
+)
+def test_texts_of_results_run_nothing_and_break_nothing(
+    folder: Folder, chromium: Open, tmp_path: Path, text: str
+) -> None:
+    """As block name, host and error message: the page still sorts and opens cells."""
+    trials = [trial(seed=seed) for seed in (0, 1)]
+    folder.manifest({text: [*trials, trial(seed=2)]}, seeds_asked=3)
+    complete(folder, *((each, {"f1": 0.5}) for each in trials), host=text)
+    folder.journal(started(trial(seed=2), "x"), unsuccessful(trial(seed=2), "x", error=text, traceback=text))
+    path = written(feed(folder.results), tmp_path)
+    seen = visited(chromium, path, f"paper-{text}", 2)
+    assert (seen["open"], seen["title"], seen["trials"]) == (True, "digits, η = 0.2, CE", 2)
+    assert text in seen["first"]
+    dom = chromium(path.as_uri(), "--dump-dom")
+    assert "<title>noisebench report</title>" in dom
+    assert "<img src=x" not in dom
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-// Tables of class "sortable": a click on a head sorts by it, a second turns round, a third restores.
+// Tables of class "sortable": a click on a column head sorts descending, a second ascending, a third restores.
 "use strict";
 
 function sortValue(row, column) {
@@ -9,7 +9,7 @@ function sortValue(row, column) {
   return Number.isNaN(number) ? text : number;
 }
 
-// Missing values stand last whichever way a table is sorted; numbers stand before texts.
+// Missing values come last in either order; numbers come before texts.
 function compareValues(a, b, sign) {
   if (a === null || b === null) return (a === null) - (b === null);
   if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;

@@ -1,28 +1,28 @@
-// What a table's cell is made of, opened by the fragment #cell/TABLE/CONFIGURATION, so that it can be linked to.
+// The dialog with the trials behind a table's cell; its address is the fragment #cell/TABLE/CONFIGURATION.
 "use strict";
 
 const evidence = JSON.parse(document.getElementById("evidence").textContent);
 const dialog = document.getElementById("cell");
 
-const fragment = (table, config) => `#cell/${table}/${config}`;
-const called = (name) => evidence.names[name] ?? name.replaceAll("_", " ");
-const spread = (one, digits) => (one.std === null ? "" : ` ± ${one.std.toFixed(digits)}`);
+const fragment = (table, config) => `#cell/${encodeURIComponent(table)}/${config}`;
+const label = (name) => evidence.names[name] ?? name.replaceAll("_", " ");
+const deviation = (cell, digits) => (cell.std === null ? "" : ` ± ${cell.std.toFixed(digits)}`);
 
 function element(name, attributes, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
 }
 
-function drawing(name, attributes, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+function svgElement(name, attributes, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
 }
 
-function shown(value, digits) {
+function format(value, digits) {
   if (value === null) return "–";
   return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(digits) : String(value);
 }
@@ -41,26 +41,26 @@ function dots(points, digits, description) {
   const [width, height, left, bottom] = [640, 190, 62, 58];
   const x = (place) => left + ((place + 0.5) * (width - left)) / points.length;
   const y = (value) => 12 + (1 - (value - low) / (high - low || 1)) * (height - bottom - 24);
-  const plot = drawing("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description });
+  const plot = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description });
   for (const value of high > low ? [low, (low + high) / 2, high] : [low]) {
     plot.append(
-      drawing("line", { x1: left, x2: width, y1: y(value), y2: y(value), class: "grid" }),
-      drawing("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(digits)),
+      svgElement("line", { x1: left, x2: width, y1: y(value), y2: y(value), class: "grid" }),
+      svgElement("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(digits)),
     );
   }
   const turned = points.length > 12 || points.some((point) => point.label.length > 6);
   points.forEach((point, place) => {
     if (point.std) {
       const [y1, y2] = [y(point.y - point.std), y(point.y + point.std)];
-      plot.append(drawing("line", { x1: x(place), x2: x(place), y1, y2, class: "bar" }));
+      plot.append(svgElement("line", { x1: x(place), x2: x(place), y1, y2, class: "bar" }));
     }
-    const name = drawing("title", {}, `${point.label}: ${point.y.toFixed(digits + 1)}`);
+    const name = svgElement("title", {}, `${point.label}: ${point.y.toFixed(digits + 1)}`);
     const kind = point.chosen ? "chosen" : "";
-    plot.append(drawing("circle", { cx: x(place), cy: y(point.y), r: 4.5, class: kind }, name));
+    plot.append(svgElement("circle", { cx: x(place), cy: y(point.y), r: 4.5, class: kind }, name));
     const at = turned
       ? { transform: `translate(${x(place) + 4} ${height - bottom + 12}) rotate(-40)`, "text-anchor": "end" }
       : { x: x(place), y: height - bottom + 14, "text-anchor": "middle" };
-    plot.append(drawing("text", at, point.label));
+    plot.append(svgElement("text", at, point.label));
   });
   return plot;
 }
@@ -72,11 +72,11 @@ function trials(ids, metric, digits) {
   const kind = (i) => (ids.some((id) => typeof rows[id][i] === "string") ? "" : "number");
   const heads = used.map((i) => {
     const title = evidence.metrics[columns[i]] ?? "";
-    return element("th", { scope: "col", class: kind(i), title }, called(columns[i]));
+    return element("th", { scope: "col", class: kind(i), title }, label(columns[i]));
   });
   const lines = ids.map((id) => {
     const cells = used.map((i) => {
-      const text = shown(rows[id][i], columns[i] === "seconds" ? 1 : digits + 1);
+      const text = format(rows[id][i], columns[i] === "seconds" ? 1 : digits + 1);
       return element("td", { class: kind(i), "data-value": rows[id][i] ?? "" }, text);
     });
     return element("tr", {}, ...cells, element("td", {}, element("code", {}, id)));
@@ -88,7 +88,7 @@ function candidates(name, cell, config, digits) {
   const lines = cell.tried.map((one) =>
     element("tr", one.config === config ? { class: "chosen" } : {},
       element("td", {}, element("a", { href: fragment(name, one.config) }, one.label)),
-      element("td", { "data-value": one.mean }, shown(one.mean, digits) + spread(one, digits)),
+      element("td", { "data-value": one.mean }, format(one.mean, digits) + deviation(one, digits)),
       element("td", { class: "number" }, String(one.n))));
   return tableOf(["tried", "mean ± deviation", "n"].map((text) => element("th", { scope: "col" }, text)), lines);
 }
@@ -105,22 +105,24 @@ function configuration(fields) {
 
 function sql(title, text) {
   const copy = element("button", { type: "button" }, "copy");
-  const told = () => (copy.textContent = "copied");
-  copy.addEventListener("click", () => navigator.clipboard?.writeText(text).then(told));
+  const confirm = () => (copy.textContent = "copied");
+  copy.addEventListener("click", () => navigator.clipboard?.writeText(text).then(confirm));
   return element("div", { class: "sql" }, element("h4", {}, title, " ", copy), element("pre", {}, text));
 }
 
-// `own` is the candidate that is shown where that is not the cell's best one.
-function heading(table, cell, seeds, own) {
-  const measured = own ? shown(own.mean, table.decimals) + spread(own, table.decimals) : cell.text;
-  const asides = own ? [own.label, "not the best of its column"] : cell.asides;
+// `candidate` is the one to show where that is not the cell's best.
+function heading(table, cell, seeds, candidate) {
+  const measured = candidate
+    ? format(candidate.mean, table.decimals) + deviation(candidate, table.decimals)
+    : cell.text;
+  const asides = candidate ? [candidate.label, "not the best of its column"] : cell.asides;
   const words = [`${seeds} ${seeds === 1 ? "seed" : "seeds"}`, ...asides].join(", ");
   const parts = [
     element("p", { class: "where" }, table.title),
     element("h3", { id: "cell-title" }, [...cell.row, cell.column].join(", ")),
-    element("p", { class: "measured" }, element("strong", {}, measured), ` ${called(table.metric)}; ${words}`),
+    element("p", { class: "measured" }, element("strong", {}, measured), ` ${label(table.metric)}; ${words}`),
   ];
-  if (cell.published && !own) {
+  if (cell.published && !candidate) {
     const { text, at, verdict } = cell.published;
     const mark = element("span", { class: "verdict", "data-verdict": verdict }, verdict);
     parts.push(element("p", {}, `Published: ${text} ${at && `(${at}) `}`, mark));
@@ -130,21 +132,21 @@ function heading(table, cell, seeds, own) {
 
 function contents(name, config) {
   const table = evidence.tables[name];
-  const known = ([best, cell]) => best === config || cell.tried.some((one) => one.config === config);
-  const found = Object.entries(table?.cells ?? {}).find(known);
-  if (found === undefined) return null;
-  const [best, cell] = found;
-  const own = best === config ? undefined : cell.tried.find((one) => one.config === config);
+  const matches = ([best, cell]) => best === config || cell.tried.some((one) => one.config === config);
+  const entry = Object.entries(table?.cells ?? {}).find(matches);
+  if (entry === undefined) return null;
+  const [best, cell] = entry;
+  const candidate = best === config ? undefined : cell.tried.find((one) => one.config === config);
   const ids = evidence.blocks[table.block][config] ?? [];
   const { columns, rows } = evidence.trials;
   const [seed, metric] = [columns.indexOf("seed"), columns.indexOf(table.metric)];
   const measured = ids.filter((id) => rows[id][metric] !== null);
-  const parts = heading(table, cell, measured.length, own);
+  const parts = heading(table, cell, measured.length, candidate);
   if (measured.length) {
     const points = measured.map((id) => ({ label: String(rows[id][seed]), y: rows[id][metric] }));
     parts.push(
-      element("h4", {}, "Its trials, by seed"),
-      dots(points, table.decimals, `${called(table.metric)} of each seed`),
+      element("h4", {}, "Trials by seed"),
+      dots(points, table.decimals, `${label(table.metric)} of each seed`),
       trials(ids, table.metric, table.decimals),
     );
   }
@@ -158,15 +160,15 @@ function contents(name, config) {
   }
   return [
     ...parts,
-    element("h4", {}, "Its configuration"),
+    element("h4", {}, "Configuration"),
     configuration(evidence.configs[config]),
-    sql("The SQL of the number", table.cell_sql.replaceAll("$config_id", `'${config}'`)),
-    sql("The SQL of its trials", table.trials_sql.replaceAll("$config_id", `'${config}'`)),
+    sql("SQL of the number", table.cell_sql.replaceAll("$config_id", `'${config}'`)),
+    sql("SQL of the trials", table.trials_sql.replaceAll("$config_id", `'${config}'`)),
   ];
 }
 
-// Leaves the fragment with the dialog, but not the place on the page.
-function leave() {
+// Remove the fragment without scrolling the page.
+function closeDialog() {
   dialog.close();
   if (location.hash.startsWith("#cell/")) history.replaceState(null, "", location.pathname + location.search);
 }
@@ -179,7 +181,7 @@ function show() {
     return;
   }
   const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
-  close.addEventListener("click", leave);
+  close.addEventListener("click", closeDialog);
   dialog.replaceChildren(close, ...parts);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
@@ -189,7 +191,7 @@ for (const cell of document.querySelectorAll("td[data-config]")) {
   const link = element("a", { href: fragment(cell.closest("table").id, cell.dataset.config) }, ...cell.childNodes);
   cell.append(link);
 }
-dialog.addEventListener("cancel", leave);
-dialog.addEventListener("click", (event) => event.target === dialog && leave());
+dialog.addEventListener("cancel", closeDialog);
+dialog.addEventListener("click", (event) => event.target === dialog && closeDialog());
 addEventListener("hashchange", show);
 show();

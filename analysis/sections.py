@@ -1,0 +1,122 @@
+"""What each section of the report shows, as values for its template."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from analysis.claims import Claim, parts_listing
+from analysis.formats import html_values
+from analysis.grid import Table
+from analysis.listing import Listing
+
+Plain = Mapping[str, Any]
+
+_COUNTS = ("completed", "trials", "failed", "started", "pending")
+
+
+def progress(overview: Plain, blocks: Sequence[Plain], hours: Sequence[Plain]) -> Plain:
+    """Return the totals, then how far each block of each sweep is."""
+    cost = {(row["sweep"], row["block"]): row for row in hours}
+    return {
+        "summary": _summary(overview),
+        "heads": [*_COUNTS, "GPU-hours", "CPU-thread hours"],
+        "blocks": [_block(row, cost[row["sweep"], row["block"]]) for row in blocks],
+    }
+
+
+def tables(every: Sequence[Table]) -> Plain:
+    """Return every table that has a cell; for the others, the command that makes them."""
+    shown = [table for table in every if any(cell.n for _, _, cell in table.cells())]
+    absent = [f"{table.title}: noisebench run sweeps/{table.spec}" for table in every if table not in shown]
+    return {"shown": [html_values(table) for table in shown], "absent": absent}
+
+
+def figures(drawn: Mapping[str, tuple[str, bytes]], absent: Sequence[str]) -> Plain:
+    """Return each figure, given as (title, SVG) by its name; for the others, how to make them."""
+    shown = [
+        {"name": name, "title": title, "base64": base64.b64encode(svg).decode()}
+        for name, (title, svg) in drawn.items()
+    ]
+    return {"shown": shown, "absent": absent}
+
+
+def comparison(rows: Sequence[Plain], links: Sequence[str], listings: Sequence[Listing]) -> Plain | None:
+    """Return every published number as a square, then `listings`; None where no cell has results.
+
+    `links` are the addresses on the page that each row leads to, "" for none.
+    """
+    if all(row["verdict"] == "missing" for row in rows):
+        return None
+    squares: dict[str, list[Plain]] = {}
+    for row, link in zip(rows, links, strict=True):
+        square = {"text": _square_text(row), "verdict": row["verdict"], "link": link}
+        squares.setdefault(row["source"], []).append(square)
+    return {"squares": squares, "listings": listings}
+
+
+def claims(every: Sequence[Claim]) -> list[Plain]:
+    """Return each claim with its verdict and its parts."""
+    return [
+        {
+            "text": claim.text,
+            "verdict": claim.verdict,
+            "absence": claim.absence,
+            "parts": parts_listing(claim),
+        }
+        for claim in every
+    ]
+
+
+def failures(groups: Sequence[Plain], doubts: Sequence[Plain]) -> Plain:
+    """Return the failed trials by error, then what casts doubt on numbers."""
+    rows = [[row["what"], str(row["times"]), row["example"]] for row in doubts]
+    return {
+        "groups": [
+            {
+                "trials": f"{row['trials']:,}",
+                "sweep": row["sweep"],
+                "kind": row["error_kind"] or "unknown",
+                "message": (row["error"] or "no message").partition("\n")[0],
+                "example": row["example"],
+                "details": row["traceback"] or row["error"] or "",
+            }
+            for row in groups
+        ],
+        "doubts": Listing("doubts", "What casts doubt", ["what", "times", "example"], rows),
+    }
+
+
+def _summary(overview: Plain) -> dict[str, str]:
+    return {
+        "trials completed": f"{overview['completed']:,} of {overview['trials']:,}",
+        "failed": f"{overview['failed']:,}",
+        "GPU-hours": f"{overview['gpu_hours']:,.1f}",
+        "CPU-thread hours": f"{overview['cpu_thread_hours']:,.1f}",
+        "hardware": ", ".join(overview["hardware"]) or "none yet",
+        "commits": ", ".join(commit[:12] for commit in overview["commits"]) or "none yet",
+        "first start": _moment(overview["first_start"]),
+        "last end": _moment(overview["last_end"]),
+    }
+
+
+def _block(row: Plain, cost: Plain) -> Plain:
+    return {
+        "sweep": row["sweep"],
+        "block": row["block"],
+        "completed": row["completed"] / row["trials"],
+        "failed": row["failed"] / row["trials"],
+        "numbers": [f"{row[name]:,}" for name in _COUNTS]
+        + [f"{cost[name]:,.2f}" for name in ("gpu_hours", "cpu_thread_hours")],
+    }
+
+
+def _square_text(row: Plain) -> str:
+    eta = "" if row["eta"] is None else f" {row['eta']:g}"
+    digits = row["decimals"]
+    ours = "" if row["mean"] is None else f", ours {row['mean']:.{digits}f}"
+    return f"{row['dataset']}{eta} {row['loss']}: {row['published_mean']:.{digits}f}{ours}: {row['verdict']}"
+
+
+def _moment(at: datetime | None) -> str:
+    return "–" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
