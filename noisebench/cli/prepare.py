@@ -46,7 +46,7 @@ def prepare(
     else:
         for file in needed:
             print(
-                f"{wrong[file]}; would be fetched from {file.source.url}"
+                f"{wrong[file]}; would be fetched from {file.url}"
                 if file in wrong
                 else f"{data / file.path}: ok"
             )

@@ -1,4 +1,4 @@
-"""CIFAR files: the Python pickles, people's labels (CIFAR-N), the cleaned CIFAR-100 test set."""
+"""CIFAR files: the Python pickles, human labels (CIFAR-N), the cleaned CIFAR-100 test set."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
+from noisebench.data.files import read_verified
 from noisebench.errors import DataError
 
 Labels = npt.NDArray[np.int64]
 
-# All that the published pickles need; anything else in them would be code of a stranger.
+# The only globals in the published pickles.
 _ALLOWED_GLOBALS = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -36,33 +38,45 @@ HUMAN_KEYS = {
 VOTES_TO_KEEP = 3
 
 
-def read_batches(folder: Path, names: list[str], label_key: str, classes: int) -> tuple[torch.Tensor, Labels]:
-    """Return images uint8 [N, 3, 32, 32] with labels int64 [N] from the named pickles, in their order."""
-    images, labels = [], []
-    for name in names:
-        path = folder / name
-        batch = _unpickle(path)
-        try:
-            pixels, given = np.asarray(batch["data"]), np.asarray(batch[label_key], dtype=np.int64)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: no CIFAR batch with `data` and `{label_key}` ({error})") from None
-        if pixels.dtype != np.uint8 or pixels.shape != (len(given), 3072):
-            raise DataError(
-                f"{path}: data is {pixels.dtype} {list(pixels.shape)}, must be uint8 [{len(given)}, 3072]"
-            )
-        if given.min(initial=0) < 0 or given.max(initial=0) >= classes:
-            raise DataError(
-                f"{path}: labels run from {given.min()} to {given.max()}, must lie in 0..{classes - 1}"
-            )
-        images.append(pixels.reshape(-1, 3, 32, 32))
-        labels.append(given)
+def read_batches(data_dir: Path, paths: list[str], label_key: str, classes: int) -> tuple[Tensor, Labels]:
+    """Return images uint8 [N, 3, 32, 32] and labels int64 [N] of the pickles at `paths`, in their order.
+
+    Raises DataError where a file is not the published one; nothing of such a file is unpickled.
+    """
+    batches = [
+        parse_batch(read_verified(data_dir, path), data_dir / path, label_key, classes) for path in paths
+    ]
+    images, labels = zip(*batches, strict=True)
     return torch.from_numpy(np.concatenate(images)), np.concatenate(labels)
 
 
-def read_human_labels(path: Path, variant: str, clean: Labels) -> Labels:
-    """Return people's labels int64 [N] for a training set whose true labels are `clean` [N].
+def parse_batch(
+    content: bytes, path: Path, label_key: str, classes: int
+) -> tuple[npt.NDArray[np.uint8], Labels]:
+    """Return the images uint8 [N, 3, 32, 32] and labels int64 [N] of one pickle; `path` is for messages.
 
-    Raises DataError where the file is damaged, or is not in the order of `clean`.
+    `content` has to be verified: even a pickle of arrays alone can crash the interpreter.
+    """
+    batch = _unpickle(content, path)
+    try:
+        pixels, labels = np.asarray(batch["data"]), np.asarray(batch[label_key], dtype=np.int64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: no CIFAR batch with `data` and `{label_key}` ({error})") from None
+    if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072):
+        raise DataError(
+            f"{path}: data is {pixels.dtype} {list(pixels.shape)}, must be uint8 [{len(labels)}, 3072]"
+        )
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
+        raise DataError(
+            f"{path}: labels run from {labels.min()} to {labels.max()}, must lie in 0..{classes - 1}"
+        )
+    return pixels.reshape(-1, 3, 32, 32), labels
+
+
+def read_human_labels(data_dir: Path, path: str, variant: str, clean: Labels) -> Labels:
+    """Return human labels int64 [N] for a training set whose true labels are `clean` [N].
+
+    Raises DataError where the file is not the published one, or is not in the order of `clean`.
     """
     numpy_types: list[Any] = [
         (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
@@ -70,21 +84,20 @@ def read_human_labels(path: Path, variant: str, clean: Labels) -> Labels:
         np.dtype,
         type(np.dtype("int64")),
     ]
+    content = read_verified(data_dir, path)
     try:
         with torch.serialization.safe_globals(numpy_types):
-            found = torch.load(path, weights_only=True)
-        own_clean, given = np.asarray(found["clean_label"]), np.asarray(found[HUMAN_KEYS[variant]])
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing; {variant} takes people's labels from it") from None
+            columns = torch.load(io.BytesIO(content), weights_only=True)
+        own_clean, human = np.asarray(columns["clean_label"]), np.asarray(columns[HUMAN_KEYS[variant]])
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: damaged, or no label file of CIFAR-N ({str(error).splitlines()[0]})"
+            f"{data_dir / path}: no label file of CIFAR-N ({str(error).splitlines()[0]})"
         ) from None
     if not np.array_equal(own_clean, clean):
         raise DataError(
-            f"{path}: its clean labels are not those of the training set, or not in the same order"
+            f"{data_dir / path}: its clean labels are not those of the training set, or not in the same order"
         )
-    return given.astype(np.int64)
+    return human.astype(np.int64)
 
 
 def kept_test_images(folder: Path, labels: Labels) -> npt.NDArray[np.int64]:
@@ -114,10 +127,8 @@ class _NumpyUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _unpickle(path: Path) -> Any:
+def _unpickle(content: bytes, path: Path) -> Any:
     try:
-        return _NumpyUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing") from None
-    except Exception as error:  # a damaged pickle can raise almost anything
+        return _NumpyUnpickler(io.BytesIO(content), encoding="latin1").load()
+    except Exception as error:  # a damaged pickle can raise almost any exception
         raise DataError(f"{path}: damaged, or no CIFAR pickle ({error})") from None

@@ -122,16 +122,20 @@ def _idx_part(raw: Path, part: str) -> LabelledImages:
 
 def _cifar_10(data_dir: Path | None) -> Dataset:
     # Not through torchvision.datasets, which unpickles whatever a file asks for.
-    folder = _existing(data_dir, "cifar-10-batches-py", "CIFAR-10")
-    batches = [f"data_batch_{number}" for number in range(1, 6)]
+    name = "cifar-10-batches-py"
+    folder = _existing(data_dir, name, "CIFAR-10").parent
+    batches = [f"{name}/data_batch_{number}" for number in range(1, 6)]
     judged = LabelledImages(*cifar.read_batches(folder, batches, "labels", 10))
-    return Dataset(judged, 10, LabelledImages(*cifar.read_batches(folder, ["test_batch"], "labels", 10)))
+    test = cifar.read_batches(folder, [f"{name}/test_batch"], "labels", 10)
+    return Dataset(judged, 10, LabelledImages(*test))
 
 
 def _cifar_100(data_dir: Path | None) -> Dataset:
-    folder = _existing(data_dir, "cifar-100-python", "CIFAR-100")
-    judged = LabelledImages(*cifar.read_batches(folder, ["train"], "fine_labels", 100))
-    return Dataset(judged, 100, LabelledImages(*cifar.read_batches(folder, ["test"], "fine_labels", 100)))
+    name = "cifar-100-python"
+    folder = _existing(data_dir, name, "CIFAR-100").parent
+    judged = LabelledImages(*cifar.read_batches(folder, [f"{name}/train"], "fine_labels", 100))
+    test = cifar.read_batches(folder, [f"{name}/test"], "fine_labels", 100)
+    return Dataset(judged, 100, LabelledImages(*test))
 
 
 def _human(variant: str) -> Callable[[Path | None], Dataset]:
@@ -141,8 +145,9 @@ def _human(variant: str) -> Callable[[Path | None], Dataset]:
     def read(data_dir: Path | None) -> Dataset:
         clean = (_cifar_100 if hundred else _cifar_10)(data_dir)
         file = "CIFAR-100_human.pt" if hundred else "CIFAR-10_human.pt"
-        path = _existing(data_dir, "cifar-n", variant) / file
-        return replace(clean, human=cifar.read_human_labels(path, variant, clean.judged.labels))
+        folder = _existing(data_dir, "cifar-n", variant).parent
+        human = cifar.read_human_labels(folder, f"cifar-n/{file}", variant, clean.judged.labels)
+        return replace(clean, human=human)
 
     return read
 

@@ -1,16 +1,22 @@
-"""Fetching data files: whole, verified, going on where a broken download stopped."""
+"""Download data files: complete, verified, resumed where an interrupted download stopped."""
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import stat
 import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO
 
-from noisebench.data.files import DataFile, problem
+from noisebench.data.files import Archive, DataFile
 from noisebench.errors import DataError, EnvironmentFault
 from noisebench.records.durable import write_durably
 
@@ -24,64 +30,103 @@ OnProgress = Callable[[str, int, int | None], None]
 def fetch_all(files: list[DataFile], data_dir: Path, on_progress: OnProgress) -> None:
     """Put the files into `data_dir`; an archive that holds several of them is fetched once.
 
-    Raises EnvironmentFault where an address cannot be reached (what came so far is kept, and the next
-    call goes on from there) or the folder not written, DataError where what came is not the expected file.
+    Raises EnvironmentFault where an address cannot be reached (the next call continues from the bytes that
+    arrived) or the folder not written, DataError where the answer is not the expected file. No more is read,
+    unpacked or written than the expected sizes.
     """
-    for url in dict.fromkeys(file.source.url for file in files):
-        wanted = [file for file in files if file.source.url == url]
-        # By the whole address: MNIST and Fashion-MNIST give their files the same names.
+    for url in dict.fromkeys(file.url for file in files):
+        wanted = [file for file in files if file.url == url]
+        # Named after the whole address: MNIST and Fashion-MNIST give their files the same names.
         partial = data_dir / ".downloads" / urllib.parse.quote(url, safe="")
         try:
-            _download(url, partial, on_progress)
-            try:
-                for file in wanted:
-                    _place(file, partial, data_dir)
-            finally:
-                # Kept only while it is incomplete: what is whole but wrong must not be taken up again.
-                partial.unlink(missing_ok=True)
+            with _opened(partial) as downloaded:
+                _download(wanted[0], downloaded, on_progress)
+                try:
+                    for file, content in _contents(wanted, downloaded):
+                        write_durably(data_dir / file.path, content)
+                finally:
+                    # Kept only while it is incomplete: a complete but wrong file must not be continued.
+                    partial.unlink(missing_ok=True)
         except OSError as error:
             raise EnvironmentFault(f"{data_dir}: cannot be written ({error.strerror or error})") from None
 
 
-def _place(file: DataFile, downloaded: Path, data_dir: Path) -> None:
-    content = downloaded.read_bytes() if file.source.member is None else _member(downloaded, file)
-    target = data_dir / file.path
-    write_durably(target, content)
-    wrong = problem(file, data_dir)
-    if wrong is not None:
-        target.unlink()
-        raise DataError(f"{file.source.url} did not give the expected file: {wrong}")
-
-
-def _member(archive: Path, file: DataFile) -> bytes:
-    assert file.source.member is not None
-    try:
-        with tarfile.open(archive) as tar:
-            member = tar.extractfile(file.source.member)
-            assert member is not None
-            return member.read()
-    except (tarfile.TarError, KeyError, OSError, EOFError, AssertionError) as error:
-        raise DataError(f"{file.source.url}: no archive that holds {file.source.member} ({error})") from None
-
-
-def _download(url: str, partial: Path, on_progress: OnProgress) -> None:
+@contextmanager
+def _opened(partial: Path) -> Iterator[BinaryIO]:
+    """Open a partial download for reading and appending; never through a link that somebody left there."""
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("ab") as file:
-        have, total = file.tell(), None
-        for start, total, chunk in _chunks(url, have):
-            if start == 0:
-                file.truncate(0)
-            file.write(chunk)
-            have = start + len(chunk)
-            on_progress(url, have, total)
+    try:
+        folder = os.open(partial.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(partial.name, flags, 0o644, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO) and partial.parent.parent.is_dir():
+            raise EnvironmentFault(
+                f"{partial}: not a plain file in a plain folder; remove it and run the same command"
+            ) from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise EnvironmentFault(f"{partial}: a link or no plain file; remove it and run the same command")
+    with os.fdopen(descriptor, "r+b") as file:
+        yield file
+
+
+def _contents(wanted: list[DataFile], downloaded: BinaryIO) -> Iterator[tuple[DataFile, bytes]]:
+    """Yield the verified content of each wanted file; an archive is verified before it is opened."""
+    downloaded.seek(0)
+    data = downloaded.read(wanted[0].download.size + 1)
+    mismatch = wanted[0].download.mismatch(data)
+    if mismatch is not None:
+        raise DataError(f"{wanted[0].url} did not give the expected file: {mismatch}")
+    if isinstance(wanted[0].source, str):
+        yield wanted[0], data
+        return
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for file in wanted:
+            yield file, _member(archive, file)
+
+
+def _member(archive: tarfile.TarFile, file: DataFile) -> bytes:
+    assert isinstance(file.source, Archive)
+    try:
+        member = archive.extractfile(file.source.member)
+        assert member is not None
+        content = member.read(file.content.size + 1)
+    except (tarfile.TarError, KeyError, OSError, EOFError, AssertionError) as error:
+        raise DataError(f"{file.url}: no archive that holds {file.source.member} ({error})") from None
+    mismatch = file.content.mismatch(content)
+    if mismatch is not None:
+        raise DataError(f"{file.url} did not give the expected file: {file.source.member}: {mismatch}")
+    return content
+
+
+def _download(wanted: DataFile, file: BinaryIO, on_progress: OnProgress) -> None:
+    """Append to `file` what it lacks of the content at the address, at most the expected size."""
+    url, expected = wanted.url, wanted.download.size
+    have, total = file.seek(0, io.SEEK_END), None
+    for start, total, chunk in _chunks(url, have):
+        if start == 0:
+            file.truncate(0)
+        have = start + len(chunk)
+        if have > expected:
+            file.truncate(0)
+            raise DataError(
+                f"{url} did not give the expected file: it sends more than the expected {expected} bytes"
+            )
+        file.write(chunk)
+        on_progress(url, have, total)
+    file.flush()
     if total is not None and have != total:
-        raise EnvironmentFault(
-            f"{url}: broke off after {have} of {total} bytes; run the same command to go on"
-        )
+        raise EnvironmentFault(f"{url}: broke off after {have} of {total} bytes; run the same command again")
 
 
 def _chunks(url: str, have: int) -> Iterator[tuple[int, int | None, bytes]]:
-    """Yield (first byte, bytes in all, content) from byte `have` on, or from 0 if the server wants it so."""
+    """Yield (first byte, total bytes, content) from byte `have` on, or from 0 if the server restarts."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:

@@ -1,8 +1,9 @@
-"""The IDX files of MNIST and its kin (Y. LeCun's format), packed with gzip or not."""
+"""IDX files (Y. LeCun's format for MNIST), plain or packed with gzip."""
 
 import gzip
 import struct
 import zlib
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -11,33 +12,40 @@ import numpy.typing as npt
 from noisebench.errors import DataError
 
 _UNSIGNED_BYTES = 0x08
+# The largest file of MNIST and Fashion-MNIST holds 47 MB.
+MAX_BYTES = 1 << 26
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """Return the array in `path`, or in `path` with .gz appended where only that exists.
 
-    Raises DataError where the file is missing, truncated, or no IDX file of unsigned bytes.
+    Raises DataError where the file is missing, truncated, or no IDX file of unsigned bytes. No more is
+    read or unpacked than the header states, at most `MAX_BYTES`.
     """
     packed = path.with_name(path.name + ".gz")
-    found = path if path.is_file() else packed
+    source = path if path.is_file() else packed
     try:
-        data = found.read_bytes()
-        if found == packed:
-            data = gzip.decompress(data)
+        with gzip.open(source) if source == packed else source.open("rb") as file:
+            shape = _shape(source, file.read(4), file)
+            expected = int(np.prod(shape, dtype=np.float64))
+            if expected > MAX_BYTES:
+                raise DataError(f"{source}: its header states {expected} bytes, more than {MAX_BYTES}")
+            data = file.read(expected + 1)
     except FileNotFoundError:
         raise DataError(f"{path}: missing, also as {packed.name}") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{found}: damaged or truncated ({error})") from None
-    if len(data) < 4 or data[:3] != bytes([0, 0, _UNSIGNED_BYTES]):
-        raise DataError(
-            f"{found}: no IDX file of unsigned bytes; it begins with {data[:4].hex() or 'nothing'}"
-        )
-    dimensions = data[3]
-    start = 4 + 4 * dimensions
-    if len(data) < start:
-        raise DataError(f"{found}: truncated in its header, at {len(data)} bytes")
-    shape = struct.unpack(f">{dimensions}I", data[4:start])
-    expected = start + int(np.prod(shape, dtype=np.int64))
+        raise DataError(f"{source}: damaged or truncated ({error})") from None
     if len(data) != expected:
-        raise DataError(f"{found}: holds {len(data)} bytes, but its header announces {expected}")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+        held = f"more than {expected}" if len(data) > expected else str(len(data))
+        raise DataError(f"{source}: holds {held} bytes after its header, which states {expected}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _shape(path: Path, start: bytes, file: gzip.GzipFile | BufferedReader) -> tuple[int, ...]:
+    if len(start) < 4 or start[:3] != bytes([0, 0, _UNSIGNED_BYTES]):
+        raise DataError(f"{path}: no IDX file of unsigned bytes; it begins with {start.hex() or 'nothing'}")
+    dimensions = start[3]
+    sizes = file.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
+        raise DataError(f"{path}: truncated in its header, at {4 + len(sizes)} bytes")
+    return struct.unpack(f">{dimensions}I", sizes)

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ import torch
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.entries import DATASETS
-from noisebench.data import cifar
+from noisebench.data import cifar, files
 from noisebench.data.datasets import load_dataset
 from noisebench.data.files import needed_files, problem
 from noisebench.errors import DataError
+from tests.data.test_download import content_of
 from tests.trials import trial_of
 
 RATES = {
@@ -64,23 +66,31 @@ def test_cifar_10n_rates(variant: str, cifar_10: Path) -> None:
 def test_human_labels_out_of_order_are_refused(cifar_10: Path) -> None:
     labels = load_dataset(Component.of("CIFAR-10", samples=None), cifar_10).judged.labels
     with pytest.raises(DataError, match="not those of the training set, or not in the same order"):
-        cifar.read_human_labels(cifar_10 / "cifar-n" / "CIFAR-10_human.pt", "CIFAR-10N-worst", labels[::-1])
+        cifar.read_human_labels(cifar_10, "cifar-n/CIFAR-10_human.pt", "CIFAR-10N-worst", labels[::-1])
 
 
 @pytest.fixture(scope="session")
-def cifar_100(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CIFAR-100's layout with its real labels; the images, which are not at hand, are black."""
-    folder = tmp_path_factory.mktemp("data")
+def cifar_100(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """CIFAR-100's layout with its real labels; the images, which are not at hand, are black.
+
+    Its two pickles count as the published ones.
+    """
+    folder, known = tmp_path_factory.mktemp("data"), {}
     (folder / "cifar-100-python").mkdir()
     human = torch.load(real_data / "cifar-n" / "CIFAR-100_human.pt", weights_only=False)
     test = np.load(real_data / "cifar-100-cleaned" / "cifar100_test_set_original_labels.npy")
     for name, labels in (("train", human["clean_label"]), ("test", test)):
         pixels = np.zeros((len(labels), 3072), dtype=np.uint8)
         batch = {"data": pixels, "fine_labels": [int(label) for label in labels]}
-        (folder / "cifar-100-python" / name).write_bytes(pickle.dumps(batch, protocol=4))
+        content = pickle.dumps(batch, protocol=4)
+        (folder / "cifar-100-python" / name).write_bytes(content)
+        known[f"cifar-100-python/{name}"] = content_of(content)
     for name in ("cifar-n", "cifar-100-cleaned"):
         (folder / name).symlink_to(real_data / name)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        for path, known_content in known.items():
+            patch.setitem(files._KNOWN, path, known_content)
+        yield folder
 
 
 @pytest.mark.data
@@ -91,7 +101,7 @@ def test_cifar_100n_rate(cifar_100: Path) -> None:
 
 
 @pytest.mark.data
-def test_cleaned_test_set_keeps_what_people_confirmed(cifar_100: Path) -> None:
+def test_cleaned_test_set_keeps_the_confirmed_images(cifar_100: Path) -> None:
     data = load_dataset(Component.of("CIFAR-100-cleaned-test", corrupt_training=True), cifar_100)
     assert len(data.judged.labels) == 9_415 == DATASETS["CIFAR-100-cleaned-test"].samples
     assert data.training is not None
@@ -104,9 +114,9 @@ def test_verdicts_on_another_test_set_are_refused(cifar_100: Path) -> None:
         cifar.kept_test_images(cifar_100 / "cifar-100-cleaned", np.zeros(10_000, dtype=np.int64))
 
 
-def write_batch(path: Path, **changes: object) -> None:
+def batch_of(**changes: object) -> bytes:
     batch: dict[str, object] = {"data": np.zeros((4, 3072), dtype=np.uint8), "labels": [0, 1, 2, 9]}
-    path.write_bytes(pickle.dumps({**batch, **changes}, protocol=2))
+    return pickle.dumps({**batch, **changes}, protocol=2)
 
 
 class Hostile:
@@ -121,7 +131,6 @@ class Hostile:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "missing"),
         (b"", "damaged, or no CIFAR pickle"),
         (b"<html>not found</html>", "damaged, or no CIFAR pickle"),
         (pickle.dumps({"data": bytes(9999), "labels": [0]})[:5000], "damaged, or no CIFAR pickle"),
@@ -129,13 +138,11 @@ class Hostile:
         (pickle.dumps({"data": 1}), "no CIFAR batch with `data` and `labels`"),
         (pickle.dumps([1, 2]), "no CIFAR batch"),
     ],
-    ids=["missing", "empty", "html", "truncated", "hostile", "no-labels", "a-list"],
+    ids=["empty", "html", "truncated", "hostile", "no-labels", "a-list"],
 )
-def test_damaged_pickles_are_named(tmp_path: Path, content: bytes | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / "batch").write_bytes(content)
+def test_damaged_pickles_are_named(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=f"batch: {message}"):
-        cifar.read_batches(tmp_path, ["batch"], "labels", 10)
+        cifar.parse_batch(content, Path("batch"), "labels", 10)
     assert not Path("/tmp/noisebench-was-here").exists()
 
 
@@ -147,33 +154,75 @@ def test_damaged_pickles_are_named(tmp_path: Path, content: bytes | None, messag
         ({"data": np.zeros((4, 3072))}, "data is float64"),
     ],
 )
-def test_batches_with_wrong_content_are_named(
-    tmp_path: Path, changes: dict[str, object], message: str
-) -> None:
-    write_batch(tmp_path / "batch", **changes)
+def test_batches_with_wrong_content_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        cifar.read_batches(tmp_path, ["batch"], "labels", 10)
+        cifar.parse_batch(batch_of(**changes), Path("batch"), "labels", 10)
 
 
-def test_batches_are_read_in_order(tmp_path: Path) -> None:
+CRASHING = """
+import pickle, sys
+from pathlib import Path
+import numpy as np
+from noisebench.data import cifar
+
+class Dtype:  # eight bytes of the file are taken for the address of an object
+    def __reduce__(self):
+        return np.dtype, ("V8",), (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0)
+
+class Array:
+    def __reduce__(self):
+        state = (1, (1,), Dtype(), False, b"A" * 8)
+        return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state
+
+path = Path(sys.argv[1]) / "cifar-10-batches-py" / "data_batch_1"
+path.parent.mkdir()
+path.write_bytes(pickle.dumps({"data": Array(), "labels": Array()}, protocol=2))
+cifar.read_batches(Path(sys.argv[1]), ["cifar-10-batches-py/data_batch_1"], "labels", 10)
+"""
+
+
+def test_a_pickle_is_verified_before_it_is_unpickled(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CRASHING, str(tmp_path), "verified"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "data_batch_1: not the published file: it holds" in done.stderr
+
+
+def test_a_missing_batch_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"test_batch: missing; `noisebench prepare` fetches it"):
+        cifar.read_batches(tmp_path, ["cifar-10-batches-py/test_batch"], "labels", 10)
+
+
+def test_batches_are_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (0, 1):
         pixels = np.arange(4 * 3072, dtype=np.int64).reshape(4, 3072) + number
-        write_batch(tmp_path / str(number), data=(pixels % 256).astype(np.uint8), labels=[number] * 4)
+        content = batch_of(data=(pixels % 256).astype(np.uint8), labels=[number] * 4)
+        (tmp_path / str(number)).write_bytes(content)
+        monkeypatch.setitem(files._KNOWN, str(number), content_of(content))
     images, labels = cifar.read_batches(tmp_path, ["1", "0"], "labels", 10)
     assert labels.tolist() == [1] * 4 + [0] * 4
     assert images[0, 0, 0, :3].tolist() == [1, 2, 3]  # red channel, first row
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text"])
-def test_damaged_human_labels_are_named(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "CIFAR-10_human.pt"
+def test_damaged_human_labels_are_named(tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "cifar-n" / "CIFAR-10_human.pt"
+    path.parent.mkdir()
     if damage == "truncated":
         torch.save({"clean_label": torch.zeros(3)}, path)
         path.write_bytes(path.read_bytes()[:100])
     elif damage == "text":
         path.write_text("not found")
-    with pytest.raises(DataError, match=r"CIFAR-10_human\.pt: (missing|damaged)"):
-        cifar.read_human_labels(path, "CIFAR-10N-worst", np.zeros(3, dtype=np.int64))
+        monkeypatch.setitem(files._KNOWN, "cifar-n/CIFAR-10_human.pt", content_of(b"not found"))
+    message = r"CIFAR-10_human\.pt: (missing|not the published file|no label file of CIFAR-N)"
+    with pytest.raises(DataError, match=message):
+        cifar.read_human_labels(
+            tmp_path, "cifar-n/CIFAR-10_human.pt", "CIFAR-10N-worst", np.zeros(3, dtype=np.int64)
+        )
 
 
 @pytest.mark.data

@@ -1,6 +1,7 @@
 """Data sets come as they are, or with one clear message."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_idx_packed_or_not(small_mnist: Path) -> None:
         (
             "t10k-labels-idx1-ubyte",
             bytes([0, 0, 8, 1, 0, 0, 0, 8, 1]),
-            "holds 9 bytes, but its header announces 16",
+            "holds 1 bytes after its header, which states 8",
         ),
         (
             "t10k-labels-idx1-ubyte",
@@ -125,6 +126,25 @@ def test_damaged_idx_is_named(small_mnist: Path, name: str, content: bytes | Non
         path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         load_dataset(named("MNIST"), small_mnist)
+
+
+def test_an_idx_file_is_not_unpacked_beyond_its_size(small_mnist: Path) -> None:
+    """A megabyte of gzip can hold a gigabyte: neither the header nor the rest is trusted."""
+    path = small_mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
+    content = path.read_bytes()
+    path.unlink()
+    packed = path.with_suffix(".gz")
+    longer = gzip.compress(content + bytes(10_000_000))
+    untrue = gzip.compress(bytes([0, 0, 8, 1, 255, 255, 255, 255]) + bytes(10_000_000))
+    packed.write_bytes(longer)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="holds more than 8 bytes after its header, which states 8"):
+        load_dataset(named("MNIST"), small_mnist)
+    packed.write_bytes(untrue)
+    with pytest.raises(DataError, match=r"its header states 4294967295 bytes, more than 67108864"):
+        load_dataset(named("MNIST"), small_mnist)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.data

@@ -3,23 +3,27 @@
 import hashlib
 import http.server
 import io
+import os
 import tarfile
 import threading
+import tracemalloc
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from noisebench.data.download import fetch_all
-from noisebench.data.files import DataFile, Source, check_files, needed_files, problem
+from noisebench.data.files import Archive, Content, DataFile, check_files, needed_files, problem
 from noisebench.errors import DataError, EnvironmentFault
 from tests.trials import trial_of
 
 CONTENT = bytes(range(256)) * 20_000
+RESNET_34_SHA256 = "b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f"
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; breaks the first `breaks` answers off in the middle."""
+    """Serves `files`; cuts the first `breaks` answers off in the middle."""
 
     files: dict[str, bytes]
     honours_ranges = True
@@ -63,11 +67,12 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def file_at(
-    server: Server, content: bytes = CONTENT, member: str | None = None, name: str = "data.bin"
-) -> DataFile:
-    checksum = f"md5:{hashlib.md5(content).hexdigest()}"
-    return DataFile("set/data.bin", checksum, Source(f"http://127.0.0.1:{server.server_port}/{name}", member))
+def content_of(data: bytes) -> Content:
+    return Content(len(data), f"md5:{hashlib.md5(data).hexdigest()}")
+
+
+def file_at(server: Server, content: bytes = CONTENT, name: str = "data.bin") -> DataFile:
+    return DataFile("set/data.bin", content_of(content), f"http://127.0.0.1:{server.server_port}/{name}")
 
 
 def quiet(_: str, __: int, ___: int | None) -> None:
@@ -83,7 +88,7 @@ def test_a_file_arrives_whole_with_progress(server: Server, tmp_path: Path) -> N
     assert list((tmp_path / ".downloads").iterdir()) == []
 
 
-def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path) -> None:
     server.breaks = 1
     with pytest.raises(EnvironmentFault, match=r"(broke off|cannot be fetched)"):
         fetch_all([file_at(server)], tmp_path, quiet)
@@ -103,7 +108,7 @@ def test_two_addresses_that_end_alike_are_not_mixed_up(server: Server, tmp_path:
     assert server.asked == [None, None]
 
 
-def test_a_server_that_starts_anew_is_followed(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_restarts_is_followed(server: Server, tmp_path: Path) -> None:
     server.breaks, server.honours_ranges = 1, False
     with pytest.raises(EnvironmentFault):
         fetch_all([file_at(server)], tmp_path, quiet)
@@ -119,34 +124,94 @@ def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path
 
 def test_another_content_than_expected_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="did not give the expected file"):
-        fetch_all([file_at(server, content=b"something else")], tmp_path, quiet)
+        fetch_all([file_at(server, content=CONTENT[::-1])], tmp_path, quiet)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_members_of_one_archive_need_one_download(server: Server, tmp_path: Path) -> None:
+def packed(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name in ("a", "b"):
-            info = tarfile.TarInfo(f"folder/{name}")
-            info.size = 5
-            archive.addfile(info, io.BytesIO(name.encode() * 5))
-    server.files["/data.tar.gz"] = buffer.getvalue()
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def member_of(server: Server, archive: bytes, name: str, content: bytes) -> DataFile:
     url = f"http://127.0.0.1:{server.server_port}/data.tar.gz"
-    files = [
-        DataFile(
-            f"set/{name}", f"md5:{hashlib.md5(name.encode() * 5).hexdigest()}", Source(url, f"folder/{name}")
-        )
-        for name in ("a", "b")
-    ]
+    source = Archive(url, content_of(archive), f"folder/{name}")
+    return DataFile(f"set/{name}", content_of(content), source)
+
+
+def test_members_of_one_archive_need_one_download(server: Server, tmp_path: Path) -> None:
+    archive = packed({"folder/a": b"aaaaa", "folder/b": b"bbbbb"})
+    server.files["/data.tar.gz"] = archive
+    files = [member_of(server, archive, name, name.encode() * 5) for name in ("a", "b")]
     fetch_all(files, tmp_path, quiet)
     assert (tmp_path / "set" / "b").read_bytes() == b"bbbbb"
     assert len(server.asked) == 1
+    with pytest.raises(DataError, match="no archive that holds folder/c"):
+        fetch_all([member_of(server, archive, "c", b"ccccc")], tmp_path, quiet)
+
+
+def test_another_archive_is_not_even_opened(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small archive can unpack to gigabytes, so its own checksum comes first."""
+    expected = packed({"folder/a": b"aaaaa"})
+    server.files["/data.tar.gz"] = bytes(len(expected))
+
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError("the archive was opened")
+
+    monkeypatch.setattr(tarfile, "open", opened)
+    with pytest.raises(DataError, match="did not give the expected file: its md5 is"):
+        fetch_all([member_of(server, expected, "a", b"aaaaa")], tmp_path, quiet)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_member_is_not_unpacked_beyond_its_size(server: Server, tmp_path: Path) -> None:
+    archive = packed({"folder/a": bytes(10_000_000)})
+    server.files["/data.tar.gz"] = archive
+    tracemalloc.start()
+    with pytest.raises(DataError, match="folder/a: it holds more than 5 bytes, expected 5"):
+        fetch_all([member_of(server, archive, "a", b"aaaaa")], tmp_path, quiet)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+    assert not (tmp_path / "set").exists()
+
+
+def test_an_endless_answer_is_cut_off(server: Server, tmp_path: Path) -> None:
+    server.files["/data.bin"] = CONTENT * 5
+    with pytest.raises(DataError, match=f"sends more than the expected {len(CONTENT)} bytes"):
+        fetch_all([file_at(server)], tmp_path, quiet)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "fifo", "folder"])
+def test_a_download_is_not_written_through_a_link(server: Server, tmp_path: Path, kind: str) -> None:
+    victim, data = tmp_path / "victim", tmp_path / "data"
+    victim.write_bytes(b"precious")
+    partial = data / ".downloads" / urllib.parse.quote(file_at(server).url, safe="")
+    if kind == "folder":
+        data.mkdir()
+        (tmp_path / "elsewhere").mkdir()
+        partial.parent.symlink_to(tmp_path / "elsewhere")
+    else:
+        partial.parent.mkdir(parents=True)
+        make = {"link": partial.symlink_to, "hard link": partial.hardlink_to}
+        os.mkfifo(partial) if kind == "fifo" else make[kind](victim)
+    with pytest.raises(EnvironmentFault, match=r"plain file.*; remove it"):
+        fetch_all([file_at(server)], data, quiet)
+    assert victim.read_bytes() == b"precious"
+    assert not (tmp_path / "elsewhere").exists() or list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_no_server_and_no_file_are_clear(server: Server, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="the server answered 404"):
         fetch_all([file_at(server, name="other.bin")], tmp_path, quiet)
-    nowhere = DataFile("x", "md5:0", Source("http://127.0.0.1:9/x"))
+    nowhere = DataFile("x", content_of(b""), "http://127.0.0.1:9/x")
     with pytest.raises(EnvironmentFault, match=r"cannot be fetched .*; is there internet here\?"):
         fetch_all([nowhere], tmp_path, quiet)
 
@@ -163,16 +228,15 @@ def test_every_problem_is_named_before_a_trial_starts(tmp_path: Path) -> None:
     lines = str(refused.value).splitlines()
     assert len(lines) == 5
     assert lines[0].endswith("missing (expected md5:f68b3c2dcbeaaa9fbdd348bbdeb94873)")
-    assert "damaged: its md5 is " in lines[1]
-    assert "expected d53e105ee54ea40749a09fcbcd1e9432" in lines[1]
+    assert "train-labels-idx1-ubyte.gz: damaged: it holds 7 bytes, expected 28881" in lines[1]
     assert lines[4].startswith("`noisebench prepare SPEC")
 
 
-def test_missing_weights_have_two_mends(tmp_path: Path) -> None:
+def test_missing_weights_have_two_fixes(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         check_files([trial_of(dataset="CIFAR-10", training="{}")], tmp_path)
     lines = str(refused.value).splitlines()
-    assert lines[6].endswith("resnet34-b627a593.pth: missing (expected sha256:b627a593)")
+    assert lines[6].endswith("resnet34-b627a593.pth: missing (expected sha256:" + RESNET_34_SHA256 + ")")
     assert lines[-1].startswith("`training: {pretrained: false}` starts from random weights")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.catalogue.entries import DATASETS
-from noisebench.data.files import DataFile, needed_files, problem
+from noisebench.data.files import RESNET_34, Archive, DataFile, needed_files, problem
 from noisebench.training.weights import FILES
 from tests.trials import trial_of
 from tests.vision import import_torchvision
@@ -38,7 +38,7 @@ def files_of(dataset: str, pretrained: bool = False) -> list[DataFile]:
 def test_mnist_and_its_kin_as_in_torchvision(dataset: str, name: str) -> None:
     theirs = getattr(import_torchvision().datasets, name)
     assert {
-        (file.source.url.rsplit("/", 1)[0] + "/", Path(file.path).name, file.checksum)
+        (file.url.rsplit("/", 1)[0] + "/", Path(file.path).name, file.content.checksum)
         for file in files_of(dataset)
     } == {(theirs.mirrors[0], archive, f"md5:{md5}") for archive, md5 in theirs.resources}
     assert {file.path.split("/")[0] for file in files_of(dataset)} == {name}
@@ -47,23 +47,36 @@ def test_mnist_and_its_kin_as_in_torchvision(dataset: str, name: str) -> None:
 @pytest.mark.parametrize(("dataset", "name"), [("CIFAR-10", "CIFAR10"), ("CIFAR-100", "CIFAR100")])
 def test_cifar_as_in_torchvision(dataset: str, name: str) -> None:
     theirs = getattr(import_torchvision().datasets, name)
-    ours = {(file.source.url, file.source.member, file.path, file.checksum) for file in files_of(dataset)}
-    assert ours == {
-        (theirs.url, f"{theirs.base_folder}/{part}", f"{theirs.base_folder}/{part}", f"md5:{md5}")
+    files = files_of(dataset)
+    assert {(file.path, file.content.checksum) for file in files} == {
+        (f"{theirs.base_folder}/{part}", f"md5:{md5}")
         for part, md5 in [*theirs.train_list, *theirs.test_list]
     }
+    for file in files:
+        assert isinstance(file.source, Archive)
+        assert (file.source.url, file.source.member) == (theirs.url, file.path)
+        assert file.download.checksum == f"md5:{theirs.tgz_md5}"
 
 
 def test_weights_as_in_torchvision() -> None:
     (weights,) = [file for file in files_of("CIFAR-10", pretrained=True) if file.path == FILES["resnet-34"]]
     url = import_torchvision().models.ResNet34_Weights.IMAGENET1K_V1.url
-    assert weights.source.url == url
-    assert weights.checksum == "sha256:" + url.removesuffix(".pth").rsplit("-", 1)[1]
+    assert weights.url == url
+    assert weights.content.checksum.startswith("sha256:" + url.removesuffix(".pth").rsplit("-", 1)[1])
+
+
+def test_every_checksum_is_a_whole_one() -> None:
+    digits = {"md5": 32, "sha256": 64}
+    files = {file for dataset in DATASETS for file in files_of(dataset)} | {RESNET_34}
+    for file in files:
+        for content in (file.content, file.download, *(file.unpacked or ())[1:]):
+            algorithm, digest = content.checksum.split(":")
+            assert len(digest) == digits[algorithm]
 
 
 @pytest.mark.parametrize("dataset", ["CIFAR-10N-worst", "CIFAR-100N", "CIFAR-100-cleaned-test"])
-def test_labels_of_people_come_from_their_authors(dataset: str) -> None:
-    beside = {file.path: file.source.url for file in files_of(dataset) if file.path in LINKS}
+def test_human_labels_come_from_their_authors(dataset: str) -> None:
+    beside = {file.path: file.url for file in files_of(dataset) if file.path in LINKS}
     assert beside
     assert beside.items() <= LINKS.items()
 
@@ -86,4 +99,6 @@ def test_unpacked_files_serve_as_well(dataset: str, real_data: Path, tmp_path: P
         plain.write_bytes(gzip.decompress((real_data / file.path).read_bytes()))
         assert problem(file, tmp_path) is None
         plain.write_bytes(plain.read_bytes()[:-1])
+        assert "damaged: it holds" in str(problem(file, tmp_path))
+        plain.write_bytes(bytes(file.unpacked[1].size))
         assert "damaged: its md5 is" in str(problem(file, tmp_path))
