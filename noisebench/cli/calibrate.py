@@ -76,14 +76,14 @@ def _tasks(target: str, device: str, seconds: float) -> list[Task]:
 
 
 def _typical(model: str) -> Iterator[tuple[Training, tuple[int, int, int]]]:
-    from noisebench.catalogue import entries as catalogue
-    from noisebench.catalogue import recipes
+    from noisebench.catalogue.datasets import DATASETS
+    from noisebench.catalogue.training import TRAINING
     from noisebench.sweep.trial import Training
 
     dataset, detector = TYPICAL[model]
-    recipe = recipes.training_defaults(dataset, detector)
-    for precision in catalogue.TRAINING["precision"].choices:
-        yield Training(**{**recipe, "precision": precision}), catalogue.DATASETS[dataset].shape
+    recipe = DATASETS[dataset].recipe.training_for(detector)
+    for precision in TRAINING["precision"].choices:
+        yield Training(**{**recipe, "precision": precision}), DATASETS[dataset].shape
 
 
 def _line(measured: Measured) -> str:

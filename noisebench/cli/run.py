@@ -161,7 +161,7 @@ def _refuse_local_options(given: dict[str, object]) -> None:
 
 
 def _by_model(trials_per_gpu: int | None, sweep: Sweep, results: Path) -> Mapping[str, int]:
-    from noisebench.catalogue.entries import MODELS
+    from noisebench.catalogue.models import MODELS
     from noisebench.sweep.calibration import Calibration
 
     if trials_per_gpu is not None:

@@ -26,14 +26,6 @@ _ALLOWED_GLOBALS = {
     ("numpy", "dtype"),
     ("_codecs", "encode"),
 }
-HUMAN_KEYS = {
-    "CIFAR-10N-aggregate": "aggre_label",
-    "CIFAR-10N-worst": "worse_label",
-    "CIFAR-10N-random1": "random_label1",
-    "CIFAR-10N-random2": "random_label2",
-    "CIFAR-10N-random3": "random_label3",
-    "CIFAR-100N": "noisy_label",
-}
 # An image of the CIFAR-100 test set is kept if at least this many of five people agree with its label.
 VOTES_TO_KEEP = 3
 
@@ -73,8 +65,10 @@ def parse_batch(
     return pixels.reshape(-1, 3, 32, 32), labels
 
 
-def read_human_labels(data_dir: Path, path: str, variant: str, clean: Labels) -> Labels:
+def read_human_labels(data_dir: Path, path: str, key: str, clean: Labels) -> Labels:
     """Return human labels int64 [N] for a training set whose true labels are `clean` [N].
+
+    `key` names one of the file's sets of labels.
 
     Raises DataError where the file is not the published one, or is not in the order of `clean`.
     """
@@ -88,7 +82,7 @@ def read_human_labels(data_dir: Path, path: str, variant: str, clean: Labels) ->
     try:
         with torch.serialization.safe_globals(numpy_types):
             columns = torch.load(io.BytesIO(content), weights_only=True)
-        own_clean, human = np.asarray(columns["clean_label"]), np.asarray(columns[HUMAN_KEYS[variant]])
+        own_clean, human = np.asarray(columns["clean_label"]), np.asarray(columns[key])
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, TypeError) as error:
         raise DataError(
             f"{data_dir / path}: no label file of CIFAR-N ({str(error).splitlines()[0]})"

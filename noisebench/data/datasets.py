@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from noisebench.catalogue import datasets as catalogue
 from noisebench.catalogue.component import Component
 from noisebench.data import cifar
 from noisebench.data.idx import read_idx
@@ -22,6 +22,9 @@ from noisebench.sweep import reference
 from noisebench.sweep.identity import canonical_json
 
 Labels = npt.NDArray[np.int64]
+
+# Parameters of a data set that its reader does not take.
+_NOT_OF_THE_READER = ("samples", "corrupt_training", "source")
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,9 @@ def _load(fields: str, data_dir: Path | None) -> Dataset:
     dataset = Component.from_fields(json.loads(fields))
     if reference.is_reference(dataset.name):
         return _from_function(dataset, data_dir)
-    if dataset.name == "folder":
-        images, labels, names = read_image_folder(Path(dataset["path"]), **dataset.without("path"))
-        return Dataset(LabelledImages(images, labels), len(names))
-    whole = _READERS[dataset.name](data_dir)
+    descriptor = catalogue.dataset(dataset.name)
+    parameters = dataset.without(*_NOT_OF_THE_READER)
+    whole: Dataset = descriptor.load()(data_dir, **descriptor.options, **parameters)
     samples = dataset.get("samples")
     return whole if samples is None else _subset(whole, samples)
 
@@ -87,23 +89,27 @@ def _subset(whole: Dataset, samples: int) -> Dataset:
     return replace(whole, judged=whole.judged.at(chosen), test=test, human=human)
 
 
-def _digits(_: Path | None) -> Dataset:
+def folder(data_dir: Path | None, path: str, channels: int, height: int, width: int) -> Dataset:
+    """A user's folder of images, wherever it is."""
+    del data_dir
+    images, labels, names = read_image_folder(Path(path), channels, height, width)
+    return Dataset(LabelledImages(images, labels), len(names))
+
+
+def digits(data_dir: Path | None) -> Dataset:
     """scikit-learn's handwritten digits (UCI Optical Recognition): 0..16 stretched to 0..255."""
+    del data_dir
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    return Dataset(LabelledImages(torch.from_numpy(pixels)[:, None], digits.target.astype(np.int64)), 10)
+    loaded = load_digits()
+    pixels = np.round(loaded.images * (255 / 16)).astype(np.uint8)
+    return Dataset(LabelledImages(torch.from_numpy(pixels)[:, None], loaded.target.astype(np.int64)), 10)
 
 
-def _mnist_like(name: str) -> Callable[[Path | None], Dataset]:
-    """A reader of `DIR/<name>/raw`, torchvision's layout."""
-
-    def read(data_dir: Path | None) -> Dataset:
-        raw = _existing(data_dir, f"{name}/raw", name)
-        return Dataset(_idx_part(raw, "train"), 10, _idx_part(raw, "t10k"))
-
-    return read
+def mnist(data_dir: Path | None, folder: str) -> Dataset:
+    """MNIST or Fashion-MNIST from `DIR/<folder>/raw`, torchvision's layout."""
+    raw = _existing(data_dir, f"{folder}/raw", folder)
+    return Dataset(_idx_part(raw, "train"), 10, _idx_part(raw, "t10k"))
 
 
 def _idx_part(raw: Path, part: str) -> LabelledImages:
@@ -120,7 +126,8 @@ def _idx_part(raw: Path, part: str) -> LabelledImages:
     return LabelledImages(torch.from_numpy(images.copy())[:, None], labels.astype(np.int64))
 
 
-def _cifar_10(data_dir: Path | None) -> Dataset:
+def cifar_10(data_dir: Path | None) -> Dataset:
+    """CIFAR-10 from its Python pickles."""
     # Not through torchvision.datasets, which unpickles whatever a file asks for.
     name = "cifar-10-batches-py"
     folder = _existing(data_dir, name, "CIFAR-10").parent
@@ -130,7 +137,8 @@ def _cifar_10(data_dir: Path | None) -> Dataset:
     return Dataset(judged, 10, LabelledImages(*test))
 
 
-def _cifar_100(data_dir: Path | None) -> Dataset:
+def cifar_100(data_dir: Path | None) -> Dataset:
+    """CIFAR-100 from its Python pickles, with the fine labels."""
     name = "cifar-100-python"
     folder = _existing(data_dir, name, "CIFAR-100").parent
     judged = LabelledImages(*cifar.read_batches(folder, [f"{name}/train"], "fine_labels", 100))
@@ -138,22 +146,25 @@ def _cifar_100(data_dir: Path | None) -> Dataset:
     return Dataset(judged, 100, LabelledImages(*test))
 
 
-def _human(variant: str) -> Callable[[Path | None], Dataset]:
-    """A reader of CIFAR-10 or CIFAR-100 with people's labels beside the true ones."""
-    hundred = variant.startswith("CIFAR-100")
-
-    def read(data_dir: Path | None) -> Dataset:
-        clean = (_cifar_100 if hundred else _cifar_10)(data_dir)
-        file = "CIFAR-100_human.pt" if hundred else "CIFAR-10_human.pt"
-        folder = _existing(data_dir, "cifar-n", variant).parent
-        human = cifar.read_human_labels(folder, f"cifar-n/{file}", variant, clean.judged.labels)
-        return replace(clean, human=human)
-
-    return read
+def cifar_10_human(data_dir: Path | None, key: str, name: str) -> Dataset:
+    """CIFAR-10 with human labels, those under `key` of their file."""
+    return _with_human_labels(cifar_10(data_dir), data_dir, "CIFAR-10_human.pt", key, name)
 
 
-def _cifar_100_cleaned_test(data_dir: Path | None) -> Dataset:
-    whole = _cifar_100(data_dir)
+def cifar_100_human(data_dir: Path | None, key: str, name: str) -> Dataset:
+    """CIFAR-100 with human labels."""
+    return _with_human_labels(cifar_100(data_dir), data_dir, "CIFAR-100_human.pt", key, name)
+
+
+def _with_human_labels(clean: Dataset, data_dir: Path | None, file: str, key: str, name: str) -> Dataset:
+    folder = _existing(data_dir, "cifar-n", name).parent
+    human = cifar.read_human_labels(folder, f"cifar-n/{file}", key, clean.judged.labels)
+    return replace(clean, human=human)
+
+
+def cifar_100_cleaned_test(data_dir: Path | None) -> Dataset:
+    """The CIFAR-100 test images whose label people confirmed; trained on the training set."""
+    whole = cifar_100(data_dir)
     assert whole.test is not None
     folder = _existing(data_dir, "cifar-100-cleaned", "CIFAR-100-cleaned-test")
     kept = cifar.kept_test_images(folder, whole.test.labels)
@@ -173,7 +184,7 @@ def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
 
 def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
     """A user's own data set: `f(data_dir, ...) -> (images uint8 [N, C, H, W], labels int64 [N], classes)`."""
-    found: Any = reference.load(dataset.name)(data_dir, **dataset.without("source"))
+    found: Any = reference.load(dataset.name)(data_dir, **dataset.without(*_NOT_OF_THE_READER))
     try:
         images, labels, classes = found
         images, labels = torch.as_tensor(images), np.asarray(labels)
@@ -192,14 +203,3 @@ def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
             f"{dataset.name}: labels reach from {labels.min()} to {labels.max()}, must be in 0..{classes - 1}"
         )
     return Dataset(LabelledImages(images, labels.astype(np.int64)), int(classes))
-
-
-_READERS: dict[str, Callable[[Path | None], Dataset]] = {
-    "digits": _digits,
-    "MNIST": _mnist_like("MNIST"),
-    "Fashion-MNIST": _mnist_like("FashionMNIST"),
-    "CIFAR-10": _cifar_10,
-    "CIFAR-100": _cifar_100,
-    **{variant: _human(variant) for variant in cifar.HUMAN_KEYS},
-    "CIFAR-100-cleaned-test": _cifar_100_cleaned_test,
-}

@@ -16,7 +16,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
-from noisebench.data.files import Archive, DataFile
+from noisebench.catalogue.files import Archive, DataFile
 from noisebench.errors import DataError, EnvironmentFault
 from noisebench.records.durable import write_durably
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from noisebench.catalogue import datasets as catalogue
+from noisebench.catalogue.corruptions import CORRUPTIONS
 from noisebench.data.datasets import Dataset, Labels
 from noisebench.errors import DataError
 from noisebench.science import corruption
@@ -12,11 +14,7 @@ from noisebench.sweep.trial import Trial
 
 def given_labels(trial: Trial, dataset: Dataset) -> Labels:
     """Return the labels [N] of the judged samples: people's, or the true ones corrupted by their own seed."""
-    if trial.corruption.name == "human":
-        if dataset.human is None:
-            raise DataError(f"{trial.dataset.name} has no human labels")
-        return dataset.human.copy()
-    return _corrupt(trial, dataset.judged.labels, dataset.classes, part=0)
+    return _corrupt(trial, dataset, dataset.judged.labels, part=0)
 
 
 def training_labels(trial: Trial, dataset: Dataset) -> Labels | None:
@@ -29,24 +27,46 @@ def training_labels(trial: Trial, dataset: Dataset) -> Labels | None:
         return None
     if not trial.dataset["corrupt_training"]:
         return dataset.training.labels.copy()
-    return _corrupt(trial, dataset.training.labels, dataset.classes, part=1)
+    return _corrupt(trial, dataset, dataset.training.labels, part=1)
 
 
-def _corrupt(trial: Trial, clean: Labels, classes: int, part: int) -> Labels:
-    kind = trial.corruption
-    if kind.name == "none":
-        return clean.copy()
+def _corrupt(trial: Trial, dataset: Dataset, labels: Labels, part: int) -> Labels:
     rng = np.random.default_rng(trial.seed_for("corruption", part))
-    if kind.name == "uniform":
-        return (corruption.uniform_exact if kind["exact"] else corruption.uniform)(
-            clean, classes, kind["rate"], rng
-        )
+    noisy: Labels = CORRUPTIONS[trial.corruption.name].load()(trial, dataset, labels, rng)
+    return noisy
+
+
+def uniform(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Generator) -> Labels:
+    """Return labels [N] that flip to any other class, each with the rate or exactly that share of them."""
+    flip = corruption.uniform_exact if trial.corruption["exact"] else corruption.uniform
+    return flip(labels, dataset.classes, trial.corruption["rate"], rng)
+
+
+def asymmetric(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Generator) -> Labels:
+    """Return labels [N] that flip by the matrix, or by the data set's standard map at the rate."""
+    kind, classes = trial.corruption, dataset.classes
     if kind["matrix"] is not None:
         matrix = np.array(kind["matrix"])
         if len(matrix) != classes:
             raise DataError(
                 f"corruption: matrix is {len(matrix)} x {len(matrix)}, the data has {classes} classes"
             )
-    else:
-        matrix = corruption.standard_matrix(trial.dataset.name, classes, kind["rate"])
-    return corruption.asymmetric(clean, matrix, rng)
+        return corruption.asymmetric(labels, matrix, rng)
+    confusions = catalogue.dataset(trial.dataset.name).confusions
+    if confusions is None:
+        raise DataError(f"corruption: {trial.dataset.name} has no standard map; give `matrix`")
+    return corruption.asymmetric(labels, corruption.confusion_matrix(confusions, classes, kind["rate"]), rng)
+
+
+def human(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Generator) -> Labels:
+    """Return people's labels [N]."""
+    del labels, rng
+    if dataset.human is None:
+        raise DataError(f"{trial.dataset.name} has no human labels")
+    return dataset.human.copy()
+
+
+def clean(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Generator) -> Labels:
+    """Return the true labels [N]."""
+    del trial, dataset, rng
+    return labels.copy()

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import noisebench
-from noisebench.data.files import DataFile, problem
+from noisebench.catalogue.files import DataFile
+from noisebench.data.files import problem
 from noisebench.records import provenance
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import ResultsFolder

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import ray
 
-from noisebench.catalogue.entries import MODELS
+from noisebench.catalogue.models import MODELS
 from noisebench.sweep.trial import Trial
 
 # What Ray's own processes take of a node, with the job's.

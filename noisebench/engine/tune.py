@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 
-from noisebench.catalogue.entries import MODELS
+from noisebench.catalogue.models import MODELS
 from noisebench.engine.overdue import overdue_judge
 from noisebench.engine.places import Places, Share
 from noisebench.engine.queue import TrialQueue

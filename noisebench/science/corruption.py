@@ -1,46 +1,12 @@
 """Wrong labels of a known kind, put into the labels of a data set."""
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noisebench.errors import DataError, InputError
-
-# Fine labels in torchvision's (alphabetical) order, one row a superclass, the rows in its order too.
-_CIFAR100_SUPERCLASSES = (
-    (4, 30, 55, 72, 95),
-    (1, 32, 67, 73, 91),
-    (54, 62, 70, 82, 92),
-    (9, 10, 16, 28, 61),
-    (0, 51, 53, 57, 83),
-    (22, 39, 40, 86, 87),
-    (5, 20, 25, 84, 94),
-    (6, 7, 14, 18, 24),
-    (3, 42, 43, 88, 97),
-    (12, 17, 37, 68, 76),
-    (23, 33, 49, 60, 71),
-    (15, 19, 21, 31, 38),
-    (34, 63, 64, 66, 75),
-    (26, 45, 77, 79, 99),
-    (2, 11, 35, 46, 98),
-    (27, 29, 44, 78, 93),
-    (36, 50, 65, 74, 80),
-    (47, 52, 56, 59, 96),
-    (8, 13, 48, 58, 90),
-    (41, 69, 81, 85, 89),
-)
-
-STANDARD_MAPS: dict[str, dict[int, int]] = {
-    "MNIST": {7: 1, 2: 7, 5: 6, 6: 5, 3: 8},
-    "CIFAR-10": {9: 1, 2: 0, 3: 5, 5: 3, 4: 7},
-    "CIFAR-100": {
-        group[i]: group[(i + 1) % len(group)] for group in _CIFAR100_SUPERCLASSES for i in range(len(group))
-    },
-}
-"""For each data set, the class that a class is mistaken for; a class without an entry stays as it is."""
-
-_STANDARD_CLASSES = {"MNIST": 10, "CIFAR-10": 10, "CIFAR-100": 100}
 
 
 def uniform(
@@ -82,18 +48,14 @@ def asymmetric(
     return noisy
 
 
-def standard_matrix(dataset: str, classes: int, rate: float) -> NDArray[np.float64]:
-    """The transition matrix [K, K] of the standard map: mapped classes flip with probability `rate`."""
-    if dataset not in STANDARD_MAPS:
-        raise InputError(
-            f"corruption: {dataset} has no standard asymmetric map; known: {', '.join(STANDARD_MAPS)}; "
-            "give `matrix:` instead"
-        )
-    if classes != _STANDARD_CLASSES[dataset]:
-        raise InputError(f"corruption: {dataset} has {_STANDARD_CLASSES[dataset]} classes, not {classes}")
+def confusion_matrix(confusions: Mapping[int, int], classes: int, rate: float) -> NDArray[np.float64]:
+    """The transition matrix [K, K]: classes of `confusions` become the mapped one with probability `rate`."""
     _check_rate(rate)
+    highest = max(*confusions, *confusions.values())
+    if highest >= classes:
+        raise InputError(f"corruption: the standard map has class {highest}, the data {classes} classes")
     matrix = np.eye(classes)
-    for source, target in STANDARD_MAPS[dataset].items():
+    for source, target in confusions.items():
         matrix[source, source] = 1 - rate
         matrix[source, target] = rate
     return matrix

@@ -6,16 +6,12 @@ losses, all others fp32. `gamma` of FL and BL, `q` of GCE, `c` of PZ may be tens
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from noisebench.errors import InputError
-from noisebench.science import active_negative, precursors
 from noisebench.science.log_probability import label_log_probability
-
-LossFunction = Callable[..., Tensor]
 
 _LOG_LOWEST_FACTOR = math.log(1e-8)
 
@@ -65,21 +61,3 @@ def piecewise_zero(logits: Tensor, targets: Tensor, c: float | Tensor) -> Tensor
     """PZ [N]: 0, gradient included, if p <= c, else -log p, 0 <= c < 1 (arXiv 2511.16512)."""
     log_p = label_log_probability(logits, targets)
     return torch.where(log_p.exp() > c, -log_p, 0.0)
-
-
-LOSSES: dict[str, LossFunction] = {
-    "CE": cross_entropy,
-    "FL": focal,
-    "GCE": generalized_cross_entropy,
-    "ANL-CE": active_negative.anl_cross_entropy,
-    "ANL-FL": active_negative.anl_focal,
-    "BL": blurry,
-    "PZ": piecewise_zero,
-    "MAE": precursors.mean_absolute_error,
-    "SCE": precursors.symmetric_cross_entropy,
-    "PHuber-CE": precursors.partially_huberised,
-    "NCE+MAE": precursors.nce_mae,
-    "NCE+RCE": precursors.nce_rce,
-    "AGCE": precursors.asymmetric_generalized,
-    "Curriculum": precursors.curriculum,
-}

@@ -1,11 +1,12 @@
 """Models by the name that a sweep gives them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
+from noisebench.catalogue.models import MODELS
 from noisebench.errors import InputError
-from noisebench.science.resnet import resnet32, resnet34
 
 
 def small_cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -27,15 +28,6 @@ def small_cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
     )
 
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    "small-cnn": small_cnn,
-    "resnet-32": resnet32,
-    "resnet-34": resnet34,
-}
-
-_PRETRAINABLE = ("resnet-34",)
-
-
 def build(
     name: str,
     shape: tuple[int, int, int],
@@ -44,14 +36,17 @@ def build(
 ) -> nn.Module:
     """A new model from images [N, C, H, W], `shape` = (C, H, W), to logits [N, classes].
 
-    Initialised from torch's global generator. `pretrained_state`: a state dict, for resnet-34 alone.
+    Initialised from torch's global generator. `pretrained_state`: a state dict, for models that have one.
+    Raises InputError for an unknown model, for images below 8x8, for weights that a model does not have.
     """
     if name not in MODELS:
         raise InputError(f"model {name!r} is unknown; known: {', '.join(MODELS)}")
     if min(shape[1:]) < 8:
         raise InputError(f"model {name}: images of {shape[1]}x{shape[2]} are too small; at least 8x8")
-    if pretrained_state is None:
-        return MODELS[name](shape, classes)
-    if name not in _PRETRAINABLE:
-        raise InputError(f"model {name}: there are no pretrained weights; set `pretrained: false`")
-    return MODELS[name](shape, classes, pretrained_state)
+    arguments: list[Any] = [shape, classes]
+    if pretrained_state is not None:
+        if MODELS[name].weights is None:
+            raise InputError(f"model {name}: there are no pretrained weights; set `pretrained: false`")
+        arguments.append(pretrained_state)
+    model: nn.Module = MODELS[name].load()(*arguments)
+    return model

@@ -7,7 +7,7 @@ import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from noisebench.data.files import DataFile
+from noisebench.catalogue.files import DataFile
 from noisebench.engine.checkup import Finding, data_findings, machine_findings, results_findings
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from noisebench.catalogue.entries import MODELS
+from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import REQUIRED, choice, flag, integer, number, text
 from noisebench.errors import InputError
 from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob

@@ -16,7 +16,7 @@ from typing import Any
 from submitit import Job, SlurmExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from noisebench.data.files import DataFile
+from noisebench.catalogue.files import DataFile
 from noisebench.engine.checkup import Finding
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance

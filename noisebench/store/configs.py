@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from noisebench.catalogue import entries as catalogue
-from noisebench.catalogue import recipes
+from noisebench.catalogue import datasets
+from noisebench.catalogue.losses import LOSSES
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.sweep import identity
 
@@ -49,10 +49,12 @@ def _variant(loss: Mapping[str, Any], dataset: str) -> dict[str, Any]:
 
 def _implied(loss: str, parameter: str, dataset: str) -> Any:
     """Return what a parameter of a loss is where nobody says, None where that is not known."""
-    known = catalogue.LOSSES.get(loss, {}).get(parameter)
+    known = LOSSES[loss].parameters.get(parameter) if loss in LOSSES else None
     if known is None:
         return None
-    return recipes.loss_default(dataset, parameter) if known.default is FROM_RECIPE else known.default
+    return (
+        datasets.dataset(dataset).recipe.losses[parameter] if known.default is FROM_RECIPE else known.default
+    )
 
 
 def _dataset_label(dataset: Mapping[str, Any]) -> str:

@@ -6,9 +6,13 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
-from noisebench.catalogue import entries as catalogue
 from noisebench.catalogue.component import Component
-from noisebench.catalogue.parameters import integer
+from noisebench.catalogue.corruptions import CORRUPTIONS
+from noisebench.catalogue.datasets import DATASETS, FOLDER
+from noisebench.catalogue.detectors import DEFAULT, DETECTORS
+from noisebench.catalogue.losses import COMMON, LOSSES
+from noisebench.catalogue.parameters import flag, integer
+from noisebench.catalogue.training import SCHEDULES, TRAINING
 from noisebench.sweep.components import Vocabulary, union
 from noisebench.sweep.configuration import Overrides, configure
 from noisebench.sweep.nodes import Node, Problems
@@ -35,20 +39,19 @@ class Block:
 
 _DATASET = Vocabulary(
     "data set",
-    {name: entry.parameters for name, entry in catalogue.DATASETS.items()},
+    {name: entry.parameters for name, entry in DATASETS.items()},
     references=True,
-    shorthands={"folder": catalogue.FOLDER},
+    shorthands={FOLDER.name: FOLDER.parameters},
 )
-_CORRUPTION = Vocabulary("corruption", catalogue.CORRUPTIONS, key="kind")
-_DETECTOR = Vocabulary("detector", catalogue.DETECTORS)
-_SCHEDULE = Vocabulary("schedule", catalogue.SCHEDULES)
+_CORRUPTION = Vocabulary(
+    "corruption", {name: entry.parameters for name, entry in CORRUPTIONS.items()}, key="kind"
+)
+_DETECTOR = Vocabulary("detector", {name: entry.parameters for name, entry in DETECTORS.items()})
+_SCHEDULE = Vocabulary("schedule", {name: entry.parameters for name, entry in SCHEDULES.items()})
 _LOSS = Vocabulary(
     "loss",
-    {
-        name: {**parameters, "delay": integer(catalogue.DEFAULT_DELAY.get(name, 0), 0)}
-        for name, parameters in catalogue.LOSSES.items()
-    },
-    common={"delay": catalogue.DELAY},
+    {name: entry.fields for name, entry in LOSSES.items()},
+    common=COMMON,
     references=True,
 )
 
@@ -73,11 +76,9 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
 
 
 def _default_detector() -> Component:
-    parameters = catalogue.DETECTORS["confident-learning"]
-    return Component.of(
-        "confident-learning",
-        **{key: parameter.default for key, parameter in parameters.items()},  # type: ignore[arg-type]
-    )
+    parameters = DETECTORS[DEFAULT].parameters
+    defaults: dict[str, Any] = {key: parameter.default for key, parameter in parameters.items()}
+    return Component.of(DEFAULT, **defaults)
 
 
 def _read_training(node: Node, problems: Problems) -> list[Overrides]:
@@ -103,7 +104,7 @@ def _read_seeds(node: Node, problems: Problems) -> list[int]:
 
 
 _TRAINING: dict[str, Field] = {
-    **{name: alternatives(parameter) for name, parameter in catalogue.TRAINING.items()},
+    **{name: alternatives(parameter) for name, parameter in TRAINING.items()},
     "schedule": union(_SCHEDULE),
 }
 _FIELDS: Fields = {
@@ -112,6 +113,6 @@ _FIELDS: Fields = {
     "detector": union(_DETECTOR, default=None),
     "loss": union(_LOSS),
     "training": Field("a mapping, such as {epochs: 10}", _read_training, [{}]),
-    "dynamics": alternatives(catalogue.DYNAMICS),
+    "dynamics": alternatives(flag(False)),
     "seeds": Field("a number of seeds, or a list of them", _read_seeds),
 }

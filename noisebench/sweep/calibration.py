@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from noisebench.catalogue.models import Rate
 from noisebench.errors import InputError
-from noisebench.sweep.cost import Rate, SecondsOf, seconds_for
+from noisebench.sweep.cost import SecondsOf, seconds_for
 from noisebench.sweep.trial import Trial
 
 FILE = "calibration.json"

@@ -19,14 +19,17 @@ Found = tuple[Component, Node]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What may stand in one place of a sweep: names, each with its parameters."""
+    """What may stand in one place of a sweep: names, each with its parameters.
+
+    `key` is the field that holds the name, `common` the parameters of a user's function where `references`
+    allows one. A mapping with a field of `shorthands` in place of `key` is of that name: {folder: PATH}.
+    """
 
     noun: str
     entries: Mapping[str, Mapping[str, Parameter]]
     key: str = "name"
     common: Mapping[str, Parameter] = field(default_factory=dict)
     references: bool = False
-    # A mapping with one of these keys instead of `key` is a component of that name: {folder: PATH}.
     shorthands: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
 
 
@@ -83,7 +86,7 @@ def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> li
     if name not in vocabulary.entries:
         problems.add(name_node, f"{vocabulary.noun} " + unknown(name, vocabulary.entries))
         return []
-    return _read_named(name, {**vocabulary.common, **vocabulary.entries[name]}, given, node, problems)
+    return _read_named(name, vocabulary.entries[name], given, node, problems)
 
 
 def _read_named(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, cast
 
-from noisebench.catalogue import entries as catalogue
-from noisebench.catalogue import recipes
+from noisebench.catalogue import datasets as catalogue
 from noisebench.catalogue.component import Component, Value
-from noisebench.catalogue.entries import DatasetEntry
+from noisebench.catalogue.datasets import DATASETS, DatasetDescriptor
+from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.sweep.components import Found, describe
 from noisebench.sweep.nodes import Node, Problems
@@ -31,10 +31,11 @@ def configure(
 
     What cannot go together is noted in `problems`.
     """
-    name, entry = dataset[0].name, catalogue.DATASETS.get(dataset[0].name)
-    training = Training(**{**recipes.training_defaults(name, detector[0].name), **overrides})
-    resolved_loss = _resolve(loss[0], partial(recipes.loss_default, name))
-    resolved_detector = _resolve(detector[0], partial(recipes.detector_default, name))
+    name, entry = dataset[0].name, DATASETS.get(dataset[0].name)
+    recipe = catalogue.dataset(name).recipe
+    training = Training(**{**recipe.training_for(detector[0].name), **overrides})
+    resolved_loss = _resolve(loss[0], recipe.losses)
+    resolved_detector = _resolve(detector[0], {"folds": recipe.folds})
     _check_delay(resolved_loss, training, loss[1], problems)
     _check_skip(detector, training, problems)
     _check_model(training, loss[1], problems)
@@ -47,10 +48,10 @@ def configure(
     return Trial(dataset[0], corruption[0], resolved_loss, resolved_detector, training, dynamics, 0)
 
 
-def _resolve(component: Component, from_recipe: Callable[[str], Value]) -> Component:
+def _resolve(component: Component, recipe: Mapping[str, Value]) -> Component:
     """Put values in where the component leaves them to the recipe."""
     parameters = {
-        key: from_recipe(key) if cast("object", value) is FROM_RECIPE else value
+        key: recipe[key] if cast("object", value) is FROM_RECIPE else value
         for key, value in component.parameters
     }
     return Component.of(component.name, **parameters)
@@ -70,44 +71,47 @@ def _check_skip(detector: Found, training: Training, problems: Problems) -> None
 
 
 def _check_model(training: Training, node: Node, problems: Problems) -> None:
-    if training.pretrained and training.model != "resnet-34":
+    if training.pretrained and MODELS[training.model].weights is None:
         problems.add(
             node, f"there are no pretrained weights for {training.model}; set training: {{pretrained: false}}"
         )
 
 
-def _check_samples(dataset: Found, entry: DatasetEntry, problems: Problems) -> None:
+def _check_samples(dataset: Found, entry: DatasetDescriptor, problems: Problems) -> None:
     samples = dataset[0].get("samples")
     if samples is not None and samples > entry.samples:
         problems.add(dataset[1], f"samples is {samples}, but {dataset[0].name} has {entry.samples} only")
 
 
-def _check_asymmetric(name: str, entry: DatasetEntry | None, corruption: Found, problems: Problems) -> None:
+def _check_asymmetric(
+    name: str, entry: DatasetDescriptor | None, corruption: Found, problems: Problems
+) -> None:
     component, node = corruption
     rate, matrix = component["rate"], component["matrix"]
     if (rate is None) == (matrix is None):
         problems.add(node, "asymmetric needs either `rate`, with the data set's standard map, or `matrix`")
-    elif rate is not None and name not in catalogue.WITH_STANDARD_MAP:
-        known = ", ".join(catalogue.WITH_STANDARD_MAP)
+    elif rate is not None and (entry is None or entry.confusions is None):
+        known = ", ".join(other for other, known_entry in DATASETS.items() if known_entry.confusions)
         problems.add(node, f"{name} has no standard map (known: {known}); give `matrix`")
     elif matrix is not None and entry is not None and len(matrix) != entry.classes:
         problems.add(node, f"matrix is {len(matrix)} x {len(matrix)}, but {name} has {entry.classes} classes")
 
 
-def _check_human(name: str, entry: DatasetEntry, corruption: Found, problems: Problems) -> None:
+def _check_human(name: str, entry: DatasetDescriptor, corruption: Found, problems: Problems) -> None:
     kind, node = corruption[0].name, corruption[1]
     if entry.human and kind != "human":
         problems.add(node, f"{name} comes with people's labels, so its corruption is `human`, not {kind}")
     elif kind == "human" and not entry.human:
-        known = ", ".join(other for other, known_entry in catalogue.DATASETS.items() if known_entry.human)
+        known = ", ".join(other for other, known_entry in DATASETS.items() if known_entry.human)
         problems.add(node, f"{name} has no human labels; data sets that have them: {known}")
 
 
-def _check_detector(name: str, entry: DatasetEntry, detector: Found, problems: Problems) -> None:
+def _check_detector(name: str, entry: DatasetDescriptor, detector: Found, problems: Problems) -> None:
     if entry.training_samples is None:
         return
     component, node = detector
-    if component.name != "confident-learning":
-        problems.add(node, f"{name} is judged by confident-learning alone, not by {component.name}")
-    elif component["folds"] is not FROM_RECIPE:
+    if not DETECTORS[component.name].separate_training:
+        known = ", ".join(other for other, detectors in DETECTORS.items() if detectors.separate_training)
+        problems.add(node, f"{name} is judged by {known} alone, not by {component.name}")
+    elif component.get("folds", FROM_RECIPE) is not FROM_RECIPE:
         problems.add(node, f"{name} has a training part of its own, so there are no folds; leave `folds` out")

@@ -7,40 +7,23 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from noisebench.catalogue.entries import DATASETS, DatasetEntry
+from noisebench.catalogue.datasets import dataset
+from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.models import MODELS, Rate
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
 SecondsOf = Callable[[Trial], float]
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Images a second that one device trains (forward and backward) and evaluates (forward)."""
+Rates = Mapping[tuple[str, int], Rate]
 
-    training: float
-    evaluation: float
-
-
-# Images/s by (model, image height). One CPU thread: small-cnn measured on a 2-core AMD EPYC, the ResNets
-# carried over by their operations (71.6 MFLOP an image forward and backward, 412, 6953).
-CPU_RATES = {
-    ("small-cnn", 8): Rate(17_500, 60_000),
-    ("small-cnn", 28): Rate(700, 2_100),
-    ("resnet-32", 32): Rate(120, 360),
-    ("resnet-34", 32): Rate(7.2, 21),
-}
-# A V100 as in P2's appendix: 5 minutes an MNIST trial, 15 CIFAR, 150 AUM.
-V100_RATES = {
-    ("small-cnn", 28): Rate(8_150, 24_450),
-    ("resnet-32", 32): Rate(1_668, 5_004),
-    ("resnet-34", 32): Rate(2_262, 6_786),
-}
+# Images/s by (model, image height), of one CPU thread and of a V100.
+CPU_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.cpu.items()}
+V100_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.v100.items()}
 
 # Interpreter, Ray's hand-over, detection, the records.
 OVERHEAD_SECONDS = 1.0
-# A data set of the user's own is not read before a sweep starts.
-_UNKNOWN = DatasetEntry(10_000, 0, (1, 28, 28), 10)
 
 
 @dataclass(frozen=True)
@@ -111,33 +94,30 @@ def _budget(
     )
 
 
-def seconds_for(trial: Trial, rates: dict[tuple[str, int], Rate]) -> float:
+def seconds_for(trial: Trial, rates: Rates) -> float:
     """Return the estimated seconds of one trial on a device with these rates."""
-    entry = DATASETS.get(trial.dataset.name, _UNKNOWN)
-    trained, evaluated = _images(trial, entry)
+    trained, evaluated = _images(trial)
     rate = _rate(trial.training.model, image_shape(trial)[1], rates)
     return trained * trial.training.epochs / rate.training + evaluated / rate.evaluation + OVERHEAD_SECONDS
 
 
 def image_shape(trial: Trial) -> tuple[int, int, int]:
     """Return (channels, height, width) of a trial's images, as far as it is known without reading them."""
-    return DATASETS.get(trial.dataset.name, _UNKNOWN).shape
+    return dataset(trial.dataset.name).shape
 
 
-def _images(trial: Trial, entry: DatasetEntry) -> tuple[int, int]:
+def _images(trial: Trial) -> tuple[int, int]:
     """Return how many images an epoch trains over all models, how many are evaluated in all."""
+    entry, detector = dataset(trial.dataset.name), DETECTORS[trial.detector.name]
     samples = trial.dataset.get("samples") or entry.samples
     test_samples = min(entry.test_samples, samples)
     if entry.training_samples:
         return entry.training_samples, samples + test_samples
-    if trial.detector.name == "confident-learning":
-        folds = trial.detector["folds"]
-        return samples * (folds - 1), samples + folds * test_samples
-    runs = trial.detector.get("runs", 1)
-    return samples * runs, test_samples * runs
+    evaluated = detector.fits_of(trial.detector) * test_samples + (samples if detector.held_out else 0)
+    return samples * detector.passes(trial.detector), evaluated
 
 
-def _rate(model: str, height: int, rates: dict[tuple[str, int], Rate]) -> Rate:
+def _rate(model: str, height: int, rates: Rates) -> Rate:
     """Return a model's rate at an image height, carried over from the nearest one measured."""
     measured = {size: rate for (name, size), rate in rates.items() if name == model}
     nearest = min(measured, key=lambda size: abs(size - height))

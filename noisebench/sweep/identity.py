@@ -9,11 +9,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from noisebench.catalogue.losses import LOSSES
+
 # Raise this whenever the same trial would give other numbers; the golden-result test watches it.
 SCIENCE_VERSION = 1
 
-# The one parameter of a loss that the papers sweep and choose by its result.
-SWEPT_PARAMETER = {"BL": "gamma", "PZ": "c", "GCE": "q", "FL": "gamma"}
+# The one parameter of a loss that the papers vary and choose by its result.
+SWEPT_PARAMETER = {name: loss.swept for name, loss in LOSSES.items() if loss.swept}
 
 # What each source of randomness depends on. Losses enter none of them: all losses at one
 # (data, corruption, seed) see the same wrong labels, folds, first weights and batches, so that

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from noisebench.catalogue.training import SCHEDULES
 from noisebench.errors import DivergedError
 from noisebench.sweep.trial import Training
 from noisebench.training.inputs import InputPipeline
@@ -156,9 +157,8 @@ def optimizer_for(model: nn.Module, training: Training) -> torch.optim.Optimizer
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, training: Training, epoch: int) -> None:
     """Give the optimizer the learning rate of `epoch`; a rate that is a tensor keeps its place."""
-    rate = training.learning_rate
-    if training.schedule.name == "step":
-        rate *= training.schedule["factor"] ** (epoch // training.schedule["every"])
+    factor = SCHEDULES[training.schedule.name].load()(epoch, **training.schedule.without())
+    rate = training.learning_rate * factor
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

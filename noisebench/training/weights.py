@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from noisebench.data.files import RESNET_34, read_verified
-from noisebench.errors import DataError
-
-FILES = {"resnet-34": RESNET_34.path}
+from noisebench.catalogue.models import MODELS
+from noisebench.data.files import read_verified
+from noisebench.errors import DataError, InputError
 
 
 def pretrained_state(model: str, data_dir: Path | None) -> dict[str, Tensor]:
@@ -23,10 +22,13 @@ def pretrained_state(model: str, data_dir: Path | None) -> dict[str, Tensor]:
         "`noisebench prepare SPEC --data DIR` fetches it where there is internet; "
         "`training: {pretrained: false}` starts from random weights, which is another trial"
     )
+    weights = MODELS[model].weights
+    if weights is None:
+        raise InputError(f"model {model}: there are no pretrained weights; set `pretrained: false`")
     if data_dir is None:
-        raise DataError(f"{model} is pretrained, and needs DIR/{FILES[model]}: name DIR with --data; {fix}")
+        raise DataError(f"{model} is pretrained, and needs DIR/{weights.path}: name DIR with --data; {fix}")
     try:
-        return _load(data_dir, FILES[model])
+        return _load(data_dir, weights.path)
     except DataError as error:
         raise DataError(f"{error}; {fix}") from None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from noisebench.catalogue.entries import DATASETS
+from noisebench.catalogue.datasets import dataset
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.sweep.cost import CPU_RATES, V100_RATES, seconds_for
 from noisebench.sweep.trial import Trial
 
@@ -32,8 +33,8 @@ def allowance_seconds(trial: Trial, *, gpu: bool, minutes: float | None = None) 
 def seconds_at_risk(trial: Trial, *, gpu: bool) -> float:
     """Return how much is lost at most when the trial is cut short: a fold or run, of a long one an epoch."""
     estimate = estimated_seconds(trial, gpu=gpu)
-    at_once = trial.dataset.name in DATASETS and DATASETS[trial.dataset.name].training_samples
-    runs = 1 if at_once else trial.detector.get("folds") or trial.detector.get("runs") or 1
+    at_once = dataset(trial.dataset.name).training_samples
+    runs = 1 if at_once else DETECTORS[trial.detector.name].fits_of(trial.detector)
     epochs = trial.training.epochs if estimate > LONG_SECONDS else 1
     return estimate / (runs * epochs)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.data.datasets import load_dataset
-from noisebench.detectors import cross_validation, loss_curves, margin_runs
 from noisebench.detectors.judgement import Judgement
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.science import corruption
 from noisebench.science.metrics import detection_metrics, guard
 from noisebench.sweep.trial import Trial
 from noisebench.training.surrogate import Surrogate, own_randomness
-
-ROUTES: dict[str, Callable[[Surrogate], Judgement]] = {
-    "confident-learning": cross_validation.judge,
-    "aum": margin_runs.judge,
-    "ctrl": loss_curves.judge_by_ctrl,
-    "small-loss": loss_curves.judge_by_small_loss,
-    "none": loss_curves.judge_nothing,
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ def measure(
     dataset = load_dataset(trial.dataset, data_dir)
     with own_randomness(device):
         surrogate = Surrogate.of(trial, dataset, device, checkpoints or Checkpoints(), data_dir)
-        judgement = ROUTES[trial.detector.name](surrogate)
+        judgement: Judgement = DETECTORS[trial.detector.name].load()(surrogate)
     return _score(surrogate, judgement)
 
 

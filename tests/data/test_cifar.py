@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from noisebench.catalogue.component import Component
-from noisebench.catalogue.entries import DATASETS
+from noisebench.catalogue.datasets import DATASETS
 from noisebench.data import cifar, files
 from noisebench.data.datasets import load_dataset
 from noisebench.data.files import needed_files, problem
@@ -66,7 +66,7 @@ def test_cifar_10n_rates(variant: str, cifar_10: Path) -> None:
 def test_human_labels_out_of_order_are_refused(cifar_10: Path) -> None:
     labels = load_dataset(Component.of("CIFAR-10", samples=None), cifar_10).judged.labels
     with pytest.raises(DataError, match="not those of the training set, or not in the same order"):
-        cifar.read_human_labels(cifar_10, "cifar-n/CIFAR-10_human.pt", "CIFAR-10N-worst", labels[::-1])
+        cifar.read_human_labels(cifar_10, "cifar-n/CIFAR-10_human.pt", "worse_label", labels[::-1])
 
 
 @pytest.fixture(scope="session")
@@ -221,7 +221,7 @@ def test_damaged_human_labels_are_named(tmp_path: Path, damage: str, monkeypatch
     message = r"CIFAR-10_human\.pt: (missing|not the published file|no label file of CIFAR-N)"
     with pytest.raises(DataError, match=message):
         cifar.read_human_labels(
-            tmp_path, "cifar-n/CIFAR-10_human.pt", "CIFAR-10N-worst", np.zeros(3, dtype=np.int64)
+            tmp_path, "cifar-n/CIFAR-10_human.pt", "worse_label", np.zeros(3, dtype=np.int64)
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from noisebench.catalogue.component import Component
-from noisebench.catalogue.entries import DATASETS
+from noisebench.catalogue.datasets import DATASETS
 from noisebench.data.datasets import load_dataset
 from noisebench.errors import DataError
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.catalogue.files import Archive, Content, DataFile
 from noisebench.data.download import fetch_all
-from noisebench.data.files import Archive, Content, DataFile, check_files, needed_files, problem
+from noisebench.data.files import check_files, needed_files, problem
 from noisebench.errors import DataError, EnvironmentFault
 from tests.trials import trial_of
 

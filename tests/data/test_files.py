@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.catalogue.entries import DATASETS
-from noisebench.data.files import RESNET_34, Archive, DataFile, needed_files, problem
-from noisebench.training.weights import FILES
+from noisebench.catalogue.datasets import DATASETS
+from noisebench.catalogue.files import RESNET_34, Archive, DataFile
+from noisebench.catalogue.models import MODELS
+from noisebench.data.files import needed_files, problem
 from tests.trials import trial_of
 from tests.vision import import_torchvision
 
@@ -59,7 +60,9 @@ def test_cifar_as_in_torchvision(dataset: str, name: str) -> None:
 
 
 def test_weights_as_in_torchvision() -> None:
-    (weights,) = [file for file in files_of("CIFAR-10", pretrained=True) if file.path == FILES["resnet-34"]]
+    weights = MODELS["resnet-34"].weights
+    assert weights is not None
+    assert weights in files_of("CIFAR-10", pretrained=True)
     url = import_torchvision().models.ResNet34_Weights.IMAGENET1K_V1.url
     assert weights.url == url
     assert weights.content.checksum.startswith("sha256:" + url.removesuffix(".pth").rsplit("-", 1)[1])

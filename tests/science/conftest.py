@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from noisebench.science.losses import LOSSES
+from noisebench.science.losses import cross_entropy
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def train() -> Trainer:
                 logits = model(x[indices])
                 observe(logits, y[indices], indices, epoch)
                 optimizer.zero_grad()
-                LOSSES["CE"](logits, y[indices]).mean().backward()
+                cross_entropy(logits, y[indices]).mean().backward()
                 optimizer.step()
 
     return run
@@ -86,7 +86,7 @@ def digit_losses(planted_digits: PlantedDigits, train: Trainer) -> NDArray[np.fl
     losses = np.full((len(planted_digits.labels), 20), np.nan)
 
     def record(logits: torch.Tensor, targets: torch.Tensor, indices: torch.Tensor, epoch: int) -> None:
-        losses[indices.numpy(), epoch] = LOSSES["CE"](logits.detach(), targets).numpy()
+        losses[indices.numpy(), epoch] = cross_entropy(logits.detach(), targets).numpy()
 
     train(planted_digits.images, planted_digits.labels, planted_digits.classes, 20, record)
     return losses

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from noisebench.catalogue import confusions
 from noisebench.errors import DataError, InputError
 from noisebench.science import corruption
 
@@ -86,7 +87,7 @@ def test_asymmetric_never_draws_a_class_of_probability_zero() -> None:
         lambda labels, rng: corruption.uniform(labels, 10, 0.4, rng),
         lambda labels, rng: corruption.uniform_exact(labels, 10, 0.4, rng),
         lambda labels, rng: corruption.asymmetric(
-            labels, corruption.standard_matrix("CIFAR-10", 10, 0.4), rng
+            labels, corruption.confusion_matrix(confusions.CIFAR_10, 10, 0.4), rng
         ),
     ],
     ids=["uniform", "uniform_exact", "asymmetric"],
@@ -102,18 +103,18 @@ def test_equal_seeds_give_equal_noise_and_the_input_stays(corrupt) -> None:  # t
 
 
 def test_standard_matrices() -> None:
-    mnist = corruption.standard_matrix("MNIST", 10, 0.3)
+    mnist = corruption.confusion_matrix(confusions.MNIST, 10, 0.3)
     expected = np.eye(10)
     for source, target in [(7, 1), (2, 7), (5, 6), (6, 5), (3, 8)]:
         expected[source, source], expected[source, target] = 0.7, 0.3
     np.testing.assert_array_equal(mnist, expected)
-    cifar = corruption.standard_matrix("CIFAR-10", 10, 0.4)
+    cifar = corruption.confusion_matrix(confusions.CIFAR_10, 10, 0.4)
     assert sorted(map(tuple, np.argwhere(cifar == 0.4).tolist())) == [(2, 0), (3, 5), (4, 7), (5, 3), (9, 1)]
     np.testing.assert_allclose(cifar.sum(1), 1)
 
 
 def test_cifar100_map_cycles_through_the_twenty_superclasses() -> None:
-    standard = corruption.STANDARD_MAPS["CIFAR-100"]
+    standard = confusions.CIFAR_100
     assert sorted(standard) == sorted(standard.values()) == list(range(100))
     for start in standard:
         cycle = [start]
@@ -137,7 +138,7 @@ def test_cifar100_superclasses_are_those_of_the_data() -> None:
     with torch.serialization.safe_globals([reconstruct, np.ndarray, np.dtype, type(np.dtype("int64"))]):
         human = torch.load(path, weights_only=True)
     coarse = dict(zip(human["clean_label"], human["clean_coarse_label"], strict=True))
-    standard = corruption.STANDARD_MAPS["CIFAR-100"]
+    standard = confusions.CIFAR_100
     assert all(coarse[source] == coarse[target] for source, target in standard.items())
 
 
@@ -193,13 +194,9 @@ def test_bad_matrices_are_refused(matrix: list[list[float]], message: str) -> No
         corruption.asymmetric(np.zeros(3, dtype=np.int64), np.array(matrix), _rng())
 
 
-def test_standard_matrix_refuses_what_has_no_map() -> None:
-    with pytest.raises(
-        InputError, match="Fashion-MNIST has no standard asymmetric map; known: MNIST, CIFAR-10"
-    ):
-        corruption.standard_matrix("Fashion-MNIST", 10, 0.2)
-    with pytest.raises(InputError, match="MNIST has 10 classes, not 9"):
-        corruption.standard_matrix("MNIST", 9, 0.2)
+def test_a_standard_map_of_more_classes_than_the_data_is_refused() -> None:
+    with pytest.raises(InputError, match="the standard map has class 8, the data 8 classes"):
+        corruption.confusion_matrix(confusions.MNIST, 8, 0.2)
 
 
 def test_transition_matrix_refuses_unequal_lengths() -> None:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy.stats import ttest_ind
 
+from noisebench.catalogue.losses import LOSSES
 from noisebench.errors import InputError
 from noisebench.science import dynamics
-from noisebench.science.losses import LOSSES
 
 P = np.array([1e-30, 1e-9, 1e-3, 0.02, 0.03, 0.4, 0.9, 0.999])
 
@@ -32,7 +32,7 @@ def test_gradients_equal_autograd_of_the_printed_losses(
     # Two classes with logits (log p - log(1-p), 0): dL/dz = dL/dp p (1 - p).
     z = torch.tensor(np.log(P) - np.log1p(-P), requires_grad=True)
     logits = torch.stack([z, torch.zeros_like(z)], dim=1)
-    LOSSES[loss](logits, torch.zeros(len(P), dtype=torch.int64), **parameters, **form).sum().backward()
+    LOSSES[loss].load()(logits, torch.zeros(len(P), dtype=torch.int64), **parameters, **form).sum().backward()
     assert z.grad is not None
     expected = z.grad.numpy() / (P * (1 - P))
     np.testing.assert_allclose(dynamics.probability_gradient(loss, P, parameters), expected, rtol=1e-9)

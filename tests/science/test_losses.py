@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from noisebench.catalogue import losses as catalogue
 from noisebench.errors import InputError
-from noisebench.science.losses import LOSSES
 from tests.science.formulas import CASES, IDS, Formula, batch
 
+LOSSES = {name: loss.load() for name, loss in catalogue.LOSSES.items()}
 REQUIRED = {
     "BL": {"gamma": 0.4},
     "PZ": {"c": 0.04},

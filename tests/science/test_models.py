@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from noisebench.catalogue.models import MODELS
 from noisebench.errors import DataError, InputError
-from noisebench.science.models import MODELS, build
+from noisebench.science.models import build
 from tests.vision import import_torchvision
 
 

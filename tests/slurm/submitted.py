@@ -18,12 +18,12 @@ WAIT_SECONDS = 300
 SLOW_LOSS = """\
 import time
 
-from noisebench.science.losses import LOSSES
+from noisebench.science.losses import cross_entropy
 
 
 def ce(logits, targets):
     time.sleep(0.1)
-    return LOSSES["CE"](logits, targets)
+    return cross_entropy(logits, targets)
 """
 NUMBERS = "SELECT * EXCLUDE (attempt_id, seconds, ended_at, trial_key) FROM results ORDER BY trial_id"
 ATTEMPTS = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.catalogue.entries import MODELS
+from noisebench.catalogue.models import MODELS
 from noisebench.errors import InputError
 from noisebench.slurm.job import DriverJob, WorkerJob
 from noisebench.slurm.site import Container, Folders, Limits, Mail, Site, load_site, parse_site

@@ -125,10 +125,10 @@ def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> Non
 def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> None:
     sweep = Submitted(cluster, tmp_path, "stopped")
     (tmp_path / "broken_losses.py").write_text(
-        "from pathlib import Path\nfrom noisebench.science.losses import LOSSES\n\n\n"
+        "from pathlib import Path\nfrom noisebench.science.losses import cross_entropy\n\n\n"
         "def broken(logits, targets):\n"
         "    if not Path('mended').exists():\n        raise ValueError('this is broken')\n"
-        "    return LOSSES['CE'](logits, targets)\n"
+        "    return cross_entropy(logits, targets)\n"
     )
     sweep.send_slow(SITE, trials=12, seconds=4, beside="broken_losses:broken")
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)

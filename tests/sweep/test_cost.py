@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.catalogue import entries as catalogue
+from noisebench.catalogue.models import MODELS
 from noisebench.sweep.cost import CPU_RATES, V100_RATES, budgets, seconds_for
 from noisebench.sweep.sweep import load_sweep
 from tests.trials import sweep_of, trial_of
@@ -23,7 +23,7 @@ def test_a_v100_takes_what_the_papers_took(dataset: str, detector: str, minutes:
 
 def test_every_model_has_a_rate() -> None:
     for rates in (CPU_RATES, V100_RATES):
-        assert {model for model, _ in rates} == set(catalogue.MODELS)
+        assert {model for model, _ in rates} == set(MODELS)
 
 
 def test_completed_trials_cost_nothing() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from noisebench.catalogue import entries as catalogue
+from noisebench.catalogue.models import MODELS
 from noisebench.errors import InputError
 from noisebench.training import fast_path
 from noisebench.training.fast_path import OVERRIDE, FastPath
@@ -36,9 +36,9 @@ def test_runs_are_not_fused_where_they_would_share_the_scale_of_the_loss(
 
 
 def test_every_model_has_a_path_on_every_kind_of_device() -> None:
-    kinds = [(kind, model) for kind in ("cpu", "cuda") for model in catalogue.MODELS]
+    kinds = [(kind, model) for kind in ("cpu", "cuda") for model in MODELS]
     assert sorted(fast_path._TABLE) == sorted(kinds)
-    for model in catalogue.MODELS:
+    for model in MODELS:
         assert not FastPath.of(CPU, model, (3, 32, 32)).fused
 
 

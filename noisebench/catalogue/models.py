@@ -1,0 +1,63 @@
+"""The models a sweep may name.
+
+An implementation is `(shape (C, H, W), classes) -> nn.Module`, initialised from torch's global generator; one
+with pretrained weights takes their state dict as a third argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from noisebench.catalogue.descriptor import Descriptor, by_name
+from noisebench.catalogue.files import RESNET_34, DataFile
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Images a second that one device trains (forward and backward) and evaluates (forward)."""
+
+    training: float
+    evaluation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescriptor(Descriptor):
+    """A model.
+
+    `cpu` and `v100` are its rates on one CPU thread and on a V100, by image height. `weights` is the file of
+    its pretrained weights, None where there are none.
+    """
+
+    cpu: Mapping[int, Rate]
+    v100: Mapping[int, Rate]
+    weights: DataFile | None = None
+
+
+# One CPU thread: small-cnn measured on a 2-core AMD EPYC, the ResNets scaled by their operations (71.6 MFLOP
+# an image forward and backward, 412, 6953). A V100 as in the appendix of arXiv 2511.16512: 5 minutes a trial
+# on MNIST, 15 on CIFAR, 150 with AUM.
+MODELS = by_name(
+    ModelDescriptor(
+        name="small-cnn",
+        implementation="noisebench.science.models:small_cnn",
+        cpu={8: Rate(17_500, 60_000), 28: Rate(700, 2_100)},
+        v100={28: Rate(8_150, 24_450)},
+        source="arXiv 2511.16512, the CNN for MNIST",
+    ),
+    ModelDescriptor(
+        name="resnet-32",
+        implementation="noisebench.science.resnet:resnet32",
+        cpu={32: Rate(120, 360)},
+        v100={32: Rate(1_668, 5_004)},
+        source="He et al. 2016, section 4.2",
+    ),
+    ModelDescriptor(
+        name="resnet-34",
+        implementation="noisebench.science.resnet:resnet34",
+        cpu={32: Rate(7.2, 21)},
+        v100={32: Rate(2_262, 6_786)},
+        weights=RESNET_34,
+        source="He et al. 2016; torchvision, with a 3x3 stem",
+    ),
+)
