@@ -59,24 +59,25 @@ FIGURES = (
     FigureItem("figure6", "Figure 6: AUM of wrong and right labels", margins.histograms, "table5"),
     FigureItem("figure7", "Figure 7: training dynamics, untruncated", dynamics.untruncated, "fig2"),
     FigureItem(
-        "preliminary-figure2", "Preliminary Figure 2: BL", partial(_analytic, loss_curves.blurry_alone), None
-    ),
-    FigureItem(
-        "preliminary-figure3",
-        "Preliminary Figure 3: PZ",
-        partial(_analytic, loss_curves.piecewise_zero_alone),
+        "preliminary-figure2",
+        "Preliminary Figure 2: CE and FL",
+        partial(_analytic, loss_curves.focal_alone),
         None,
     ),
     FigureItem(
+        "preliminary-figure3", "Preliminary Figure 3: BL", partial(_analytic, loss_curves.blurry_alone), None
+    ),
+    FigureItem(
         "preliminary-figure4",
-        "Preliminary Figure 4: over-fitting",
-        overfitting.overfitting,
-        overfitting.BLOCK,
+        "Preliminary Figure 4: PZ",
+        partial(_analytic, loss_curves.piecewise_zero_alone),
+        None,
     ),
     FigureItem(
         "preliminary-figure5", "Preliminary Figure 5: detections", parameter_sweep.detections, "preliminary"
     ),
     FigureItem("preliminary-figure6", "Preliminary Figure 6: delay", delays.preliminary, "preliminary"),
+    FigureItem("overfitting", "Over-fitting on clean data", overfitting.overfitting, overfitting.BLOCK),
     FigureItem("bl-forms", "Forms of BL beside GCE", forms.by_parameter, forms.BLOCK),
     FigureItem("critical-difference", "Critical differences of Table 1", _ranks, "table1"),
 )

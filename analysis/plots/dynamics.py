@@ -1,6 +1,7 @@
-"""What training does to wrong and right labels, epoch by epoch: P2 Fig. 2 and 7."""
+"""Probability and gradient of wrong and right labels by epoch: P2 Fig. 2 and 7."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,20 @@ from analysis.plots.style import RIGHT, WRONG, new_figure
 from noisebench.store.blocks import block_epochs
 
 LOSSES = ("CE", "BL", "PZ")
-_MEASURES = {"probability": "probability p", "gradient": "dL/dp"}
+_PROBABILITY, _TRAINED, _PRINTED = "probability", "trained", "gradient"
+_MEASURES = {
+    _PROBABILITY: "probability p",
+    _TRAINED: "dL/dp as trained",
+    _PRINTED: "dL/dp as printed",
+}
 _GROUPS = {"wrong": (WRONG, -0.2, "//"), "right": (RIGHT, 0.2, "")}
-# Where Fig. 2 cuts the gradient off; Fig. 7 shows all of it.
+# Fig. 2 cuts the gradient off here; Fig. 7 shows all of it.
 _CUT = (-10.0, 10.0)
+# An fp32 softmax may underflow to 0; records count lower probabilities as this one, too.
+_LOWEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 Quantiles = NDArray[np.float64]
+Row = dict[str, Any]
 
 
 def truncated(source: Feed) -> Figure | None:
@@ -33,6 +42,14 @@ def untruncated(source: Feed) -> Figure | None:
     return _draw(source, whiskers=(0.0, 1.0), cut=False)
 
 
+def trained_gradient(p: Quantiles, gamma: float) -> Quantiles:
+    """Return dL/dp of detached BL at p in [0, 1]: -p^(gamma - 1), as the factor p^gamma is constant.
+
+    It rises with p, so it maps quantiles of p to quantiles of the gradient.
+    """
+    return np.asarray(-np.power(np.maximum(p, _LOWEST_PROBABILITY), gamma - 1))
+
+
 def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | None:
     sweep = source.sweep("fig2")
     rows = block_epochs(source.results.sweep(sweep), "fig2") if sweep else []
@@ -42,26 +59,37 @@ def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | No
     losses = [loss for loss in LOSSES if any(row["loss"] == loss for row in rows)]
     if not losses:
         return None
-    figure, axes = new_figure(2, len(losses), 4.2, sharex=True, sharey="row")
+    figure, axes = new_figure(len(_MEASURES), len(losses), 5.6, sharex=True, sharey="row")
+    # The scale comes first: limits are chosen in it.
+    for axis in axes[1:, 0]:
+        if cut:
+            axis.set_ylim(*_CUT)
+        else:
+            axis.set_yscale("symlog", linthresh=1)
+            axis.yaxis.get_major_locator().set_params(numticks=7)
     for column, loss in enumerate(losses):
-        own = [row for row in rows if row["loss"] == loss]
-        for axis, measure in zip(axes[:, column], _MEASURES, strict=True):
-            _boxes(axis, own, measure, whiskers)
-        axes[0, column].set_title(loss_label(own[0]))
-        axes[1, column].set_xlabel("epoch")
-    axes[0, 0].set_ylabel(_MEASURES["probability"])
-    axes[1, 0].set_ylabel(_MEASURES["gradient"] + ("" if cut else " (symmetric log)"))
-    if cut:
-        axes[1, 0].set_ylim(*_CUT)
-    else:
-        axes[1, 0].set_yscale("symlog", linthresh=1)
+        _column(axes[:, column], [row for row in rows if row["loss"] == loss], whiskers)
+    for axis, label in zip(axes[:, 0], _MEASURES.values(), strict=True):
+        axis.set_ylabel(label)
     handles = [
         Patch(facecolor=colour, edgecolor="black", hatch=hatch * 2, alpha=0.75, label=f"{group} labels")
         for group, (colour, _, hatch) in _GROUPS.items()
     ]
-    where = f"{own[0]['dataset']}, $\\eta$ = {own[0]['eta']:g}"
+    where = f"{rows[0]['dataset']}, $\\eta$ = {rows[0]['eta']:g}"
     figure.legend(handles=handles, loc="outside lower center", ncols=2, title=where)
     return figure
+
+
+def _column(axes: Sequence[Any], rows: list[Row], whiskers: tuple[float, float]) -> None:
+    """Draw one loss; where training uses the printed gradient, its last panel says so instead."""
+    for axis, measure in zip(axes, _MEASURES, strict=True):
+        if measure == _PRINTED and rows[0]["loss"] != "BL":
+            note = "as trained"
+            axis.text(0.5, 0.5, note, ha="center", va="center", transform=axis.transAxes, color="#555555")
+        else:
+            _boxes(axis, rows, measure, whiskers)
+    axes[0].set_title(loss_label(rows[0]))
+    axes[-1].set_xlabel("epoch")
 
 
 def _boxes(axis: Any, rows: list[dict[str, Any]], measure: str, whiskers: tuple[float, float]) -> None:
@@ -91,12 +119,15 @@ def _box(
     rows: list[dict[str, Any]], measure: str, group: str, whiskers: tuple[float, float]
 ) -> dict[str, float] | None:
     """Return one box from the quantiles of an epoch, averaged over folds; None where none are recorded."""
-    found = [json.loads(row["quantiles"]) for row in rows]
-    values = [quantiles[measure][group] for quantiles in found if measure in quantiles]
-    values = [each for each in values if None not in each]
+    quantiles = [json.loads(row["quantiles"]) for row in rows]
+    values = [
+        folded
+        for row, each in zip(rows, quantiles, strict=True)
+        if (folded := _values(row, each, measure, group)) is not None
+    ]
     if not values:
         return None
-    levels: list[float] = found[0]["levels"]
+    levels: list[float] = quantiles[0]["levels"]
     mean = dict(zip(levels, np.mean(values, axis=0), strict=True))
     low, high = whiskers
     return {
@@ -107,3 +138,13 @@ def _box(
         "q3": mean[0.75],
         "whishi": mean[high],
     }
+
+
+def _values(row: Row, quantiles: dict[str, Any], measure: str, group: str) -> Quantiles | None:
+    """Return the quantiles of one fold's epoch; None where they are not recorded."""
+    detached = measure == _TRAINED and row["loss"] == "BL" and row["epoch"] >= row["delay"]
+    key = _PROBABILITY if detached else _PRINTED if measure == _TRAINED else measure
+    values = quantiles.get(key, {}).get(group)
+    if values is None or None in values:
+        return None
+    return trained_gradient(np.array(values), row["value"]) if detached else np.array(values)

@@ -1,4 +1,4 @@
-"""Loss over the probability of the given class: P2 Fig. 1, P1 Fig. 2 and 3."""
+"""Loss over the probability of the labelled class: P2 Fig. 1, P1 Fig. 2, 3 and 4."""
 
 from typing import Any
 
@@ -8,12 +8,18 @@ from numpy.typing import NDArray
 
 from analysis.plots.style import BLACK, CYCLE, new_figure
 
+FOCAL_GAMMAS = (0.5, 1, 2, 5)  # of Lin et al. 2017, Fig. 1; P1's are not stated
 GAMMAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 CUTOFFS = (0.05, 0.1, 0.2, 0.4)
 P = np.linspace(1e-3, 1, 1_000)
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 Values = NDArray[np.float64]
+
+
+def focal(p: Values, gamma: float) -> Values:
+    """Return FL(p) = -(1 - p)^gamma log p, for p in (0, 1]."""
+    return np.asarray(-((1 - p) ** gamma) * np.log(p))
 
 
 def blurry(p: Values, gamma: float) -> Values:
@@ -31,6 +37,17 @@ def both() -> Figure:
     figure, axes = new_figure(1, 2, 2.8)
     _blurry(axes[0, 0])
     _piecewise_zero(axes[0, 1])
+    return figure
+
+
+def focal_alone() -> Figure:
+    """Draw FL with CE."""
+    figure, axes = new_figure(1, 1, 3.0)
+    axis = axes[0, 0]
+    _cross_entropy(axis, "Cross Entropy and Focal Loss")
+    for gamma, colour, dashes in zip(FOCAL_GAMMAS, CYCLE, _DASHES, strict=False):
+        axis.plot(P, focal(P, gamma), color=colour, linestyle=dashes, label=f"FL, $\\gamma$ = {gamma}")
+    axis.legend()
     return figure
 
 
@@ -64,4 +81,6 @@ def _piecewise_zero(axes: Any) -> None:
 
 def _cross_entropy(axes: Any, title: str) -> None:
     axes.plot(P, -np.log(P), color=BLACK, linewidth=0.8, label="CE")
-    axes.set(title=title, xlabel="probability p of the given class", ylabel="loss", xlim=(0, 1), ylim=(0, 4))
+    axes.set(
+        title=title, xlabel="probability p of the labelled class", ylabel="loss", xlim=(0, 1), ylim=(0, 4)
+    )

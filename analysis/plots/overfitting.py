@@ -1,4 +1,4 @@
-"""Where over-fitting starts on clean data: P1 Fig. 4."""
+"""Where over-fitting starts on clean data: P1, section 4.2."""
 
 import pandas as pd
 from matplotlib.figure import Figure

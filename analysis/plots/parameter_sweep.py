@@ -1,4 +1,4 @@
-"""What a loss's parameter does: P2 Fig. 3, P1 Fig. 5."""
+"""Scores over the parameter of a loss: P2 Fig. 3, P1 Fig. 5."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ SYMBOLS = {"BL": "$\\gamma$", "PZ": "c"}
 _METRICS = {"precision": (BLUE, "s"), "recall": (ORANGE, "^"), "f1": (VERMILION, "o")}
 _NAMES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 PRELIMINARY_DELAY = 4
+BASELINES = ("CE", "FL")
 
 
 def against_focal(source: Feed) -> Figure | None:
@@ -33,22 +34,29 @@ def against_focal(source: Feed) -> Figure | None:
 
 
 def detections(source: Feed) -> Figure | None:
-    """Draw flagged and rightly flagged labels as bars with P, R, F1, MNIST at .2 (P1 Fig. 5)."""
+    """Draw flagged and correctly flagged labels as bars with P, R, F1, MNIST at .2 (P1 Fig. 5).
+
+    BL and PZ take over after a delay of 4 epochs; CE and FL stand before the values of gamma and c.
+    """
     cells = usual_cells(source, "preliminary", *_METRICS, "flagged", "correct", "wrong_labels")
     cells = cells[(cells.dataset == "MNIST") & (cells.eta == 0.2)] if len(cells) else cells
-    chosen = {loss: _at_usual_delay(cells, loss) for loss in ("BL", "PZ")} if len(cells) else {}
-    if not chosen or any(part.empty for part in chosen.values()):
+    if cells.empty:
         return None
+    delayed = cells[cells.delay == PRELIMINARY_DELAY]
+    panels = {loss: delayed[delayed.loss == loss] for loss in ("BL", "PZ")}
+    if any(part.empty for part in panels.values()):
+        return None
+    baselines = cells[cells.loss.isin(BASELINES) & (cells.delay == 0)]
     figure, axes = new_figure(2, 2, 3.8, sharey="row", sharex="col", height_ratios=(2, 3))
-    for column, (loss, part) in enumerate(chosen.items()):
-        _bars(axes[0, column], axes[1, column], part)
-        axes[0, column].set_title(f"{loss}, delay {int(part.delay.iloc[0])}")
-        axes[1, column].set_xlabel(f"{loss} {SYMBOLS[loss]}")
+    for column, (loss, part) in enumerate(panels.items()):
+        _bars(axes[0, column], axes[1, column], baselines, part)
+        axes[0, column].set_title(f"CE, FL, and {loss} with d = {PRELIMINARY_DELAY}")
+        axes[1, column].set_xlabel(f"baselines, then {loss} {SYMBOLS[loss]}")
     axes[0, 0].set_ylabel("score")
     axes[1, 0].set_ylabel("labels, MNIST, $\\eta$ = 0.2")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    more_handles, more_labels = axes[1, 0].get_legend_handles_labels()
-    figure.legend(handles + more_handles, labels + more_labels, loc="outside lower center", ncols=6)
+    bar_handles, bar_labels = axes[1, 0].get_legend_handles_labels()
+    figure.legend(handles + bar_handles, labels + bar_labels, loc="outside lower center", ncols=6)
     return figure
 
 
@@ -72,22 +80,21 @@ def _value_ticks(axis: Any, values: list[float]) -> None:
     axis.minorticks_off()
 
 
-def _at_usual_delay(cells: pd.DataFrame, loss: str) -> pd.DataFrame:
-    """Return the cells at the paper's delay where several values were tried there, else at delay 0."""
-    own = cells[cells.loss == loss]
-    delayed = own[own.delay == PRELIMINARY_DELAY]
-    return delayed if delayed.value.nunique() > 1 else own[own.delay == 0]
-
-
-def _bars(scores: Any, counts: Any, cells: pd.DataFrame) -> None:
-    wide = cells.pivot_table(index="value", columns="metric", values="mean")
+def _bars(scores: Any, counts: Any, baselines: pd.DataFrame, swept: pd.DataFrame) -> None:
+    names = [loss for loss in BASELINES if loss in set(baselines.loss)]
+    fixed = baselines.pivot_table(index="loss", columns="metric", values="mean").reindex(names)
+    by_value = swept.pivot_table(index="value", columns="metric", values="mean")
+    wide = pd.concat([fixed, by_value])
     places = np.arange(len(wide))
     for metric, (colour, marker) in _METRICS.items():
-        scores.plot(places, wide[metric], color=colour, marker=marker, label=_NAMES[metric])
+        scores.plot(places[: len(names)], fixed[metric], color=colour, marker=marker, linestyle="none")
+        scores.plot(places[len(names) :], by_value[metric], color=colour, marker=marker, label=_NAMES[metric])
     edge = {"edgecolor": "black", "linewidth": 0.4}
     counts.bar(places - 0.2, wide.flagged, 0.4, color=SKY, label="flagged", **edge)
-    counts.bar(places + 0.2, wide.correct, 0.4, color=GREEN, hatch="//", label="rightly flagged", **edge)
+    counts.bar(places + 0.2, wide.correct, 0.4, color=GREEN, hatch="//", label="correctly flagged", **edge)
     counts.axhline(
         wide.wrong_labels.mean(), color="black", linestyle="--", linewidth=0.8, label="wrong labels"
     )
-    counts.set_xticks(places, [f"{value:g}" for value in wide.index])
+    for axis in (scores, counts):
+        axis.axvline(len(names) - 0.5, color="#888888", linewidth=0.8)
+    counts.set_xticks(places, [*names, *(f"{value:g}" for value in by_value.index)])

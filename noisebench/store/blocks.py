@@ -77,7 +77,7 @@ def block_trials(folder: SweepFolder, block: str) -> list[Row]:
 def block_epochs(folder: SweepFolder, block: str) -> list[Row]:
     """Return the trained epochs of a block's trials.
 
-    Keys: dataset, eta, loss, parameter, value, variant (JSON), seed, fold, epoch, training_loss,
+    Keys: dataset, eta, loss, parameter, value, variant (JSON), delay, seed, fold, epoch, training_loss,
     held_out_loss, quantiles (JSON).
     """
     return rows(folder.results, "paper/epochs", {"sweep": folder.name, "block": block})

@@ -48,7 +48,7 @@ def epoch_rows(trial: Trial) -> list[dict[str, Any]]:
 
 
 def _quantiles(trial: Trial, epoch: int) -> dict[str, Any]:
-    levels = np.asarray(LEVELS)
+    levels = np.maximum(LEVELS, 0.02)
     right = levels ** (2.0 * 0.7**epoch)
     wrong = levels ** (6.0 if trial.loss.name == "CE" else 6.0 + epoch)
     return {

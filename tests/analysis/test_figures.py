@@ -13,7 +13,7 @@ from analysis.building import paper_table
 from analysis.feeding import Feed, feed
 from analysis.figures import FIGURES, main
 from analysis.items import TABLES
-from analysis.plots import heat_map, loss_curves
+from analysis.plots import dynamics, heat_map, loss_curves
 from analysis.plots.cells import usual_cells
 from analysis.plots.critical_difference import ranks_of
 from analysis.plots.style import RIGHT, WRONG, YELLOW, message_figure, save, styled
@@ -62,6 +62,7 @@ def test_without_results_a_figure_says_which_sweep_makes_it(
         "figure1",
         "preliminary-figure2",
         "preliminary-figure3",
+        "preliminary-figure4",
     ]
     assert main(["--results", str(folder.root), "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().err.splitlines()
@@ -90,7 +91,45 @@ def test_dynamics_have_a_box_an_epoch_for_wrong_and_right_labels(drawn: Draw) ->
     for name in ("figure2", "figure7"):
         axes = drawn(name).axes
         assert [axis.get_title() for axis in axes[:3]] == ["CE", "BL, $\\gamma$ = 0.7", "PZ, c = 0.02"]
-        assert all(len(axis.patches) == 20 for axis in axes)
+        assert [len(axis.patches) for axis in axes] == [20] * 6 + [0, 20, 0]
+        assert [axis.get_ylabel() for axis in axes[::3]] == [
+            "probability p",
+            "dL/dp as trained",
+            "dL/dp as printed",
+        ]
+
+
+def test_the_trained_gradient_of_bl_has_another_sign_than_the_printed_one(drawn: Draw) -> None:
+    """By hand at gamma .7 and p = .01: -p^-.3 = -3.98; the printed formula gives +8.85."""
+    p = np.array([0.01, 1.0])
+    assert dynamics.trained_gradient(p, 0.7) == pytest.approx([-3.981, -1.0], abs=1e-3)
+    printed = -(p**-0.3) * (1 + 0.7 * np.log(p))
+    assert printed == pytest.approx([8.853, -1.0], abs=1e-3)
+    trained, as_printed = drawn("figure7").axes[4], drawn("figure7").axes[7]
+    highest = [max(line.get_ydata().max() for line in axis.lines) for axis in (trained, as_printed)]
+    assert highest[0] < 0 < highest[1]
+
+
+def test_the_preliminary_loss_figures_are_ce_and_fl_then_bl_then_pz(drawn: Draw) -> None:
+    titles = [drawn(f"preliminary-figure{number}").axes[0].get_title() for number in (2, 3, 4)]
+    assert titles == ["Cross Entropy and Focal Loss", "Blurry Loss", "Piecewise-zero Loss"]
+    assert loss_curves.focal(np.array([0.5]), 2) == pytest.approx(0.25 * np.log(2))
+
+
+def test_over_fitting_is_a_figure_of_its_own(drawn: Draw) -> None:
+    assert [axis.get_title() for axis in drawn("overfitting").axes] == ["MNIST", "Fashion-MNIST"]
+
+
+def test_preliminary_figure_5_has_the_baselines_and_a_delay_of_4(drawn: Draw) -> None:
+    axes = drawn("preliminary-figure5").axes
+    assert [axis.get_title() for axis in axes[:2]] == [
+        "CE, FL, and BL with d = 4",
+        "CE, FL, and PZ with d = 4",
+    ]
+    labels = [[text.get_text() for text in axis.get_xticklabels()] for axis in axes[2:]]
+    assert labels[0] == ["CE", "FL", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9"]
+    assert labels[1] == ["CE", "FL", "0.01", "0.02", "0.05", "0.1", "0.2"]
+    assert [len(axis.patches) for axis in axes[2:]] == [22, 14]
 
 
 def test_the_heat_map_marks_the_best(drawn: Draw) -> None:

@@ -1,6 +1,6 @@
 -- The trained epochs of a block's trials with their configuration.
 SELECT
-    dataset, eta, configs.loss, parameter, value, variant, seed,
+    dataset, eta, configs.loss, parameter, value, variant, delay, seed,
     fold, epoch, epochs.loss AS training_loss, held_out_loss, quantiles
 FROM epochs
 JOIN sweep_trials USING (trial_id)
