@@ -44,9 +44,9 @@ def calibrate(
     from noisebench.records.durable import write_durably
     from noisebench.sweep.calibration import FILE, Calibration
     from noisebench.trial.calibration import calibrate as measure
-    from noisebench.trial.runner import choose_device
+    from noisebench.trial.device import visible_device
 
-    device = choose_device(gpu=gpu)
+    device = visible_device(gpu=gpu)
     found = []
     for task in _tasks(target, str(device), seconds):
         found.append(measure(task, TOGETHER if device.type == "cuda" else ()))

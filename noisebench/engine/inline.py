@@ -7,7 +7,8 @@ from noisebench.records import provenance
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.logs import Log
-from noisebench.trial.runner import Runner, choose_device
+from noisebench.trial.device import visible_device
+from noisebench.trial.runner import Runner
 
 
 def run_inline(
@@ -19,7 +20,7 @@ def run_inline(
     """
     with JournalWriter(results.sweep(sweep).journal, provenance.host()) as journal:
         log = Log(results.sweep(sweep), echo=True)
-        runner = Runner(results, sweep, worker, data_dir, choose_device(gpu=gpu), journal, log=log)
+        runner = Runner(results, sweep, worker, data_dir, visible_device(gpu=gpu), journal, log=log)
         while queue.waiting:
             attempt_id, trial = queue.take()
             try:

@@ -55,7 +55,8 @@ class TrialActor(tune.Trainable):
     ) -> None:
         """Open this process's journal file; called once an actor."""
         # The driver imports this module too, and can do without torch's time and memory.
-        from noisebench.trial.runner import Runner, choose_device
+        from noisebench.trial.device import choose_device, limit_gpu_memory
+        from noisebench.trial.runner import Runner
 
         self._config = config
         self._is_new = True
@@ -67,13 +68,16 @@ class TrialActor(tune.Trainable):
         worker = os.environ.get(WORKER_VARIABLE, worker)
         data_dir = os.environ.get(DATA_VARIABLE, data_dir)
         more: dict[str, Any] = {} if execute is None else {"execute": reference.load(execute)}
+        # An actor without a share of a GPU sees all of them.
+        device = choose_device(gpu=bool(ray.get_gpu_ids()))
+        share = ray.get_runtime_context().get_assigned_resources().get("GPU", 1.0)  # type: ignore[no-untyped-call]
+        limit_gpu_memory(device, float(share))
         self._runner = Runner(
             folder,
             sweep,
             worker,
             None if data_dir is None else Path(data_dir),
-            # An actor without a share of a GPU sees all of them.
-            choose_device(gpu=bool(ray.get_gpu_ids())),
+            device,
             JournalWriter(folder.sweep(sweep).journal, provenance.host()),
             log=Log(folder.sweep(sweep)),
             **more,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,20 @@ Rows = list[dict[str, Any]]
 class Checkpoints:
     """The checkpoint folder of one trial; None as folder keeps nothing.
 
-    The folder's name is the trial's id, so what is found there belongs to this very trial. `each_epoch`
-    is for trials that are estimated to take longer than half an hour. A file that cannot be read is as
-    good as none: its work is done again.
+    The folder's name is the trial's id, so what is found there belongs to this very trial. Unfinished fits
+    are kept at the end of an epoch once `epoch_seconds` have passed since the last write. A file that cannot
+    be read counts as absent: its work is done again.
     """
 
-    def __init__(self, folder: Path | None = None, *, each_epoch: bool = False) -> None:
+    def __init__(self, folder: Path | None = None, *, epoch_seconds: float = math.inf) -> None:
         self.folder = folder
-        self.each_epoch = each_epoch and folder is not None
+        self._epoch_seconds = epoch_seconds
+        self._written = time.monotonic()
+
+    @property
+    def epoch_due(self) -> bool:
+        """Whether an unfinished fit is to be kept at the end of this epoch."""
+        return self.folder is not None and time.monotonic() - self._written >= self._epoch_seconds
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return what was written under `name`, tensors on the CPU; None where there is nothing whole."""
@@ -50,6 +58,7 @@ class Checkpoints:
         torch.save(content, buffer)
         path = self.folder / f"{name}.pt"
         patiently(lambda: write_durably(path, buffer.getvalue()))
+        self._written = time.monotonic()
 
     def forget(self, name: str) -> None:
         """Remove one checkpoint."""

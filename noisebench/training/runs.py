@@ -123,7 +123,7 @@ def _name(group: Group) -> str:
 
 def _keep(surrogate: Surrogate, group: Group, fit: Fit | FastFit, observations: list[Observation]) -> None:
     """Keep an unfinished fit where the trial's epochs are kept."""
-    if not surrogate.checkpoints.each_epoch or fit.epochs_done == surrogate.trial.training.epochs:
+    if fit.epochs_done == surrogate.trial.training.epochs or not surrogate.checkpoints.epoch_due:
         return
     states = [observation.state() for observation in observations]
     if None not in states:

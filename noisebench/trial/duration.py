@@ -7,15 +7,15 @@ from noisebench.catalogue.detectors import DETECTORS
 from noisebench.sweep.cost import CPU_RATES, V100_RATES, seconds_for
 from noisebench.sweep.trial import Trial
 
-# A trial that takes longer keeps its epochs, not just its finished folds or runs.
-LONG_SECONDS = 30 * 60
+# An unfinished fit is checkpointed at the end of an epoch, at most this often.
+CHECKPOINT_SECONDS = 60.0
 # How far an estimate may be off before work is lost.
 ESTIMATE_MARGIN = 1.5
-# A node that has just come to us has at least this part of its time left.
-MOST_OF_A_NODE = 0.9
-# No estimate is so wrong: what takes longer hangs.
-ALLOWED_TIMES = 10
-LEAST_ALLOWANCE_SECONDS = 10 * 60
+# A node that has just joined has at least this part of its time left.
+FRESH_NODE_SHARE = 0.9
+# A trial that takes this many times its estimate is stuck.
+ALLOWED_ESTIMATES = 10
+MIN_ALLOWANCE_SECONDS = 10 * 60
 
 
 def estimated_seconds(trial: Trial, *, gpu: bool) -> float:
@@ -24,25 +24,28 @@ def estimated_seconds(trial: Trial, *, gpu: bool) -> float:
 
 
 def allowance_seconds(trial: Trial, *, gpu: bool, minutes: float | None = None) -> float:
-    """Return after how long a trial is given up: `minutes`, else ten estimates, at least ten minutes."""
+    """Return the time limit of a trial: `minutes`, else ten estimates, at least ten minutes."""
     if minutes is not None:
         return 60 * minutes
-    return max(LEAST_ALLOWANCE_SECONDS, ALLOWED_TIMES * estimated_seconds(trial, gpu=gpu))
+    return max(MIN_ALLOWANCE_SECONDS, ALLOWED_ESTIMATES * estimated_seconds(trial, gpu=gpu))
 
 
 def seconds_at_risk(trial: Trial, *, gpu: bool) -> float:
-    """Return how much is lost at most when the trial is cut short: a fold or run, of a long one an epoch."""
-    estimate = estimated_seconds(trial, gpu=gpu)
-    at_once = dataset(trial.dataset.name).training_samples
-    runs = 1 if at_once else DETECTORS[trial.detector.name].fits_of(trial.detector)
-    epochs = trial.training.epochs if estimate > LONG_SECONDS else 1
-    return estimate / (runs * epochs)
+    """Return how much work a trial that is cut short loses at most: what ran since its last checkpoint.
+
+    Finished folds and runs are kept, and of an unfinished one the epochs, at most every `CHECKPOINT_SECONDS`.
+    """
+    in_one_fit = dataset(trial.dataset.name).training_samples
+    fits = 1 if in_one_fit else DETECTORS[trial.detector.name].fits_of(trial.detector)
+    fit = estimated_seconds(trial, gpu=gpu) / fits
+    epoch = fit / trial.training.epochs
+    return epoch if epoch >= CHECKPOINT_SECONDS else min(fit, epoch + CHECKPOINT_SECONDS)
 
 
 def time_suffices(seconds: float, left: float, whole: float | None) -> bool:
-    """Whether work of so many seconds, with some margin, fits into what is left of the time a node is ours.
+    """Whether work of `seconds`, with a margin, fits into the seconds `left` of a node's time.
 
-    What would hardly fit into the `whole` of that is let in: no other node could hold it either.
+    Work that hardly fits into the `whole` time of a node is admitted: no other node could hold it either.
     """
     needed = ESTIMATE_MARGIN * seconds
-    return needed <= left or (whole is not None and needed > MOST_OF_A_NODE * whole)
+    return needed <= left or (whole is not None and needed > FRESH_NODE_SHARE * whole)

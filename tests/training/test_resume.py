@@ -33,7 +33,7 @@ class StoppingCheckpoints(Checkpoints):
     """Dies after its n-th write."""
 
     def __init__(self, folder: Path, writes: int) -> None:
-        super().__init__(folder, each_epoch=True)
+        super().__init__(folder, epoch_seconds=0)
         self.writes = writes
 
     def write(self, name: str, content: dict[str, object]) -> None:
@@ -64,7 +64,7 @@ def test_stopped_after_each_write_and_resumed(whole: tuple[str, Measurement], tm
             stops += 1
         else:
             break
-        assert equal(measure(TRIALS[name], None, CPU, Checkpoints(folder, each_epoch=True)), expected)
+        assert equal(measure(TRIALS[name], None, CPU, Checkpoints(folder, epoch_seconds=0)), expected)
     runs = {"confident-learning": 2, "aum": 2, "ctrl": 1}[name]
     assert stops == runs * 3  # two epochs and the finished run, each
 
@@ -100,8 +100,8 @@ def test_nothing_is_unpickled_without_restriction(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(None, each_epoch=True)
+    checkpoints = Checkpoints(None, epoch_seconds=0)
     checkpoints.write("run-0", {})
     assert checkpoints.read("run-0") is None
-    assert not checkpoints.each_epoch
+    assert not checkpoints.epoch_due
     assert list(tmp_path.iterdir()) == []

@@ -52,7 +52,7 @@ def test_fused_stopped_after_each_write_and_resumed(
         except Stopped:
             # A run picked up alone is not the last bit of the run that was trained beside others.
             together = writes < 3 or parts == "ctrl"
-            resumed = measure(trial, None, CPU, Checkpoints(folder, each_epoch=True))
+            resumed = measure(trial, None, CPU, Checkpoints(folder, epoch_seconds=0))
             assert not together or equal(resumed, expected)
             assert np.mean(resumed.samples["flagged"] == expected.samples["flagged"]) > 0.98
 
@@ -66,7 +66,7 @@ def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: py
         measure(trial, None, CPU, StoppingCheckpoints(tmp_path, 4))  # two epochs, a finished run, an epoch
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fit-1-2.pt", "run-0.pt"]
     reference = measure(trial_of(training=training("reference"), **parts), None, CPU)
-    resumed = measure(trial, None, CPU, Checkpoints(tmp_path, each_epoch=True))
+    resumed = measure(trial, None, CPU, Checkpoints(tmp_path, epoch_seconds=0))
     assert np.mean(resumed.samples["flagged"] == reference.samples["flagged"]) > 0.98
 
 

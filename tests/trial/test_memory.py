@@ -1,33 +1,35 @@
-"""What a process takes, its children included."""
+"""The memory of a process, its children included."""
 
 import os
 import subprocess
 import sys
 
-from noisebench.trial.memory import LEAST_SHARE_MB, available_mb, resident_mb, share_mb
+from noisebench.trial.memory import MIN_SHARE_MB, ResidentMemory, available_mb, share_mb
 
 HUNDRED_MB = "x = b'x' * 100 * 1024**2; print('there', flush=True); input()"
 
 
 def test_children_count() -> None:
-    before = resident_mb(os.getpid())
+    before = ResidentMemory(os.getpid()).mb()
     with subprocess.Popen(
         [sys.executable, "-c", HUNDRED_MB], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert 100 < resident_mb(child.pid) < 200
-        assert 100 < resident_mb(os.getpid()) - before < 200
+        of_child = ResidentMemory(child.pid)
+        assert 100 < of_child.mb() < 200
+        assert 100 < ResidentMemory(os.getpid()).mb() - before < 200
         child.communicate(b"\n")
-    assert resident_mb(child.pid) == 0
+    assert of_child.mb() == 0
+    assert ResidentMemory(child.pid).mb() == 0
 
 
-def test_there_is_some_left() -> None:
+def test_some_memory_is_available() -> None:
     total_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**2
     assert 0 < available_mb() < total_mb
 
 
-def test_a_share_of_what_was_said_else_of_what_is_free() -> None:
+def test_a_share_is_of_the_total_else_of_free_memory() -> None:
     assert share_mb(0.25, 3000) == 750
-    assert share_mb(1e-9, None) == LEAST_SHARE_MB
-    assert share_mb(1e3, None) >= LEAST_SHARE_MB
+    assert share_mb(1e-9, None) == MIN_SHARE_MB
+    assert share_mb(1e3, None) >= MIN_SHARE_MB

@@ -1,5 +1,6 @@
 """Every attempt leaves its two lines, whatever the trial does."""
 
+import errno
 import multiprocessing
 import time
 from collections.abc import Callable
@@ -12,9 +13,11 @@ import pytest
 import torch
 
 from noisebench.errors import DataError, DivergedError
+from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter, records
 from noisebench.sweep.trial import Trial
+from noisebench.trial.duration import CHECKPOINT_SECONDS
 from noisebench.trial.measurement import Measurement, measure
 from noisebench.trial.runner import Runner
 from noisebench.trial.watch import Limits
@@ -66,7 +69,6 @@ def test_a_completed_trial(attempt: Callable[..., Any], tmp_path: Path) -> None:
         (MemoryError(), "host-memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "host-memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "gpu-memory"),
-        (RuntimeError("CUDA error: out of memory"), "gpu-memory"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -115,21 +117,76 @@ def test_finished_folds_are_kept_until_the_trial_completes(
     assert not folder.exists()
 
 
-def test_only_trials_of_more_than_half_an_hour_keep_their_epochs(attempt: Callable[..., Any]) -> None:
+STORAGE = [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE]
+
+
+@pytest.mark.parametrize("number", STORAGE, ids=errno.errorcode.get)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_storage_error_is_no_failure_of_the_trial(
+    attempt: Callable[..., Any], number: int, hidden: bool
+) -> None:
+    def write(*_: object) -> Measurement:
+        try:
+            raise OSError(number, "of the file system")
+        except OSError:
+            if hidden:
+                raise DataError("the file is damaged") from None
+            raise
+
+    status, (_, ended) = attempt(trial_of(), write)
+    assert status == "interrupted"
+    assert (ended["status"], ended["error_kind"]) == ("interrupted", "storage")
+
+
+@pytest.mark.parametrize("failing", [1, 2], ids=["started", "ended"])
+def test_a_journal_that_cannot_be_written_is_a_storage_error(
+    tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line that cannot be written cannot say so; the driver learns it from the returned end."""
+    results = ResultsFolder(tmp_path)
+    writes = []
+    append = JournalWriter.append
+
+    def full(journal: JournalWriter, record: dict[str, Any], *, durable: bool = True) -> None:
+        writes.append(record["event"])
+        if len(writes) == failing:
+            raise OSError("only 3 of 80 bytes were written")
+        append(journal, record, durable=durable)
+
+    monkeypatch.setattr(JournalWriter, "append", full)
+    with JournalWriter(results.journal / "test", "host") as journal:
+        runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal)
+        end = runner.attempt(trial_of(), "a" * 32)
+    assert (end.status, end.error_kind) == ("interrupted", "storage")
+    assert "only 3 of 80 bytes were written" in str(end.error)
+    assert writes == ["started", "ended"][:failing]
+
+
+def test_epochs_are_kept_once_enough_time_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.0, 59.0, 60.0, 61.0, 120.0, 121.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    checkpoints = Checkpoints(tmp_path, epoch_seconds=CHECKPOINT_SECONDS)
+    assert not checkpoints.epoch_due
+    assert checkpoints.epoch_due
+    checkpoints.write("fit-0", {})  # at 61
+    assert not checkpoints.epoch_due
+    assert checkpoints.epoch_due
+
+
+def test_the_runner_keeps_epochs_by_time(attempt: Callable[..., Any]) -> None:
     seen = []
 
-    def look(*given: Any) -> Measurement:
-        seen.append(given[3].each_epoch)
+    def look(*arguments: Any) -> Measurement:
+        seen.append(arguments[3]._epoch_seconds)
         return Measurement({}, [], {})
 
     attempt(trial_of(), look)
-    attempt(trial_of(dataset="MNIST", training="{}", detector="confident-learning"), look)
-    assert seen == [False, True]
+    assert seen == [CHECKPOINT_SECONDS]
 
 
 def _hang(*_: object) -> Measurement:
     time.sleep(600)
-    raise AssertionError("nobody ended this process")
+    raise AssertionError("this process was not ended")
 
 
 def _eat(*_: object) -> Measurement:
@@ -137,10 +194,10 @@ def _eat(*_: object) -> Measurement:
     while len(eaten) < 100:
         eaten.append(np.ones(8 * 1024**2))  # 64 MB each
         time.sleep(0.02)
-    raise AssertionError("nobody ended this process")
+    raise AssertionError("this process was not ended")
 
 
-def _attempt_in(folder: Path, execute: Any, limits: Limits) -> None:
+def _attempt_in(folder: Path, execute: Any, limits: Limits | None) -> None:
     results = ResultsFolder(folder)
     journal = JournalWriter(results.sweep("test").journal, "host")
     Runner(results, "test", "worker", None, torch.device("cpu"), journal, execute).attempt(
@@ -148,8 +205,32 @@ def _attempt_in(folder: Path, execute: Any, limits: Limits) -> None:
     )
 
 
+def _assert_on_device(*_: object) -> Measurement:
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+
+def _library_memory(*_: object) -> Measurement:
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
 @pytest.mark.parametrize(
-    ("execute", "limits", "kind", "said"),
+    ("execute", "status", "kind"),
+    [(_assert_on_device, "interrupted", "gpu-error"), (_library_memory, "failed", "gpu-memory")],
+)
+def test_a_process_whose_gpu_is_lost_records_it_and_ends(
+    tmp_path: Path, execute: Any, status: str, kind: str
+) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_attempt_in, args=(tmp_path, execute, None))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 1
+    _, ended = records(ResultsFolder(tmp_path).journal / "test")
+    assert (ended["status"], ended["error_kind"]) == (status, kind)
+    assert execute.__name__ in ended["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("execute", "limits", "kind", "reason"),
     [
         (_hang, Limits(10_000, 0.5), "timeout", "not done after 0.0 minutes"),
         (_eat, Limits(1_200, 300), "host-memory", "more than its share of 1200 MB"),
@@ -157,7 +238,7 @@ def _attempt_in(folder: Path, execute: Any, limits: Limits) -> None:
     ids=["hangs", "eats memory"],
 )
 def test_a_trial_beyond_its_limits_is_recorded_and_its_process_ends(
-    tmp_path: Path, execute: Any, limits: Limits, kind: str, said: str
+    tmp_path: Path, execute: Any, limits: Limits, kind: str, reason: str
 ) -> None:
     process = multiprocessing.get_context("spawn").Process(
         target=_attempt_in, args=(tmp_path, execute, limits)
@@ -167,7 +248,7 @@ def test_a_trial_beyond_its_limits_is_recorded_and_its_process_ends(
     assert process.exitcode == 1
     _, ended = records(ResultsFolder(tmp_path).journal / "test")
     assert (ended["status"], ended["error_kind"]) == ("failed", kind)
-    assert said in ended["error"]
+    assert reason in ended["error"]
     assert execute.__name__ in ended["traceback"]
 
 

@@ -1,0 +1,101 @@
+"""What an exception in a trial means: for its record, for the process, for the sweep."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from noisebench.errors import DataError, DivergedError
+from noisebench.records.attempts import End
+
+MAX_ERROR_CHARACTERS = 2_000
+
+# The file system is full, over quota, read-only or broken: no fault of the trial.
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
+
+_CUDA_OUT_OF_MEMORY = 2
+# Allocations that CUDA's libraries make beside torch's allocator. cuDNN reports a failed one as "unable to
+# find an engine", and as an internal error while its kernels are loaded.
+_LIBRARY_OUT_OF_MEMORY = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+    "unable to find an engine to execute this computation",
+)
+_CUDA_ERRORS = (
+    "CUDA error",
+    "CUBLAS_STATUS_",
+    "CUDNN_STATUS_",
+    "cuDNN error",
+    "CUSOLVER_STATUS_",
+    "CUSPARSE_STATUS_",
+    "CUFFT_",
+    "Offset increment outside graph capture",
+)
+# torch has had this class since 2.8.
+_ACCELERATOR_ERROR: type[BaseException] | None = getattr(torch, "AcceleratorError", None)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How an attempt ended, and whether its process may run another trial."""
+
+    end: End
+    ends_process: bool = False
+
+
+def classify(error: BaseException) -> Failure:
+    """Return what `error` means for the attempt that raised it."""
+    text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+    if any(_is_storage_error(cause) for cause in _chain(error)):
+        return Failure(End("interrupted", "storage", text))
+    if isinstance(error, DivergedError):
+        return Failure(End("failed", "diverged", text))
+    if isinstance(error, torch.OutOfMemoryError):
+        return Failure(End("failed", "gpu-memory", text))
+    if any(_is_library_out_of_memory(cause) for cause in _chain(error)):
+        return Failure(End("failed", "gpu-memory", text), ends_process=True)
+    if any(_is_cuda_error(cause) for cause in _chain(error)):
+        return gpu_error(text)
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator: " in str(error):
+        return Failure(End("failed", "host-memory", text))
+    if isinstance(error, DataError):
+        return Failure(End("failed", "data", text))
+    return Failure(End("failed", "exception", text))
+
+
+def gpu_error(text: str) -> Failure:
+    """Return the failure of a process whose CUDA context is lost: another process can run the trial."""
+    return Failure(End("interrupted", "gpu-error", text), ends_process=True)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and the errors that led to it; also those hidden by `raise ... from None`."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _is_storage_error(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _STORAGE_ERRORS
+
+
+def _is_library_out_of_memory(error: BaseException) -> bool:
+    if getattr(error, "error_code", None) == _CUDA_OUT_OF_MEMORY and _is_cuda_error(error):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _LIBRARY_OUT_OF_MEMORY)
+
+
+def _is_cuda_error(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    if _ACCELERATOR_ERROR is not None and isinstance(error, _ACCELERATOR_ERROR):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _CUDA_ERRORS)

@@ -1,0 +1,57 @@
+"""The device of a process: never silently a slower one than was granted."""
+
+import pytest
+import torch
+
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.trial.device import OVERRIDE, choose_device, is_usable, memory_fraction, visible_device
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_a_granted_gpu_that_is_not_visible_is_an_environment_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(EnvironmentFault, match=r"a GPU was granted, but torch .*CUDA_VISIBLE_DEVICES is '3'"):
+        choose_device(gpu=True)
+    assert choose_device(gpu=False) == visible_device(gpu=True) == CPU
+
+
+def test_the_first_visible_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device(gpu=True) == visible_device(gpu=True) == torch.device("cuda:0")
+    assert choose_device(gpu=False) == visible_device(gpu=False) == CPU
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_the_cpu_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OVERRIDE, "cpu")
+    assert choose_device(gpu=True) == CPU
+    monkeypatch.setenv(OVERRIDE, "gpu")
+    with pytest.raises(InputError, match="NOISEBENCH_DEVICE: 'gpu' is no device; the only value is cpu"):
+        choose_device(gpu=True)
+
+
+def test_processes_that_share_a_gpu_leave_room_for_their_contexts() -> None:
+    total_mb = 16_000.0
+    for processes in (2, 4, 8):
+        torch_mb = memory_fraction(total_mb, 1 / processes) * total_mb
+        assert processes * (torch_mb + 600) <= 0.9 * total_mb + 1
+    assert memory_fraction(1_000, 0.1) == 0.01
+
+
+def test_a_cpu_is_always_usable() -> None:
+    assert is_usable(CPU)
+
+
+def test_a_gpu_that_raises_is_not_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", refuse)
+    assert not is_usable(torch.device("cuda:0"))
