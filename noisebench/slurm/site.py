@@ -149,7 +149,7 @@ def load_site(path: Path) -> Site:
 def parse_site(content: str, file: str) -> Site:
     """Read a profile's YAML text; `file` names it in messages."""
     problems = Problems(file)
-    root = read_nodes(content, problems, "a site profile needs `site:`, `driver:` and `worker:`")
+    root = read_nodes(content, problems, "the file is empty; it needs `site:`, `driver:` and `worker:`")
     if not root.is_mapping:
         raise InputError(
             f"{file}:{root.line} a site is a mapping with `site:`, `driver:` and `worker:`, "

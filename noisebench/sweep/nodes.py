@@ -14,11 +14,15 @@ from noisebench.errors import InputError
 
 @dataclass(frozen=True)
 class Node:
-    """A value in a YAML file: a scalar, a dict of nodes or a list of nodes, with where it stands."""
+    """A value in a YAML file: a scalar, a dict of nodes or a list of nodes, with its place.
+
+    `source` takes the place of file and line in messages about a value that comes from elsewhere.
+    """
 
     value: Any
     path: str
     line: int
+    source: str = ""
 
     @property
     def is_mapping(self) -> bool:
@@ -55,9 +59,10 @@ class Problems:
         return Problems(file, self.found)
 
     def add(self, node: Node, message: str) -> None:
-        """Note one problem at a node, once."""
+        """Add one problem at a node, once."""
         where = f"{node.path}: " if node.path else ""
-        entry = (self.file, node.line, f"{self.file}:{node.line} {where}{message}")
+        place = f"{node.source}:" if node.source else f"{self.file}:{node.line}"
+        entry = ("" if node.source else self.file, node.line, f"{place} {where}{message}")
         if entry not in self.found:
             self.found.append(entry)
 
@@ -68,23 +73,76 @@ class Problems:
             raise InputError("\n".join(text for _, _, text in ordered))
 
 
-def read_nodes(text: str, problems: Problems, needs: str) -> Node:
-    """Parse YAML text; what a YAML 1.1 reader would quietly turn into something else is a problem.
+def read_nodes(text: str, problems: Problems, needs: str, source: str = "") -> Node:
+    """Parse YAML text; a value that YAML 1.1 reads otherwise than it looks is added to `problems`.
 
-    `needs` tells, in the message about an empty file, what has to stand in it.
+    `needs` is the message about an empty text. `source` replaces file and line in messages.
 
-    Raises InputError at once where the text is no YAML at all.
+    Raises InputError at once where the text is not YAML, or holds more than MAX_NODES values or MAX_DEPTH
+    levels, aliases expanded.
     """
+    reading = _Reading(problems, source)
+    if len(text) > MAX_CHARACTERS:
+        raise reading.error(1, f"the text is longer than {MAX_CHARACTERS:,} characters")
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"{problems.file}:{line} this is not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{problems.file}:1 this is not YAML: {error}") from None
+        raise reading.error(line, f"this is not YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise reading.error(1, f"this is not YAML: {' '.join(str(error).split())}") from None
     if root is None:
-        raise InputError(f"{problems.file}:1 the file is empty; {needs}")
-    return _convert(root, "", problems)
+        raise reading.error(1, needs)
+    return _convert(root, "", reading, 0)
+
+
+MAX_CHARACTERS = 5_000_000
+MAX_NODES = 200_000
+MAX_DEPTH = 20
+MAX_DIGITS = 40
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that refuses deep nesting before it recurses into it."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 1:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+_TOO_DEEP = f"values are nested more than {MAX_DEPTH} levels deep"
+
+
+@dataclass
+class _Reading:
+    """Where the problems of one text go, what they name as its place, how many nodes it has so far."""
+
+    problems: Problems
+    source: str
+    nodes: int = 0
+
+    def node(self, value: Any, path: str, line: int) -> Node:
+        return Node(value, path, line, self.source)
+
+    def error(self, line: int, message: str) -> InputError:
+        return InputError(
+            f"{self.source}: {message}" if self.source else f"{self.problems.file}:{line} {message}"
+        )
+
+    def count(self, line: int, depth: int) -> None:
+        """Raise InputError where the text is too large, aliases expanded."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self.error(line, f"there are more than {MAX_NODES:,} values, aliases expanded")
+        if depth > MAX_DEPTH:
+            raise self.error(line, _TOO_DEEP)
 
 
 def read_text(path: Path) -> str:
@@ -97,37 +155,51 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: is not a text file in UTF-8") from None
 
 
-def _convert(node: yaml.Node, path: str, problems: Problems) -> Node:
+def _convert(node: yaml.Node, path: str, reading: _Reading, depth: int) -> Node:
     line = node.start_mark.line + 1
+    reading.count(line, depth)
+    tag = _explicit_tag(node)
+    if tag:
+        reading.problems.add(reading.node(REPORTED, path, line), f"has the tag {tag}; write it without a tag")
+        return reading.node(REPORTED, path, line)
     if isinstance(node, yaml.MappingNode):
-        return _convert_mapping(node, path, line, problems)
+        return _convert_mapping(node, path, reading, depth)
     if isinstance(node, yaml.SequenceNode):
-        items = [_convert(item, f"{path}[{index}]", problems) for index, item in enumerate(node.value)]
-        return Node(items, path, line)
+        items = [_convert(item, f"{path}[{i}]", reading, depth + 1) for i, item in enumerate(node.value)]
+        return reading.node(items, path, line)
     assert isinstance(node, yaml.ScalarNode)
-    here = Node(node.value, path, line)
     trap = _trap(node)
     if trap:
-        problems.add(here, trap)
-        return Node(REPORTED, path, line)
-    return Node(_scalar(node), path, line)
+        reading.problems.add(reading.node(REPORTED, path, line), trap)
+        return reading.node(REPORTED, path, line)
+    return reading.node(_scalar(node), path, line)
 
 
-def _convert_mapping(node: yaml.MappingNode, path: str, line: int, problems: Problems) -> Node:
+def _convert_mapping(node: yaml.MappingNode, path: str, reading: _Reading, depth: int) -> Node:
     entries: dict[str, Node] = {}
     for key_node, value_node in node.value:
         key_line = key_node.start_mark.line + 1
         key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
         key_path = f"{path}.{key}" if path else str(key)
-        here = Node(key, key_path, key_line)
+        here = reading.node(key, key_path, key_line)
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
-            problems.add(here, f"the key {key!r} is not read as text by YAML; write it in quotes")
+            reading.problems.add(here, f"the key {key!r} is not read as text by YAML; write it in quotes")
         elif key in entries:
-            problems.add(here, f"the key '{key}' stands twice; YAML would keep the last one only")
+            reading.problems.add(here, f"the key '{key}' stands twice; YAML would keep the last one only")
             continue
-        converted = _convert(value_node, key_path, problems)
-        entries[str(key)] = Node(converted.value, key_path, key_line)
-    return Node(entries, path, line)
+        converted = _convert(value_node, key_path, reading, depth + 1)
+        entries[str(key)] = reading.node(converted.value, key_path, key_line)
+    return reading.node(entries, path, node.start_mark.line + 1)
+
+
+_RESOLVER = yaml.resolver.Resolver()
+
+
+def _explicit_tag(node: yaml.Node) -> str | None:
+    """Return the tag of a node that YAML would not give it by itself, or None."""
+    plain = isinstance(node, yaml.ScalarNode) and not node.style
+    implied = _RESOLVER.resolve(type(node), node.value, (plain, not plain))  # type: ignore[no-untyped-call]
+    return None if node.tag == implied else str(node.tag).replace("tag:yaml.org,2002:", "!!")
 
 
 _PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -136,25 +208,35 @@ NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 
 def _trap(node: yaml.ScalarNode) -> str | None:
-    """Return what is wrong with a scalar that YAML 1.1 reads otherwise than it looks, or None."""
+    """Return the error about a scalar that YAML 1.1 reads otherwise than it looks, or None."""
     text, kind = node.value, node.tag.rsplit(":", 1)[-1]
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "has half of a surrogate pair, which is no character"
     if node.style in ("'", '"', "|", ">") or kind == "null":
         return None
     quoted = f"or '{text}' in quotes for text"
     if kind == "bool" and text.lower() not in ("true", "false"):
         return f"`{text}` is read as {_truth(text)} by YAML; write {_truth(text).lower()}, {quoted}"
-    read = (
-        f"`{text}` is read as the number {yaml.safe_load(text)} by YAML" if kind in ("int", "float") else ""
-    )
-    if kind == "int" and not _PLAIN_INT.fullmatch(text):
-        return f"{read}; write that number, {quoted}"
-    if kind == "float" and not _PLAIN_FLOAT.fullmatch(text):
-        return f"{read}; write a plain finite number, {quoted}"
+    if kind in ("int", "float"):
+        return _number_trap(text, kind, quoted)
     if kind == "str" and NUMBER_AS_TEXT.fullmatch(text):
         return f"`{text}` is read as text by YAML; write {_spelled_out(text)}"
-    if kind not in ("bool", "int", "float", "str"):
+    if kind not in ("bool", "str"):
         return f"`{text}` is read as a {kind} by YAML; write '{text}' in quotes for text"
     return None
+
+
+def _number_trap(text: str, kind: str, quoted: str) -> str | None:
+    if len(text) > MAX_DIGITS:
+        return f"`{text[:10]}...` is a number of {len(text):,} characters; write at most {MAX_DIGITS}"
+    pattern, right = (_PLAIN_INT, "that number") if kind == "int" else (_PLAIN_FLOAT, "a plain finite number")
+    if pattern.fullmatch(text):
+        return None
+    try:
+        number = f"the number {yaml.safe_load(text)}"
+    except ValueError:
+        number, right = "a number", "a plain finite number"
+    return f"`{text}` is read as {number} by YAML; write {right}, {quoted}"
 
 
 def _truth(text: str) -> str:

@@ -187,4 +187,5 @@ def show(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    text = str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
+    return f"'{text}'" if isinstance(value, str) else text

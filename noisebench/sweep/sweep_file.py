@@ -15,6 +15,10 @@ from noisebench.sweep.nodes import NUMBER_AS_TEXT, REPORTED, Node, Problems, rea
 from noisebench.sweep.schema import Field, Fields, read_fields, show, unknown
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+SWEEP_NAME = text(
+    REQUIRED, pattern=NAME, right="a name of letters, digits, '.', '_' and '-', such as paper-table1"
+)
+DESCRIPTION = text("", pattern="(?s).*")
 _INCLUDE = "a list of sweep files beside this one, such as [paper-table1.yaml]"
 _BLOCKS = "a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}"
 
@@ -49,7 +53,7 @@ def read_sweep_file(content: str, problems: Problems, including: tuple[Path, ...
     What is wrong is noted in `problems`. Raises InputError where the text, or that of an included file,
     is no mapping in YAML.
     """
-    root = read_nodes(content, problems, "a sweep needs `sweep:` and `blocks:`")
+    root = read_nodes(content, problems, "the file is empty; it needs `sweep:` and `blocks:`")
     if not root.is_mapping:
         shown = show(root.plain())
         raise InputError(
@@ -68,10 +72,8 @@ def read_sweep_file(content: str, problems: Problems, including: tuple[Path, ...
 
 def _fields(including: tuple[Path, ...]) -> Fields:
     return {
-        "sweep": text(
-            REQUIRED, pattern=NAME, right="a name of letters, digits, '.', '_' and '-', such as paper-table1"
-        ),
-        "description": text("", pattern="(?s).*"),
+        "sweep": SWEEP_NAME,
+        "description": DESCRIPTION,
         "include": Field(_INCLUDE, partial(_read_includes, including=including), ()),
         "blocks": Field(_BLOCKS, _read_blocks, ()),
     }
