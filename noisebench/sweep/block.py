@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from noisebench.catalogue.detectors import DEFAULT, DETECTORS
 from noisebench.catalogue.losses import COMMON, LOSSES
 from noisebench.catalogue.parameters import flag, integer
 from noisebench.catalogue.training import SCHEDULES, TRAINING
-from noisebench.sweep.components import Vocabulary, union
+from noisebench.sweep.components import MAX_TRIALS, Vocabulary, exceeds_limit, union
 from noisebench.sweep.configuration import Overrides, configure
 from noisebench.sweep.nodes import Node, Problems
 from noisebench.sweep.schema import (
@@ -58,19 +59,21 @@ _LOSS = Vocabulary(
 
 def read_block(node: Node, name: str, problems: Problems) -> Block | None:
     """Read one block; None where it has problems, which are then in `problems`."""
-    before = len(problems.found)
+    before = problems.count()
     if not is_mapping(node, "a mapping with dataset, corruption, loss, seeds", problems):
         return None
     values = read_fields(node, _FIELDS, problems, "key", empty_is_absent=False)
-    if len(problems.found) > before:
+    if problems.count() > before:
         return None
     axes = [values[key] for key in ("dataset", "corruption", "detector", "training", "dynamics", "loss")]
     axes[2] = axes[2] or [(_default_detector(), node)]
+    if exceeds_limit([*axes, values["seeds"]], node, problems):
+        return None
     trials: list[Trial] = []
     for dataset, corruption, detector, training, dynamics, loss in itertools.product(*axes):
         trial = configure(dataset, corruption, detector, loss, training, dynamics, problems)
         trials.extend(replace(trial, seed=seed) for seed in values["seeds"])
-    if len(problems.found) > before:
+    if problems.count() > before:
         return None
     return Block(name, tuple(trials), len(values["seeds"]))
 
@@ -92,15 +95,20 @@ def _read_training(node: Node, problems: Problems) -> list[Overrides]:
             axes.append([(key, schedule) for schedule, _ in _TRAINING[key].read(entry, problems)])
         elif key in _TRAINING:
             axes.append([(key, value) for value in _TRAINING[key].read(entry, problems)])
+    if exceeds_limit(axes, node, problems):
+        return []
     return [dict(combination) for combination in itertools.product(*axes)]
 
 
-def _read_seeds(node: Node, problems: Problems) -> list[int]:
+def _read_seeds(node: Node, problems: Problems) -> Sequence[int]:
     """Read `seeds: 20` as 0..19, or a list as it stands."""
     if node.is_list:
         return read_values(node, integer(low=0), problems)
     counts = read_values(node, integer(low=1), problems)
-    return list(range(counts[0])) if counts else []
+    if counts and counts[0] > MAX_TRIALS:
+        problems.add(node, f"is {counts[0]}, but must be at most {MAX_TRIALS:,}")
+        return []
+    return range(counts[0]) if counts else []
 
 
 _TRAINING: dict[str, Field] = {

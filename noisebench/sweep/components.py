@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from noisebench.sweep.nodes import REPORTED, Node, Problems
 from noisebench.sweep.schema import Field, read_values, show, unknown
 
 Found = tuple[Component, Node]
+
+MAX_TRIALS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,13 @@ def read_union(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[F
         return read_component(node, vocabulary, problems)
     if not node.value:
         problems.add(node, f"is an empty list; name at least one {vocabulary.noun}")
-    found: list[Found] = []
+    components: dict[Component, Node] = {}
     for item in node.value:
         for component, where in read_component(item, vocabulary, problems):
-            if any(component == earlier for earlier, _ in found):
+            if component in components:
                 problems.add(where, f"the {vocabulary.noun} {describe(component)} stands twice")
-            found.append((component, where))
-    return found
+            components[component] = where
+    return list(components.items())
 
 
 def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[Found]:
@@ -103,7 +106,7 @@ def _read_named(
             problems.add(node, f"{name} needs `{key}`, {parameter.describe()}")
         else:
             axes.append([(key, parameter.default)])
-    return _products(name, axes, node)
+    return _products(name, axes, node, problems)
 
 
 def _read_reference(
@@ -128,11 +131,23 @@ def _read_reference(
             problems.add(value_node, "must be a number, text, true or false, or a non-empty list of these")
             continue
         axes.append([(key, item.value) for item in items if item.value is not REPORTED])
-    return _products(name, axes, node)
+    return _products(name, axes, node, problems)
 
 
-def _products(name: str, axes: Sequence[Sequence[tuple[str, Any]]], node: Node) -> list[Found]:
+def _products(
+    name: str, axes: Sequence[Sequence[tuple[str, Any]]], node: Node, problems: Problems
+) -> list[Found]:
+    if exceeds_limit(axes, node, problems):
+        return []
     return [(Component.of(name, **dict(combination)), node) for combination in itertools.product(*axes)]
+
+
+def exceeds_limit(axes: Iterable[Sized], node: Node, problems: Problems) -> bool:
+    """Whether the product of these lists has more than MAX_TRIALS members; `problems` says so then."""
+    count = math.prod(len(axis) for axis in axes)
+    if count > MAX_TRIALS:
+        problems.add(node, f"stands for {count:,} combinations; the most is {MAX_TRIALS:,}")
+    return count > MAX_TRIALS
 
 
 def describe(component: Component) -> str:

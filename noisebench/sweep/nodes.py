@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,20 @@ class Node:
         return self.value
 
 
-# Stands for a value whose problem is already reported: checks pass over it in silence.
+# Stands for a value whose problem is already reported: further checks ignore it.
 REPORTED = object()
+MAX_SHOWN = 100
 
 
 @dataclass
 class Problems:
-    """All that is wrong with a file and with those it includes, collected to be reported in one go."""
+    """The problems of a file and of those it includes, collected to be reported together.
+
+    `found` counts how often each was added.
+    """
 
     file: str
-    found: list[tuple[str, int, str]] = field(default_factory=list)
+    found: Counter[tuple[str, int, str]] = field(default_factory=Counter)
 
     def of(self, file: str) -> Problems:
         """Return the place for the problems of another file, reported together with these."""
@@ -62,15 +67,19 @@ class Problems:
         """Add one problem at a node, once."""
         where = f"{node.path}: " if node.path else ""
         place = f"{node.source}:" if node.source else f"{self.file}:{node.line}"
-        entry = ("" if node.source else self.file, node.line, f"{place} {where}{message}")
-        if entry not in self.found:
-            self.found.append(entry)
+        self.found["" if node.source else self.file, node.line, f"{place} {where}{message}"] += 1
+
+    def count(self) -> int:
+        """Return how many problems were added, repeated ones included."""
+        return self.found.total()
 
     def raise_if_any(self) -> None:
         """Raise one InputError with every problem, file by file in the order of the lines."""
         if self.found:
             ordered = sorted(self.found, key=lambda entry: entry[:2])
-            raise InputError("\n".join(text for _, _, text in ordered))
+            lines = [text for _, _, text in ordered[:MAX_SHOWN]]
+            more = len(ordered) - len(lines)
+            raise InputError("\n".join([*lines, f"and {more} more problems"] if more else lines))
 
 
 def read_nodes(text: str, problems: Problems, needs: str, source: str = "") -> Node:
@@ -97,7 +106,7 @@ def read_nodes(text: str, problems: Problems, needs: str, source: str = "") -> N
 
 
 MAX_CHARACTERS = 5_000_000
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 MAX_DEPTH = 20
 MAX_DIGITS = 40
 

@@ -13,6 +13,9 @@ from typing import Any
 from noisebench.catalogue.parameters import REQUIRED, Parameter
 from noisebench.sweep.nodes import REPORTED, Node, Problems
 
+# Longer values are shortened in messages.
+MAX_SHOWN_CHARACTERS = 80
+
 Reader = Callable[[Node, Problems], Any]
 
 
@@ -137,13 +140,13 @@ def read_values(node: Node, parameter: Parameter, problems: Problems) -> list[An
         return read_value(node, parameter, problems)
     if not node.value:
         problems.add(node, f"is an empty list, so the grid has no trial; give {parameter.describe()}")
-    values: list[Any] = []
+    values: dict[Any, None] = {}
     for item in node.value:
         for value in read_value(item, parameter, problems):
             if value in values:
                 problems.add(item, f"{show(value)} stands twice in the list")
-            values.append(value)
-    return values
+            values[value] = None
+    return list(values)
 
 
 def read_value(node: Node, parameter: Parameter, problems: Problems) -> list[Any]:
@@ -169,11 +172,13 @@ def unknown(name: str, known: Iterable[str], of: str = "") -> str:
     """Return an error about an unknown name: the known names and the nearest of them."""
     known = tuple(known)
     owner = f" of {of}" if of else ""
-    return f"'{name}'{owner} is unknown; known: {', '.join(known)}{nearest(name, known)}"
+    return f"{show(name)}{owner} is unknown; known: {', '.join(known)}{nearest(name, known)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ". Did you mean X?" for the nearest known name, or nothing where none is near."""
+    if len(name) > MAX_SHOWN_CHARACTERS:
+        return ""
     by_folded = {candidate.casefold(): candidate for candidate in known}
     close = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.5)
     return f". Did you mean {by_folded[close[0]]}?" if close else ""
@@ -187,5 +192,5 @@ def show(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
+    text = str(value) if len(str(value)) <= MAX_SHOWN_CHARACTERS else f"{str(value)[:77]}..."
     return f"'{text}'" if isinstance(value, str) else text

@@ -109,6 +109,11 @@ def test_a_wrong_override_is_one_clear_line(override: str, message: str) -> None
     assert refused(override) == [f"--set {override}: {message}"]
 
 
+def test_a_problem_of_several_blocks_is_reported_once() -> None:
+    (line,) = refused("dataset=null")
+    assert line == "--set dataset=null: is empty, but must be a data set such as digits, or a list of them"
+
+
 def test_a_path_is_set_once() -> None:
     assert refused("seeds=1", "seeds=2") == ["--set seeds=2: sets `seeds` a second time"]
 
