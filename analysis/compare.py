@@ -5,61 +5,49 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from analysis.feeding import Feed, feed
-from analysis.items import BLOCK_SPECS, PUBLISHED, SOURCE_BLOCKS
+from analysis.comparison import SILENT, TOLERANCE, VERDICTS, Row, compared, exit_code
+from analysis.feeding import feed
+from analysis.items import BLOCK_SPECS, SOURCE_BLOCKS
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
-from noisebench.store.comparison import comparison
-from noisebench.store.published import load_published
 
-TOLERANCE = 0.001
-VERDICTS = ("reproduced", "higher", "lower", "too few seeds", "no verdict", "missing")
-# A cell with one of these says nothing of the paper.
-_SILENT = ("missing", "no verdict")
-
-Row = dict[str, Any]
-
-
-def compared(source: Feed, tolerance: float = TOLERANCE) -> list[Row]:
-    """Load the published numbers and return each beside ours; see `noisebench.store.comparison`."""
-    load_published(source.results, PUBLISHED)
-    feeds = {name: (sweep, block) for name, block in SOURCE_BLOCKS.items() if (sweep := source.sweep(block))}
-    return comparison(source.results, feeds, tolerance)
-
-
-def exit_code(rows: list[Row]) -> int:
-    """Return 0 if a published cell has results and all that have are reproduced, else 1.
-
-    Too few seeds reproduce nothing; cells without verdict do not count.
-    """
-    return 0 if {row["verdict"] for row in rows if row["verdict"] not in _SILENT} == {"reproduced"} else 1
+_NOTES = (
+    "Margin: half the published gap between CE and the better of BL and PZ in that row. Equivalent: the 90% "
+    "interval of the difference lies inside it (two one-sided t-tests).",
+    "Also accepts: losses whose published mean lies within the bound of this cell; the verdict cannot "
+    "tell them apart.",
+    "Recipe: what differs from the data set's recipe; reference is eager fp32, fast is what the device has.",
+)
 
 
 def summary(rows: list[Row]) -> list[Row]:
-    """Return one row a source: how many cells have each verdict, how many chosen parameters agree."""
-    found = []
+    """Return one row a source: cells by verdict, equivalent ones, verdicts that accept another loss too."""
+    sums = []
     for source in dict.fromkeys(row["source"] for row in rows):
-        own = [row for row in rows if row["source"] == source]
-        counts = Counter(row["verdict"] for row in own)
-        best = [row for row in own if row["best_verdict"] is not None]
-        found.append(
+        cells = [row for row in rows if row["source"] == source]
+        counts = Counter(row["verdict"] for row in cells)
+        best = [row for row in cells if row["best_verdict"] is not None]
+        reproduced = [row for row in cells if row["verdict"] == "reproduced"]
+        sums.append(
             {
                 "source": source,
-                "cells": len(own),
+                "cells": len(cells),
                 **{verdict: counts[verdict] for verdict in VERDICTS},
+                "equivalent": sum(row["equivalence"] == "equivalent" for row in cells),
+                "different": sum(row["equivalence"] == "different" for row in cells),
+                "reproduced, also accepts another loss": sum(bool(row["also_accepts"]) for row in reproduced),
                 "best over grid": len(best),
                 "best reproduced": sum(row["best_verdict"] == "reproduced" for row in best),
                 "parameter agrees": sum(bool(row["parameter_agrees"]) for row in best),
             }
         )
-    return found
+    return sums
 
 
 def conclusion(rows: list[Row]) -> str:
-    """Return what came of the comparison in one line."""
-    counts = Counter(row["verdict"] for row in rows if row["verdict"] not in _SILENT)
+    """Return the result of the comparison in one line."""
+    counts = Counter(row["verdict"] for row in rows if row["verdict"] not in SILENT)
     if not counts:
         return "nothing to compare: no published cell has results"
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
@@ -76,11 +64,12 @@ def listings(rows: list[Row]) -> tuple[Listing, Listing]:
     ]
     lines = [[str(value) for value in row.values()] for row in counts]
     heads = ["source", "data set", "eta", "loss", "metric", "published", "ours", "difference", "/ s.e."]
-    heads += ["verdict", "our best", "at", "verdict of best"]
-    cells = [_line(row) for row in rows if row["verdict"] != "missing"]
+    heads += ["verdict", "margin", "equivalence", "also accepts", "precision", "recipe"]
+    heads += ["our best", "at", "verdict of best"]
+    cells = [cell_line(row) for row in rows if row["mean"] is not None]
     return (
         Listing("comparison", "Comparison with the published numbers", list(counts[0]), lines, notes),
-        Listing("comparison-cells", "Published cells that have results", heads, cells),
+        Listing("comparison-cells", "Published cells that have results", heads, cells, _NOTES),
     )
 
 
@@ -88,25 +77,49 @@ def main(arguments: list[str]) -> int:
     """Print the comparison; return the exit code."""
     options = parser("compare", __doc__, out=False)
     options.add_argument(
-        "--tolerance", type=float, default=TOLERANCE, help="what is added to 2 s; default: %(default)s"
+        "--tolerance", type=float, default=TOLERANCE, help="added to 2 s; default: %(default)s"
     )
     options.add_argument("--json", action="store_true", help="print every cell as JSON")
     options.add_argument("--out", type=Path, help="folder to write comparison.md and comparison.csv to")
     options.add_argument("--exit-zero", action="store_true", help="exit 0 whatever the verdicts are")
-    given = options.parse_args(arguments)
-    rows = compared(feed(existing(given.results), given.sweep), given.tolerance)
+    chosen = options.parse_args(arguments)
+    rows = compared(feed(existing(chosen.results), chosen.sweep), chosen.tolerance)
     code = exit_code(rows)
-    if given.out is not None:
-        _write(rows, given.out)
-    if given.json:
+    if chosen.out is not None:
+        _write(rows, chosen.out)
+    if chosen.json:
         print(json.dumps({"exit_code": code, "summary": summary(rows), "cells": rows}))
     else:
         print(_markdown(rows), end="")
-    differing = [row for row in rows if row["verdict"] in ("higher", "lower")]
-    for row in differing:
-        print(f"not reproduced: {' '.join(_line(row)[:10])}", file=sys.stderr)
+    for row in rows:
+        if row["verdict"] in ("higher", "lower"):
+            print(f"not reproduced: {' '.join(cell_line(row)[:10])}", file=sys.stderr)
     print(conclusion(rows), file=sys.stderr)
-    return 0 if given.exit_zero else code
+    return 0 if chosen.exit_zero else code
+
+
+def cell_line(row: Row) -> list[str]:
+    """Return a measured cell in words, under the heads of the second listing."""
+    digits = row["decimals"]
+    loss = row["loss"] if row["value"] is None else f"{row['loss']} {row['parameter']}={row['value']:g}"
+    eta = "" if row["eta"] is None else f"{row['eta']:g}"
+    errors = "" if row["standard_errors"] is None else f"{round(row['standard_errors'], 1) + 0.0:+.1f}"
+    line = [row["source"], row["dataset"], eta, loss, row["metric"]]
+    line += [number(row["published_mean"], row["published_std"], digits)]
+    line += [number(row["mean"], row["std"], digits) + f" (n={row['n']})"]
+    line += [f"{round(row['difference'], digits + 1) + 0.0:+.{digits + 1}f}", errors, row["verdict"]]
+    line += ["" if row["margin"] is None else f"{row['margin']:.{digits + 1}f}", row["equivalence"] or ""]
+    line += [", ".join(row["also_accepts"]), row["precision"], row["recipe"]]
+    if row["best_mean"] is None:
+        return [*line, "", "", ""]
+    best = number(row["best_mean"], row["best_std"], digits)
+    at = f"{row['parameter']}={row['best_value']:g}, delay={row['best_delay']}"
+    return [*line, best, "the same" if row["parameter_agrees"] else at, row["best_verdict"]]
+
+
+def number(mean: float, std: float | None, digits: int) -> str:
+    """Return "0.979 ± 0.002", or the mean alone."""
+    return f"{mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
 
 
 def _markdown(rows: list[Row]) -> str:
@@ -120,30 +133,6 @@ def _write(rows: list[Row], out: Path) -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _line(row: Row) -> list[str]:
-    digits = row["decimals"]
-    loss = row["loss"] if row["value"] is None else f"{row['loss']} {row['parameter']}={row['value']:g}"
-    eta = "" if row["eta"] is None else f"{row['eta']:g}"
-    errors = "" if row["standard_errors"] is None else f"{round(row['standard_errors'], 1) + 0.0:+.1f}"
-    found = [row["source"], row["dataset"], eta, loss, row["metric"]]
-    found += [_number(row["published_mean"], row["published_std"], digits)]
-    found += [_number(row["mean"], row["std"], digits) + f" (n={row['n']})"]
-    found += [f"{round(row['difference'], digits + 1) + 0.0:+.{digits + 1}f}", errors, row["verdict"]]
-    if row["best_mean"] is None:
-        return [*found, "", "", ""]
-    best = _number(row["best_mean"], row["best_std"], digits)
-    at = (
-        "the same"
-        if row["parameter_agrees"]
-        else f"{row['parameter']}={row['best_value']:g}, delay={row['best_delay']}"
-    )
-    return [*found, best, at, row["best_verdict"]]
-
-
-def _number(mean: float, std: float | None, digits: int) -> str:
-    return f"{mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Any
 from analysis import cost, sections
 from analysis.building import mark_ties
 from analysis.claims import judged_claims
-from analysis.compare import compared, listings
+from analysis.compare import listings
+from analysis.comparison import compared
 from analysis.evidence import evidence
 from analysis.feeding import Feed, feed
 from analysis.figures import FIGURES
@@ -76,7 +77,7 @@ def _figures(source: Feed) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
 def _comparison(rows: list[dict[str, Any]], data: dict[str, Any]) -> Mapping[str, Any] | None:
     links = [_link(row, data) for row in rows]
     counts, cells = listings(rows)
-    shown = [link or None for row, link in zip(rows, links, strict=True) if row["verdict"] != "missing"]
+    shown = [link or None for row, link in zip(rows, links, strict=True) if row["mean"] is not None]
     return sections.comparison(rows, links, [counts, replace(cells, links=shown)])
 
 

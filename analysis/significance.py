@@ -13,8 +13,8 @@ Values = NDArray[np.float64]
 def paired_test(differences: Values, alternative: str = "two-sided") -> float:
     """Return the p-value of a paired t-test that the mean of differences [N] is 0.
 
-    `alternative` is two-sided, greater or less. NaN below two pairs. Differences that are all equal tell
-    without doubt: p is 0 where they point the alternative's way, 1 otherwise.
+    `alternative` is two-sided, greater or less. NaN below two pairs. Differences that are all equal have p 0
+    where they have the alternative's sign, else 1.
     """
     if len(differences) < 2:
         return float("nan")
@@ -47,6 +47,21 @@ def bootstrap_interval(
     drawn = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
     low, high = np.quantile(values[drawn].mean(1), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def equivalence(
+    difference: float, standard_error: float, freedom: float, margin: float, level: float = 0.05
+) -> str:
+    """Return whether a difference of means is smaller than a margin, by two one-sided t-tests (TOST).
+
+    "equivalent" where its 1 - 2 level interval lies inside (-margin, margin), "different" where it lies
+    outside, else "inconclusive". `margin` > 0, in the unit of the difference; `freedom` are the degrees of
+    freedom of the standard error.
+    """
+    half = float(stats.t.ppf(1 - level, freedom)) * standard_error
+    if abs(difference) + half < margin:
+        return "equivalent"
+    return "different" if abs(difference) - half > margin else "inconclusive"
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from analysis.compare import compared, exit_code, main, summary
-from analysis.feeding import feed
+from analysis.compare import main, summary
+from analysis.comparison import compared, equivalence_margin, exit_code, settings_compared
+from analysis.feeding import Feed, feed
+from analysis.significance import equivalence
 from noisebench.catalogue.component import Component
+from noisebench.catalogue.datasets import DATASETS
 from noisebench.records.folders import ResultsFolder
-from noisebench.sweep.trial import Trial
+from noisebench.sweep.trial import Training, Trial
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
 
@@ -148,6 +151,73 @@ def test_another_form_of_a_loss_is_not_the_published_one(folder: Folder) -> None
     assert (row["verdict"], row["mean"], row["best_mean"]) == ("lower", 0.5, None)
     folder.manifest({"table1": [each for each in forms if each.loss["form"] == "printed"]})
     assert verdict_of(folder, loss="BL")["verdict"] == "missing"
+
+
+def with_training(each: Trial, **changes: Any) -> Trial:
+    """Return the trial on MNIST's recipe with changes."""
+    recipe = {**DATASETS["MNIST"].recipe.training, **changes}
+    return replace(each, training=Training(**recipe))
+
+
+def test_a_fast_trial_of_another_block_answers_by_its_key_and_says_so(folder: Folder) -> None:
+    trials = [with_training(mnist(seed), precision="fast") for seed in (0, 1)]
+    folder.manifest({"full-scale": trials})
+    complete(folder, *((each, {"f1": 0.969}) for each in trials), device="cuda:0 H200")
+    row = verdict_of(folder)
+    assert (row["verdict"], row["n"], row["precision"], row["recipe"]) == ("reproduced", 2, "fast", "")
+    assert (row["sweep"], row["block"], row["commits"], row["hardware"]) == (
+        *("paper", "full-scale"),
+        *(["abc"], ["H200"]),
+    )
+
+
+def test_of_several_recipes_the_result_never_decides(folder: Folder) -> None:
+    """The data set's recipe is shown although another one agrees with the paper; both are listed."""
+    usual = [with_training(mnist(seed)) for seed in (0, 1)]
+    raw = [with_training(mnist(seed), input_scale="raw", learning_rate=3e-4) for seed in (0, 1)]
+    folder.manifest({"recipe": [*raw, *usual]})
+    complete(folder, *((each, {"f1": 0.969}) for each in raw), *((each, {"f1": 0.9}) for each in usual))
+    row = verdict_of(folder)
+    assert (row["verdict"], row["recipe"], row["settings"]) == ("lower", "", 2)
+    every = [each for each in settings_compared(feed(folder.results)) if each["mean"] is not None]
+    assert {(each["recipe"], each["verdict"]) for each in every if each["source"] == "table1"} == {
+        ("", "lower"),
+        ("input_scale raw, learning_rate 0.0003", "reproduced"),
+    }
+
+
+def test_the_preliminary_paper_is_compared_with_its_own_block_alone(folder: Folder) -> None:
+    with_values(folder, 0.969, 0.969)
+    assert verdict_of(folder, source="preliminary-table1")["verdict"] == "missing"
+
+
+def test_the_margin_is_half_of_the_published_effect(folder: Folder) -> None:
+    """MNIST at .1: CE .969, BL .979, so .005. Two equal seeds: s.e. = .002 sqrt(19/20) sqrt(1/20 + 1/2)."""
+    with_values(folder, 0.969, 0.969)
+    row = verdict_of(folder)
+    assert row["margin"] == pytest.approx(0.005)
+    assert row["standard_error"] == pytest.approx(0.002 * (19 / 20 * 11 / 20) ** 0.5)
+    half = 1.7247 * row["standard_error"]  # t(.95, 20)
+    assert half < 0.005
+    assert row["equivalence"] == "equivalent"
+    assert equivalence(0.005 - half - 1e-5, row["standard_error"], 20, 0.005) == "equivalent"
+    assert equivalence(0.005 - half + 1e-5, row["standard_error"], 20, 0.005) == "inconclusive"
+    assert equivalence(-0.005 - half - 1e-5, row["standard_error"], 20, 0.005) == "different"
+
+
+def test_a_row_without_ce_has_no_margin() -> None:
+    assert equivalence_margin({"BL": 0.9}, 3) is None
+    assert equivalence_margin({"CE": 0.9, "BL": 0.9, "PZ": 0.8}, 3) == pytest.approx(0.0005)
+
+
+def test_verdicts_that_another_loss_would_pass_are_named(source: Feed) -> None:
+    """GCE's published mean passes as PZ in 7 rows of Table 1 and 15 of Table 2 (one each by equality)."""
+    rows = compared(source)
+    for name, expected in (("table1", 7), ("table2", 15)):
+        cells = [row for row in rows if row["source"] == name and row["loss"] == "PZ"]
+        assert len(cells) == 16
+        assert sum("GCE" in row["also_accepts"] for row in cells) == expected
+    assert [each["reproduced, also accepts another loss"] > 0 for each in summary(rows)[:2]] == [True, True]
 
 
 def test_without_results_there_is_nothing_to_compare(
