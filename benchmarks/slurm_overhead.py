@@ -71,18 +71,21 @@ def measure(folder: Path, trials: int) -> tuple[list[float], list[float], float]
     """Run the sweep on Slurm; return each worker's seconds to joining, to its first trial; first to last."""
     from noisebench.records.folders import ResultsFolder
     from noisebench.records.journal import records
-    from noisebench.slurm import commands
+    from noisebench.slurm.client import Slurm
     from noisebench.slurm.site import parse_site
     from noisebench.slurm.submission import job_name
-    from noisebench.slurm.submit import submit
+    from noisebench.slurm.submit import Request, submit
     from noisebench.sweep.sweep import parse_sweep
 
     results = ResultsFolder(folder / "results")
     sweep = parse_sweep(SWEEP.format(trials=trials), "one-second.yaml")
-    submit(sweep, parse_site(SITE, "site.yaml"), results, None, execute="benchmarks.noop:one_second")
-    names = [job_name(results, sweep.name, role) for role in ("driver", "worker")]
+    request = Request(execute="benchmarks.noop:one_second")
+    submit(sweep, parse_site(SITE, "site.yaml"), results, request)
+    folder_of_sweep = results.sweep(sweep.name)
+    names = [job_name(folder_of_sweep, role) for role in ("driver", "worker")]
+    slurm = Slurm()
     starts: dict[str, datetime] = {}
-    while live := commands.live_jobs(names):
+    while live := slurm.live_jobs(names):
         for job in live:
             if job.name == names[1] and job.state == "RUNNING" and job.node not in starts:
                 starts[job.node] = datetime.now().astimezone()

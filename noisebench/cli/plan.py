@@ -67,8 +67,8 @@ def _on_site(path: Path, total: Budget) -> dict[str, Any]:
     from noisebench.slurm.site import load_site
 
     site = load_site(path)
-    nodes, gpus = site.worker.count * site.worker.nodes_per_job, gpus_per_node(site.worker)
-    devices = nodes * (gpus or site.worker.cpus)
+    gpus = gpus_per_node(site.worker)
+    devices = site.worker.count * (gpus or site.worker.cpus)
     seconds = total.v100_seconds if gpus else total.cpu_seconds
     return {
         "name": site.site,

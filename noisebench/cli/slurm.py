@@ -1,4 +1,4 @@
-"""`noisebench submit` and `cancel`: a sweep on a Slurm cluster, from its jobs to their end."""
+"""`noisebench submit`, `cancel`, `scale`: a sweep on a Slurm cluster, from its jobs to their end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ import typer
 
 from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
 
+if TYPE_CHECKING:
+    from noisebench.records.folders import ResultsFolder
+    from noisebench.slurm.client import Job
+    from noisebench.slurm.site import Site
+    from noisebench.slurm.submit import Submitted
+    from noisebench.sweep.sweep import Sweep as ParsedSweep
+
 SharedResults = Annotated[
     Path | None,
     typer.Option(
@@ -20,12 +27,7 @@ SharedResults = Annotated[
         help="Folder of all results, seen by every node; default: the site's.",
     ),
 ]
-
-if TYPE_CHECKING:
-    from noisebench.records.folders import ResultsFolder
-    from noisebench.slurm.commands import Job
-    from noisebench.slurm.site import Site
-    from noisebench.slurm.submit import Submitted
+SubmittedSweep = Annotated[str, typer.Argument(help="The sweep's name.")]
 
 
 def submit(
@@ -36,68 +38,109 @@ def submit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the scripts for sbatch, submit nothing.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Worker jobs; default: as many as the site allows.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return only when no job is left.")] = False,
     results: SharedResults = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Submit what is pending of a sweep: a driver, its standby, an array of workers; print their job ids."""
-    from noisebench.slurm.script import scripts
     from noisebench.slurm.site import load_site
-    from noisebench.slurm.submission import submission_for
-    from noisebench.slurm.submit import pending_of
+    from noisebench.slurm.submit import Request
     from noisebench.slurm.submit import submit as send
     from noisebench.sweep.sweep import load_sweep
 
     sweep = load_sweep(spec)
     profile = load_site(site)
     folder = shared_results(results, profile)
-    if not dry_run:
-        _say(sweep.name, send(sweep, profile, folder, shared_data(data, profile)), as_json)
+    if dry_run:
+        _print_scripts(sweep, profile, folder, workers)
         return
-    pending, _ = pending_of(sweep, folder)
-    if not pending:
-        print("nothing is pending", file=sys.stderr)
-        return
-    submission = submission_for(sweep.name, pending, profile, folder)
-    print("\n".join(f"##### {what}\n{text}" for what, text in scripts(submission)))
+    request = Request(shared_data(data, profile), workers=workers)
+    sent = send(sweep, profile, folder, request)
+    _print_submitted(sweep.name, sent, as_json)
+    if wait and sent.jobs:
+        _wait(folder, sweep.name)
+    if sent.failed:
+        raise typer.Exit(1)
 
 
 def resume_on_site(
-    sweep: str, site: Path, results: Path | None, data: Path | None, *, pending_only: bool, as_json: bool
+    sweep: str,
+    site: Path | None,
+    results: Path | None,
+    data: Path | None,
+    *,
+    pending_only: bool,
+    as_json: bool,
 ) -> None:
-    """Submit what is pending of a sweep that the results folder knows, with what failed."""
+    """Submit what is pending of a sweep that was submitted before, with what failed.
+
+    Without a site it goes where it was submitted last.
+    """
     from noisebench.records.manifest import kept_sweep
+    from noisebench.slurm.protocol import Messages
     from noisebench.slurm.site import load_site
+    from noisebench.slurm.submit import Request
     from noisebench.slurm.submit import submit as send
 
-    profile = load_site(site)
-    folder = shared_results(results, profile)
-    sent = send(
-        kept_sweep(folder.sweep(sweep)),
-        profile,
-        folder,
+    if site is None:
+        folder = submitted_results(sweep, results)
+        messages = Messages(folder.sweep(sweep))
+        profile = load_site(messages.site_file)
+        kept = messages.kept_submission()
+        if data is None and kept is not None and kept.data is not None:
+            data = Path(kept.data)
+    else:
+        profile = load_site(site)
+        folder = shared_results(results, profile)
+    request = Request(
         shared_data(data, profile),
         include_failed=not pending_only,
         restart=True,
     )
-    _say(sweep, sent, as_json)
+    sent = send(kept_sweep(folder.sweep(sweep)), profile, folder, request)
+    _print_submitted(sweep, sent, as_json)
+    if sent.failed:
+        raise typer.Exit(1)
 
 
-def cancel(
-    sweep: Annotated[str, typer.Argument(help="The sweep's name.")],
-    results: Results = DEFAULT_RESULTS,
-) -> None:
-    """Cancel all jobs of a submitted sweep and wait until they have ended; `resume --site` goes on."""
-    from noisebench.records.folders import ResultsFolder
+def cancel(sweep: SubmittedSweep, results: Results = DEFAULT_RESULTS) -> None:
+    """Cancel all jobs of a submitted sweep and wait until they have ended; `resume` goes on."""
     from noisebench.slurm.cancel import cancel as end
 
     def on_wait(left: list[Job]) -> None:
         if sys.stderr.isatty():
             print(f"\rwaiting for {len(left)} jobs to end ", end="", file=sys.stderr, flush=True)
 
-    found = end(ResultsFolder(results.absolute()), sweep, on_wait)
-    said = f"{found} jobs cancelled" if found else "no job was left to cancel"
-    print(f"{said}; `noisebench resume {sweep} --site SITE` goes on", file=sys.stderr)
+    count = end(submitted_results(sweep, results).sweep(sweep), on_wait)
+    done = f"{count} jobs cancelled" if count else "no job was left to cancel"
+    print(f"{done}; `noisebench resume {sweep}` goes on", file=sys.stderr)
+
+
+def scale(
+    sweep: SubmittedSweep,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="How many worker jobs there are to be.")],
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Change the number of workers of a live sweep; those that go finish their trials first."""
+    from noisebench.slurm.scale import scale as request
+
+    request(submitted_results(sweep, results).sweep(sweep), workers)
+    print(f"the driver of '{sweep}' sees to {workers} workers within a minute", file=sys.stderr)
+
+
+def submitted_results(sweep: str, results: Path | None) -> ResultsFolder:
+    """Return the results folder of a submitted sweep: the one named, else where it was submitted last."""
+    from noisebench.records.folders import ResultsFolder
+    from noisebench.slurm.registry import results_of
+
+    named = ResultsFolder((results or DEFAULT_RESULTS).absolute())
+    if named.sweep(sweep).path.is_dir() or results not in (None, DEFAULT_RESULTS):
+        return named
+    return results_of(sweep) or named
 
 
 def shared_results(results: Path | None, site: Site) -> ResultsFolder:
@@ -109,22 +152,53 @@ def shared_results(results: Path | None, site: Site) -> ResultsFolder:
 
 def shared_data(data: Path | None, site: Site) -> Path | None:
     """Return the data folder as every node sees it: the one named here, else the site's."""
-    found = data or (Path(site.folders.data) if site.folders.data else None)
-    return None if found is None else found.absolute()
+    folder = data or (Path(site.folders.data) if site.folders.data else None)
+    return None if folder is None else folder.absolute()
 
 
-def _say(sweep: str, sent: Submitted, as_json: bool) -> None:
+def _print_scripts(sweep: ParsedSweep, profile: Site, results: ResultsFolder, workers: int | None) -> None:
+    from dataclasses import replace
+
+    from noisebench.slurm.script import scripts
+    from noisebench.slurm.submission import submission_for
+    from noisebench.slurm.submit import pending_of
+
+    pending, _ = pending_of(sweep, results)
+    if not pending:
+        print("nothing is pending", file=sys.stderr)
+        return
+    submission = submission_for(results.sweep(sweep.name), pending, profile)
+    submission = replace(submission, workers=workers or submission.workers)
+    print("\n".join(f"##### {what}\n{text}" for what, text in scripts(submission)))
+
+
+def _wait(results: ResultsFolder, sweep: str) -> None:
+    """Wait until no job is left; a Slurm that does not answer is asked again. Exit 1 if trials are left."""
+    from noisebench.slurm.wait import wait_for_jobs
+    from noisebench.store.states import sweep_progress
+
+    wait_for_jobs(results.sweep(sweep))
+    progress = sweep_progress(results.sweep(sweep), [])
+    state = f"{progress['completed']}/{progress['total']} completed, {progress['failed']} failed"
+    print(f"{sweep}: {state}", file=sys.stderr)
+    if progress["completed"] != progress["total"]:
+        raise typer.Exit(1)
+
+
+def _print_submitted(sweep: str, sent: Submitted, as_json: bool) -> None:
+    if sent.released:
+        jobs = ", ".join(sent.released)
+        print(f"sweep '{sweep}' is live; Slurm held its jobs {jobs}: released", file=sys.stderr)
+        return
     if as_json:
-        jobs = [{"role": role, "job": job} for role, job in sent.jobs]
-        print(json.dumps({"sweep": sweep, "jobs": jobs, "pending": sent.pending, "failed": sent.failed}))
+        jobs_json = [{"role": role, "job": job} for role, job in sent.jobs]
+        print(json.dumps({"sweep": sweep, "jobs": jobs_json, "pending": sent.pending, "failed": sent.failed}))
     else:
         for role, job in sent.jobs:
             print(f"{role} {job}")
-    said = f"{sent.pending} trials pending" if sent.pending else "nothing is pending"
+    message = f"{sent.pending} trials pending" if sent.pending else "nothing is pending"
     if sent.jobs:
-        said += f"; `noisebench status {sweep}` shows how far they are"
+        message += f"; `noisebench status {sweep}` shows how far they are"
     if sent.failed:
-        said += f"; {sent.failed} failed: `noisebench resume {sweep} --site SITE` runs them again"
-    print(said, file=sys.stderr)
-    if sent.failed:
-        raise typer.Exit(1)
+        message += f"; {sent.failed} failed: `noisebench resume {sweep} --site SITE` runs them again"
+    print(message, file=sys.stderr)

@@ -64,7 +64,7 @@ def _jobs(folder: ResultsFolder, sweeps: list[str]) -> dict[str, SweepJobs]:
 def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[str, Any]:
     from noisebench.engine.stops import stopped_blocks
     from noisebench.records.heartbeats import fresh_workers
-    from noisebench.slurm.faults import faults
+    from noisebench.slurm.protocol import Messages
     from noisebench.store.states import sweep_progress
 
     mine = (jobs or {}).get(sweep)
@@ -72,7 +72,7 @@ def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None)
         "sweep": sweep,
         **sweep_progress(folder.sweep(sweep), fresh_workers(folder.sweep(sweep))),
         "jobs": mine and mine.as_dict(),
-        "faults": faults(folder, sweep),
+        "faults": Messages(folder.sweep(sweep)).faults(),
         "stopped": stopped_blocks(folder, sweep),
     }
 
@@ -115,7 +115,12 @@ def _print_jobs(state: dict[str, Any]) -> None:
         standby = f", standby {jobs['standby']}" if jobs["standby"] else ""
         waiting = f"{jobs['workers_waiting']} waiting"
         reasons = f" ({', '.join(jobs['reasons'])})" if jobs["reasons"] else ""
-        print(f"    jobs: {driver}{standby}; workers: {jobs['workers_running']} running, {waiting}{reasons}")
+        start = f", next start expected {jobs['expected_start']}" if jobs["expected_start"] else ""
+        running = f"{jobs['workers_running']} running"
+        print(f"    jobs: {driver}{standby}; workers: {running}, {waiting}{reasons}{start}")
+        for job, reason in jobs["held"].items():
+            fix = f"`noisebench resume {state['sweep']}` or `scontrol release {job}` releases it"
+            print(f"    job {job} is held ({reason}): {fix}")
     elif state["pending"]:
         ended = [
             f"{role}s " + ", ".join(f"{count} {kind.lower()}" for kind, count in counts.items())

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from noisebench.records import provenance
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import complete_lines
 
 
 class Activity:
     """Follows the journal files of one worker's processes."""
 
-    def __init__(self, results: ResultsFolder, sweep: str, worker: str) -> None:
-        self._folder = results.sweep(sweep).journal
+    def __init__(self, sweep: SweepFolder, worker: str) -> None:
+        self._folder = sweep.journal
         self._worker = worker
         self._read: dict[Path, int] = {path: path.stat().st_size for path in self._files()}
         self._live: dict[str, int] = {}

@@ -9,46 +9,64 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from noisebench.errors import EnvironmentFault
-from noisebench.slurm import commands
 
 _SIOCGIFADDR = 0x8915
+# Set by the batch script of a worker: seconds since 1970.
+STARTED_VARIABLE = "NOISEBENCH_STARTED_AT"
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """A job's part of one node; `ends_at` is its time limit in seconds since 1970, where Slurm tells."""
+    """A job's part of one node.
+
+    `job_id` is ARRAY_TASK in an array: the task's raw id may be that of the whole array, and a command that
+    takes it would act on every task. `ends_at` is the time limit in seconds since 1970, where it is known.
+    """
 
     job_id: str
-    rank: int
     cpus: int
     gpus: int
     ends_at: float | None
 
 
-def allocation(environment: Mapping[str, str]) -> Allocation:
-    """Read the variables that Slurm sets for each task; EnvironmentFault outside of Slurm."""
-    try:
-        job_id = environment["SLURM_JOB_ID"]
-    except KeyError:
-        raise EnvironmentFault("SLURM_JOB_ID is not set: this runs only inside a job of Slurm") from None
+def allocation(environment: Mapping[str, str], minutes: int | None = None) -> Allocation:
+    """Read the variables that Slurm and the batch script set; `minutes` is the job's time limit.
+
+    Raises EnvironmentFault outside of Slurm.
+    """
     devices = environment.get("CUDA_VISIBLE_DEVICES", "")
     cpus = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE") or "1"
-    # Slurm before 23.02 sets no such variable.
-    end = environment.get("SLURM_JOB_END_TIME") or commands.end_time(job_id)
     return Allocation(
-        job_id=job_id,
-        rank=int(environment.get("SLURM_PROCID", "0")),
+        job_id=own_job_id(environment),
         cpus=int(cpus),
         gpus=len([device for device in devices.split(",") if device not in ("", "NoDevFiles")]),
-        ends_at=None if end is None else float(end),
+        ends_at=_ends_at(environment, minutes),
     )
 
 
-def own_address(interface: str | None) -> str:
-    """Return the IPv4 address by which other nodes reach this one.
+def own_job_id(environment: Mapping[str, str]) -> str:
+    """Return the id by which this job alone is known: ARRAY_TASK in an array, else the job's id."""
+    if "SLURM_JOB_ID" not in environment:
+        raise EnvironmentFault("SLURM_JOB_ID is not set: this runs only inside a job of Slurm")
+    if "SLURM_ARRAY_JOB_ID" in environment:
+        return f"{environment['SLURM_ARRAY_JOB_ID']}_{environment['SLURM_ARRAY_TASK_ID']}"
+    return environment["SLURM_JOB_ID"]
 
-    Without an interface it is the hostname's, or the only one there is; EnvironmentFault where that leaves
-    a choice, or where the interface is missing.
+
+def _ends_at(environment: Mapping[str, str], minutes: int | None) -> float | None:
+    # Slurm sets its variable since 23.02 only.
+    if "SLURM_JOB_END_TIME" in environment:
+        return float(environment["SLURM_JOB_END_TIME"])
+    if minutes is not None and STARTED_VARIABLE in environment:
+        return float(environment[STARTED_VARIABLE]) + 60 * minutes
+    return None
+
+
+def own_address(interface: str | None) -> str:
+    """Return the IPv4 address at which other nodes reach this one.
+
+    Without an interface it is the hostname's, or the only one there is. Raises EnvironmentFault where that
+    leaves a choice, or where the interface is missing.
     """
     addresses = _addresses()
     known = ", ".join(f"{name} ({address})" for name, address in addresses.items()) or "none"
@@ -56,7 +74,7 @@ def own_address(interface: str | None) -> str:
         if interface not in addresses:
             raise EnvironmentFault(
                 f"interface '{interface}' has no IPv4 address on {socket.gethostname()}; "
-                f"there are: {known}; mend `interface:` in the site"
+                f"there are: {known}; correct `interface:` in the site"
             )
         return addresses[interface]
     outward = [address for address in addresses.values() if not address.startswith("127.")]
@@ -66,8 +84,8 @@ def own_address(interface: str | None) -> str:
     if len(outward) == 1:
         return outward[0]
     raise EnvironmentFault(
-        f"which address of {socket.gethostname()} do other nodes reach? There are: {known}; "
-        "name one with `interface:` in the site"
+        f"{socket.gethostname()} has several addresses and its name has none of them: {known}; name the one "
+        "that other nodes reach with `interface:` in the site"
     )
 
 
@@ -80,7 +98,7 @@ def _address_of_hostname() -> str:
 
 def _addresses() -> dict[str, str]:
     """Return the IPv4 address of each network interface that has one."""
-    found = {}
+    addresses = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
             request = struct.pack("256s", name.encode()[:15])
@@ -88,5 +106,5 @@ def _addresses() -> dict[str, str]:
                 answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
             except OSError:
                 continue  # an interface without an address
-            found[name] = socket.inet_ntoa(answer[20:24])
-    return found
+            addresses[name] = socket.inet_ntoa(answer[20:24])
+    return addresses

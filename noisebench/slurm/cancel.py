@@ -1,4 +1,4 @@
-"""The end of a submitted sweep before its time: no job left, no process."""
+"""Cancel a submitted sweep: no job is left, no process."""
 
 from __future__ import annotations
 
@@ -7,43 +7,45 @@ from collections.abc import Callable
 
 from noisebench.engine.orphans import bury_orphans
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import SweepFolder
 from noisebench.records.lock import sweep_lock
-from noisebench.slurm import commands
-from noisebench.slurm.submission import job_name, slurm_folder
+from noisebench.slurm.client import Job, Slurm
+from noisebench.slurm.protocol import Messages
+from noisebench.slurm.submission import job_name
 
 WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
 
 
 def cancel(
-    results: ResultsFolder, sweep: str, on_wait: Callable[[list[commands.Job]], None] = lambda _: None
+    folder: SweepFolder, on_wait: Callable[[list[Job]], None] = lambda _: None, slurm: Slurm | None = None
 ) -> int:
     """Cancel all jobs of a sweep and wait until they have ended; return how many there were.
 
-    `on_wait` is told which are left, once a second. What ran is interrupted and waits for `resume`. Raises
-    InputError where the sweep was never submitted, EnvironmentFault where jobs do not end.
+    `on_wait` is called with the jobs that are left, once a second. What ran is interrupted and waits for
+    `resume`. Raises InputError where the sweep was never submitted, EnvironmentFault where jobs do not end.
     """
-    if not slurm_folder(results, sweep).is_dir():
+    slurm = slurm or Slurm()
+    if not Messages(folder).exists:
         raise InputError(
-            f"sweep '{sweep}' was not submitted to Slurm; Ctrl-C or SIGTERM ends a `noisebench run`"
+            f"sweep '{folder.name}' was not submitted to Slurm; Ctrl-C or SIGTERM ends a `noisebench run`"
         )
-    driver, worker = (job_name(results, sweep, role) for role in ("driver", "worker"))
-    found = len(commands.live_jobs([driver, worker]))
+    driver, worker = (job_name(folder, role) for role in ("driver", "worker"))
+    count = sum(not job.ending for job in slurm.live_jobs([driver, worker]))
     # The standby goes first: it would take over from the driver.
-    commands.cancel_jobs([driver], waiting_only=True)
+    slurm.cancel_named([driver], waiting_only=True)
     deadline = time.monotonic() + WAIT_SECONDS
-    while left := commands.listed_jobs([driver, worker]):
-        if any(job.state not in commands.ENDED for job in left):
-            commands.cancel_jobs([driver, worker])
+    while remaining := slurm.live_jobs([driver, worker]):
+        if any(not job.ending for job in remaining):
+            slurm.cancel_named([driver, worker])
         if time.monotonic() > deadline:
-            ids = ", ".join(job.job_id for job in left)
+            ids = ", ".join(job.job_id for job in remaining)
             raise EnvironmentFault(
-                f"jobs {ids} of '{sweep}' were cancelled, but have not ended in {WAIT_SECONDS:.0f} s"
+                f"jobs {ids} of '{folder.name}' were cancelled, but have not ended in {WAIT_SECONDS:.0f} s"
             )
-        on_wait(left)
+        on_wait(remaining)
         time.sleep(_LOOK_SECONDS)
-    # The driver had seconds to say what it was running, if Slurm left it any.
-    with sweep_lock(results.sweep(sweep)):
-        bury_orphans(results, sweep, "cancelled", "the sweep was cancelled")
-    return found
+    # The driver had seconds to record what it was running, if Slurm left it any.
+    with sweep_lock(folder):
+        bury_orphans(folder.results, folder.name, "cancelled", "the sweep was cancelled")
+    return count

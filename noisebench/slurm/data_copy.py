@@ -44,7 +44,7 @@ def node_data(submission: Submission) -> Iterator[Path | None]:
 
 
 def _copy(submission: Submission, shared: Path, copy: Path) -> None:
-    for file in needed_files(kept_sweep(submission.results.sweep(submission.sweep)).trials()):
+    for file in needed_files(kept_sweep(submission.folder).trials()):
         for form in (file.path, *(file.unpacked or ())[:1]):
             if (shared / form).is_file():
                 (copy / form).parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,6 @@ def _scratch(folder: str | None) -> Path:
     expanded = Path(os.path.expandvars(folder))
     if not expanded.is_dir():
         raise EnvironmentFault(
-            f"{expanded}: no such folder on this node; mend `folders.scratch` in the site ({folder!r})"
+            f"{expanded}: no such folder on this node; correct `folders.scratch` in the site ({folder!r})"
         )
     return expanded

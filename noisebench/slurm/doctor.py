@@ -1,11 +1,9 @@
-"""What of a cluster would stop a sweep, as it looks from the login node."""
+"""What would stop a sweep on a cluster, as far as the login node shows."""
 
 from __future__ import annotations
 
 import getpass
-import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,10 +11,9 @@ from pathlib import Path
 from noisebench.engine.checkup import Finding
 from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
-from noisebench.slurm import commands
+from noisebench.slurm.client import Nodes, Slurm
 from noisebench.slurm.job import DriverJob, WorkerJob, gpus_per_node
-from noisebench.slurm.partitions import Nodes, partitions
-from noisebench.slurm.script import scripts
+from noisebench.slurm.script import driver_script, worker_script
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
 from noisebench.sweep.trial import Trial
@@ -29,26 +26,27 @@ def cluster_findings(site: Site, results: ResultsFolder, trials: Iterable[Trial]
     """Look at Slurm's commands, partitions, limits, accounts; ask Slurm what it thinks of the jobs."""
     missing = [command for command in _COMMANDS if shutil.which(command) is None]
     if missing:
-        mend = "run this where Slurm's commands are installed: on a login node"
-        return [Finding("commands", f"{', '.join(missing)}: command not found", mend)]
+        fix = "run this where Slurm's commands are installed: on a login node"
+        return [Finding("commands", f"{', '.join(missing)}: command not found", fix)]
+    slurm = Slurm()
     try:
-        known = partitions()
+        known = slurm.partitions()
     except EnvironmentFault as fault:
         return [Finding("slurm", str(fault), "see whether the cluster is up: `scontrol ping`")]
     return [
         Finding("commands", f"{', '.join(_COMMANDS)} are there"),
         *_job("driver", site.driver, known),
         *_job("worker", site.worker, known),
-        *_accounts(site),
-        _array_size(site),
+        *_accounts(site, slurm),
+        _array_size(site, slurm),
         *_longest(site.worker, trials),
-        *_verdicts(Submission("doctor", site, results, workers=1)),
+        *_verdicts(Submission(results.sweep("doctor"), site, workers=1), slurm),
     ]
 
 
 def _job(role: str, job: DriverJob, known: list[Nodes]) -> Iterator[Finding]:
-    """Look for nodes that a job fits, and tell the first thing that none has."""
-    field = f"mend `{role}:` in the site"
+    """Look for nodes that fit a job; report the first requirement that no node meets."""
+    field = f"correct `{role}:` in the site"
     names = ", ".join(dict.fromkeys(nodes.partition for nodes in known))
     asked = job.partition.split(",") if job.partition else None
     mine = [nodes for nodes in known if (nodes.partition in asked if asked else nodes.is_default)]
@@ -92,32 +90,26 @@ def gpu_kind(request: str) -> str | None:
     return next((part for part in parts if not part.isdecimal()), None)
 
 
-def _accounts(site: Site) -> Iterator[Finding]:
-    """Compare account and qos with those that accounting knows for this user; silent where there is none."""
-    words = ("show", "associations", f"user={getpass.getuser()}", "format=account,qos")
-    try:
-        lines = commands.call("sacctmgr", "--noheader", "--parsable2", *words, retries=()).split()
-    except EnvironmentFault:
-        return
-    accounts = {line.split("|")[0] for line in lines}
-    qualities = {name for line in lines for name in line.split("|")[1].split(",") if name}
+def _accounts(site: Site, slurm: Slurm) -> Iterator[Finding]:
+    """Compare account and qos with those that accounting knows for this user; nothing where it knows none."""
+    mine = slurm.associations(getpass.getuser())
+    accounts, qualities = mine.accounts, mine.qos
     if not accounts:
         return
     if site.account is not None and site.account not in accounts:
         seen = f"account '{site.account}' is not yours; yours: {', '.join(sorted(accounts))}"
-        yield Finding("account", seen, "mend `account:` in the site")
+        yield Finding("account", seen, "correct `account:` in the site")
     for role, job in (("driver", site.driver), ("worker", site.worker)):
         if job.qos is not None and job.qos not in qualities:
             seen = (
                 f"qos '{job.qos}' of the {role} is not yours; yours: {', '.join(sorted(qualities)) or 'none'}"
             )
-            yield Finding("qos", seen, f"mend `{role}.qos:` in the site")
+            yield Finding("qos", seen, f"correct `{role}.qos:` in the site")
 
 
-def _array_size(site: Site) -> Finding:
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", commands.call("scontrol", "show", "config"), re.M)
+def _array_size(site: Site, slurm: Slurm) -> Finding:
     # The largest index is one less than this, the smallest 0.
-    most = int(found[1]) if found else None
+    most = slurm.max_array_size()
     asked = site.limits.array_size
     if most is not None and asked > most:
         seen = f"arrays have at most {most} tasks, limits.array_size is {asked}"
@@ -140,23 +132,14 @@ def _longest(job: WorkerJob, trials: Iterable[Trial]) -> Iterator[Finding]:
         yield Finding("time", f"{seen}; a worker has {job.minutes}")
 
 
-def _verdicts(submission: Submission) -> Iterator[Finding]:
+def _verdicts(submission: Submission, slurm: Slurm) -> Iterator[Finding]:
     """Ask Slurm whether it would take the jobs, without submitting them."""
-    for what, text in scripts(submission):
-        if what == "standby driver":
-            continue  # as the driver, but behind a job that is not there
+    for role, text in (("driver", driver_script(submission)), ("worker", worker_script(submission, 1))):
         with tempfile.TemporaryDirectory(prefix="nb-doctor-") as folder:
             script = Path(folder) / "script.sh"
             script.write_text(text)
-            done = subprocess.run(
-                ["sbatch", "--test-only", str(script)],
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-        said = " ".join(done.stderr.split())
-        if done.returncode:
-            yield Finding("sbatch", f"Slurm refuses the {what.removeprefix('1 ')}: {said}", "mend the site")
+            refusal = slurm.refusal(script)
+        if refusal is None:
+            yield Finding("sbatch", f"Slurm would take the {role}")
         else:
-            yield Finding("sbatch", f"Slurm would take the {what.removeprefix('1 ')}")
+            yield Finding("sbatch", f"Slurm refuses the {role}: {refusal}", "correct the site")

@@ -1,4 +1,4 @@
-"""A driver's job: it raises a Ray head, runs the sweep over the workers that join, then sends them home."""
+"""A driver's job: it starts a Ray head and runs the sweep on the workers that join."""
 
 from __future__ import annotations
 
@@ -7,149 +7,173 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
 from noisebench.engine.options import Cluster, Options
 from noisebench.engine.run import Outcome, run_sweep
 from noisebench.engine.scratch import private_scratch
-from noisebench.errors import NoisebenchError
+from noisebench.errors import EnvironmentFault, NoisebenchError
 from noisebench.records.durable import patiently
 from noisebench.records.lock import SweepHeldError
 from noisebench.records.manifest import kept_sweep
 from noisebench.records.periodic import periodically
-from noisebench.slurm import commands
 from noisebench.slurm.allocation import allocation, own_address
-from noisebench.slurm.faults import note_fault
-from noisebench.slurm.head import publish_done, published
+from noisebench.slurm.client import Slurm
 from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.protocol import Head, token_environment
 from noisebench.slurm.ray_node import head_node
-from noisebench.slurm.secret import token_environment
-from noisebench.slurm.send import send_standby, send_workers
 from noisebench.slurm.submission import Submission, warn_of_other_code
+from noisebench.slurm.supervisor import Roles, Supervisor
+from noisebench.slurm.worker import work
 from noisebench.store.ingest import ingest
+from noisebench.store.states import sweep_progress
 
 ROUND_SECONDS = 30.0
-# How many looks in a row must find no worker's job, before the driver gives up waiting for one.
-LOOKS_WITHOUT_WORKERS = 4
+LOCK_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
 
 class UnfinishedError(Exception):
-    """The driver has to end before the sweep does; as a failed job it makes room for its standby."""
+    """The driver has to end before the sweep does; its job fails, so that its standby starts."""
 
 
 def drive(submission: Submission) -> None:
     """Run what is pending of the sweep; raise where something is left, so that the standby takes over."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    given = allocation(os.environ)
     signal.signal(signal.SIGUSR2, _interrupt)
-    os.environ.update(token_environment(submission.token))
+    os.environ.update(token_environment(submission.messages.token))
     warn_of_other_code(submission)
-    if submission.generation > 1 and os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
-        send_standby(submission, given.job_id)
-    generation = f"{given.job_id}-{uuid.uuid4().hex[:8]}"
+    driver = _Driver(submission, allocation(os.environ).job_id, Slurm())
     try:
-        outcome = _when_free(submission, generation)
+        outcome = driver.run()
     except NoisebenchError as fault:
         # What is wrong with the sweep, the site or the data is as wrong for a standby.
-        note_fault(submission.results, submission.sweep, f"driver-{given.job_id}", str(fault))
-        commands.cancel_jobs([submission.job_name("driver")], waiting_only=True)
-        commands.cancel_jobs([submission.job_name("worker")])
+        submission.messages.note_fault("driver", driver.job_id, str(fault))
+        driver.cancel_others()
         raise
+    if driver.superseded:
+        # Success, so that the standby of this driver does not start beside the newer one.
+        _log.info("a newer driver has taken over")
+        return
     _log.info("%d of %d trials completed, %d failed", outcome.completed, outcome.total, outcome.failed)
     if outcome.unfinished:
-        raise UnfinishedError(f"{outcome.unfinished} trials of {submission.sweep} are unfinished")
-    patiently(partial(publish_done, submission.head, generation))
-    commands.cancel_jobs([submission.job_name("worker")], waiting_only=True)
+        raise UnfinishedError(f"{outcome.unfinished} trials of {submission.folder.name} are unfinished")
+    driver.finish()
 
 
-def _when_free(submission: Submission, generation: str) -> Outcome:
-    """Drive; while another driver holds the sweep, stand by until it ends."""
-    sweep = kept_sweep(submission.results.sweep(submission.sweep))
-    options = Options(
-        data_dir=submission.data_dir,
-        include_failed=submission.include_failed,
-        submitted_at=submission.submitted_at,
-        execute=submission.execute,
-        cluster=lambda: _raised(submission, generation),
-        allowance_minutes=submission.site.allowance_minutes,
-    )
-    while True:
-        try:
-            return run_sweep(sweep, submission.results, options)
-        except SweepHeldError as held:
-            _log.info("%s", held)
-            time.sleep(ROUND_SECONDS)
+class _Driver:
+    """One driver's job, from its start to the sweep's end or its own."""
 
-
-@contextmanager
-def _raised(submission: Submission, generation: str) -> Iterator[Cluster]:
-    """Raise a head that workers find; they leave when it has gone."""
-    site = submission.site
-    own = own_address(site.interface)
-    if submission.generation > 1 and not commands.live_jobs([submission.job_name("worker")]):
-        _log.info("no worker has waited for this driver; new ones: %s", ", ".join(send_workers(submission)))
-    with (
-        private_scratch() as scratch,
-        head_node(own, scratch) as address,
-        published(submission.head, address, generation),
-        periodically(_Rounds(submission), ROUND_SECONDS, "rounds", at_once=False),
-    ):
-        _log.info("head of generation %s at %s", generation, address)
-        yield Cluster(
-            address=address,
-            own_address=own,
-            nodes=submission.workers * site.worker.nodes_per_job,
-            cpus=site.worker.cpus,
-            gpus=gpus_per_node(site.worker),
-            trials_per_gpu=site.trials_per_gpu,
-            scratch=scratch,
-            minutes=site.worker.minutes,
-            memory_mb=1024 * site.worker.memory_gb if site.worker.memory_gb else None,
-        )
-
-
-class _Rounds:
-    """Takes in the journal now and then, and looks whether there are workers to wait for."""
-
-    def __init__(self, submission: Submission) -> None:
+    def __init__(self, submission: Submission, job_id: str, slurm: Slurm) -> None:
+        self.job_id = job_id
+        self.superseded = False
         self._submission = submission
-        self._looks = 0
+        self._messages = submission.messages
+        self._slurm = slurm
+        self._name = f"{job_id}-{uuid.uuid4().hex[:8]}"
+        roles = Roles(drive, work, self._settled, self._give_up)
+        self._supervisor = Supervisor(submission, job_id, slurm, roles)
 
-    def __call__(self) -> None:
-        """Make one round."""
+    def run(self) -> Outcome:
+        """Drive; while another driver holds the sweep, wait until it ends."""
         submission = self._submission
+        options = Options(
+            data_dir=submission.data_dir,
+            include_failed=submission.include_failed,
+            submitted_at=submission.submitted_at,
+            execute=submission.execute,
+            cluster=self._ray_cluster,
+            allowance_minutes=submission.site.allowance_minutes,
+        )
+        sweep = kept_sweep(submission.folder)
+        if self._follows_another():
+            # The submission queued the first standby.
+            self._supervisor.round()
+        while True:
+            try:
+                return run_sweep(sweep, submission.folder.results, options)
+            except SweepHeldError as held:
+                _log.info("%s", held)
+                time.sleep(LOCK_SECONDS)
+
+    def finish(self) -> None:
+        """Tell the workers that nothing is left to do, and cancel what still waits."""
+        done = Head("", self._name, self._messages.next_generation(), done=True)
+        patiently(partial(self._messages.publish, done))
+        self._try(lambda: self._slurm.cancel_named([self._submission.job_name("worker")], waiting_only=True))
+
+    def cancel_others(self) -> None:
+        """Cancel the standby and all workers."""
+        driver, worker = (self._submission.job_name(role) for role in ("driver", "worker"))
+        self._try(lambda: self._slurm.cancel_named([driver], waiting_only=True))
+        self._try(lambda: self._slurm.cancel_named([worker]))
+
+    def _follows_another(self) -> bool:
+        return self._submission.number > 1 or os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
+
+    @contextmanager
+    def _ray_cluster(self) -> Iterator[Cluster]:
+        """Start a head that workers find; they leave when it has gone."""
+        site = self._submission.site
+        address_here = own_address(site.interface)
+        with private_scratch() as scratch, head_node(address_here, scratch) as address:
+            head = Head(address, self._name, self._messages.next_generation())
+            with (
+                self._messages.published(head, self._end_superseded),
+                periodically(self._round, ROUND_SECONDS, "supervisor", at_once=False),
+            ):
+                _log.info("driver %s, generation %d, Ray at %s", self._name, head.generation, address)
+                yield Cluster(
+                    address=address,
+                    own_address=address_here,
+                    nodes=self._messages.wanted_workers() or self._submission.workers,
+                    cpus=site.worker.cpus,
+                    gpus=gpus_per_node(site.worker),
+                    trials_per_gpu=site.trials_per_gpu,
+                    scratch=scratch,
+                    minutes=site.worker.minutes,
+                    memory_mb=1024 * site.worker.memory_gb if site.worker.memory_gb else None,
+                )
+
+    def _round(self) -> None:
+        for step in (self._ingest, self._supervisor.round):
+            try:
+                step()
+            except Exception:  # an error in one round must not end the thread of all rounds
+                _log.warning("a round failed; the next one tries again", exc_info=True)
+
+    def _ingest(self) -> None:
+        report = ingest(self._submission.folder.results)
+        if report.unpublished is not None:
+            _log.warning("the database is not up to date: %s", report.unpublished)
+
+    def _settled(self) -> int:
+        progress = sweep_progress(self._submission.folder, [])
+        return int(progress["completed"]) + int(progress["failed"])
+
+    def _end_superseded(self) -> None:
+        self.superseded = True
+        signal.raise_signal(signal.SIGINT)
+
+    def _give_up(self) -> None:
+        """End the run without a successor: a standby could do no more."""
+        driver = self._submission.job_name("driver")
+        self._try(lambda: self._slurm.cancel_named([driver], waiting_only=True))
+        name = self._submission.folder.name
+        message = f"all workers left again and again; see their logs, then `noisebench resume {name}`"
+        with suppress(OSError):
+            self._messages.note_fault("driver", self.job_id, message)
+        signal.raise_signal(signal.SIGINT)
+
+    def _try(self, action: Callable[[], None]) -> None:
         try:
-            report = ingest(submission.results)
-            if report.unpublished is not None:
-                _log.warning("the database is not up to date: %s", report.unpublished)
-            self._look_for_workers()
-        except Exception:  # no round's trouble may end the rounds; unknown never means dead
-            _log.warning("a round went wrong; the next is in %.0f s", ROUND_SECONDS, exc_info=True)
-            return
-        if self._looks == LOOKS_WITHOUT_WORKERS:
-            _give_up(submission)
-
-    def _look_for_workers(self) -> None:
-        """Count the looks in a row that found no worker; call back those that preemption cancelled."""
-        workers = commands.recent_jobs([self._submission.job_name("worker")])
-        cancelled = [job for job in workers if job.state == "PREEMPTED" and self._submission.site.requeue]
-        for job in cancelled:
-            _log.info("worker %s was preempted by cancelling it; it is to come back", job.job_id)
-            commands.requeue(job.job_id)
-        live = any(job.state not in commands.ENDED for job in workers)
-        self._looks = 0 if live or cancelled else self._looks + 1
-
-
-def _give_up(submission: Submission) -> None:
-    """End the run: no standby could do what this driver cannot."""
-    _log.info("no worker is left; `noisebench resume %s --site SITE` sends new ones", submission.sweep)
-    commands.cancel_jobs([submission.job_name("driver")], waiting_only=True)
-    signal.raise_signal(signal.SIGINT)
+            action()
+        except EnvironmentFault as fault:
+            _log.warning("%s", fault)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What the jobs of a site ask Slurm for."""
+"""What the jobs of a site request from Slurm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from noisebench.sweep.schema import Fields
 
 @dataclass(frozen=True, kw_only=True)
 class DriverJob:
-    """What the driver's job asks for; None leaves a choice to Slurm.
+    """What the driver's job requests; None leaves a choice to Slurm.
 
     `memory_gb` is for the whole job on a node, in GiB; 0 asks for all the node has. `minutes` is the job's
     time limit. `sbatch_extra` holds further long options of sbatch, without dashes; True: no value.
@@ -31,15 +31,15 @@ class DriverJob:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerJob(DriverJob):
-    """What each worker's job asks for, on each of its nodes.
+    """What each worker's job, on one node, asks for.
 
     `gpu_request` is an option of sbatch as the site writes it, such as --gres=gpu:v100:4. `count` is how many
-    worker jobs are submitted at most.
+    worker jobs are submitted at most, `at_once` how many of them may run at a time; None: all.
     """
 
     gpu_request: str | None
     count: int
-    nodes_per_job: int
+    at_once: int | None
 
 
 DRIVER_FIELDS: Fields = {
@@ -60,16 +60,15 @@ WORKER_FIELDS: Fields = {
         right="an option of sbatch, such as --gres=gpu:v100:4 or --gpus-per-node=4",
     ),
     "count": integer(REQUIRED, 1),
-    "nodes_per_job": integer(1, 1),
+    "at_once": integer(None, 1),
 }
 
 
 def gpus_per_node(job: WorkerJob) -> int:
-    """Return how many GPUs of each node a worker asks for, as far as its `gpu_request` tells."""
+    """Return how many GPUs a worker asks for, as far as its `gpu_request` shows."""
     if job.gpu_request is None:
         return 0
     option, value = job.gpu_request.removeprefix("--").split("=", 1)
     kinds = [kind for kind in value.split(",") if option != "gres" or kind.split(":")[0] == "gpu"]
     counts = [kind.rsplit(":", 1)[-1] for kind in kinds]
-    asked = sum(int(count) if count.isdecimal() else 1 for count in counts)
-    return asked // job.nodes_per_job if option == "gpus" else asked
+    return sum(int(count) if count.isdecimal() else 1 for count in counts)

@@ -1,34 +1,42 @@
-"""The jobs of submitted sweeps, as Slurm sees them now."""
+"""The jobs of submitted sweeps, as Slurm shows them now."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.folders import ResultsFolder
-from noisebench.slurm import commands
-from noisebench.slurm.submission import job_name, kept_submission
+from noisebench.slurm.client import SHORT, Job, Slurm
+from noisebench.slurm.protocol import Kept, Messages
+from noisebench.slurm.submission import job_name
+
+ROLES = ("driver", "worker")
 
 
 @dataclass(frozen=True)
 class SweepJobs:
     """The jobs of one submitted sweep.
 
-    `driver` and `standby` are None where there is none. `ended` counts, for driver and worker, the jobs of
+    `driver` and `standby` are None where there is none. `expected_start` is when the next waiting job is
+    expected to start, as far as the scheduler has planned. `ended` counts, for driver and worker, the jobs of
     this submission by their last state; it is asked for only where no job is left. `code_changed`:
     noisebench's source is not what was submitted.
     """
 
-    driver: commands.Job | None
-    standby: commands.Job | None
+    driver: Job | None
+    standby: Job | None
     running: int
     waiting: int
     reasons: tuple[str, ...]
     code_changed: bool
+    held: tuple[Job, ...] = ()
+    expected_start: datetime | None = None
     ended: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
@@ -45,40 +53,60 @@ class SweepJobs:
             "workers_running": self.running,
             "workers_waiting": self.waiting,
             "reasons": list(self.reasons),
+            "held": {job.job_id: job.reason for job in self.held},
+            "expected_start": self.expected_start and self.expected_start.isoformat(),
             "ended": self.ended,
         }
 
 
-def jobs_of(results: ResultsFolder, sweeps: Iterable[str]) -> dict[str, SweepJobs]:
+def jobs_of(
+    results: ResultsFolder, sweeps: Iterable[str], slurm: Slurm | None = None
+) -> dict[str, SweepJobs]:
     """Return the jobs of those sweeps that were submitted, with one call to squeue for all.
 
     Raises EnvironmentFault where Slurm does not answer: what that means for the jobs is unknown.
     """
-    submitted = {sweep: kept for sweep in sweeps if (kept := kept_submission(results, sweep)) is not None}
+    slurm = slurm or Slurm()
+    folders = [results.sweep(sweep) for sweep in sweeps]
+    submissions = ((folder, Messages(folder).kept_submission()) for folder in folders)
+    submitted = {folder: kept for folder, kept in submissions if kept is not None}
     if not submitted:
         return {}
-    names = {
-        (sweep, role): job_name(results, sweep, role) for sweep in submitted for role in ("driver", "worker")
-    }
-    live = commands.live_jobs(names.values(), retries=(1.0, 3.0))
+    names = {(folder.name, role): job_name(folder, role) for folder in submitted for role in ROLES}
+    live = slurm.live_jobs(names.values(), SHORT)
+    starts = {}
+    if any(job.waiting for job in live):
+        with suppress(EnvironmentFault):
+            starts = slurm.expected_starts({job.name for job in live})
     found = {}
-    for sweep, kept in submitted.items():
-        drivers = [job for job in live if job.name == names[sweep, "driver"]]
-        workers = [job for job in live if job.name == names[sweep, "worker"]]
-        ended = {}
-        if not drivers and not workers:
-            since = datetime.fromisoformat(kept["submitted_at"])
-            by_name = commands.ended_jobs([names[sweep, "driver"], names[sweep, "worker"]], since)
-            ended = {role: by_name.get(names[sweep, role], {}) for role in ("driver", "worker")}
-        found[sweep] = _summary(drivers, workers, ended, kept.get("code") != provenance.source_hash())
+    for folder, kept in submitted.items():
+        driver, worker = (names[folder.name, role] for role in ROLES)
+        mine = [job for job in live if job.name in (driver, worker)]
+        ended = {} if mine else _ended(slurm, kept, driver, worker)
+        changed = kept.code != provenance.source_hash()
+        found[folder.name] = summary(mine, driver, starts, ended, changed=changed)
     return found
 
 
-def _summary(
-    drivers: list[commands.Job], workers: list[commands.Job], ended: dict[str, dict[str, int]], changed: bool
+def _ended(slurm: Slurm, kept: Kept, driver: str, worker: str) -> dict[str, dict[str, int]]:
+    by_name = slurm.ended_jobs([driver, worker], datetime.fromisoformat(kept.submitted_at))
+    return {"driver": by_name.get(driver, {}), "worker": by_name.get(worker, {})}
+
+
+def summary(
+    jobs: list[Job],
+    driver_name: str,
+    starts: dict[str, datetime],
+    ended: dict[str, dict[str, int]],
+    *,
+    changed: bool,
 ) -> SweepJobs:
+    """Sum up a sweep's live jobs."""
+    drivers = [job for job in jobs if job.name == driver_name]
+    workers = [job for job in jobs if job.name != driver_name]
     standby = [job for job in drivers if job.reason == "Dependency"]
-    waiting = [job for job in workers if job.state == "PENDING"]
+    waiting = [job for job in workers if job.waiting]
+    planned = [starts[job.job_id] for job in jobs if job.waiting and job.job_id in starts]
     return SweepJobs(
         driver=next((job for job in drivers if job not in standby), None),
         standby=standby[0] if standby else None,
@@ -86,5 +114,7 @@ def _summary(
         waiting=len(waiting),
         reasons=tuple(reason for reason, _ in Counter(job.reason for job in waiting).most_common()),
         code_changed=changed,
+        held=tuple(job for job in jobs if job.held),
+        expected_start=min(planned, default=None),
         ended=ended,
     )

@@ -41,7 +41,7 @@ def look(probe: Probe) -> None:
     try:
         address = Finding("address", own_address(probe.interface))
     except EnvironmentFault as fault:
-        address = Finding("address", str(fault), "mend `interface:` in the site")
+        address = Finding("address", str(fault), "correct `interface:` in the site")
     found = [
         address,
         *machine_findings(gpu=probe.gpu),

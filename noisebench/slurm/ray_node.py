@@ -1,25 +1,34 @@
-"""A node of Ray as processes of ours, from their start to the end of the last one."""
+"""A node of Ray as child processes, from their start to the end of the last one."""
 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from noisebench.engine.node import OBJECT_STORE_BYTES
 from noisebench.engine.scratch import private_scratch
 
 HEAD_START_SECONDS = 120.0
 END_SECONDS = 10.0
+# A process in uninterruptible sleep, as on a dead file system, cannot be killed.
+KILL_SECONDS = 20.0
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,50 +52,64 @@ class RayNode:
             self.process.kill()
 
 
+@dataclass(frozen=True)
+class Join:
+    """How a node joins the cluster at `head`: its address, its name, exactly its resources.
+
+    On SIGTERM it drains for up to `drain_seconds`. `environment` is added to that of its trials.
+    """
+
+    head: str
+    address: str
+    name: str
+    cpus: int
+    gpus: int
+    drain_seconds: float
+    environment: Mapping[str, str]
+
+
 @contextmanager
 def head_node(address: str, scratch: Path) -> Iterator[str]:
     """Start a head without resources of its own; yield the address that others join.
 
-    What admits to it stands in this process's environment.
+    The token stands in this process's environment.
     """
     # Draining is for workers: a head ends at once.
-    more = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
+    variables = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
     words = ["--head", "--port=0", "--include-dashboard=false", "--num-cpus=0", "--num-gpus=0"]
-    with _started([*words, f"--node-ip-address={address}"], scratch, more) as node:
+    if importlib.util.find_spec("grpc") is not None:
+        # Ray then also serves its client protocol, by default on 10001: two heads on a node would clash.
+        words.append(f"--ray-client-server-port={_free_port()}")
+    with _started([*words, f"--node-ip-address={address}"], scratch, variables) as node:
         yield _await_address(node)
 
 
 @contextmanager
-def worker_node(
-    head: str, own: str, name: str, cpus: int, gpus: int, drain_seconds: float, environment: Mapping[str, str]
-) -> Iterator[RayNode]:
-    """Join the cluster at `head` as node `name` with exactly these resources; leave it at the end."""
-    more = {**environment, "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": f"{drain_seconds:.0f}"}
-    words = [f"--address={head}", f"--node-ip-address={own}", f"--node-name={name}"]
-    words += [f"--num-cpus={cpus}", f"--num-gpus={gpus}"]
-    with private_scratch() as scratch, _started(words, scratch, more) as node:
+def worker_node(join: Join) -> Iterator[RayNode]:
+    """Join a cluster with exactly these resources; leave it at the end."""
+    drain = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": f"{join.drain_seconds:.0f}"}
+    words = [f"--address={join.head}", f"--node-ip-address={join.address}", f"--node-name={join.name}"]
+    words += [f"--num-cpus={join.cpus}", f"--num-gpus={join.gpus}"]
+    with private_scratch() as scratch, _started(words, scratch, {**join.environment, **drain}) as node:
         yield node
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager
 def _started(words: list[str], scratch: Path, environment: Mapping[str, str]) -> Iterator[RayNode]:
-    # The `ray` beside this Python, whatever PATH says.
-    command = [
-        str(Path(sys.executable).parent / "ray"),
-        "start",
-        "--block",
-        "--disable-usage-stats",
-        f"--temp-dir={scratch / 'ray'}",
-    ]
-    command += [f"--object-store-memory={OBJECT_STORE_BYTES}", "--dashboard-agent-listen-port=0"]
-    command += ["--min-worker-port=0", "--max-worker-port=0", *words]
+    # Not the script `ray`: in a container or with `python:` it may lie anywhere.
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
+    command += [f"--temp-dir={scratch / 'ray'}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
+    command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0", *words]
     _adopt_orphans()
     process = subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        # Slurm signals every process of a job; USR2 is for us, and would kill Ray's.
-        preexec_fn=_ignore_usr2,
+        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, preexec_fn=_prepare_child
     )
     node = RayNode(process, scratch)
     try:
@@ -98,11 +121,19 @@ def _started(words: list[str], scratch: Path, environment: Mapping[str, str]) ->
         except subprocess.TimeoutExpired:
             node.process.kill()
             node.process.wait()
-        _end_the_rest()
+        end_descendants()
 
 
-def _ignore_usr2() -> None:
+def _prepare_child() -> None:
+    # Slurm signals every process of a job; USR2 is for this one, and would kill Ray's.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    # If this process is killed alone, Ray's node ends itself with its children.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl({option}, {value})")
 
 
 def _await_address(node: RayNode) -> str:
@@ -118,31 +149,33 @@ def _await_address(node: RayNode) -> str:
 
 def _adopt_orphans() -> None:
     """Become the parent of every process below whose own parent ends, so that none is lost from sight."""
-    # By their environment they could not be found: Ray's processes write their titles over it.
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    # Their environment does not identify them: Ray's processes write their titles over it.
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _end_the_rest() -> None:
-    """Kill what outlived its `ray start`: a trial deep in a library does not hear SIGTERM."""
-    while rest := list(_descendants(os.getpid())):
-        for pid in rest:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+def end_descendants(seconds: float = KILL_SECONDS) -> list[psutil.Process]:
+    """Kill all descendants: a trial deep in a library does not react to SIGTERM. Return what is left."""
+    deadline = time.monotonic() + seconds
+    while True:
+        remaining = psutil.Process().children(recursive=True)
+        for process in remaining:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+        if not remaining:
+            return []
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.05)
+    states = ", ".join(f"{process.pid} ({_state(process)})" for process in remaining)
+    _log.warning("processes that cannot be killed are left: %s", states)
+    return remaining
 
 
-def _descendants(parent: int) -> Iterator[int]:
-    children = defaultdict(list)
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # gone by now
-            # The second field is the name, in brackets, and may hold anything.
-            fields = stat.read_text().rpartition(")")[2].split()
-            children[int(fields[1])].append(int(stat.parent.name))
-    found = children[parent]
-    while found:
-        yield from found
-        found = [grandchild for child in found for grandchild in children[child]]
+def _state(process: psutil.Process) -> str:
+    try:
+        return f"{process.name()}, {process.status()}"
+    except psutil.NoSuchProcess:
+        return "gone"

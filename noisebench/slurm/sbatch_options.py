@@ -9,7 +9,7 @@ from noisebench.sweep.schema import Field, is_mapping, show
 
 OptionValue = str | int | float | bool
 
-# Options with a field of their own in the profile: one word for one thing.
+# Options that have a field of their own in the profile.
 _FIELDS = {
     "account": "account",
     "partition": "partition",
@@ -24,7 +24,6 @@ _FIELDS = {
     "cpus-per-task": "cpus",
     "mem": "memory_gb",
     "time": "minutes",
-    "nodes": "nodes_per_job",
     "requeue": "requeue",
     "no-requeue": "requeue",
     "signal": "signal_seconds",
@@ -38,6 +37,7 @@ _OWN = (
     "error",
     "job-name",
     "kill-on-invalid-dep",
+    "nodes",
     "ntasks",
     "open-mode",
     "output",

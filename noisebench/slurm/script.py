@@ -9,69 +9,111 @@ from typing import Any
 
 from submitit.slurm.slurm import _make_sbatch_string
 
+from noisebench.slurm.allocation import STARTED_VARIABLE
 from noisebench.slurm.job import DriverJob
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
 
 Parameters = dict[str, Any]
 
-# No limit of ours: an array runs as many of its tasks at a time as Slurm finds room for.
+# Stands for the driver's job id, which only Slurm knows, in scripts that are printed.
+DRIVER = "DRIVER"
+# An array without a limit of its own runs as many tasks at a time as Slurm finds room for.
 _UNTHROTTLED = 1_000_000
+# The batch script runs on the host, also where the job's Python runs in a container without Slurm's commands.
+_REQUEUE = """\
+status=$?
+job=${{SLURM_ARRAY_JOB_ID:+${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID}}
+job=${{job:-$SLURM_JOB_ID}}
+if [ -e {folder}/"$job" ]; then
+  for pause in 1 2 4; do
+    timeout 10 scontrol requeue "$job" && exit 0
+    sleep $pause
+  done
+fi
+exit $status"""
+
+
+def driver_script(submission: Submission, *, after: str | None = None) -> str:
+    """Return the script of a driver; one `after` a job starts only if that job did not succeed."""
+    return _text(submission, driver_parameters(submission, after=after), 1)
+
+
+def worker_script(submission: Submission, count: int, *, driver: str | None = None) -> str:
+    """Return the script of `count` workers, which start after the `driver` has, where one is named."""
+    parameters = worker_parameters(submission)
+    if driver is not None:
+        parameters["dependency"] = f"after:{driver}"
+    return _text(submission, parameters, count)
+
+
+def probe_script(submission: Submission, role: str, minutes: int) -> str:
+    """Return the script of a short job in the place of a driver or a worker."""
+    parameters = driver_parameters(submission) if role == "driver" else worker_parameters(submission)
+    alone = {key: value for key, value in parameters.items() if key not in ("dependency", "teardown")}
+    return _text(submission, {**alone, "time": minutes, "signal_delay_s": 10}, 1)
 
 
 def driver_parameters(submission: Submission, *, after: str | None = None) -> Parameters:
-    """Return submitit's parameters of a driver; one `after` a job starts only if that job did not succeed."""
+    """Return submitit's parameters of a driver."""
     parameters = _parameters(submission.site, submission.site.driver, submission.job_name("driver"))
+    # Two drivers of a sweep never run at once, even where locks of files do not reach other nodes.
+    parameters["dependency"] = "singleton"
     if after is not None:
-        parameters["dependency"] = f"afternotok:{after}"
+        parameters["dependency"] = f"afternotok:{after},singleton"
         parameters["additional_parameters"]["kill-on-invalid-dep"] = "yes"
     return parameters
 
 
 def worker_parameters(submission: Submission) -> Parameters:
     """Return submitit's parameters of the worker jobs."""
-    job = submission.site.worker
-    parameters = _parameters(submission.site, job, submission.job_name("worker"))
+    site, job = submission.site, submission.site.worker
+    parameters = _parameters(site, job, submission.job_name("worker"))
     if job.gpu_request is not None:
         option, value = job.gpu_request.removeprefix("--").split("=", 1)
         parameters["additional_parameters"][option] = value
-    return {**parameters, "nodes": job.nodes_per_job}
+    parameters["array_parallelism"] = job.at_once or _UNTHROTTLED
+    # The shell survives the signals that end the job's Python, and runs the lines after it.
+    parameters["setup"] = ["trap : TERM USR2", f"export {STARTED_VARIABLE}=$(date +%s)", *site.setup]
+    if site.requeue:
+        folder = shlex.quote(str(submission.messages.requeue_folder))
+        parameters["teardown"] = _REQUEUE.format(folder=folder).splitlines()
+    return parameters
 
 
-def array_sizes(submission: Submission) -> list[int]:
-    """Return how many workers each array holds: as few arrays as the site's limit on their size allows."""
-    full, rest = divmod(submission.workers, submission.site.limits.array_size)
+def array_sizes(submission: Submission, workers: int) -> list[int]:
+    """Return the size of each array for so many workers: as few arrays as the site's limit allows."""
+    full, rest = divmod(workers, submission.site.limits.array_size)
     return [submission.site.limits.array_size] * full + ([rest] if rest else [])
 
 
 def python_command(site: Site) -> str:
-    """Return the shell words that start Python on a node: the one of the container, else this same one."""
+    """Return the shell words that start Python on a node: the site's, the container's, or this one."""
     if site.container is None:
-        return shlex.quote(sys.executable)
-    return f"{site.container.command} {shlex.quote(site.container.image)} python3"
+        return shlex.quote(site.python or sys.executable)
+    python = shlex.quote(site.python or "python3")
+    return f"{site.container.command} {shlex.quote(site.container.image)} {python}"
 
 
 def scripts(submission: Submission) -> Iterator[tuple[str, str]]:
-    """Yield (what it is, its text) of every script, in the order of submission.
-
-    In the standby's text stands DRIVER for the driver's job id, which only Slurm can tell.
-    """
-    yield "driver", _text(submission, driver_parameters(submission), 1)
-    yield "standby driver", _text(submission, driver_parameters(submission, after="DRIVER"), 1)
-    for size in array_sizes(submission):
+    """Yield (what it is, its text) of every script, in the order of submission."""
+    yield "driver", driver_script(submission)
+    yield "standby driver", driver_script(submission, after=DRIVER)
+    for size in array_sizes(submission, submission.workers):
         noun = "worker" if size == 1 else "workers"
-        yield f"{size} {noun}", _text(submission, worker_parameters(submission), size)
+        yield f"{size} {noun}", worker_script(submission, size, driver=DRIVER)
 
 
 def _text(submission: Submission, parameters: Parameters, count: int) -> str:
-    folder = submission.jobs_folder
+    folder = submission.messages.jobs_folder
     command = f"{python_command(submission.site)} -u -m submitit.core._submit {shlex.quote(str(folder))}"
-    map_count = count if count > 1 else None  # submitit sends a single job as no array
-    return str(_make_sbatch_string(command=command, folder=folder, map_count=map_count, **parameters))
+    map_count = count if count > 1 else None  # a single job is no array
+    text = _make_sbatch_string(command=command, folder=folder, map_count=map_count, **parameters)
+    return f"{text.rstrip()}\n"
 
 
 def _parameters(site: Site, job: DriverJob, name: str) -> Parameters:
-    asked = {
+    optional = {
         "account": site.account,
         "partition": job.partition,
         "qos": job.qos,
@@ -82,16 +124,15 @@ def _parameters(site: Site, job: DriverJob, name: str) -> Parameters:
     }
     return {
         "job_name": name,
-        **{key: value for key, value in asked.items() if value is not None},
+        **{key: value for key, value in optional.items() if value is not None},
         "time": job.minutes,
         "nodes": 1,
         "ntasks_per_node": 1,
         "cpus_per_task": job.cpus,
         "signal_delay_s": site.signal_seconds,
         # Since Slurm 22.05 a step no longer inherits this from its job, and would be bound to one core.
-        "srun_args": [f"--cpus-per-task={job.cpus}"],
+        "srun_args": [f"--cpus-per-task={job.cpus}", *site.srun_options],
         "stderr_to_stdout": True,
-        "array_parallelism": _UNTHROTTLED,
         # submitit's own default is refused by clusters that track these keys.
         "wckey": None,
         "additional_parameters": _additional(site, job),

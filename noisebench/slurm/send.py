@@ -1,69 +1,55 @@
-"""Jobs handed to Slurm, through submitit."""
+"""Jobs handed to Slurm: a script, and for each task the function that submitit calls there."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import shutil
+import uuid
+from collections.abc import Callable
 from typing import Any
 
-from submitit import SlurmExecutor
-from submitit.core.utils import FailedJobError, FailedSubmissionError
+from submitit.core.utils import DelayedSubmission
 
-from noisebench.errors import EnvironmentFault
-from noisebench.slurm.script import array_sizes, driver_parameters, python_command, worker_parameters
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.script import array_sizes, driver_script, worker_script
 from noisebench.slurm.submission import Submission
 
-# Each driver of a sweep queues the next; a sweep whose drivers all die must come to an end.
-MOST_GENERATIONS = 20
+Job = Callable[[Submission], Any]
 
 
-def send_driver(submission: Submission, *, after: str | None = None) -> str:
-    """Submit a driver, behind the job `after` where given; return its job id."""
-    from noisebench.slurm.driver import drive
-
-    return _send(submission, driver_parameters(submission, after=after), drive, 1)
-
-
-def send_standby(submission: Submission, driver: str) -> str | None:
-    """Submit the driver that takes over should `driver` fail; None once there were too many."""
-    if submission.generation >= MOST_GENERATIONS:
-        return None
-    return send_driver(replace(submission, generation=submission.generation + 1), after=driver)
+def send_driver(submission: Submission, function: Job, slurm: Slurm, *, after: str | None = None) -> str:
+    """Submit a driver, behind the job `after` where one is named; return its job id."""
+    text = driver_script(submission, after=after)
+    return send(submission, DelayedSubmission(function, submission), text, slurm)
 
 
-def send_workers(submission: Submission) -> list[str]:
-    """Submit the worker jobs; return the id of each array."""
-    from noisebench.slurm.worker import work
-
-    parameters = worker_parameters(submission)
-    return [_send(submission, parameters, work, size) for size in array_sizes(submission)]
-
-
-def _send(
-    submission: Submission, parameters: dict[str, Any], function: Callable[[Submission], Any], count: int
-) -> str:
-    with _outside_of_jobs():
-        executor = SlurmExecutor(submission.jobs_folder, python=python_command(submission.site))
-        executor.update_parameters(**parameters)
-        try:
-            jobs = executor.map_array(function, [submission] * count)
-        except (FailedJobError, FailedSubmissionError) as refused:
-            raise EnvironmentFault(f"Slurm refuses the job {parameters['job_name']}: {refused}") from None
-    return str(jobs[0].job_id).split("_")[0]
+def send_workers(
+    submission: Submission, function: Job, slurm: Slurm, count: int, *, driver: str | None = None
+) -> list[str]:
+    """Submit `count` workers that start after the `driver`, where one is named; return each array's id."""
+    ids = []
+    for size in array_sizes(submission, count):
+        text = worker_script(submission, size, driver=driver)
+        ids.append(send(submission, DelayedSubmission(function, submission), text, slurm, size))
+    return ids
 
 
-@contextmanager
-def _outside_of_jobs() -> Iterator[None]:
-    """Hide what Slurm told this job, lest a job submitted from here takes it for itself."""
-    foreign = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SUBMITIT_")
-    hidden = {
-        key: value for key, value in os.environ.items() if key.startswith(foreign) and key != "SLURM_CONF"
-    }
-    for key in hidden:
-        del os.environ[key]
+def send(submission: Submission, call: DelayedSubmission, text: str, slurm: Slurm, count: int = 1) -> str:
+    """Submit a script of `count` tasks that each make this call; return the job's id."""
+    folder = submission.messages.jobs_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    name = uuid.uuid4().hex
+    script, pickled = folder / f"{name}.sh", folder / f"{name}.pkl"
+    script.write_text(text)
+    # submitit is not to requeue anything by itself.
+    call.set_timeout(0, 0)
+    call.dump(pickled)
     try:
-        yield
+        job_id = slurm.submit(script)
+        # A job that starts before its arguments are there waits for them for a minute.
+        for task in [job_id] if count == 1 else [f"{job_id}_{index}" for index in range(count)]:
+            shutil.copyfile(pickled, folder / f"{task}_submitted.pkl")
+        script.rename(folder / f"{job_id}_submission.sh")
     finally:
-        os.environ.update(hidden)
+        script.unlink(missing_ok=True)
+        pickled.unlink(missing_ok=True)
+    return job_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from noisebench.catalogue.models import MODELS
@@ -24,7 +24,7 @@ from noisebench.sweep.schema import (
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """Whom Slurm writes to, at which of its events; none: never."""
+    """The address to which Slurm sends mail, and at which events; no events: never."""
 
     user: str
     events: tuple[str, ...]
@@ -32,7 +32,7 @@ class Mail:
 
 @dataclass(frozen=True, kw_only=True)
 class Folders:
-    """Where things lie: `results`, `data` as all nodes see them; `scratch` on each node, with $VARIABLES.
+    """Folders: `results` and `data` as all nodes see them; `scratch` on each node, with $VARIABLES.
 
     None leaves `results` and `data` to the command line, `scratch` to the node's TMPDIR.
     """
@@ -45,7 +45,7 @@ class Folders:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """An image with the words that run a command in it."""
+    """An image, and the command that runs another one in it."""
 
     image: str
     command: str
@@ -63,11 +63,13 @@ class Limits:
 class Site:
     """One cluster, as its profile describes it.
 
-    `signal_seconds`: how long before its end a job is told. `interface`: the network interface whose address
-    the nodes use among themselves; None: the address of the hostname. `setup`: shell lines run before
-    noisebench starts on a node. `trials_per_gpu`: how many trials of a model share one GPU, one where it is
-    absent. `allowance_minutes`: how long a trial may take; None: ten times its estimate, at least 10.
-    `idle_minutes`, `head_wait_minutes`: how long a worker keeps its GPUs without a trial, without a driver.
+    `signal_seconds`: how long before its end a job gets a signal. `interface`: the network interface whose
+    address the nodes use among themselves; None: the address of the hostname. `setup`: shell lines run before
+    noisebench starts on a node. `python`: the Python of the jobs; None: the one that submits, in a container
+    python3. `srun_options`: further options of the srun that starts it. `trials_per_gpu`: how many trials of
+    a model share one GPU, one where it is absent. `allowance_minutes`: how long a trial may take; None: ten
+    times its estimate, at least 10. `idle_minutes`, `head_wait_minutes`: how long a worker keeps its GPUs
+    without a trial, without a driver. `text` is the profile's YAML.
     """
 
     site: str
@@ -81,12 +83,15 @@ class Site:
     interface: str | None
     folders: Folders
     setup: tuple[str, ...]
+    python: str | None
+    srun_options: tuple[str, ...]
     container: Container | None
     trials_per_gpu: Mapping[str, int]
     allowance_minutes: float | None
     idle_minutes: float
     head_wait_minutes: float
     limits: Limits
+    text: str = field(default="", compare=False, repr=False)
 
 
 _MAIL_EVENTS = (
@@ -124,6 +129,10 @@ _FIELDS: Fields = {
     "interface": text(),
     "folders": section(Folders, _FOLDERS, Folders(**defaults(_FOLDERS))),
     "setup": several(text(right="one line of shell")),
+    "python": text(right="the path of a Python that has noisebench"),
+    "srun_options": several(
+        text(pattern="--[a-z].*", right="an option of srun, such as --container-image=/shared/image.sqsh")
+    ),
     "container": section(
         Container,
         {"image": text(REQUIRED, right="a path or an address"), "command": text("apptainer exec --nv")},
@@ -157,14 +166,14 @@ def parse_site(content: str, file: str) -> Site:
         )
     values = read_fields(root, _FIELDS, problems)
     problems.raise_if_any()
-    site = Site(**values)
+    site = Site(**values, text=content)
     _check_together(site, root.value, problems)
     problems.raise_if_any()
     return site
 
 
 def _check_together(site: Site, nodes: dict[str, Node], problems: Problems) -> None:
-    """Note what is right in itself, but not beside the rest."""
+    """Add the problems of fields that are valid alone, but not together."""
     for name, job in (("driver", site.driver), ("worker", site.worker)):
         if 60 * job.minutes <= site.signal_seconds:
             problems.add(

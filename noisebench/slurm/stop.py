@@ -9,23 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from noisebench.slurm.protocol import WorkerEnd
+
 
 class Stop:
-    """Whether this job was told to end, and why: time-limit, preempted, cancelled."""
+    """Whether this job has to end, and why: time limit, preempted, cancelled."""
 
     def __init__(self, ends_at: float | None, signal_seconds: int) -> None:
-        self._asked = threading.Event()
+        self._signalled = threading.Event()
         self._ends_at = ends_at
         self._signal_seconds = signal_seconds
-        self.kind: str | None = None
+        self.kind: WorkerEnd | None = None
 
     def wait(self, seconds: float) -> bool:
-        """Wait, but not once told to end; return whether that was told."""
-        return self._asked.wait(seconds)
+        """Wait, but no longer than until a signal comes; return whether one has come."""
+        return self._signalled.wait(seconds)
 
     @property
     def seconds_left(self) -> float:
-        """How long the job may still take once it was told, by its time limit."""
+        """How long the job may still take after the signal, by its time limit."""
         left = float("inf") if self._ends_at is None else self._ends_at - time.time()
         return max(0.0, min(left, float(self._signal_seconds)))
 
@@ -37,14 +39,14 @@ class Stop:
         """Note a signal; the first one says why."""
         if self.kind is None:
             self.kind = self._kind_of(number)
-        self._asked.set()
+        self._signalled.set()
 
-    def _kind_of(self, number: int) -> str:
+    def _kind_of(self, number: int) -> WorkerEnd:
         # scancel sends TERM. USR2 comes before the limit, to within Slurm's clock, or when preempted.
         if number == signal.SIGTERM:
-            return "cancelled"
+            return WorkerEnd.CANCELLED
         near = self._ends_at is not None and self._ends_at - time.time() < 2 * self._signal_seconds + 60
-        return "time-limit" if near else "preempted"
+        return WorkerEnd.TIME_LIMIT if near else WorkerEnd.PREEMPTED
 
 
 @contextmanager

@@ -1,24 +1,28 @@
-"""A sweep handed to a site: checked, its jobs sent."""
+"""A sweep submitted to a site: checked, its jobs sent."""
 
 from __future__ import annotations
 
 import shutil
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noisebench.data.files import check_files
 from noisebench.engine.order import pending_trials
 from noisebench.engine.stops import Stops, restart_blocks
-from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
-from noisebench.records.folders import ResultsFolder
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
-from noisebench.slurm import commands
-from noisebench.slurm.faults import forget_faults
-from noisebench.slurm.secret import make_token
-from noisebench.slurm.send import send_driver, send_standby, send_workers
+from noisebench.slurm.client import Job, Slurm
+from noisebench.slurm.driver import drive
+from noisebench.slurm.protocol import Kept
+from noisebench.slurm.registry import remember
+from noisebench.slurm.send import send_driver, send_workers
 from noisebench.slurm.site import Site
-from noisebench.slurm.submission import Submission, job_name, keep_submission, submission_for
+from noisebench.slurm.submission import Submission, job_name, submission_for
+from noisebench.slurm.worker import work
 from noisebench.store.states import states_of
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
@@ -29,54 +33,69 @@ _NEEDED = ("sbatch", "squeue", "scancel", "srun")
 
 
 @dataclass(frozen=True)
+class Request:
+    """How a sweep is to be submitted.
+
+    `include_failed`: what failed runs again, `restart`: so do stopped blocks. `workers` replaces the number
+    that the site and the pending trials give. `execute` ("module:function") replaces the measurement, for
+    benchmarks of the machinery.
+    """
+
+    data_dir: Path | None = None
+    include_failed: bool = False
+    restart: bool = False
+    workers: int | None = None
+    execute: str | None = None
+
+
+@dataclass(frozen=True)
 class Submitted:
-    """What was sent, as (role, job id) pairs, for how many pending trials; none where nothing was pending."""
+    """The jobs that were sent, as (role, job id) pairs, for how many pending trials; none if none is pending.
+
+    `released` are jobs of a live submission that Slurm had held and that were released instead.
+    """
 
     jobs: list[tuple[str, str]]
     pending: int
     failed: int
+    released: tuple[str, ...] = ()
 
 
 def submit(
-    sweep: Sweep,
-    site: Site,
-    results: ResultsFolder,
-    data_dir: Path | None,
-    *,
-    include_failed: bool = False,
-    restart: bool = False,
-    execute: str | None = None,
+    sweep: Sweep, site: Site, results: ResultsFolder, request: Request, slurm: Slurm | None = None
 ) -> Submitted:
-    """Send the jobs for what is pending of `sweep`; with `include_failed` also for what failed.
-
-    `restart` lets its stopped blocks run again. `execute` ("module:function") replaces the measurement, for
-    benchmarks of the machinery.
+    """Send the jobs for what is pending of `sweep`.
 
     Raises InputError where the sweep is live already, EnvironmentFault (no job is left behind) where Slurm,
     the results folder or the data are not as needed.
     """
+    slurm = slurm or Slurm()
     missing = [command for command in _NEEDED if shutil.which(command) is None]
     if missing:
         where = "submit from a node where Slurm's commands are installed"
         raise EnvironmentFault(f"{', '.join(missing)}: command not found; {where}")
-    with sweep_lock(results.sweep(sweep.name)):
-        keep_sweep(results.sweep(sweep.name), sweep)
-        _refuse_second(results, sweep.name)
-        if restart:
+    folder = results.sweep(sweep.name)
+    live = live_jobs(folder, slurm)
+    if live:
+        return _release_held(sweep.name, live, slurm)
+    with sweep_lock(folder):
+        keep_sweep(folder, sweep)
+        if request.restart:
             restart_blocks(results, sweep.name)
-        pending, failed = pending_of(sweep, results, include_failed=include_failed)
+        pending, failed = pending_of(sweep, results, include_failed=request.include_failed)
         if not pending:
             return Submitted([], 0, failed)
-        check_files(pending, data_dir)
-        submission = submission_for(sweep.name, pending, site, results, data_dir, include_failed)
-        submission = replace(_within_limits(submission), execute=execute)
-        return Submitted(_send(submission), len(pending), failed)
+        check_files(pending, request.data_dir)
+        submission = submission_for(folder, pending, site, request.data_dir, request.include_failed)
+        submission = replace(submission, workers=request.workers or submission.workers)
+        submission = replace(_within_limits(submission, slurm), execute=request.execute)
+        return Submitted(_send(submission, slurm), len(pending), failed)
 
 
 def pending_of(
     sweep: Sweep, results: ResultsFolder, *, include_failed: bool = False
 ) -> tuple[list[Trial], int]:
-    """Return the trials to be run, with how many that failed are left alone; stopped blocks stay out."""
+    """Return the trials to be run, and how many failed ones are left alone; stopped blocks stay out."""
     trials = list(sweep.trials())
     states = {}
     if results.root.is_dir():
@@ -87,20 +106,30 @@ def pending_of(
     return [trial for trial in pending if stops.lets_run(trial)], failed
 
 
-def _refuse_second(results: ResultsFolder, sweep: str) -> None:
-    live = commands.live_jobs([job_name(results, sweep, role) for role in ("driver", "worker")])
-    if live:
+def live_jobs(folder: SweepFolder, slurm: Slurm) -> list[Job]:
+    """Return the jobs of a sweep that wait or run; those that are just ending need not be waited for."""
+    names = [job_name(folder, role) for role in ("driver", "worker")]
+    return [job for job in slurm.live_jobs(names) if not job.ending]
+
+
+def _release_held(sweep: str, live: list[Job], slurm: Slurm) -> Submitted:
+    """Release the held jobs of a live submission; InputError where there is none: it needs no second one."""
+    held = [job.job_id for job in live if job.launch_failed]
+    if not held:
         jobs = ", ".join(f"{job.job_id} {job.state.lower()}" for job in live[:4])
         raise InputError(
             f"sweep '{sweep}' is submitted already (jobs {jobs}); `noisebench status {sweep}` shows how far "
             f"it is, `noisebench cancel {sweep}` ends it"
         )
+    for job_id in held:
+        slurm.release(job_id)
+    return Submitted([], 0, 0, tuple(held))
 
 
-def _within_limits(submission: Submission) -> Submission:
+def _within_limits(submission: Submission, slurm: Slurm) -> Submission:
     """Return the submission with no more workers than the user's job limit leaves room for."""
     limit = submission.site.limits.jobs
-    queued = commands.count_jobs()
+    queued = slurm.count_jobs()
     room = limit - queued - DRIVER_JOBS
     if room < 1:
         raise EnvironmentFault(
@@ -111,18 +140,30 @@ def _within_limits(submission: Submission) -> Submission:
     return replace(submission, workers=min(submission.workers, room))
 
 
-def _send(submission: Submission) -> list[tuple[str, str]]:
-    make_token(submission.token)
-    submission.head.unlink(missing_ok=True)
-    forget_faults(submission.results, submission.sweep)
+def _send(submission: Submission, slurm: Slurm) -> list[tuple[str, str]]:
+    messages = submission.messages
+    messages.begin()
+    messages.keep_site(submission.site.text)
     try:
-        driver = send_driver(submission)
-        standby = send_standby(submission, driver)
-        workers = send_workers(submission)
-    except NoisebenchError:
-        commands.cancel_jobs([submission.job_name("driver"), submission.job_name("worker")])
+        driver = send_driver(submission, drive, slurm)
+        successor = replace(submission, number=submission.number + 1)
+        standby = send_driver(successor, drive, slurm, after=driver)
+        workers = send_workers(submission, work, slurm, submission.workers, driver=driver)
+    except BaseException:  # a refusal, or Ctrl-C: what was sent must not stay behind
+        _cancel_all(submission, slurm)
         raise
-    sent = [("driver", driver), ("standby", standby), *(("workers", job) for job in workers)]
-    jobs = [(role, job) for role, job in sent if job is not None]
-    keep_submission(submission, jobs)
+    jobs = [("driver", driver), ("standby", standby), *(("workers", job) for job in workers)]
+    data = None if submission.data_dir is None else str(submission.data_dir)
+    moment = submission.submitted_at.isoformat(timespec="seconds")
+    messages.keep_submission(Kept(submission.site.site, data, moment, submission.code, jobs))
+    remember(submission.folder)
     return jobs
+
+
+def _cancel_all(submission: Submission, slurm: Slurm) -> None:
+    try:
+        slurm.cancel_named([submission.job_name("driver"), submission.job_name("worker")])
+    except EnvironmentFault as fault:
+        name = submission.folder.name
+        with suppress(OSError):
+            print(f"jobs may be left: {fault}; `noisebench cancel {name}` ends them", file=sys.stderr)

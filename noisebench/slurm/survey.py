@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import time
@@ -13,8 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from submitit import Job, SlurmExecutor
-from submitit.core.utils import FailedJobError, FailedSubmissionError
+from submitit.core.utils import DelayedSubmission
 
 from noisebench.catalogue.files import DataFile
 from noisebench.engine.checkup import Finding
@@ -22,10 +20,11 @@ from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import ResultsFolder
-from noisebench.slurm import commands
+from noisebench.slurm.client import Slurm
 from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.probe import Probe, look
-from noisebench.slurm.script import driver_parameters, python_command, worker_parameters
+from noisebench.slurm.script import probe_script
+from noisebench.slurm.send import send
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
 
@@ -51,25 +50,28 @@ def probe_findings(
     """
     folder = results.root / f".doctor-{uuid.uuid4().hex}"
     is_new = not results.root.exists()
-    submission = Submission("doctor", site, results, workers=1)
+    submission = Submission(ResultsFolder(folder).sweep("doctor"), site, workers=1)
+    slurm = Slurm()
     word = uuid.uuid4().hex
     write_durably(folder / "word", word.encode())
-    jobs: dict[Probe, Job[None]] = {}
+    jobs: dict[Probe, str] = {}
     found = []
     try:
         for role in ("driver", "worker"):
             gpu = role == "worker" and gpus_per_node(site.worker) > 0
             probe = Probe(role, folder, word, results, site.interface, gpu, data_dir, files)
             try:
-                jobs[probe] = _sent(submission, probe)
+                text = probe_script(submission, role, PROBE_MINUTES)
+                jobs[probe] = send(submission, DelayedSubmission(look, probe), text, slurm)
             except EnvironmentFault as fault:
-                found.append(Finding(role, str(fault), "mend the site"))
-        answers = _await(jobs, time.monotonic() + 60 * wait_minutes, on_wait)
+                found.append(Finding(role, str(fault), "correct the site"))
+        answers = _await(slurm, jobs, time.monotonic() + 60 * wait_minutes, on_wait)
         for probe, job in jobs.items():
-            found += _judged(probe, job, answers.get(probe))
+            log = submission.messages.jobs_folder / f"{job}_0_log.out"
+            found += _judged(slurm, probe, job, log, answers.get(probe))
     finally:
-        for job in jobs.values():
-            job.cancel(check=False)
+        with suppress(EnvironmentFault):
+            slurm.cancel(list(jobs.values()))
         shutil.rmtree(folder, ignore_errors=True)
         if is_new:
             with suppress(OSError):  # somebody else has come to use it
@@ -77,20 +79,8 @@ def probe_findings(
     return found
 
 
-def _sent(submission: Submission, probe: Probe) -> Job[None]:
-    parameters = driver_parameters(submission) if probe.role == "driver" else worker_parameters(submission)
-    # A short job finds a place sooner.
-    parameters |= {"time": PROBE_MINUTES, "nodes": 1, "signal_delay_s": 10}
-    executor = SlurmExecutor(probe.folder / "jobs", python=python_command(submission.site))
-    executor.update_parameters(**parameters)
-    try:
-        return executor.submit(look, probe)
-    except (FailedJobError, FailedSubmissionError) as refused:
-        raise EnvironmentFault(f"Slurm refuses the probe: {' '.join(str(refused).split())}") from None
-
-
 def _await(
-    jobs: dict[Probe, Job[None]], deadline: float, on_wait: Callable[[list[str]], None]
+    slurm: Slurm, jobs: dict[Probe, str], deadline: float, on_wait: Callable[[list[str]], None]
 ) -> dict[Probe, dict[str, Any]]:
     """Return the answers that come before the deadline, or until their jobs have ended without one."""
     answers: dict[Probe, dict[str, Any]] = {}
@@ -103,9 +93,9 @@ def _await(
         left = [probe for probe in jobs if probe not in answers]
         if left and time.monotonic() - asked > ASK_SECONDS:
             asked = time.monotonic()
-            live = _live([jobs[probe].job_id for probe in left])
+            live = slurm.waiting_reasons([jobs[probe] for probe in left])
             for probe in left:
-                if jobs[probe].job_id not in live:
+                if jobs[probe] not in live:
                     ended_since.setdefault(probe, asked)
         if all(
             time.monotonic() - ended_since.get(probe, time.monotonic()) > SETTLE_SECONDS for probe in left
@@ -116,27 +106,14 @@ def _await(
     return answers
 
 
-def _live(job_ids: list[str]) -> dict[str, str]:
-    """Return why each of these jobs waits, by id, of those that wait or run; empty text for one that runs."""
-    if not job_ids:
-        return {}
-    lines = commands.call("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%T|%r").splitlines()
-    parts = [line.split("|", 2) for line in lines]
-    return {
-        job_id: reason if state == "PENDING" else ""
-        for job_id, state, reason in parts
-        if job_id in job_ids and state not in commands.ENDED
-    }
-
-
-def _judged(probe: Probe, job: Job[None], answer: dict[str, Any] | None) -> list[Finding]:
+def _judged(slurm: Slurm, probe: Probe, job: str, log: Path, answer: dict[str, Any] | None) -> list[Finding]:
     if answer is None:
-        return [_silent(probe, job)]
+        return [_silent(slurm, probe, job, log)]
     where = f"{probe.role} on {answer['host']}"
     found = []
     if answer["word"] != probe.word:
-        mend = "choose a folder with --results that is the same on all nodes"
-        found.append(Finding(f"{where}: results", f"{probe.results.root} is another folder there", mend))
+        fix = "choose a folder with --results that is the same on all nodes"
+        found.append(Finding(f"{where}: results", f"{probe.results.root} is another folder there", fix))
     if answer["source"] != provenance.source_hash():
         seen = f"noisebench's source is {answer['source']} there, {provenance.source_hash()} here"
         found.append(Finding(f"{where}: code", seen, "let all nodes use one installation; see `setup:`"))
@@ -147,16 +124,16 @@ def _judged(probe: Probe, job: Job[None], answer: dict[str, Any] | None) -> list
     return [*found, *looked]
 
 
-def _silent(probe: Probe, job: Job[None]) -> Finding:
-    """Say what can be known of a probe that gave no answer."""
-    live = _live([job.job_id])
-    if live.get(job.job_id):
-        seen = f"job {job.job_id} waits for a place: {live[job.job_id]}"
-        return Finding(probe.role, seen, "try again with more --wait-minutes, or mend the site")
+def _silent(slurm: Slurm, probe: Probe, job: str, log: Path) -> Finding:
+    """Return what can be known of a probe that gave no answer."""
+    reason = slurm.waiting_reasons([job]).get(job)
+    if reason:
+        seen = f"job {job} waits for a place: {reason}"
+        return Finding(probe.role, seen, "try again with more --wait-minutes, or correct the site")
     try:
-        log = job.paths.stdout.read_text().strip().splitlines()[-3:]
+        lines = log.read_text().strip().splitlines()[-3:]
     except OSError:
-        log = []
-    seen = f"job {job.job_id} gave no answer" + (f": {' / '.join(log)}" if log else "")
-    mend = f"see that every node finds {probe.results.root} there, and noisebench by the site's `setup:`"
-    return Finding(probe.role, seen, mend)
+        lines = []
+    seen = f"job {job} gave no answer" + (f": {' / '.join(lines)}" if lines else "")
+    fix = f"see that every node finds {probe.results.root} there, and noisebench by the site's `setup:`"
+    return Finding(probe.role, seen, fix)

@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from noisebench.engine.deaths import leave_note, note_leave
@@ -14,131 +15,197 @@ from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIA
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.heartbeats import heartbeat
-from noisebench.slurm import commands
 from noisebench.slurm.activity import Activity
 from noisebench.slurm.allocation import Allocation, allocation, own_address
+from noisebench.slurm.client import Slurm
 from noisebench.slurm.data_copy import node_data
-from noisebench.slurm.faults import note_fault
-from noisebench.slurm.head import Head, read_head
-from noisebench.slurm.ray_node import RayNode, worker_node
-from noisebench.slurm.secret import token_environment
+from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.protocol import Head, WorkerEnd, token_environment
+from noisebench.slurm.ray_node import Join, RayNode, worker_node
+from noisebench.slurm.site import Site
 from noisebench.slurm.stop import Stop, stop_signals
 from noisebench.slurm.submission import Submission, warn_of_other_code
 
 LOOK_SECONDS = 2.0
-# What a worker needs after its trials have drained: to end Ray, to say so.
-FAREWELL_SECONDS = 10.0
-# A node that cannot join is not to try for ever: `ray start` itself waits half a minute each time.
+# What a worker needs after its trials have drained: to end Ray, to ask for its requeue.
+SHUTDOWN_SECONDS = 10.0
+# `ray start` itself waits half a minute for a head that it cannot reach.
 SHORT_STAY_SECONDS = 60.0
-MOST_JOINS_IN_VAIN = 5
+MAX_FAILED_JOINS = 5
 
 _log = logging.getLogger(__name__)
 
 
-def work(submission: Submission) -> str:
-    """Join the sweep's Ray, leave when told or of no use; return why: done, idle, headless, cancelled, ...
+@dataclass(frozen=True)
+class Worker:
+    """One worker's job: what it was given, the name by which Ray and its heartbeat know it, its signals."""
 
-    A job that was told to end for its time limit or by preemption goes back into the queue.
+    submission: Submission
+    allocation: Allocation
+    name: str
+    stop: Stop
+    slurm: Slurm = field(default_factory=Slurm)
+
+
+def work(submission: Submission) -> str:
+    """Join the sweep's Ray and leave when signalled or no longer needed; return the `WorkerEnd`.
+
+    A job that has to end for its time limit or for preemption asks its batch script to requeue it.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    given = allocation(os.environ)
-    name = f"{provenance.host()}-{given.job_id}-{uuid.uuid4().hex[:8]}"
-    site = submission.site
+    site, messages = submission.site, submission.messages
+    allocated = allocation(os.environ, site.worker.minutes)
+    messages.forget_requeue(allocated.job_id)
+    name = f"{provenance.host()}-{allocated.job_id}-{uuid.uuid4().hex[:8]}"
     warn_of_other_code(submission)
-    with stop_signals(given.ends_at, site.signal_seconds) as stop:
+    with stop_signals(allocated.ends_at, site.signal_seconds) as stop:
+        worker = Worker(submission, allocated, name, stop)
         try:
-            with heartbeat(submission.results.sweep(submission.sweep), name), node_data(submission) as data:
-                reason = _lend(submission, given, name, data, stop)
+            _refuse_missing_gpus(allocated, site)
+            with heartbeat(submission.folder, name), node_data(submission) as data:
+                end = _lend(worker, data)
         except EnvironmentFault as fault:
-            note_fault(submission.results, submission.sweep, f"worker-{given.job_id}", str(fault))
+            messages.note_fault("worker", allocated.job_id, str(fault))
             raise
-        _log.info("worker %s ends: %s", name, reason)
-        if reason in ("time-limit", "preempted") and site.requeue and given.rank == 0:
-            commands.requeue(given.job_id)
-    return reason
+        _log.info("worker %s ends: %s", name, end)
+        if end.wants_requeue and site.requeue:
+            messages.ask_for_requeue(allocated.job_id, end)
+    return end.value
 
 
-def _lend(submission: Submission, given: Allocation, name: str, data: Path | None, stop: Stop) -> str:
-    site = submission.site
-    environment = {**token_environment(submission.token), WORKER_VARIABLE: name}
-    if data is not None:
-        environment[DATA_VARIABLE] = str(data)
-    if given.ends_at is not None:
-        environment[ENDS_AT_VARIABLE] = f"{given.ends_at - FAREWELL_SECONDS:.0f}"
-    drain_seconds = max(1.0, site.signal_seconds - FAREWELL_SECONDS)
-    own = own_address(site.interface)
-    # What stands there may be the last word of a driver that is gone.
-    tried = read_head(submission.head)
-    in_vain = 0
-    while in_vain < MOST_JOINS_IN_VAIN:
-        tried = _await_head(submission, tried, stop)
+def _refuse_missing_gpus(allocated: Allocation, site: Site) -> None:
+    expected = gpus_per_node(site.worker)
+    if allocated.gpus < expected:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        raise EnvironmentFault(
+            f"the job asks for {expected} GPUs, but CUDA_VISIBLE_DEVICES on {provenance.host()} is "
+            f"'{visible}'; correct `worker.gpu_request` in the site, or name the node in `worker.exclude`"
+        )
+
+
+def _lend(worker: Worker, data: Path | None) -> WorkerEnd:
+    own = own_address(worker.submission.site.interface)
+    # What is published now may be the last message of a driver that is gone.
+    tried = worker.submission.messages.head()
+    failed_joins = 0
+    while failed_joins < MAX_FAILED_JOINS:
+        tried = _await_head(worker, tried)
         if tried is None:
-            # Who found no driver in all its time is not to come back for more of it.
-            return "headless" if stop.kind in (None, "time-limit") else stop.kind
+            # A job that never saw a driver in all its time is not requeued.
+            kind = worker.stop.kind
+            return WorkerEnd.NO_DRIVER if kind in (None, WorkerEnd.TIME_LIMIT) else kind
         if tried.done:
-            return "done"
-        _log.info("worker %s joins %s", name, tried.address)
-        with worker_node(
-            tried.address, own, name, given.cpus, given.gpus, drain_seconds, environment
-        ) as node:
+            return WorkerEnd.DONE
+        _log.info("worker %s joins %s", worker.name, tried.address)
+        with worker_node(_join(worker, tried, own, data)) as node:
             joined = time.monotonic()
-            reason = _stay(submission, given, name, node, tried, stop)
-            if reason is not None:
-                return reason
-        in_vain = in_vain + 1 if time.monotonic() - joined < SHORT_STAY_SECONDS else 0
-        _log.info("worker %s lost its driver", name)
+            end = _stay(worker, node, tried)
+            if end is not None:
+                return end
+        failed_joins = failed_joins + 1 if time.monotonic() - joined < SHORT_STAY_SECONDS else 0
+        _log.info("worker %s lost its driver", worker.name)
     raise EnvironmentFault(
-        f"Ray on {provenance.host()} left the driver's Ray {in_vain} times within {SHORT_STAY_SECONDS:.0f} s "
-        "of joining it: do all nodes have the same noisebench, Ray and Python, and reach each other at "
-        "`interface`? `noisebench doctor --site` looks"
+        f"Ray on {provenance.host()} left the driver's Ray {failed_joins} times within "
+        f"{SHORT_STAY_SECONDS:.0f} s of joining it: all nodes need the same noisebench, Ray and Python, and "
+        "must reach each other at `interface`; `noisebench doctor --site` checks that"
     )
 
 
-def _await_head(submission: Submission, tried: Head | None, stop: Stop) -> Head | None:
-    """Return a head that is done, or shows life since the last try; None if told to end, or none came."""
-    deadline = time.monotonic() + 60 * submission.site.head_wait_minutes
+def _join(worker: Worker, head: Head, own: str, data: Path | None) -> Join:
+    """Return how this node joins a head, with the variables that its trials read."""
+    allocated, site = worker.allocation, worker.submission.site
+    environment = {**token_environment(worker.submission.messages.token), WORKER_VARIABLE: worker.name}
+    if data is not None:
+        environment[DATA_VARIABLE] = str(data)
+    if allocated.ends_at is not None:
+        environment[ENDS_AT_VARIABLE] = f"{allocated.ends_at - SHUTDOWN_SECONDS:.0f}"
+    return Join(
+        head=head.address,
+        address=own,
+        name=worker.name,
+        cpus=allocated.cpus,
+        gpus=allocated.gpus,
+        drain_seconds=max(1.0, site.signal_seconds - SHUTDOWN_SECONDS),
+        environment=environment,
+    )
+
+
+def _await_head(worker: Worker, tried: Head | None) -> Head | None:
+    """Return a head that is done, or was renewed since the last try; None if signalled, or none came."""
+    deadline = time.monotonic() + 60 * worker.submission.site.head_wait_minutes
     while time.monotonic() < deadline:
-        head = read_head(submission.head)
+        head = worker.submission.messages.head()
         if head is not None and (head.done or head != tried):
             return head
-        if stop.wait(LOOK_SECONDS):
+        if worker.stop.wait(LOOK_SECONDS):
             return None
     return None
 
 
-def _stay(
-    submission: Submission, given: Allocation, name: str, node: RayNode, joined: Head, stop: Stop
-) -> str | None:
-    """Watch over the node until there is a reason to leave; None where the driver went away."""
-    activity = Activity(submission.results, submission.sweep, name)
-    busy_until = time.monotonic()
+def _stay(worker: Worker, node: RayNode, joined: Head) -> WorkerEnd | None:
+    """Watch the node until there is a reason to leave; None where the driver went away."""
+    folder, messages = worker.submission.folder, worker.submission.messages
+    activity = Activity(folder, worker.name)
+    idle = Idle(worker.submission.site)
     while node.alive:
-        if stop.wait(LOOK_SECONDS):
-            kind = _why(stop, given)
-            _log.info("worker %s is told to end: %s, %.0f s left", name, kind, stop.seconds_left)
-            with suppress(OSError):  # a full file system: the driver finds out by itself that we went
-                note_leave(submission.results, submission.sweep, name, kind)
-            node.drain(max(0.0, stop.seconds_left - FAREWELL_SECONDS))
-            return kind
-        # A trial that the time left cannot hold has said so; its neighbours finish theirs.
-        told = leave_note(submission.results, submission.sweep, name)
-        if told is not None and not activity.busy():
-            return told
-        head = read_head(submission.head)
+        if worker.stop.wait(LOOK_SECONDS):
+            return _leave(worker, node)
+        if messages.is_draining(worker.allocation.job_id) and leave_note_of(worker) is None:
+            _note_leave(worker, WorkerEnd.SCALED_DOWN)
+        busy = activity.busy()
+        note = leave_note_of(worker)
+        if note is not None and not busy:
+            return note
+        head = messages.head()
         if head is not None and head.done:
-            return "done"
-        if head is not None and head.generation != joined.generation:
+            return WorkerEnd.DONE
+        if head is not None and head.driver != joined.driver:
             return None
-        if activity.busy():
-            busy_until = time.monotonic()
-        elif time.monotonic() - busy_until > 60 * submission.site.idle_minutes:
-            return "idle"
+        if idle.expired(busy):
+            return WorkerEnd.IDLE
     return None
 
 
-def _why(stop: Stop, given: Allocation) -> str:
-    kind = stop.kind or "cancelled"
-    if kind == "time-limit" or (ends_at := commands.preempted_at(given.job_id)) is None:
-        return kind
-    stop.end_by(ends_at)
-    return "preempted"
+class Idle:
+    """Measures how long a worker has had no trial.
+
+    Before the first one it also has the time in which a driver may come: thousands of processes that import
+    their libraries from one file system at once are slow.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._allowed = 60 * (site.idle_minutes + site.head_wait_minutes)
+        self._after_work = 60 * site.idle_minutes
+        self._since = time.monotonic()
+
+    def expired(self, busy: bool) -> bool:
+        """Note whether a trial runs now; return whether there was none for too long."""
+        if busy:
+            self._since, self._allowed = time.monotonic(), self._after_work
+        return time.monotonic() - self._since > self._allowed
+
+
+def leave_note_of(worker: Worker) -> WorkerEnd | None:
+    """Return why the worker's trials are to be the last ones, None where they are not."""
+    kind = leave_note(worker.submission.folder.results, worker.submission.folder.name, worker.name)
+    return None if kind is None else WorkerEnd(kind)
+
+
+def _note_leave(worker: Worker, kind: WorkerEnd) -> None:
+    folder = worker.submission.folder
+    with suppress(OSError):  # a full file system: the driver finds out by itself that the worker has gone
+        note_leave(folder.results, folder.name, worker.name, kind)
+
+
+def _leave(worker: Worker, node: RayNode) -> WorkerEnd:
+    """Drain the node within the time that Slurm leaves; return why."""
+    stop, end = worker.stop, worker.stop.kind or WorkerEnd.CANCELLED
+    if end is not WorkerEnd.TIME_LIMIT:
+        ends_at = worker.slurm.preempted_at(worker.allocation.job_id)
+        if ends_at is not None:
+            end = WorkerEnd.PREEMPTED
+            stop.end_by(ends_at)
+    _log.info("worker %s has to end: %s, %.0f s left", worker.name, end, stop.seconds_left)
+    _note_leave(worker, end)
+    node.drain(max(0.0, stop.seconds_left - SHUTDOWN_SECONDS))
+    return end

@@ -28,11 +28,11 @@ write_configuration() { # NODES ADDRESS PORT: controller, accounting, database, 
   # Without File= the node is drained; without the flag Slurm sets ROCR_VISIBLE_DEVICES too, at which Ray raises.
   echo "NodeName=node[1-$1] Name=gpu Type=v100 File=$D/gpu/nvidia[0-3] Flags=nvidia_gpu_env" >"$D/gres.conf"
   slurm_conf "$2" "$3" >"$SLURM_CONF"
-  if [[ -e $D/bridge ]]; then
-    printf '#!/bin/sh\necho export TMPDIR=%s\n' "$DISK" >"$D/task-prolog"
-    chmod +x "$D/task-prolog"
-    echo "TaskProlog=$D/task-prolog" >>"$SLURM_CONF"
-  fi
+  # The GPUs exist in name only.
+  printf '#!/bin/sh\necho export NOISEBENCH_DEVICE=cpu\n' >"$D/task-prolog"
+  [[ ! -e $D/bridge ]] || echo "echo export TMPDIR=$DISK" >>"$D/task-prolog"
+  chmod +x "$D/task-prolog"
+  echo "TaskProlog=$D/task-prolog" >>"$SLURM_CONF"
   for ((i = 1; i <= $1; i++)); do
     mkdir "$D/spool/node$i"
     echo "NodeName=node$i NodeHostname=localhost NodeAddr=$(node_address "$i") Port=$(($3 + 2 + i))" \

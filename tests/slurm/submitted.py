@@ -124,18 +124,23 @@ class Submitted:
     def await_end(self, seconds: float = WAIT_SECONDS) -> None:
         """Wait until no job is left, then until no process is."""
         self.cluster.await_that(lambda: not self.jobs(), f"no job of {self.name} is left", seconds)
-        self.cluster.await_that(lambda: self.processes() == [], f"no process of {self.name} is left", 30)
+        self.cluster.await_that(lambda: not self.processes(), f"no process of {self.name} is left", 30)
 
-    def processes(self) -> list[int]:
-        """Return the processes that were started in the name of this sweep's jobs."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """Return the command line of every process of this sweep's jobs, by its id.
+
+        All of them inherit the folder from which the sweep was submitted as their working directory. Their
+        environment does not identify them: Ray's processes write their titles over it.
+        """
+        found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                environment = (process / "environ").read_bytes()
+                inside = (process / "cwd").readlink().is_relative_to(self.folder)
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if f"SLURM_JOB_NAME=noisebench-{self.name}-".encode() in environment:
-                found.append(int(process.name))
+            if inside and command and int(process.name) != os.getpid():
+                found[int(process.name)] = command
         return found
 
     def python(self, script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -44,7 +44,7 @@ def test_what_the_sweep_reads_is_copied(submission: Submission, tmp_path: Path, 
 def test_a_scratch_folder_that_is_missing(submission: Submission, tmp_path: Path) -> None:
     (tmp_path / "disk").rmdir()
     with (
-        pytest.raises(EnvironmentFault, match=r"no such folder on this node; mend `folders.scratch`"),
+        pytest.raises(EnvironmentFault, match=r"no such folder on this node; correct `folders.scratch`"),
         node_data(submission),
     ):
         pass

@@ -79,7 +79,7 @@ def test_all_that_is_wrong_is_told_at_once(cluster: Devcluster, tmp_path: Path) 
     assert problems[2].startswith("account: account 'physics' is not yours; yours: ")
     assert problems[3].startswith("array: arrays have at most ")
     assert [line.split(": ")[0] for line in problems[4:]] == ["time", "sbatch", "sbatch"]
-    assert "mend `driver:` in the site" in done.stdout
+    assert "correct `driver:` in the site" in done.stdout
 
 
 def test_what_only_the_nodes_tell(cluster: Devcluster, tmp_path: Path) -> None:

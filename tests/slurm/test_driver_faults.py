@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.slurm.protocol import Messages
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.submitted import Submitted
 
@@ -25,6 +26,8 @@ worker: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:
 SECOND_DRIVER = """
 import sys
 from pathlib import Path
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.driver import drive
 from noisebench.slurm.send import send_driver
 from noisebench.slurm.site import load_site
 from noisebench.slurm.submission import submission_for
@@ -33,8 +36,8 @@ from noisebench.records.folders import ResultsFolder
 
 sweep = load_sweep(Path("drivers.yaml"))
 site = load_site(Path("drivers-site.yaml"))
-results = ResultsFolder(Path("results").absolute())
-print(send_driver(submission_for(sweep.name, list(sweep.trials()), site, results)))
+folder = ResultsFolder(Path("results").absolute()).sweep(sweep.name)
+print(send_driver(submission_for(folder, list(sweep.trials()), site), drive, Slurm()))
 """
 
 
@@ -68,27 +71,23 @@ def test_a_full_file_system(cluster: Devcluster, sweep: Submitted) -> None:
 
 
 def test_a_driver_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:
-    head = sweep.results.sweep("drivers").slurm / "head.json"
-    before, first = head.read_text(), sweep.job("driver")
+    before, first = published_by(sweep), sweep.job("driver")
     for pid in driver_processes(first):
         os.kill(pid, signal.SIGKILL)
     cluster.await_job(first, 60, JobState="FAILED")
     cluster.await_that(lambda: sweep.job("driver") != first, "the standby runs", 60)
-    cluster.await_that(lambda: generation(head) not in ("", before), "it raises a head of its own", 120)
+    cluster.await_that(lambda: published_by(sweep) not in ("", before), "it starts a head of its own", 120)
     done = len(sweep.attempts(status="completed"))
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > done, "trials go on", 120)
 
 
 def test_a_second_driver_waits_for_the_first(cluster: Devcluster, sweep: Submitted) -> None:
-    head = sweep.results.sweep("drivers").slurm / "head.json"
-    before = generation(head)
+    before = published_by(sweep)
     sent = sweep.python(SECOND_DRIVER)
     assert sent.returncode == 0, sent.stderr
-    second = sent.stdout.strip()
-    cluster.await_job(second, 60, JobState="RUNNING")
-    log = sweep.results.sweep("drivers").slurm / f"jobs/{second}_0_log.out"
-    cluster.await_that(lambda: log.exists() and "is running already" in log.read_text(), "it stands by", 60)
-    assert generation(head) == before
+    second = cluster.await_job(sent.stdout.strip(), 60, JobState="PENDING", Reason="Dependency")
+    assert second["Dependency"].startswith("singleton")
+    assert published_by(sweep) == before
 
 
 def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
@@ -112,8 +111,7 @@ def driver_processes(job: str) -> list[int]:
     return found
 
 
-def generation(head: Path) -> str:
-    try:
-        return head.read_text().split('"generation": "')[1].split('"')[0]
-    except (OSError, IndexError):
-        return ""
+def published_by(sweep: Submitted) -> str:
+    """Return the driver whose head is published now."""
+    head = Messages(sweep.results.sweep(sweep.name)).head()
+    return "" if head is None else head.driver

@@ -1,42 +1,46 @@
-"""What is told of a submission: kept, read back, summed up."""
+"""The jobs of submitted sweeps, summed up; waited for; scaled."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from noisebench.errors import InputError
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.slurm.cancel import cancel
-from noisebench.slurm.commands import Job
-from noisebench.slurm.faults import faults, forget_faults, note_fault
-from noisebench.slurm.jobs import _summary, jobs_of
-from noisebench.slurm.site import parse_site
-from noisebench.slurm.submission import keep_submission, kept_submission, submission_for
-from tests.trials import sweep_of
+from noisebench.slurm.client import Job
+from noisebench.slurm.jobs import jobs_of, summary
+from noisebench.slurm.protocol import Kept, Messages
+from noisebench.slurm.scale import scale
+from noisebench.slurm.submission import job_name
+from noisebench.slurm.wait import wait_for_jobs
+from tests.slurm.fake_slurm import FakeSlurm
 
-SITE = parse_site("site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1}", "x.yaml")
+SITE = "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1}\nlimits: {jobs: 10}\n"
 
 
-def test_a_submission_is_kept(tmp_path: Path) -> None:
-    results = ResultsFolder(tmp_path)
-    submission = submission_for("test", sweep_of().trials(), SITE, results)
-    assert kept_submission(results, "test") is None
-    keep_submission(submission, [("driver", "1"), ("workers", "2")])
-    kept = kept_submission(results, "test")
-    assert kept is not None
-    assert kept["jobs"] == [["driver", "1"], ["workers", "2"]]
-    assert (kept["site"], kept["code"]) == ("x", submission.code)
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    """A sweep that was submitted."""
+    folder = ResultsFolder(tmp_path).sweep("test")
+    messages = Messages(folder)
+    messages.begin()
+    messages.keep_site(SITE)
+    messages.keep_submission(Kept("x", None, "2030-01-02T03:04:05+00:00", "abc"))
+    return folder
 
 
 def test_the_standby_is_told_from_the_driver() -> None:
-    drivers = [Job("1", "d", "RUNNING", "node1", "None"), Job("2", "d", "PENDING", "", "Dependency")]
-    workers = [
+    jobs = [
+        Job("1", "d", "RUNNING", "node1", "None"),
+        Job("2", "d", "PENDING", "", "Dependency"),
         Job("3_0", "w", "RUNNING", "node2", "None"),
         Job("3_1", "w", "PENDING", "", "Resources"),
         Job("3_2", "w", "PENDING", "", "Priority"),
         Job("3_3", "w", "PENDING", "", "Priority"),
     ]
-    found = _summary(drivers, workers, {}, changed=False)
+    starts = {"3_2": datetime(2030, 1, 2), "3_3": datetime(2030, 1, 1)}
+    found = summary(jobs, "d", starts, {}, changed=False)
     assert found.as_dict() == {
         "driver": "1",
         "driver_state": "running",
@@ -44,21 +48,61 @@ def test_the_standby_is_told_from_the_driver() -> None:
         "workers_running": 1,
         "workers_waiting": 3,
         "reasons": ["Priority", "Resources"],
+        "held": {},
+        "expected_start": "2030-01-01T00:00:00",
         "ended": {},
     }
     assert found.live
-    assert not _summary([], [], {"driver": {"FAILED": 1}}, changed=False).live
+    assert not summary([], "d", {}, {"driver": {"FAILED": 1}}, changed=False).live
+
+
+def test_a_held_job_is_shown_with_its_reason(folder: SweepFolder) -> None:
+    slurm = FakeSlurm()
+    job_id = slurm.add(job_name(folder, "driver"))
+    slurm.hold(job_id)
+    found = jobs_of(folder.results, ["test"], slurm.client())["test"].as_dict()
+    assert found["held"] == {job_id: "launch failed requeued held"}
+
+
+def test_all_sweeps_take_one_call(folder: SweepFolder) -> None:
+    slurm = FakeSlurm()
+    slurm.add(job_name(folder, "driver"), state="RUNNING")
+    assert jobs_of(folder.results, ["test", "never-submitted"], slurm.client()).keys() == {"test"}
+    assert len(slurm.calls) == 1
 
 
 def test_slurm_is_not_asked_about_what_was_never_submitted(tmp_path: Path) -> None:
-    assert jobs_of(ResultsFolder(tmp_path), ["test"]) == {}
+    slurm = FakeSlurm()
+    assert jobs_of(ResultsFolder(tmp_path), ["test"], slurm.client()) == {}
     with pytest.raises(InputError, match="was not submitted to Slurm"):
-        cancel(ResultsFolder(tmp_path), "test")
+        cancel(ResultsFolder(tmp_path).sweep("test"), slurm=slurm.client())
+    assert slurm.calls == []
 
 
-def test_faults_belong_to_one_submission(tmp_path: Path) -> None:
-    results = ResultsFolder(tmp_path)
-    note_fault(results, "test", "driver-1", "no such interface")
-    assert faults(results, "test") == {"driver-1": "no such interface"}
-    forget_faults(results, "test")
-    assert faults(results, "test") == {}
+def test_waiting_goes_on_while_slurm_does_not_answer(folder: SweepFolder) -> None:
+    slurm = FakeSlurm()
+    job_id = slurm.add(job_name(folder, "worker"), state="RUNNING")
+    slurm.fail("squeue", times=30)
+    looks = 0
+
+    def run(*arguments: object) -> object:
+        nonlocal looks
+        looks += 1
+        if looks == 40:
+            slurm.jobs[job_id].state = "COMPLETED"
+        return FakeSlurm.run(slurm, *arguments)  # type: ignore[arg-type]
+
+    slurm.run = run  # type: ignore[assignment,method-assign]
+    wait_for_jobs(folder, slurm.client(), look_seconds=0)
+    assert looks == 40
+
+
+def test_a_live_sweep_is_scaled(folder: SweepFolder) -> None:
+    slurm = FakeSlurm()
+    with pytest.raises(InputError, match="has no driver in the queue"):
+        scale(folder, 3, slurm.client())
+    slurm.add(job_name(folder, "driver"))
+    with pytest.raises(InputError, match="at most 8"):
+        scale(folder, 9, slurm.client())
+    scale(folder, 8, slurm.client())
+    assert Messages(folder).wanted_workers() == 8

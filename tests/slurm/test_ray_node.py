@@ -1,21 +1,28 @@
 """No process outlives the node of Ray that it belonged to."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import psutil
+import pytest
+
+from noisebench.slurm.ray_node import end_descendants
 
 # A child that lets go of its own child, which then belongs to nobody but the adopter.
 SCRIPT = """
 import subprocess, sys, time
 from pathlib import Path
-from noisebench.slurm.ray_node import _adopt_orphans, _end_the_rest
+from noisebench.slurm.ray_node import _adopt_orphans, end_descendants
 
 _adopt_orphans()
 orphan = "import os, time; print(os.getpid(), flush=True); os.setsid(); time.sleep(600)"
 child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {orphan!r}]).pid"
 subprocess.run([sys.executable, "-c", child], check=True)
 time.sleep(1)
-_end_the_rest()
+print(len(end_descendants()))
 """
 
 
@@ -24,5 +31,46 @@ def test_orphans_are_ended() -> None:
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert not Path(f"/proc/{done.stdout.strip()}").exists()
-    assert done.stdout.strip().isdecimal()
+    orphan, left = done.stdout.split()
+    assert orphan.isdecimal()
+    assert not Path(f"/proc/{orphan}").exists()
+    assert left == "0"
+
+
+# Stands for the job's Python; it starts what Popen starts for Ray, and is then killed alone.
+KILLED = """
+import os, signal, subprocess
+from noisebench.slurm.ray_node import _prepare_child
+
+child = subprocess.Popen(["sleep", "600"], preexec_fn=_prepare_child)
+print(child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_rays_node_ends_when_its_python_is_killed_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    child = Path(f"/proc/{done.stdout.strip()}")
+    deadline = time.monotonic() + 10
+    while child.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not child.exists()
+
+
+def test_processes_that_cannot_be_killed_are_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Kill is replaced: a process in uninterruptible sleep cannot be made at will.
+    monkeypatch.setattr(psutil.Process, "kill", lambda _: None)
+    sleeper = subprocess.Popen(["sleep", "600"])
+    try:
+        remaining = end_descendants(seconds=0.2)
+        assert sleeper.pid in [process.pid for process in remaining]
+        assert f"{sleeper.pid} (sleep, sleeping)" in caplog.text
+    finally:
+        monkeypatch.undo()
+        sleeper.kill()
+        sleeper.wait()

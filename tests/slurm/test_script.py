@@ -25,7 +25,7 @@ def rendered(submission: Submission) -> dict[str, str]:
 @pytest.mark.parametrize("site", sorted(SITES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_scripts_are_as_written(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/opt/venv/bin/python")
-    found = rendered(Submission("test", load_site(site), RESULTS, 3))
+    found = rendered(Submission(RESULTS.sweep("test"), load_site(site), 3))
     assert list(found) == [f"{site.stem}-{what}.sh" for what in ("driver", "standby-driver", "3-workers")]
     assert found == {name: (GOLDEN / name).read_text() for name in found}
 
@@ -47,7 +47,7 @@ limits: {array_size: 3}
 
 
 def test_what_a_site_asks_for_stands_in_the_script() -> None:
-    found = rendered(Submission("test", parse_site(OTHER, "other.yaml"), RESULTS, 7))
+    found = rendered(Submission(RESULTS.sweep("test"), parse_site(OTHER, "other.yaml"), 7))
     assert list(found)[2:] == ["other-3-workers.sh", "other-1-worker.sh"]
     driver, worker = found["other-driver.sh"], found["other-1-worker.sh"]
     for line in ("account=my-project", "no-requeue", "mail-type=NONE", "reservation=night", "mem=0G"):
@@ -60,9 +60,9 @@ def test_what_a_site_asks_for_stands_in_the_script() -> None:
 
 def test_arrays_respect_the_sites_limit() -> None:
     site = parse_site(OTHER, "other.yaml")
-    assert array_sizes(Submission("test", site, RESULTS, 7)) == [3, 3, 1]
-    assert array_sizes(Submission("test", site, RESULTS, 6)) == [3, 3]
-    assert array_sizes(Submission("test", site, RESULTS, 2)) == [2]
+    submission = Submission(RESULTS.sweep("test"), site, 7)
+    sizes = [array_sizes(submission, workers) for workers in (7, 6, 2, 0)]
+    assert sizes == [[3, 3, 1], [3, 3], [2], []]
 
 
 @pytest.mark.slurm
@@ -70,9 +70,9 @@ def test_a_real_sbatch_takes_them(cluster: Devcluster) -> None:
     before = cluster.submit("sleep 600")
     results = ResultsFolder(cluster.folder / "results")
     site = load_site(SITES / "devcluster.yaml")
-    for name, text in rendered(Submission("test", site, results, 3)).items():
+    for name, text in rendered(Submission(results.sweep("test"), site, 3)).items():
         script = cluster.folder / name
-        script.write_text(text.replace("afternotok:DRIVER", f"afternotok:{before}"))
+        script.write_text(text.replace("DRIVER", before))
         cluster.run("sbatch", "--test-only", str(script))
     cluster.run("scancel", before)
 

@@ -88,15 +88,15 @@ def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> Non
     sweep = Submitted(cluster, tmp_path, "guarded")
     sweep.send_slow(SITE, trials=20, seconds=5)
     private = tmp_path / "results/sweeps/guarded/slurm"
-    assert (private / "private/token").stat().st_mode & 0o777 == 0o600
-    assert (private / "private").stat().st_mode & 0o777 == 0o700
+    assert (private / "token").stat().st_mode & 0o777 == 0o600
+    assert private.stat().st_mode & 0o777 == 0o700
     head = private / "head.json"
     cluster.await_that(head.exists, "the head is published", WAIT_SECONDS)
     address = json.loads(head.read_text())["address"]
     node = cluster.job(sweep.job("driver"))["BatchHost"]
     script = tmp_path / "stranger.py"
     script.write_text(STRANGER)
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(private / "private/token")}
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(private / "token")}
     refused, admitted = (
         subprocess.run(
             ["srun", f"--nodelist={node}", "--mem=500M", sys.executable, script, address],
@@ -119,7 +119,7 @@ def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> Non
             assert not said & ADMISSIONS, f"{port} answers whoever asks: {said}"
     sweep.must("cancel", "guarded")
     assert sweep.jobs() == {}
-    assert sweep.processes() == []
+    assert sweep.processes() == {}
 
 
 def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> None:
@@ -133,9 +133,10 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
     sweep.send_slow(SITE, trials=12, seconds=4, beside="broken_losses:broken")
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
     cluster.await_that(lambda: len(sweep.attempts(status="failed")) > 0, "trials have failed", 300)
+    assert any(command.startswith("ray::") for command in sweep.processes().values()), "actors are seen"
     sweep.must("cancel", "stopped")
     assert sweep.jobs() == {}
-    assert sweep.processes() == []
+    assert sweep.processes() == {}
     done = {attempt["trial_id"] for attempt in sweep.attempts(status="completed")}
     failed = {attempt["trial_id"] for attempt in sweep.attempts(status="failed")}
     state = json.loads(sweep.must("status", "stopped", "--json"))
@@ -187,7 +188,7 @@ def test_an_interface_that_no_node_has_ends_the_sweep(cluster: Devcluster, tmp_p
     sweep.await_end()
     said = sweep.must("status", "astray")
     assert "interface 'ib9' has no IPv4 address" in said
-    assert "mend `interface:` in the site" in said
+    assert "correct `interface:` in the site" in said
     assert sweep.attempts() == []
 
 

@@ -2,22 +2,25 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from noisebench.engine.deaths import note_leave
-from noisebench.records.durable import write_durably
+from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import worker
-from noisebench.slurm.allocation import Allocation
-from noisebench.slurm.head import Head, read_head
+from noisebench.slurm.allocation import Allocation, allocation
+from noisebench.slurm.protocol import Head, WorkerEnd
 from noisebench.slurm.ray_node import RayNode
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.stop import Stop
 from noisebench.slurm.submission import Submission, submission_for
+from noisebench.slurm.worker import Worker
+from tests.slurm.fake_slurm import FakeSlurm
 from tests.trials import sweep_of
 
 SITE = """\
@@ -27,8 +30,8 @@ head_wait_minutes: 1
 driver: {{minutes: 60}}
 worker: {{minutes: 30, count: 1}}
 """
-GIVEN = Allocation("7", 0, 1, 1, None)
-JOINED = Head("10.0.0.1:6379", "first")
+ALLOCATION = Allocation("7_1", 1, 0, None)
+JOINED = Head("10.0.0.1:6379", "first", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +42,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def submission(tmp_path: Path) -> Submission:
     site = parse_site(SITE.format(idle=60), "x.yaml")
-    return submission_for("test", sweep_of().trials(), site, ResultsFolder(tmp_path))
+    submission = submission_for(ResultsFolder(tmp_path).sweep("test"), sweep_of().trials(), site)
+    submission.messages.begin()
+    return submission
 
 
 @pytest.fixture
@@ -51,26 +56,41 @@ def node(tmp_path: Path) -> Iterator[RayNode]:
     process.wait()
 
 
-def publish(submission: Submission, head: Head) -> None:
-    write_durably(submission.head, json.dumps(asdict(head)).encode())
+def worker_of(submission: Submission, stop: Stop | None = None) -> Worker:
+    return Worker(submission, ALLOCATION, "me", stop or Stop(None, 30), FakeSlurm().client())
 
 
-def stay(submission: Submission, node: RayNode, stop: Stop | None = None) -> str | None:
-    return worker._stay(submission, GIVEN, "me", node, JOINED, stop or Stop(None, 30))
+def stay(submission: Submission, node: RayNode, stop: Stop | None = None) -> WorkerEnd | None:
+    return worker._stay(worker_of(submission, stop), node, JOINED)
 
 
-def test_it_leaves_when_nothing_came_for_long(submission: Submission, node: RayNode) -> None:
-    site = parse_site(SITE.format(idle=0), "x.yaml")
-    assert stay(replace(submission, site=site), node) == "idle"
+def test_it_leaves_when_nothing_came_for_long(
+    submission: Submission, node: RayNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.Idle, "expired", lambda *_: True)
+    assert stay(submission, node) is WorkerEnd.IDLE
+
+
+def test_before_its_first_trial_it_waits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("noisebench.slurm.worker.time.monotonic", lambda: now)
+    idle = worker.Idle(parse_site(SITE.format(idle=5), "x.yaml"))
+    now += 6 * 60 - 1
+    assert not idle.expired(busy=False)
+    now += 2
+    assert idle.expired(busy=False)
+    assert not idle.expired(busy=True)
+    now += 5 * 60 + 1
+    assert idle.expired(busy=False)
 
 
 def test_it_leaves_when_all_is_done(submission: Submission, node: RayNode) -> None:
-    publish(submission, replace(JOINED, done=True))
-    assert stay(submission, node) == "done"
+    submission.messages.publish(replace(JOINED, done=True))
+    assert stay(submission, node) is WorkerEnd.DONE
 
 
 def test_it_follows_a_new_driver(submission: Submission, node: RayNode) -> None:
-    publish(submission, replace(JOINED, generation="second"))
+    submission.messages.publish(replace(JOINED, driver="second", generation=2))
     assert stay(submission, node) is None
 
 
@@ -83,33 +103,96 @@ def test_it_looks_for_a_driver_when_its_ray_has_ended(submission: Submission, no
 def test_it_leaves_when_a_trial_says_that_the_time_does_not_suffice(
     submission: Submission, node: RayNode
 ) -> None:
-    note_leave(submission.results, "test", "me", "time-limit")
-    assert stay(submission, node) == "time-limit"
+    note_leave(submission.folder.results, "test", "me", "time-limit")
+    assert stay(submission, node) is WorkerEnd.TIME_LIMIT
 
 
 def test_told_to_leave_it_says_why(submission: Submission, node: RayNode) -> None:
     stop = Stop(None, 30)
     stop.handle(15, None)
-    assert stay(submission, node, stop) == "cancelled"
-    assert (submission.results.sweep("test").heartbeats / "me.left").exists()
+    assert stay(submission, node, stop) is WorkerEnd.CANCELLED
+    assert (submission.folder.heartbeats / "me.left").exists()
     assert not node.alive
 
 
+def test_a_worker_that_is_not_wanted_any_more_leaves_when_its_trials_have_ended(
+    submission: Submission, node: RayNode
+) -> None:
+    submission.messages.ask_to_drain(ALLOCATION.job_id)
+    assert stay(submission, node) is WorkerEnd.SCALED_DOWN
+    assert json.loads((submission.folder.heartbeats / "me.left").read_text())["kind"] == "scaled-down"
+
+
+def test_a_signal_of_preemption_is_told_from_cancelling(submission: Submission, node: RayNode) -> None:
+    slurm = FakeSlurm()
+    slurm.jobs[ALLOCATION.job_id] = slurm.jobs.pop(slurm.add("w", state="RUNNING"))
+    slurm.jobs[ALLOCATION.job_id].preempted = True
+    stop = Stop(None, 30)
+    stop.handle(15, None)
+    preempted = Worker(submission, ALLOCATION, "me", stop, slurm.client())
+    assert worker._stay(preempted, node, JOINED) is WorkerEnd.PREEMPTED
+
+
 def test_it_takes_a_head_that_shows_life(submission: Submission) -> None:
-    publish(submission, JOINED)
-    assert worker._await_head(submission, None, Stop(None, 30)) == JOINED
-    publish(submission, replace(JOINED, beat=1))
-    assert worker._await_head(submission, JOINED, Stop(None, 30)) == replace(JOINED, beat=1)
+    messages, me = submission.messages, worker_of(submission)
+    messages.publish(JOINED)
+    assert worker._await_head(me, None) == JOINED
+    messages.publish(replace(JOINED, beat=1))
+    assert worker._await_head(me, JOINED) == replace(JOINED, beat=1)
     done = replace(JOINED, done=True)
-    publish(submission, done)
-    assert worker._await_head(submission, done, Stop(None, 30)) == done
-    assert read_head(submission.head) == done
+    messages.publish(done)
+    assert worker._await_head(me, done) == done
 
 
 def test_it_gives_its_gpus_back_when_no_driver_comes(
     submission: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(submission, JOINED)
+    submission.messages.publish(JOINED)
     seconds = iter((0.0, 10.0, 59.0, 61.0))
     monkeypatch.setattr("noisebench.slurm.worker.time.monotonic", lambda: next(seconds))
-    assert worker._await_head(submission, JOINED, Stop(None, 30)) is None
+    assert worker._await_head(worker_of(submission), JOINED) is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "job_id"),
+    [
+        ({"SLURM_JOB_ID": "12"}, "12"),
+        ({"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "2"}, "12_2"),
+        ({"SLURM_JOB_ID": "14", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "0"}, "12_0"),
+    ],
+)
+def test_a_task_of_an_array_names_itself_alone(variables: dict[str, str], job_id: str) -> None:
+    assert allocation(variables).job_id == job_id
+
+
+@pytest.mark.parametrize(
+    ("variables", "ends_at"),
+    [
+        ({"SLURM_JOB_END_TIME": "5000", "NOISEBENCH_STARTED_AT": "1000"}, 5000.0),
+        ({"NOISEBENCH_STARTED_AT": "1000"}, 1000.0 + 30 * 60),
+        ({}, None),
+    ],
+)
+def test_the_time_limit_is_known_without_asking_slurm(
+    variables: dict[str, str], ends_at: float | None
+) -> None:
+    assert allocation({"SLURM_JOB_ID": "1", **variables}, minutes=30).ends_at == ends_at
+
+
+def test_outside_of_slurm_there_is_no_allocation() -> None:
+    with pytest.raises(EnvironmentFault, match="SLURM_JOB_ID is not set"):
+        allocation({})
+
+
+def test_gpus_that_are_not_visible_are_a_fault(
+    submission: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = SITE.format(idle=5).replace("count: 1", 'count: 1, gpu_request: "--gres=gpu:v100:4"')
+    lacking = replace(submission, site=parse_site(text, "x.yaml"))
+    for name, value in {"SLURM_JOB_ID": "12", "CUDA_VISIBLE_DEVICES": "0,1"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_END_TIME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(EnvironmentFault, match="asks for 4 GPUs, but CUDA_VISIBLE_DEVICES"):
+        worker.work(lacking)
+    assert "asks for 4 GPUs" in submission.messages.faults()["worker-12"]

@@ -3,6 +3,7 @@
 # Parameters
 #SBATCH --array=0-2%3
 #SBATCH --cpus-per-task=2
+#SBATCH --dependency=after:DRIVER
 #SBATCH --gres=gpu:v100:4
 #SBATCH --job-name=noisebench-test-db4d08-worker
 #SBATCH --mem=4G
@@ -15,6 +16,23 @@
 #SBATCH --signal=USR2@60
 #SBATCH --time=30
 
+# setup
+trap : TERM USR2
+export NOISEBENCH_STARTED_AT=$(date +%s)
+
 # command
 export SUBMITIT_EXECUTOR=slurm
 srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=2 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+
+
+# teardown
+status=$?
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+job=${job:-$SLURM_JOB_ID}
+if [ -e /shared/results/sweeps/test/slurm/requeue/"$job" ]; then
+  for pause in 1 2 4; do
+    timeout 10 scontrol requeue "$job" && exit 0
+    sleep $pause
+  done
+fi
+exit $status

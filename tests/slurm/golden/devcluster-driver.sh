@@ -2,6 +2,7 @@
 
 # Parameters
 #SBATCH --cpus-per-task=1
+#SBATCH --dependency=singleton
 #SBATCH --job-name=noisebench-test-db4d08-driver
 #SBATCH --mem=3G
 #SBATCH --nodes=1

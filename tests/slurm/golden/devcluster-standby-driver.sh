@@ -2,7 +2,7 @@
 
 # Parameters
 #SBATCH --cpus-per-task=1
-#SBATCH --dependency=afternotok:DRIVER
+#SBATCH --dependency=afternotok:DRIVER,singleton
 #SBATCH --job-name=noisebench-test-db4d08-driver
 #SBATCH --kill-on-invalid-dep=yes
 #SBATCH --mem=3G

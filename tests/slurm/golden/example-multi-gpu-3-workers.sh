@@ -4,20 +4,37 @@
 #SBATCH --account=my-project
 #SBATCH --array=0-2%3
 #SBATCH --cpus-per-task=64
+#SBATCH --dependency=after:DRIVER
 #SBATCH --exclusive
 #SBATCH --gpus-per-node=8
 #SBATCH --job-name=noisebench-test-db4d08-worker
 #SBATCH --mem=0G
-#SBATCH --nodes=2
+#SBATCH --nodes=1
 #SBATCH --ntasks-per-node=1
 #SBATCH --open-mode=append
 #SBATCH --output=/shared/results/sweeps/test/slurm/jobs/%A_%a_0_log.out
 #SBATCH --partition=accelerated
 #SBATCH --requeue
 #SBATCH --signal=USR2@300
-#SBATCH --switches=1
 #SBATCH --time=1440
+
+# setup
+trap : TERM USR2
+export NOISEBENCH_STARTED_AT=$(date +%s)
 
 # command
 export SUBMITIT_EXECUTOR=slurm
 srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=64 apptainer exec --nv --bind /lustre,/local /lustre/my-project/noisebench.sif python3 -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+
+
+# teardown
+status=$?
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+job=${job:-$SLURM_JOB_ID}
+if [ -e /shared/results/sweeps/test/slurm/requeue/"$job" ]; then
+  for pause in 1 2 4; do
+    timeout 10 scontrol requeue "$job" && exit 0
+    sleep $pause
+  done
+fi
+exit $status

@@ -3,6 +3,7 @@
 # Parameters
 #SBATCH --account=my-project
 #SBATCH --cpus-per-task=4
+#SBATCH --dependency=singleton
 #SBATCH --job-name=noisebench-test-db4d08-driver
 #SBATCH --mem=8G
 #SBATCH --nodes=1

@@ -3,7 +3,7 @@
 # Parameters
 #SBATCH --account=my-project
 #SBATCH --cpus-per-task=4
-#SBATCH --dependency=afternotok:DRIVER
+#SBATCH --dependency=afternotok:DRIVER,singleton
 #SBATCH --job-name=noisebench-test-db4d08-driver
 #SBATCH --kill-on-invalid-dep=yes
 #SBATCH --mem=8G

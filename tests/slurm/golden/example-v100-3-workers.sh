@@ -5,6 +5,7 @@
 #SBATCH --array=0-2%3
 #SBATCH --constraint=v100-32g
 #SBATCH --cpus-per-task=16
+#SBATCH --dependency=after:DRIVER
 #SBATCH --exclude='gpu[013,027]'
 #SBATCH --exclusive
 #SBATCH --gres=gpu:v100:4
@@ -22,9 +23,24 @@
 #SBATCH --time=720
 
 # setup
+trap : TERM USR2
+export NOISEBENCH_STARTED_AT=$(date +%s)
 module load python/3.11
 source /shared/my-project/venv/bin/activate
 
 # command
 export SUBMITIT_EXECUTOR=slurm
 srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=16 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+
+
+# teardown
+status=$?
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+job=${job:-$SLURM_JOB_ID}
+if [ -e /shared/results/sweeps/test/slurm/requeue/"$job" ]; then
+  for pause in 1 2 4; do
+    timeout 10 scontrol requeue "$job" && exit 0
+    sleep $pause
+  done
+fi
+exit $status

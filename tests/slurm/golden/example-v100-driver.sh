@@ -3,6 +3,7 @@
 # Parameters
 #SBATCH --account=my-project
 #SBATCH --cpus-per-task=2
+#SBATCH --dependency=singleton
 #SBATCH --job-name=noisebench-test-db4d08-driver
 #SBATCH --mail-type=FAIL
 #SBATCH --mail-user=me@example.org

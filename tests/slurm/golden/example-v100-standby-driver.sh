@@ -3,7 +3,7 @@
 # Parameters
 #SBATCH --account=my-project
 #SBATCH --cpus-per-task=2
-#SBATCH --dependency=afternotok:DRIVER
+#SBATCH --dependency=afternotok:DRIVER,singleton
 #SBATCH --job-name=noisebench-test-db4d08-driver
 #SBATCH --kill-on-invalid-dep=yes
 #SBATCH --mail-type=FAIL

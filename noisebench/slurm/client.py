@@ -1,0 +1,410 @@
+"""Slurm's commands: the only place that runs them.
+
+Each call has a time limit. A controller that is busy or being restarted is asked again; then
+`SlurmUnavailable` says that nothing is known, which never means that a job is gone. A refusal is
+`SlurmRefused`. The commands run in an environment without the caller's SLURM_*, SBATCH_* and SQUEUE_*
+variables, so that a call from a job, from `submit` and from `doctor` means the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from noisebench.errors import EnvironmentFault
+
+Run = Callable[[Sequence[str], float, Mapping[str, str]], "subprocess.CompletedProcess[str]"]
+
+ENDED_STATES = frozenset(
+    {
+        *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
+        *("PREEMPTED", "REVOKED", "TIMEOUT"),
+    }
+)
+# Answers of a controller that is busy or being restarted, in lower case, of Slurm 20.11 to 25.x.
+_TRANSIENT = (
+    "unable to contact slurm controller",
+    "socket timed out",
+    "connection refused",
+    "connection timed out",
+    "connection reset",
+    "try again",
+    "zero bytes were transmitted or received",
+    "slurmctld in standby",
+    "in standby mode",
+    "resource temporarily unavailable",
+)
+# The reason of a job that Slurm holds because it could not start it; newer versions write it with "_".
+_LAUNCH_FAILED = "launch failed requeued held"
+_HELD = (*("jobheldadmin", "jobhelduser", "jobholdmaxrequeue"), _LAUNCH_FAILED, "job requeued in held state")
+_FOREIGN = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SALLOC_", "SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_")
+_KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
+NO_COMMAND = "submit from a node where Slurm's commands are installed"
+
+
+class SlurmUnavailable(EnvironmentFault):
+    """Slurm gave no answer; what holds for the jobs is unknown."""
+
+
+class SlurmRefused(EnvironmentFault):
+    """Slurm answered that it will not do this."""
+
+
+class CommandMissing(EnvironmentFault):
+    """A command of Slurm is not installed here."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one call may take, and the pauses before it is repeated, all in seconds."""
+
+    seconds: float
+    pauses: tuple[float, ...] = ()
+
+
+PATIENT = Patience(60, (1, 2, 5, 10))
+SHORT = Patience(20, (1, 3))
+# Inside the grace period of a preempted job every second counts.
+ONCE = Patience(5)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as squeue shows it; `node` is empty and `reason` filled while it waits.
+
+    `job_id` is ARRAY_TASK for the task of an array, in which form every command takes it.
+    """
+
+    job_id: str
+    name: str
+    state: str
+    node: str
+    reason: str
+
+    @property
+    def live(self) -> bool:
+        """Whether it waits, runs, or is just ending: a job that is requeued passes through COMPLETING."""
+        return self.state not in ENDED_STATES
+
+    @property
+    def ending(self) -> bool:
+        """Whether its processes are being ended."""
+        return self.state == "COMPLETING"
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is in the queue."""
+        return self.state == "PENDING"
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits until somebody releases it."""
+        return self.waiting and _words(self.reason) in _HELD
+
+    @property
+    def launch_failed(self) -> bool:
+        """Whether Slurm holds it because it could not start it."""
+        return self.waiting and _words(self.reason) == _LAUNCH_FAILED
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of one kind in one partition; `minutes` is the longest time limit there, None: no limit.
+
+    `gres` is how Slurm writes a node's devices, such as gpu:v100:4(S:0-1).
+    """
+
+    partition: str
+    is_default: bool
+    minutes: int | None
+    gres: str
+    cpus: int
+    memory_mb: int
+    available: bool
+
+    def gpus(self, kind: str | None) -> int:
+        """Return how many GPUs a node has, of one kind or of any."""
+        return sum(count for name, count in self.gpu_kinds().items() if kind in (None, "", name))
+
+    def gpu_kinds(self) -> dict[str, int]:
+        """Return how many GPUs a node has of each kind; "" is the kind of GPUs without a name."""
+        kinds: dict[str, int] = {}
+        for entry in re.sub(r"\([^)]*\)", "", self.gres).split(","):
+            parts = entry.split(":")
+            if parts[0] == "gpu" and parts[-1].isdecimal():
+                name = parts[1] if len(parts) > 2 else ""
+                kinds[name] = kinds.get(name, 0) + int(parts[-1])
+        return kinds
+
+
+@dataclass(frozen=True)
+class Associations:
+    """Accounts and qualities of service that accounting knows for this user; empty where there is none."""
+
+    accounts: tuple[str, ...] = ()
+    default_account: str | None = None
+    qos: tuple[str, ...] = ()
+
+
+def command_environment() -> dict[str, str]:
+    """Return this process's environment without what describes its own job, with plain English and times."""
+    mine = {key: value for key, value in os.environ.items() if key in _KEPT or not key.startswith(_FOREIGN)}
+    submitit = [key for key in mine if key.startswith("SUBMITIT_")]
+    for key in (*submitit, "SLURM_TIME_FORMAT"):
+        mine.pop(key, None)
+    return {**mine, "SLURM_TIME_FORMAT": "standard"}
+
+
+def run_command(
+    words: Sequence[str], seconds: float, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; raises FileNotFoundError where it is missing, TimeoutExpired where it hangs."""
+    process = subprocess.Popen(
+        words,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            output, errors = process.communicate(timeout=seconds)
+        except BaseException:
+            # A site's wrapper of the command may have children, which would keep the pipes open.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+
+class Slurm:
+    """Slurm as this user sees it. `run` executes a command, `sleep` pauses between attempts."""
+
+    def __init__(self, run: Run = run_command, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._run = run
+        self._sleep = sleep
+        self._user = f"--user={os.getuid()}"
+
+    def call(self, *words: str, patience: Patience = PATIENT) -> str:
+        """Return the output of a command. Raises SlurmUnavailable or SlurmRefused."""
+        for pause in patience.pauses:
+            try:
+                return self._once(words, patience.seconds)
+            except SlurmUnavailable:
+                self._sleep(pause)
+        return self._once(words, patience.seconds)
+
+    def _once(self, words: Sequence[str], seconds: float) -> str:
+        try:
+            done = self._run(words, seconds, command_environment())
+        except FileNotFoundError:
+            raise CommandMissing(f"{words[0]}: command not found; {NO_COMMAND}") from None
+        except subprocess.TimeoutExpired:
+            raise SlurmUnavailable(f"{words[0]}: no answer within {seconds:.0f} s") from None
+        if done.returncode == 0:
+            return done.stdout
+        message = " ".join(done.stderr.split()) or f"exit code {done.returncode} without a message"
+        transient = any(text in message.lower() for text in _TRANSIENT)
+        raise (SlurmUnavailable if transient else SlurmRefused)(f"{words[0]}: {message}")
+
+    # What is in the queue
+
+    def jobs(self, names: Iterable[str], *, ended: bool = False, patience: Patience = PATIENT) -> list[Job]:
+        """Return this user's jobs of these names, tasks of arrays one by one, with one call.
+
+        `ended` adds those that ended in the last minutes (MinJobAge), as far as Slurm remembers them.
+        """
+        named = ",".join(names)
+        if not named:
+            return []
+        states = ["--states=all"] if ended else []
+        options = ("--noheader", "--array", self._user, f"--name={named}", "--format=%i|%j|%T|%N|%r")
+        lines = self.call("squeue", *options, *states, patience=patience).splitlines()
+        return [Job(*line.strip().split("|", 4)) for line in lines if line.count("|") >= 4]
+
+    def live_jobs(self, names: Iterable[str], patience: Patience = PATIENT) -> list[Job]:
+        """Return the jobs that wait, run or are ending."""
+        return [job for job in self.jobs(names, patience=patience) if job.live]
+
+    def count_jobs(self) -> int:
+        """Return how many jobs this user has in the queue or running, tasks of arrays one by one."""
+        lines = self.call("squeue", "--noheader", "--array", self._user, "--format=%T").split()
+        return sum(state not in ENDED_STATES for state in lines)
+
+    def waiting_reasons(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """Return why each of these jobs waits, by id; of those that run the empty text, of others nothing."""
+        lines = self.call("squeue", "--noheader", self._user, "--format=%i|%T|%r").splitlines()
+        parts = [line.strip().split("|", 2) for line in lines if line.count("|") >= 2]
+        return {
+            job_id: reason if state == "PENDING" else ""
+            for job_id, state, reason in parts
+            if job_id in job_ids and state not in ENDED_STATES and state != "COMPLETING"
+        }
+
+    def expected_starts(self, names: Iterable[str]) -> dict[str, datetime]:
+        """Return when waiting jobs are expected to start, by id, as far as the scheduler has planned."""
+        named = f"--name={','.join(names)}"
+        options = ("--start", "--noheader", "--array", self._user, named, "--format=%i|%S")
+        found = {}
+        for line in self.call("squeue", *options, patience=SHORT).splitlines():
+            job_id, _, start = line.strip().partition("|")
+            moment = _moment(start)
+            if moment is not None:
+                found[job_id] = moment
+        return found
+
+    def ended_jobs(self, names: Iterable[str], since: datetime) -> dict[str, dict[str, int]]:
+        """Return how many jobs of each name ended in which state since a time; empty without accounting."""
+        # sacct takes local time and refuses a zone.
+        start = f"--starttime={since.astimezone():%Y-%m-%dT%H:%M:%S}"
+        options = ("--allocations", "--noheader", "--parsable2", f"--name={','.join(names)}", start)
+        try:
+            lines = self.call("sacct", *options, "--format=JobName,State", patience=Patience(20)).splitlines()
+        except EnvironmentFault:
+            return {}
+        counts: dict[str, dict[str, int]] = {}
+        for line in lines:
+            name, _, state = line.partition("|")
+            if state:
+                by_state = counts.setdefault(name, {})
+                word = state.split()[0]  # of "CANCELLED by 1000"
+                by_state[word] = by_state.get(word, 0) + 1
+        return counts
+
+    def preempted_at(self, job_id: str) -> float | None:
+        """Return when a running job that has to make room for another ends, in seconds since 1970.
+
+        None where it was not preempted, or nothing answers within seconds.
+        """
+        try:
+            shown = self.call("scontrol", "--oneliner", "show", "job", job_id, patience=ONCE)
+        except EnvironmentFault:
+            return None
+        fields = dict(re.findall(r"(\w+)=(\S*)", shown))
+        if _moment(fields.get("PreemptTime", "")) is None:
+            return None
+        # Slurm brings the end forward to that of the partition's GraceTime.
+        end = _moment(fields.get("EndTime", ""))
+        return None if end is None else end.timestamp()
+
+    # What changes the queue
+
+    def submit(self, script: Path) -> str:
+        """Submit a script; return the job's id.
+
+        An attempt that timed out may have succeeded. A second driver then waits for the first one
+        (`singleton`), a second array of workers finds less to do.
+        """
+        answer = self.call("sbatch", "--parsable", str(script)).strip().splitlines()
+        # "12" or "12;cluster", perhaps after lines of a site's own plugin.
+        job_id = answer[-1].split(";")[0].strip() if answer else ""
+        if not job_id.isdecimal():
+            raise SlurmRefused(f"sbatch: no job id in its answer {answer}")
+        return job_id
+
+    def refusal(self, script: Path) -> str | None:
+        """Return why Slurm would refuse a script, None where it would take it; submits nothing."""
+        try:
+            self.call("sbatch", "--test-only", str(script), patience=Patience(60))
+        except SlurmRefused as refused:
+            return str(refused)
+        return None
+
+    def cancel_named(self, names: Iterable[str], *, waiting_only: bool = False) -> None:
+        """Cancel this user's jobs of these names, or only those that have not started."""
+        for name in names:
+            state = ["--state=PENDING"] if waiting_only else []
+            self.call("scancel", self._user, f"--name={name}", *state)
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Cancel these jobs."""
+        if job_ids:
+            self.call("scancel", *job_ids)
+
+    def requeue(self, job_id: str) -> None:
+        """Send a job back into the queue; ends its processes if it runs."""
+        self.call("scontrol", "requeue", job_id, patience=SHORT)
+
+    def release(self, job_id: str) -> None:
+        """Release a held job."""
+        self.call("scontrol", "release", job_id, patience=SHORT)
+
+    # What the cluster offers
+
+    def partitions(self) -> list[Nodes]:
+        """Return the nodes of all partitions that this user sees."""
+        return parse_nodes(self.call("sinfo", "--noheader", "--format=%P|%l|%G|%c|%m|%a").splitlines())
+
+    def associations(self, user: str) -> Associations:
+        """Return the user's accounts and qualities of service."""
+        words = ("show", "associations", f"user={user}", "format=account,qos,defaultaccount")
+        try:
+            lines = self.call(
+                "sacctmgr", "--noheader", "--parsable2", *words, patience=Patience(20)
+            ).splitlines()
+        except EnvironmentFault:
+            return Associations()
+        rows = [[*line.split("|"), "", ""][:3] for line in lines if line]
+        qos = (name for row in rows for name in row[1].split(",") if name)
+        defaults = [row[2] for row in rows if row[2]]
+        return Associations(
+            tuple(dict.fromkeys(row[0] for row in rows)),
+            defaults[0] if defaults else None,
+            tuple(dict.fromkeys(qos)),
+        )
+
+    def max_array_size(self) -> int | None:
+        """Return MaxArraySize, one more than the largest index of an array; None where it is not shown."""
+        shown = re.search(r"^MaxArraySize\s*=\s*(\d+)", self.call("scontrol", "show", "config"), re.M)
+        return int(shown[1]) if shown else None
+
+
+def parse_nodes(lines: Iterable[str]) -> list[Nodes]:
+    """Read lines of partition|time limit|devices|CPUs|MB|state; where nodes differ ("64+") the least."""
+    nodes = []
+    for line in lines:
+        name, limit, gres, cpus, memory, state = line.strip().split("|")
+        seconds = duration(limit)
+        nodes.append(
+            Nodes(
+                name.removesuffix("*"),
+                name.endswith("*"),
+                None if seconds is None else seconds // 60,
+                gres,
+                int(cpus.rstrip("+")),
+                int(memory.rstrip("+")),
+                state == "up",
+            )
+        )
+    return nodes
+
+
+def duration(text: str) -> int | None:
+    """Return the seconds of Slurm's [days-][hours:]minutes:seconds, None where it is no such thing."""
+    match = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a local time that Slurm writes, None for Unknown, None, N/A and the like."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ").strip().lower()

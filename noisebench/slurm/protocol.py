@@ -1,0 +1,275 @@
+"""Every message between the jobs of a submitted sweep.
+
+They are small files in `sweeps/<name>/slurm/`, a folder that only the user can enter. Each is replaced in one
+step, so a reader sees the old one or the new one.
+
+| file | writer | reader | meaning |
+|---|---|---|---|
+| `head.json` | driver, every 2 s | workers, other drivers | the driver's Ray, or: done |
+| `token` | submit | driver, workers | Ray's authentication token |
+| `submission.json` | submit | status, resume, scale | what was submitted, and its first jobs |
+| `site.yaml` | submit | resume, scale | the site's profile at that time |
+| `scale.json` | scale | driver | how many workers are wanted |
+| `drain/<job>` | driver | that worker | finish the running trials, then leave |
+| `requeue/<job>` | worker | its batch script, driver | this job wants to go back into the queue, and why |
+| `faults/<role>-<job>.txt` | any job | status, driver | what is wrong with the job's surroundings |
+
+A worker also leaves a note for the engine (`heartbeats/<sweep>/<worker>.left`, see `engine/deaths.py`).
+
+The states of a worker's job:
+
+    waiting --- driver has started ---> looking <------------------+
+                                           |                        |
+                        head.json shows a live driver      new generation, or
+                                           v               the driver's Ray is gone
+                                        joined ---------------------+
+                                           |
+             +-----------+-----------+-----+-----+------------+-------------+
+             v           v           v           v            v             v
+           done        idle      no-driver   scaled-down  cancelled   time-limit, preempted
+             |           |           |           |            |             |
+             +-----------+----- job ends --------+------------+     requeue/<job> written:
+                                                                    the batch script, or else the
+                                                                    driver, requeues: waiting
+
+A driver's job: waiting -> holds the sweep's lock -> publishes head.json with a generation higher than the one
+it found -> the sweep is done (exit 0), or it fails and its standby starts (`afternotok`), or it reads a
+generation higher than its own and ends (exit 0, so that its own standby does not start).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import SweepFolder
+from noisebench.records.periodic import periodically
+
+BEAT_SECONDS = 2.0
+
+
+class WorkerEnd(StrEnum):
+    """Why a worker's job ends."""
+
+    DONE = "done"
+    IDLE = "idle"
+    NO_DRIVER = "no-driver"
+    SCALED_DOWN = "scaled-down"
+    CANCELLED = "cancelled"
+    TIME_LIMIT = "time-limit"
+    PREEMPTED = "preempted"
+
+    @property
+    def wants_requeue(self) -> bool:
+        """Whether the job is to run again."""
+        return self in (WorkerEnd.TIME_LIMIT, WorkerEnd.PREEMPTED)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A driver's sign of life: its Ray's address, how often it was renewed, whether the sweep is done.
+
+    `driver` names the driver's process, `generation` counts drivers: the higher one is in charge. A reader
+    that sees `beat` change knows that the driver lives, without comparing clocks.
+    """
+
+    address: str
+    driver: str
+    generation: int
+    beat: int = 0
+    done: bool = False
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """The order of drivers; the name decides between two that started at the same time."""
+        return self.generation, self.driver
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The last submission of a sweep: enough to find its jobs and to submit it again."""
+
+    site: str
+    data: str | None
+    submitted_at: str
+    code: str
+    jobs: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Messages:
+    """The messages of one sweep."""
+
+    def __init__(self, sweep: SweepFolder) -> None:
+        self.folder = sweep.slurm
+
+    @property
+    def token(self) -> Path:
+        """Path of Ray's authentication token (mode 0600)."""
+        return self.folder / "token"
+
+    @property
+    def jobs_folder(self) -> Path:
+        """Scripts, arguments and logs of all jobs."""
+        return self.folder / "jobs"
+
+    @property
+    def requeue_folder(self) -> Path:
+        """Notes of the jobs that want to be requeued."""
+        return self.folder / "requeue"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the sweep was ever submitted."""
+        return self.folder.is_dir()
+
+    def begin(self) -> None:
+        """Make the folder for a new submission, with a new token and without messages of earlier ones."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        for name in ("jobs", "requeue", "drain", "faults"):
+            (self.folder / name).mkdir(exist_ok=True)
+        stale = [path for name in ("requeue", "drain", "faults") for path in (self.folder / name).iterdir()]
+        for path in (*stale, self.folder / "head.json", self.folder / "scale.json"):
+            path.unlink(missing_ok=True)
+        self.token.unlink(missing_ok=True)
+        descriptor = os.open(self.token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+
+    # The driver's address
+
+    def head(self) -> Head | None:
+        """Return what a driver published last, None where there is nothing whole."""
+        try:
+            return Head(**self._read("head.json"))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def next_generation(self) -> int:
+        """Return a generation higher than that of every driver before."""
+        head = self.head()
+        return 1 if head is None else head.generation + 1
+
+    def publish(self, head: Head) -> bool:
+        """Publish a head, unless a driver of a later generation has published one; return whether it did."""
+        current = self.head()
+        if current is not None and current.rank > head.rank:
+            return False
+        self._write_json("head.json", asdict(head))
+        return True
+
+    @contextmanager
+    def published(self, head: Head, on_superseded: Callable[[], None]) -> Iterator[None]:
+        """Publish the head and renew it until the block ends, or a later driver has published its own."""
+        beats = count()
+        superseded = False
+
+        def beat() -> None:
+            nonlocal superseded
+            if superseded:
+                return
+            with suppress(OSError):  # a full or slow file system: the next beat tries again
+                renewed = Head(head.address, head.driver, head.generation, next(beats))
+                if not self.publish(renewed):
+                    superseded = True
+                    on_superseded()
+
+        with periodically(beat, BEAT_SECONDS, "head"):
+            yield
+
+    # The submission
+
+    def keep_submission(self, kept: Kept) -> None:
+        """Keep what was submitted."""
+        self._write_json("submission.json", asdict(kept))
+
+    def kept_submission(self) -> Kept | None:
+        """Return the last submission, None where there was none."""
+        try:
+            fields = self._read("submission.json")
+            jobs = [(str(role), str(job)) for role, job in fields.pop("jobs")]
+            return Kept(**fields, jobs=jobs)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def keep_site(self, text: str) -> None:
+        """Keep the site's profile."""
+        self._write("site.yaml", text.encode())
+
+    @property
+    def site_file(self) -> Path:
+        """The site's profile at the last submission."""
+        return self.folder / "site.yaml"
+
+    # The number of workers
+
+    def ask_for_workers(self, workers: int) -> None:
+        """Ask the driver for so many workers."""
+        self._write_json("scale.json", {"workers": workers})
+
+    def wanted_workers(self) -> int | None:
+        """Return how many workers were asked for since the submission, None where nobody asked."""
+        try:
+            return int(self._read("scale.json")["workers"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def ask_to_drain(self, job_id: str) -> None:
+        """Ask a worker to finish its trials and leave."""
+        self._write(f"drain/{job_id}", b"")
+
+    def is_draining(self, job_id: str) -> bool:
+        """Whether a worker was asked to leave."""
+        return (self.folder / "drain" / job_id).exists()
+
+    # Back into the queue
+
+    def ask_for_requeue(self, job_id: str, reason: WorkerEnd) -> None:
+        """Ask the job's batch script to requeue it."""
+        self._write(f"requeue/{job_id}", reason.encode())
+
+    def wants_requeue(self, job_id: str) -> bool:
+        """Whether a job asked to be requeued since it last started."""
+        return (self.requeue_folder / job_id).exists()
+
+    def forget_requeue(self, job_id: str) -> None:
+        """Remove the request of a job that has started again."""
+        (self.requeue_folder / job_id).unlink(missing_ok=True)
+
+    # What is wrong
+
+    def note_fault(self, role: str, job_id: str, message: str) -> None:
+        """Keep why a job could not do its work, for `status`."""
+        self._write(f"faults/{role}-{job_id}.txt", message.encode())
+
+    def faults(self) -> dict[str, str]:
+        """Return what the jobs of the last submission found wrong, by role and job."""
+        return {path.stem: path.read_text() for path in sorted((self.folder / "faults").glob("*.txt"))}
+
+    def _read(self, name: str) -> dict[str, Any]:
+        value = json.loads((self.folder / name).read_text())
+        if not isinstance(value, dict):
+            raise ValueError(f"{name}: not an object")
+        return value
+
+    def _write_json(self, name: str, value: dict[str, Any]) -> None:
+        self._write(name, json.dumps(value, indent=2).encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        write_durably(self.folder / name, content)
+
+
+def token_environment(token: Path) -> dict[str, str]:
+    """Return the variables by which Ray finds the token, on every node and for every client."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}

@@ -1,0 +1,84 @@
+"""Tasks of an array behind a driver that starts late: none runs before it, each requeues itself alone."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from tests.slurm.devcluster import Devcluster
+from tests.slurm.submitted import Submitted
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+TRIALS = 40
+# Longer than the workers would wait for a driver, were they to start before it.
+LATE_SECONDS = 75
+# The tasks start, and so reach their limit of two minutes, at different moments.
+APART_SECONDS = 40
+SITE = """\
+site: small
+signal_seconds: 30
+head_wait_minutes: 1
+idle_minutes: 2
+driver: {cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {nodelist: node4}}
+worker:
+  cpus: 1
+  memory_gb: 4
+  minutes: 2
+  count: 3
+  gpu_request: --gres=gpu:v100:4
+  exclude: node4
+"""
+
+
+@pytest.fixture(scope="module")
+def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+    """A sweep whose driver finds its node taken."""
+    cluster.submit("sleep 600", "--exclusive", "--nodelist=node4", "--job-name=blocker")
+    sweep = Submitted(cluster, tmp_path_factory.mktemp("array"), "array")
+    sweep.send_slow(SITE, TRIALS, seconds=8)
+    return sweep
+
+
+def test_no_worker_runs_before_the_driver(cluster: Devcluster, sweep: Submitted) -> None:
+    end = time.monotonic() + LATE_SECONDS
+    while time.monotonic() < end:
+        assert not [job for job, state in sweep.jobs().items() if "RUNNING" in state]
+        time.sleep(3)
+    assert {cluster.job(task)["Reason"] for task in tasks(sweep)} == {"Dependency"}
+    for number in (1, 2):
+        blocker = ["--gres=gpu:v100:4", f"--nodelist=node{number + 1}", "--job-name=blocker"]
+        cluster.submit(f"sleep {number * APART_SECONDS}", *blocker, "--mem=100")
+    cluster.run("scancel", "--name=blocker", "--nodelist=node4")
+    cluster.await_that(lambda: sweep.job("driver") != "", "the driver runs", 60)
+    sweep.await_running("node1")
+
+
+def test_each_task_requeues_itself_alone(cluster: Devcluster, sweep: Submitted) -> None:
+    for gone in (1, 2, 3):
+        cluster.await_that(
+            lambda gone=gone: sum(restarts(cluster, sweep).values()) >= gone, f"{gone} tasks are back", 240
+        )
+        counts = restarts(cluster, sweep)
+        assert sorted(counts.values()) == [0] * (3 - gone) + [1] * gone
+        others = [task for task, count in counts.items() if count == 0]
+        assert {cluster.job(task)["JobState"] for task in others} <= {"RUNNING"}
+
+
+def test_every_trial_is_completed_once(sweep: Submitted) -> None:
+    sweep.await_end(600)
+    assert sweep.attempts(status="failed") == []
+    completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
+    assert sorted(completed.values()) == [1] * TRIALS
+    interrupted = {attempt["error_kind"] for attempt in sweep.attempts(status="interrupted")}
+    assert interrupted <= {"time-limit", "node-lost"}
+
+
+def tasks(sweep: Submitted) -> list[str]:
+    """Return the ids of the workers, ARRAY_TASK each."""
+    return sorted(job for job, state in sweep.jobs().items() if state.startswith("worker"))
+
+
+def restarts(cluster: Devcluster, sweep: Submitted) -> dict[str, int]:
+    """Return how often each task was requeued."""
+    return {task: int(cluster.job(task)["Restarts"]) for task in tasks(sweep)}

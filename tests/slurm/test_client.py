@@ -1,0 +1,187 @@
+"""The client of Slurm: what it makes of the answers of several versions, of silence and of refusals."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from noisebench.slurm.client import (
+    ONCE,
+    CommandMissing,
+    Nodes,
+    Patience,
+    Slurm,
+    SlurmRefused,
+    SlurmUnavailable,
+    duration,
+    parse_nodes,
+)
+from noisebench.slurm.doctor import gpu_kind
+from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
+
+NODE_LINES = [
+    "main*|infinite|gpu:v100:4|4|8000|up",
+    "long|2-12:00:00|gpu:a100:8(S:0-1),gpu:t4:1,nvme:800|64+|257000+|up",
+    "debug|30:00|(null)|8|16000|drain",
+]
+
+
+@pytest.fixture(params=VERSIONS)
+def fake(request: pytest.FixtureRequest) -> FakeSlurm:
+    return FakeSlurm(request.param)
+
+
+def test_a_controller_that_is_away_for_a_moment_is_asked_again(fake: FakeSlurm) -> None:
+    job_id = fake.add("w", state="RUNNING", node="node1")
+    fake.fail("squeue", times=3)
+    assert [job.job_id for job in fake.client().live_jobs(["w"])] == [job_id]
+    assert fake.seconds == 1 + 2 + 5
+
+
+def test_a_controller_that_stays_away_leaves_the_jobs_unknown(fake: FakeSlurm) -> None:
+    fake.fail("squeue", times=99)
+    with pytest.raises(SlurmUnavailable):
+        fake.client().live_jobs(["w"])
+
+
+def test_a_command_that_hangs_ends_within_its_time(fake: FakeSlurm) -> None:
+    job_id = fake.add("w", state="RUNNING")
+    fake.hang("scontrol", times=99)
+    assert fake.client().preempted_at(job_id) is None
+    assert fake.seconds == ONCE.seconds
+
+
+def test_a_refusal_is_not_repeated(fake: FakeSlurm) -> None:
+    with pytest.raises(SlurmRefused, match="Invalid job id"):
+        fake.client().requeue("7")
+    assert len(fake.sent("scontrol")) == 1
+
+
+def test_one_task_of_an_array_is_requeued_alone(fake: FakeSlurm, tmp_path: Path) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text("#!/bin/bash\n#SBATCH --array=0-2%3\n#SBATCH --job-name=w\n")
+    array = fake.client().submit(script)
+    fake.client().requeue(f"{array}_1")
+    assert [job.restarts for job in fake.jobs.values()] == [0, 1, 0]
+
+
+def test_a_held_job_is_recognised_and_released(fake: FakeSlurm) -> None:
+    job_id = fake.add("w")
+    fake.hold(job_id)
+    client = fake.client()
+    assert [(job.held, job.launch_failed) for job in client.live_jobs(["w"])] == [(True, True)]
+    client.release(job_id)
+    assert [job.held for job in client.live_jobs(["w"])] == [False]
+
+
+def test_a_job_that_is_completing_lives(fake: FakeSlurm) -> None:
+    fake.add("w", state="COMPLETING")
+    fake.add("w", state="COMPLETED")
+    jobs = fake.client().jobs(["w"], ended=True)
+    assert [(job.live, job.ending) for job in jobs] == [(True, True), (False, False)]
+
+
+def test_the_time_of_preemption(fake: FakeSlurm) -> None:
+    job_id = fake.add("w", state="RUNNING")
+    assert fake.client().preempted_at(job_id) is None
+    fake.jobs[job_id].preempted = True
+    assert fake.client().preempted_at(job_id) is not None
+
+
+def test_expected_starts(fake: FakeSlurm) -> None:
+    fake.add("w", state="RUNNING")
+    job_id = fake.add("w")
+    starts = fake.client().expected_starts(["w"])
+    assert {job: start.isoformat() for job, start in starts.items()} == {job_id: "2030-01-02T03:04:05"}
+
+
+def test_nodes_of_the_partitions(fake: FakeSlurm) -> None:
+    main, long = fake.client().partitions()
+    assert (main.gpus("v100"), main.minutes, main.is_default) == (4, None, True)
+    assert (long.gpus(None), long.minutes) == (0, 7 * 24 * 60)
+
+
+def test_associations(fake: FakeSlurm) -> None:
+    mine = fake.client().associations("me")
+    assert (mine.accounts, mine.default_account, mine.qos) == (("lab", "physics"), "lab", ("normal", "long"))
+
+
+def test_commands_run_without_the_variables_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = ("SLURM_JOB_ID", "SBATCH_PARTITION", "SQUEUE_FORMAT", "SUBMITIT_EXECUTOR")
+    for name in foreign:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
+    monkeypatch.setenv("SLURM_TIME_FORMAT", "%A %H:%M")
+    fake = FakeSlurm()
+    fake.client().count_jobs()
+    environment = fake.environments[0]
+    assert not environment.keys() & set(foreign)
+    assert environment["SLURM_CONF"] == "/etc/slurm.conf"
+    assert environment["SLURM_TIME_FORMAT"] == "standard"
+
+
+def test_a_missing_command_is_named() -> None:
+    with pytest.raises(CommandMissing, match="nothing: command not found"):
+        Slurm().call("nothing", patience=Patience(5, (60,)))
+
+
+def test_a_real_command_that_hangs_is_ended() -> None:
+    with pytest.raises(SlurmUnavailable, match="no answer within"):
+        Slurm().call("sh", "-c", "sleep 600; true", patience=Patience(0.2))
+
+
+def test_a_real_command_that_fails_gives_its_message() -> None:
+    with pytest.raises(SlurmRefused, match="no such folder"):
+        Slurm().call("sh", "-c", "echo no such folder >&2; exit 3")
+
+
+def test_answers_that_cannot_be_read_are_no_job_ids(tmp_path: Path) -> None:
+    def run(*_: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.CompletedProcess([], 0, "welcome\n", "")
+
+    with pytest.raises(SlurmRefused, match="no job id"):
+        Slurm(run).submit(tmp_path / "x.sh")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0:30", 30),
+        ("4:59", 299),
+        ("1:02:03", 3723),
+        ("2-00:00:01", 172801),
+        ("UNLIMITED", None),
+        ("INVALID", None),
+        ("", None),
+    ],
+)
+def test_durations(text: str, seconds: int | None) -> None:
+    assert duration(text) == seconds
+
+
+def test_lines_of_sinfo() -> None:
+    main, long, debug = parse_nodes(NODE_LINES)
+    assert main == Nodes("main", True, None, "gpu:v100:4", 4, 8000, True)
+    assert (long.minutes, long.cpus, long.memory_mb) == (60 * 60, 64, 257000)
+    assert (debug.minutes, debug.available) == (30, False)
+
+
+def test_gpus_of_a_kind() -> None:
+    main, long, debug = parse_nodes(NODE_LINES)
+    assert [nodes.gpus(None) for nodes in (main, long, debug)] == [4, 9, 0]
+    assert [long.gpus(kind) for kind in ("a100", "t4", "v100")] == [8, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ("--gres=gpu:v100:4", "v100"),
+        ("--gres=gpu:4", None),
+        ("--gres=gpu", None),
+        ("--gres=gpu:a100", "a100"),
+        ("--gpus-per-node=4", None),
+        ("--gpus-per-node=v100:2", "v100"),
+    ],
+)
+def test_the_kind_of_gpu_in_a_request(request_: str, kind: str | None) -> None:
+    assert gpu_kind(request_) == kind

@@ -1,0 +1,150 @@
+"""Slurm fails in the middle of a sweep: held jobs, refused and hanging commands, two drivers at once."""
+
+import os
+import shutil
+import signal
+from collections import Counter
+
+import pytest
+
+from noisebench.slurm.protocol import Messages
+from tests.slurm.devcluster import Devcluster
+from tests.slurm.submitted import Submitted
+from tests.slurm.test_driver_faults import driver_processes
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+TRIALS = 40
+SITE = """\
+site: small
+signal_seconds: 30
+setup: ['export PATH={commands}:$PATH']
+driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: node1}}
+worker: {{cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:4", exclude: node4}}
+"""
+# Works, fails or hangs as the file FAULT beside it says.
+WRAPPER = """\
+#!/bin/sh
+case $(cat {folder}/FAULT-{name} 2>/dev/null) in
+  refuse) echo "{name}: error: Batch job submission failed: Job violates accounting/QOS policy" >&2; exit 1;;
+  hang) sleep 600;;
+esac
+exec {real} "$@"
+"""
+COMMANDS = ("sbatch", "squeue", "scontrol", "scancel")
+# A second driver whose lock does not reach other nodes, and that Slurm does not hold back.
+UNFENCED_DRIVER = """
+import fcntl
+from submitit.core.utils import DelayedSubmission
+from noisebench.records.folders import ResultsFolder
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.script import driver_script
+from noisebench.slurm.send import send
+from noisebench.slurm.site import load_site
+from noisebench.slurm.submission import submission_for
+from noisebench.sweep.sweep import load_sweep
+
+
+def unfenced(submission):
+    import fcntl
+    from noisebench.slurm.driver import drive
+
+    fcntl.flock = lambda *_: None
+    return drive(submission)
+
+
+sweep = load_sweep(Path("commands.yaml"))
+site = load_site(Path("commands-site.yaml"))
+folder = ResultsFolder(Path("results").absolute()).sweep(sweep.name)
+submission = submission_for(folder, list(sweep.trials()), site)
+text = driver_script(submission).replace("#SBATCH --dependency=singleton\\n", "")
+print(send(submission, DelayedSubmission(unfenced, submission), text, Slurm()))
+"""
+
+
+@pytest.fixture(scope="module")
+def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+    """A sweep whose jobs find wrappers of Slurm's commands; node1 cannot start the first job sent there."""
+    sweep = Submitted(cluster, tmp_path_factory.mktemp("commands"), "commands")
+    folder = sweep.folder / "bin"
+    folder.mkdir()
+    for name in COMMANDS:
+        wrapper = folder / name
+        wrapper.write_text(WRAPPER.format(folder=folder, name=name, real=shutil.which(name)))
+        wrapper.chmod(0o755)
+    spool = cluster.folder / "spool/node1"
+    away = spool.rename(spool.with_name("node1.away"))
+    try:
+        sweep.send_slow(SITE.format(commands=folder), TRIALS, seconds=8)
+        cluster.await_that(lambda: bool(held(cluster)), "a worker is held", 120)
+        # Each time it is released it is held again, until its node is repaired.
+        assert "is held (launch failed requeued held)" in sweep.must("status", "commands")
+    finally:
+        away.rename(spool)
+    return sweep
+
+
+def test_the_driver_releases_held_workers(cluster: Devcluster, sweep: Submitted) -> None:
+    cluster.await_that(lambda: not held(cluster), "the held worker is released", 90)
+    sweep.await_running("node1")
+
+
+def test_a_takeover_while_slurm_refuses_and_hangs(cluster: Devcluster, sweep: Submitted) -> None:
+    before, first = published_by(sweep), sweep.job("driver")
+    workers = [job for job, state in sweep.jobs().items() if state.startswith("worker")]
+    fault(sweep, "sbatch", "refuse")
+    fault(sweep, "scontrol", "hang")
+    for pid in driver_processes(first):
+        os.kill(pid, signal.SIGKILL)
+    cluster.await_that(lambda: published_by(sweep) not in ("", before), "the standby has taken over", 120)
+    fault(sweep, "squeue", "hang")
+    done = len(sweep.attempts(status="completed"))
+    cluster.await_that(lambda: len(sweep.attempts(status="completed")) > done, "trials go on", 120)
+    assert {cluster.job(worker)["JobState"] for worker in workers} == {"RUNNING"}
+    assert [state for state in sweep.jobs().values() if state.startswith("driver PENDING")] == []
+    for command in COMMANDS:
+        fault(sweep, command, "")
+    # A command that hangs is given up after its time, and asked again after a pause.
+    cluster.await_that(lambda: has_standby(sweep), "a standby waits again", 180)
+
+
+def test_of_two_drivers_without_a_lock_the_newer_one_stays(cluster: Devcluster, sweep: Submitted) -> None:
+    first, before = sweep.job("driver"), published_by(sweep)
+    sent = sweep.python(UNFENCED_DRIVER)
+    assert sent.returncode == 0, sent.stderr
+    second = sent.stdout.strip()
+    cluster.await_job(first, 120, JobState="COMPLETED")
+    assert before != published_by(sweep)
+    assert published_by(sweep).startswith(f"{second}-")
+    cluster.await_that(lambda: sweep.job("driver") == second, "only the newer driver is left", 30)
+
+
+def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
+    sweep.await_end(600)
+    assert sweep.attempts(status="failed") == []
+    completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
+    assert len(completed) == TRIALS
+
+
+def fault(sweep: Submitted, command: str, kind: str) -> None:
+    """Let a command refuse, hang, or work again."""
+    file = sweep.folder / f"bin/FAULT-{command}"
+    file.with_suffix(".new").write_text(kind)
+    file.with_suffix(".new").rename(file)
+
+
+def held(cluster: Devcluster) -> str:
+    """Return the lines of squeue about jobs that are held."""
+    lines = cluster.run("squeue", "--noheader", "--array", "--format=%i %j %r").splitlines()
+    return "\n".join(line for line in lines if "held" in line)
+
+
+def has_standby(sweep: Submitted) -> bool:
+    """Whether a driver waits behind the one that runs."""
+    return any(state.startswith("driver PENDING") for state in sweep.jobs().values())
+
+
+def published_by(sweep: Submitted) -> str:
+    """Return the driver whose head is published now."""
+    head = Messages(sweep.results.sweep(sweep.name)).head()
+    return "" if head is None else head.driver

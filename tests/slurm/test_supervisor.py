@@ -1,0 +1,194 @@
+"""The driver's rounds on a fake Slurm: held, lost and missing jobs; silence and refusals cancel nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from noisebench.records.folders import ResultsFolder
+from noisebench.slurm import supervisor
+from noisebench.slurm.protocol import WorkerEnd
+from noisebench.slurm.site import parse_site
+from noisebench.slurm.submission import Submission
+from noisebench.slurm.supervisor import Roles, Supervisor
+from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
+
+SITE = "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 3}\n"
+
+
+def job_function(_: Submission) -> None:
+    """Stand for what a job does."""
+
+
+class Scene:
+    """A sweep with a running driver on a fake Slurm; `settled` trials have ended."""
+
+    def __init__(self, folder: Path, version: str = "22.05") -> None:
+        self.slurm = FakeSlurm(version)
+        sweep = ResultsFolder(folder).sweep("test")
+        self.submission = Submission(sweep, parse_site(SITE, "x.yaml"), workers=3)
+        self.submission.messages.begin()
+        self.names = {role: self.submission.job_name(role) for role in ("driver", "worker")}
+        self.driver = self.slurm.add(self.names["driver"], state="RUNNING", node="node1")
+        self.settled = 0
+        self.given_up = False
+        roles = Roles(job_function, job_function, lambda: self.settled, self._give_up)
+        self.supervisor = Supervisor(self.submission, self.driver, self.slurm.client(), roles)
+
+    def _give_up(self) -> None:
+        self.given_up = True
+
+    def add_workers(self, count: int = 3, state: str = "RUNNING") -> list[str]:
+        return [self.slurm.add(self.names["worker"], state=state) for _ in range(count)]
+
+    def states(self, role: str = "worker") -> list[str]:
+        return [job.state for job in self.slurm.jobs.values() if job.name == self.names[role]]
+
+    def rounds(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.supervisor.round()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_sweep_in_order_is_left_alone(scene: Scene) -> None:
+    scene.add_workers()
+    scene.rounds()
+    assert scene.states("driver") == ["RUNNING", "PENDING"], "the standby was missing"
+    scene.rounds(5)
+    assert [words[0] for words in scene.slurm.calls].count("sbatch") == 1
+    assert {words[0] for words in scene.slurm.calls} == {"squeue", "sbatch"}
+
+
+def test_workers_are_sent_where_none_waits_or_runs(scene: Scene) -> None:
+    scene.rounds(supervisor.EMPTY_ROUNDS)
+    assert scene.states() == ["PENDING"] * 3
+    assert {job.dependency for job in scene.slurm.jobs.values() if job.name == scene.names["worker"]} == {""}
+
+
+def test_workers_that_are_requeued_behind_a_long_epilog_are_not_replaced(scene: Scene) -> None:
+    scene.add_workers(1, state="COMPLETING")
+    scene.rounds(10)
+    assert scene.states() == ["COMPLETING"]
+
+
+def test_it_gives_up_when_new_workers_leave_without_a_result(scene: Scene) -> None:
+    for _ in range(supervisor.MAX_SENDS):
+        scene.rounds(supervisor.EMPTY_ROUNDS)
+        for job in scene.slurm.jobs.values():
+            job.state = "FAILED" if job.name == scene.names["worker"] else job.state
+    assert not scene.given_up
+    scene.rounds(supervisor.EMPTY_ROUNDS)
+    assert scene.given_up
+
+
+def test_it_goes_on_sending_while_trials_end(scene: Scene) -> None:
+    for _ in range(3 * supervisor.MAX_SENDS):
+        scene.rounds(supervisor.EMPTY_ROUNDS)
+        scene.settled += 1
+        for job in scene.slurm.jobs.values():
+            job.state = "FAILED" if job.name == scene.names["worker"] else job.state
+    assert not scene.given_up
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_held_jobs_are_released_a_bounded_number_of_times(tmp_path: Path, version: str) -> None:
+    scene = Scene(tmp_path, version)
+    (worker,) = scene.add_workers(1)
+    for _ in range(3 * supervisor.MAX_RELEASES):
+        scene.slurm.hold(worker)
+        scene.rounds()
+    released = [words for words in scene.slurm.sent("scontrol") if words[0] == "release"]
+    assert released == [("release", worker)] * supervisor.MAX_RELEASES
+
+
+def test_a_job_that_a_person_holds_stays_held(scene: Scene) -> None:
+    (worker,) = scene.add_workers(1, state="PENDING")
+    scene.slurm.jobs[worker].reason = "JobHeldUser"
+    scene.rounds(3)
+    assert scene.slurm.sent("scontrol") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "requeued"),
+    [
+        ("PREEMPTED", False, True),
+        ("COMPLETED", True, True),
+        ("TIMEOUT", True, True),
+        ("COMPLETED", False, False),
+        ("CANCELLED", True, False),
+        ("RUNNING", True, False),
+    ],
+)
+def test_workers_that_could_not_requeue_themselves(
+    scene: Scene, state: str, asked: bool, requeued: bool
+) -> None:
+    others = scene.add_workers(2)
+    (worker,) = scene.add_workers(1, state)
+    if asked:
+        scene.submission.messages.ask_for_requeue(worker, WorkerEnd.TIME_LIMIT)
+    scene.rounds()
+    assert scene.slurm.jobs[worker].restarts == int(requeued)
+    assert [scene.slurm.jobs[other].restarts for other in others] == [0, 0]
+
+
+def test_a_refused_standby_is_sent_in_a_later_round(scene: Scene) -> None:
+    scene.add_workers()
+    scene.slurm.fail("sbatch", "Batch job submission failed: Job violates accounting/QOS policy", times=2)
+    scene.rounds(2)
+    assert scene.states("driver") == ["RUNNING"]
+    scene.rounds()
+    assert scene.states("driver") == ["RUNNING", "PENDING"]
+    assert scene.states() == ["RUNNING"] * 3
+    assert scene.slurm.sent("scancel") == []
+
+
+def test_two_minutes_without_squeue_change_nothing(scene: Scene) -> None:
+    scene.add_workers()
+    scene.rounds()
+    before = {job_id: job.state for job_id, job in scene.slurm.jobs.items()}
+    calls = len(scene.slurm.calls)
+    scene.slurm.hang("squeue", times=6)
+    scene.rounds(2)
+    assert scene.slurm.seconds > 120
+    assert {words[0] for words in scene.slurm.calls[calls:]} == {"squeue"}
+    assert {job_id: job.state for job_id, job in scene.slurm.jobs.items()} == before
+    scene.rounds(5)
+    assert not scene.given_up
+
+
+def test_a_scontrol_that_hangs_keeps_nothing_else_from_being_done(scene: Scene) -> None:
+    (worker,) = scene.add_workers(1)
+    scene.slurm.hold(worker)
+    scene.slurm.hang("scontrol", times=99)
+    scene.rounds()
+    assert scene.states("driver") == ["RUNNING", "PENDING"]
+
+
+def test_scaled_up(scene: Scene) -> None:
+    scene.add_workers()
+    scene.submission.messages.ask_for_workers(5)
+    scene.rounds(4)
+    assert scene.states() == ["RUNNING"] * 3 + ["PENDING"] * 2
+
+
+def test_scaled_down_cancels_what_waits_and_drains_what_runs(scene: Scene) -> None:
+    running = scene.add_workers(2)
+    (waiting,) = scene.add_workers(1, state="PENDING")
+    messages = scene.submission.messages
+    messages.ask_for_workers(1)
+    scene.rounds(4)
+    assert scene.slurm.jobs[waiting].state == "CANCELLED"
+    assert [messages.is_draining(job) for job in running] == [True, False]
+    assert [scene.slurm.jobs[job].state for job in running] == ["RUNNING", "RUNNING"]
+
+
+def test_scaled_to_none_waits_for_more(scene: Scene) -> None:
+    scene.submission.messages.ask_for_workers(0)
+    scene.rounds(10)
+    assert (scene.states(), scene.given_up) == ([], False)
+    scene.submission.messages.ask_for_workers(2)
+    scene.rounds()
+    assert scene.states() == ["PENDING"] * 2
