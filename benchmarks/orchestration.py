@@ -61,7 +61,7 @@ def bare(trials: int, cpus: int) -> dict[str, float]:
     import ray
     from ray import tune
 
-    from noisebench.engine.local import local_ray
+    from noisebench.engine.ray_session import local_ray
     from noisebench.engine.tune import TUNE_ENVIRONMENT
 
     class NoOp(tune.Trainable):

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from noisebench.engine.deaths import Death
-from noisebench.engine.order import pending_trials
+from noisebench.engine.pending import pending_trials
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
+from noisebench.engine.recovery import Cause, Loss, RecoveryPolicy
 from noisebench.records.attempts import End
 from noisebench.records.folders import ResultsFolder
 from noisebench.sweep.sweep import load_sweep
@@ -167,8 +167,9 @@ def simulate(trials: list[Trial], workers: int) -> list[str]:
     """Return the rows of one number of workers, each with its verdict."""
     with tempfile.TemporaryDirectory(prefix="noisebench-simulation-") as folder:
         progress = Progress(len(trials), 0, 0, len(trials))
-        queue = TrialQueue(trials, ResultsFolder(Path(folder)), "simulation", progress)
-        queue.judge = lambda _: Death("preempted", "the simulated worker left", counts=False)
+        left = Loss(Cause.NODE_LEFT, "preempted", "the simulated worker left")
+        policy = RecoveryPolicy(find_cause=lambda _, __: left)
+        queue = TrialQueue(trials, ResultsFolder(Path(folder)).sweep("simulation"), progress, policy)
         simulation = Simulation(queue, [Worker() for _ in range(workers)], random.Random(workers))
         simulation.run()
         queue.close()

@@ -13,7 +13,7 @@ import typer
 from noisebench.cli.options import Data, Json
 
 if TYPE_CHECKING:
-    from noisebench.engine.checkup import Finding
+    from noisebench.engine.preflight import Finding
     from noisebench.sweep.sweep import Sweep
 
 
@@ -39,7 +39,9 @@ def doctor(
     ] = 5,
     as_json: Json = False,
 ) -> None:
-    """Show what would stop a sweep, each with the mend: exit code 3 where something would."""
+    """Check this machine or a cluster for problems that would stop a sweep, with a fix for each.
+
+    Exit code 3 if there is a problem."""
     from noisebench.sweep.sweep import load_sweep
 
     sweep = None if spec is None else load_sweep(spec)
@@ -52,8 +54,8 @@ def doctor(
     else:
         for finding in found:
             print(f"{'ok' if finding.ok else 'problem':8}{finding.check}: {finding.seen}")
-            if finding.mend is not None:
-                print(f"{'':8}{finding.mend}")
+            if finding.fix is not None:
+                print(f"{'':8}{finding.fix}")
     if not all(finding.ok for finding in found):
         raise typer.Exit(3)
 
@@ -61,7 +63,7 @@ def doctor(
 def _here(sweep: Sweep | None, results: Path | None, data: Path | None) -> list[Finding]:
     from noisebench.cli.options import DEFAULT_RESULTS
     from noisebench.data.files import needed_files
-    from noisebench.engine.checkup import data_findings, machine_findings, results_findings
+    from noisebench.engine.preflight import data_findings, machine_findings, results_findings
     from noisebench.records.folders import ResultsFolder
 
     files = [] if sweep is None else needed_files(list(sweep.trials()))
@@ -77,7 +79,7 @@ def _on_site(
 ) -> list[Finding]:
     from noisebench.cli.slurm import shared_data, shared_results
     from noisebench.data.files import needed_files
-    from noisebench.engine.checkup import results_findings
+    from noisebench.engine.preflight import results_findings
     from noisebench.slurm.doctor import cluster_findings
     from noisebench.slurm.site import load_site
     from noisebench.slurm.survey import probe_findings

@@ -73,7 +73,7 @@ def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None)
         **sweep_progress(folder.sweep(sweep), fresh_workers(folder.sweep(sweep))),
         "jobs": mine and mine.as_dict(),
         "faults": Messages(folder.sweep(sweep)).faults(),
-        "stopped": stopped_blocks(folder, sweep),
+        "stopped": stopped_blocks(folder.sweep(sweep)),
     }
 
 

@@ -1,95 +1,119 @@
-"""Pending trials brought to where they are run."""
+"""Runs pending trials: in this process, on a Ray of this machine, or on a cluster."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import uuid
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from noisebench.engine.options import Options
 from noisebench.engine.progress import Progress
-from noisebench.engine.queue import MOST_STARTS_IN_VAIN, TrialQueue
+from noisebench.engine.queue import TrialQueue
+from noisebench.engine.recovery import RecoveryPolicy
 from noisebench.engine.stops import Stops
-from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import SweepFolder
 from noisebench.records.heartbeats import heartbeat
+from noisebench.records.journal import JournalWriter
+from noisebench.records.logs import Log
 from noisebench.sweep.trial import Trial
 
 
-def run_pending(
-    pending: list[Trial],
-    sweep: str,
-    results: ResultsFolder,
-    options: Options,
-    progress: Progress,
-    stops: Stops,
-    doubtful: Set[str] = frozenset(),
-) -> None:
-    """Run all of `pending` that `stops` lets run, here, on a cluster or on our own Ray, until interrupted.
+@dataclass(frozen=True)
+class Launch:
+    """The trials to run, with what the former drivers of the sweep left.
 
-    The `doubtful` among them were in flight when the driver before us died, and may complete without us.
+    `previous_journals`: see `RecoveryPolicy`.
+    """
+
+    trials: list[Trial]
+    folder: SweepFolder
+    progress: Progress
+    stops: Stops
+    previous_journals: Mapping[str, Path]
+
+    def queue(self, policy: RecoveryPolicy) -> TrialQueue:
+        """Return the queue of the trials."""
+        return TrialQueue(self.trials, self.folder, self.progress, policy, self.stops)
+
+
+def run_pending(launch: Launch, options: Options) -> None:
+    """Run all trials of `launch` that their blocks let run, until done or interrupted.
+
+    Raises EnvironmentFault if the run had to be given up: no process could start, or a disk is full.
     """
     worker = f"{provenance.host()}-{uuid.uuid4().hex[:12]}"
-    queue = TrialQueue(pending, results, sweep, progress, stops)
-    queue.doubtful = doubtful
-    with heartbeat(results.sweep(sweep), worker):
-        try:
-            if options.inline:
-                from noisebench.engine.inline import run_inline
-
-                with _terminate_like_interrupt():
-                    run_inline(queue, results, sweep, worker, options.data_dir, gpu=options.gpus != 0)
-            else:
-                _run_on_ray(queue, results, sweep, worker, options)
-        except KeyboardInterrupt:
-            pass  # the outcome says what is unfinished
-        finally:
-            queue.close()
-    if queue.cannot_start:
-        raise EnvironmentFault(
-            f"{MOST_STARTS_IN_VAIN} processes in a row ended before their trials began: have all nodes the "
-            "same noisebench, Python and packages? The driver's log says why they ended, `noisebench doctor "
-            "--site` looks at the nodes"
-        )
+    # The queue closes last: it records as interrupted what still lives when no process is left to record it.
+    with heartbeat(launch.folder, worker), ExitStack() as at_end, suppress(KeyboardInterrupt):
+        run = _run_inline if options.inline else _run_on_ray
+        run(launch, options, worker, at_end)
 
 
-def _run_on_ray(queue: TrialQueue, results: ResultsFolder, sweep: str, worker: str, options: Options) -> None:
-    from noisebench.engine.cluster import cluster_places, joined_ray, judge_of
-    from noisebench.engine.local import local_ray
-    from noisebench.engine.places import Places, local_places
+def _run_inline(launch: Launch, options: Options, worker: str, at_end: ExitStack) -> None:
+    """Run one trial after another in this process; the results equal those of a run on Ray.
+
+    Memory and time are not limited: no other process could end this one.
+    """
+    from noisebench.trial.device import visible_device
+    from noisebench.trial.runner import Runner
+
+    folder = launch.folder
+    queue = launch.queue(RecoveryPolicy(previous_journals=launch.previous_journals))
+    at_end.callback(_close, queue)
+    with JournalWriter(folder.journal, provenance.host()) as journal, _sigterm_as_interrupt():
+        device = visible_device(gpu=options.gpus != 0)
+        log = Log(folder, echo=True)
+        runner = Runner(folder.results, folder.name, worker, options.data_dir, device, journal, log=log)
+        while queue.waiting:
+            attempt_id, trial = queue.take()
+            queue.settle(attempt_id, runner.attempt(trial, attempt_id))
+
+
+def _run_on_ray(launch: Launch, options: Options, worker: str, at_end: ExitStack) -> None:
+    from noisebench.engine.ray_session import ray_session
+    from noisebench.engine.trainable import ActorSettings
     from noisebench.engine.tune import run_on_ray
 
-    def run(scratch: Path, places: Places) -> None:
-        run_on_ray(
-            queue,
-            results,
-            sweep,
-            worker,
-            options.data_dir,
-            scratch,
-            places,
-            options.execute,
-            options.allowance_minutes,
+    models = {trial.training.model for trial in launch.trials}
+    # Ray takes SIGTERM for itself when it starts, so our handler comes after.
+    with ray_session(options, launch.folder, models) as session, _sigterm_as_interrupt():
+        places = session.places
+        policy = RecoveryPolicy(
+            find_cause=session.find_cause,
+            poll_seconds=session.poll_seconds,
+            allowance_minutes=options.allowance_minutes,
+            has_larger_share=places.has_larger_share,
+            previous_journals=launch.previous_journals,
+            places=places.max_concurrent,
         )
+        queue = launch.queue(policy)
+        at_end.callback(_close, queue)
+        settings = ActorSettings(
+            folder=launch.folder,
+            worker=worker,
+            data_dir=options.data_dir,
+            execute=options.execute,
+            memory_mb=places.memory_mb,
+            machine_seconds=places.machine_seconds,
+            allowance_minutes=options.allowance_minutes,
+        )
+        run_on_ray(queue, settings, places, session.scratch)
 
-    # Ray takes SIGTERM for itself when it starts, so ours comes after.
-    if options.cluster is None:
-        with local_ray(options.cpus, options.gpus) as scratch, _terminate_like_interrupt():
-            run(scratch, local_places(options.trials_per_gpu, options.memory_mb))
-    else:
-        queue.judge = judge_of(results, sweep)
-        with options.cluster() as cluster, joined_ray(cluster) as scratch, _terminate_like_interrupt():
-            run(scratch, cluster_places(cluster))
+
+def _close(queue: TrialQueue) -> None:
+    queue.close()
+    if queue.fault is not None:
+        raise queue.fault
 
 
 @contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: Tune and Python handle that one alone."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does: Tune and Python handle only that."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

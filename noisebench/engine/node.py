@@ -1,13 +1,40 @@
-"""How a node of Ray is set up for the trials that run on it."""
+"""A cluster's node as its trials see it: environment variables, and the notes of workers that leave."""
 
-# What trials hand over through Ray's store is small.
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from noisebench.records.durable import write_durably
+from noisebench.records.folders import SweepFolder
+
+# Trials pass only small objects through Ray's object store.
 OBJECT_STORE_BYTES = 100 * 1024**2
 
-# The environment variables by which a cluster's node speaks to its trials.
-
-# Names the heartbeat that vouches for the trials of this node.
+# The worker's name: the heartbeat that shows whether this node's trials are alive.
 WORKER_VARIABLE = "NOISEBENCH_WORKER"
-# The folder of the data, where it is not the driver's.
+# The node's own copy of the data folder.
 DATA_VARIABLE = "NOISEBENCH_NODE_DATA"
-# When the node goes, in seconds since 1970; absent: it stays.
+# When the worker must leave the node, in seconds since 1970; absent if it has no time limit.
 ENDS_AT_VARIABLE = "NOISEBENCH_ENDS_AT"
+
+
+def seconds_left() -> float:
+    """Return the seconds until the worker of this process must leave; infinity without a time limit."""
+    ends_at = os.environ.get(ENDS_AT_VARIABLE)
+    return float("inf") if ends_at is None else float(ends_at) - time.time()
+
+
+def note_leave(folder: SweepFolder, worker: str, kind: str) -> None:
+    """Record that `worker` leaves for a reason outside its trials: preempted, time-limit, cancelled."""
+    path = folder.heartbeats / f"{worker}.left"
+    write_durably(path, json.dumps({"worker": worker, "kind": kind}).encode())
+
+
+def leave_note(folder: SweepFolder, worker: str) -> str | None:
+    """Return why `worker` leaves or left, None if it has recorded no reason."""
+    try:
+        return str(json.loads((folder.heartbeats / f"{worker}.left").read_text())["kind"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,4 +1,4 @@
-"""How a sweep is to be run."""
+"""How a sweep is run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Ray that is up already, to be joined.
+    """A running Ray cluster to join.
 
-    `address` is its head's, `own_address` the one by which this machine is known there. Up to `nodes` nodes
-    of `cpus` and `gpus` each come and go; `trials_per_gpu` trials of a model share a GPU, one where it is
-    absent. `scratch` takes Tune's own files. `memory_mb` is what we have of a node in all,
-    `minutes` for how long; None: unknown.
+    `address` is that of its head, `own_address` that of this machine in the cluster's network. Up to `nodes`
+    nodes of `cpus` and `gpus` each come and go; `trials_per_gpu` trials of a model share a GPU, one if it is
+    not named. `scratch` is a local folder for Tune's own files. `memory_mb` is the memory of a node that is
+    ours, `minutes` for how long; None: unknown.
     """
 
     address: str
@@ -32,16 +32,18 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Options:
-    """How to run a sweep here; None means what the machine has.
+    """How to run a sweep on this machine, or on a cluster; None means all that the machine has.
 
-    `trials_per_gpu` trials of a model share a GPU, one where it is absent.
-    `trial` names one trial by the first digits of its id: it is run even where it has a result already,
-    and the two results are then compared. `include_failed` runs what failed once more: what failed before
-    `submitted_at`, where that is known, so that a driver does not repeat what failed under the one before it.
-    `restart` lets stopped blocks run again. `memory_mb` is what all trials on this machine may take
-    together. `allowance_minutes` is how long a trial may take; None: ten times its estimate, at least 10.
-    `cluster`, where trials are not run on this machine, raises what they are run on once there is something
-    to run.
+    `trials_per_gpu` trials of a model share a GPU, one if it is not named. `block` runs this block alone.
+    `inline` runs one trial after another in this process, without Ray.
+    `trial` names one trial by the first digits of its id: it is run even if it has a result already,
+    and the two results can be compared. `include_failed` runs failed trials again; with `submitted_at` only
+    those that failed before, so that a driver does not repeat what failed under its predecessor.
+    `restart` lets stopped blocks run again. `replace_sweep` lets this sweep replace a different one of the
+    same name. `execute` ("module:function") replaces the measurement, for benchmarks of the machinery.
+    `memory_mb` is what all trials on this machine may take together. `allowance_minutes` is how long a trial
+    may take; None: ten times its estimate, at least 10. `cluster` starts the Ray cluster to run on; it is
+    called only if there is something to run.
     """
 
     data_dir: Path | None = None
@@ -52,6 +54,7 @@ class Options:
     inline: bool = False
     include_failed: bool = False
     restart: bool = False
+    replace_sweep: bool = False
     submitted_at: datetime | None = None
     trial: str | None = None
     execute: str | None = None

@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import ray
-
-from noisebench.catalogue.models import MODELS
 from noisebench.sweep.trial import Trial
-
-# What Ray's own processes take of a node, with the job's.
-RAY_MEMORY_MB = 1024
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one trial gets of a machine; `concurrent` trials run there at a time."""
+    """What one trial gets of a machine on which `concurrent` such trials run at a time."""
 
     cpus: float
     gpus: float
     concurrent: int
 
     def larger(self) -> Share | None:
-        """Return a share with fewer beside it, a whole GPU or twice as much; None if alone already."""
+        """Return a share with fewer trials beside it, a whole GPU or twice as much; None if alone already."""
         if self.concurrent == 1:
             return None
-        times = round(1 / self.gpus) if 0 < self.gpus < 1 else 2
+        factor = round(1 / self.gpus) if 0 < self.gpus < 1 else 2
         gpus = 1.0 if 0 < self.gpus < 1 else 2 * self.gpus
-        return Share(times * self.cpus, gpus, max(1, self.concurrent // times))
+        return Share(factor * self.cpus, gpus, max(1, self.concurrent // factor))
 
+    @property
+    def part(self) -> float:
+        """The part of its machine that one trial takes, from 0 to 1."""
+        return 1 / self.concurrent
 
-@dataclass(frozen=True)
-class Places:
-    """What a trial of a model gets, by the model's name; at most `concurrent` are handed out at a time.
-
-    `memory_mb` is what all trials on a node may take together; None: whatever is free there. `node_seconds`
-    is how long a node is ours; None: without limit.
-    """
-
-    share_for: Callable[[str], Share]
-    concurrent: int
-    memory_mb: float | None = None
-    node_seconds: float | None = None
-
-    def larger(self) -> Places:
-        """Return the same machines with a larger share for each trial."""
-        share_for = self.share_for
-        return replace(
-            self,
-            share_for=lambda model: share_for(model).larger() or share_for(model),
-            concurrent=max(1, self.concurrent // 2),
-        )
-
-    def has_more(self, trial: Trial, error_kind: str) -> bool:
-        """Whether a trial that failed like this could be given more of what it lacked."""
-        share = self.share_for(trial.training.model)
-        if error_kind == "gpu-memory":
-            return 0 < share.gpus < 1
-        return error_kind == "host-memory" and share.larger() is not None
+    def resources(self) -> dict[str, float]:
+        """Return the resources that Ray reserves for one trial."""
+        return {"CPU": self.cpus, **({"GPU": self.gpus} if self.gpus else {})}
 
 
 def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
@@ -69,17 +42,52 @@ def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
     return Share(min(1.0, cpus / concurrent), 1 / trials_per_gpu, concurrent)
 
 
-def local_places(trials_per_gpu: Mapping[str, int], memory_mb: float | None = None) -> Places:
-    """Return the places of the one machine that Ray is initialised on."""
-    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    places = places_of(total.get("CPU", 1), total.get("GPU", 0), trials_per_gpu)
-    return replace(places, memory_mb=memory_mb)
+def _one_machine() -> int:
+    return 1
 
 
-def places_of(cpus: float, gpus: float, trials_per_gpu: Mapping[str, int], nodes: int = 1) -> Places:
-    """Return the places of machines alike; `trials_per_gpu` trials of a model share a GPU, else one."""
+@dataclass(frozen=True)
+class Places:
+    """The share that a trial gets, by the name of its model, on `machines()` equal machines.
 
-    def share_for(model: str) -> Share:
-        return share_of(cpus, gpus, trials_per_gpu.get(model, 1))
+    At most `max_concurrent` trials are handed out at a time, however many machines there may be.
+    `memory_mb` is what all trials of a machine may take together, None for whatever is free.
+    `machine_seconds` is for how long a machine is available, None without limit.
+    """
 
-    return Places(share_for, nodes * max(share_for(model).concurrent for model in MODELS))
+    shares: Mapping[str, Share]
+    max_concurrent: int
+    machines: Callable[[], int] = _one_machine
+    memory_mb: float | None = None
+    machine_seconds: float | None = None
+
+    def share_for(self, trial: Trial) -> Share:
+        """Return the share of one trial."""
+        return self.shares[trial.training.model]
+
+    def larger(self) -> Places:
+        """Return the same machines with a larger share for each trial."""
+        shares = {model: share.larger() or share for model, share in self.shares.items()}
+        return replace(self, shares=shares, max_concurrent=max(1, self.max_concurrent // 2))
+
+    def has_larger_share(self, trial: Trial, error_kind: str) -> bool:
+        """Return whether a trial that failed with an error of this kind could get more of what it lacked."""
+        share = self.share_for(trial)
+        if error_kind == "gpu-memory":
+            return 0 < share.gpus < 1
+        return error_kind == "host-memory" and share.larger() is not None
+
+
+def places_of(
+    cpus: float,
+    gpus: float,
+    trials_per_gpu: Mapping[str, int],
+    models: Iterable[str],
+    max_machines: int = 1,
+) -> Places:
+    """Return the places for trials of `models` on equal machines.
+
+    `trials_per_gpu` trials of a model share a GPU; of a model that it does not name, one has it alone.
+    """
+    shares = {model: share_of(cpus, gpus, trials_per_gpu.get(model, 1)) for model in models}
+    return Places(shares, max_machines * max(share.concurrent for share in shares.values()))

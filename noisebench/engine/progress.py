@@ -1,4 +1,4 @@
-"""How far a running sweep is."""
+"""The progress of a running sweep."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Progress:
-    """Counts of a sweep's trials, kept up to date by whatever runs them.
+    """Counts of a sweep's trials, updated by what runs them.
 
-    Of the pending, `held` are not started, because their blocks are `stopped`: by name, with the error why.
+    `held` of the `pending` trials are not started because their blocks are `stopped` (block name to error).
     `on_change` is called after every change, in the thread that runs the trials.
     """
 
@@ -27,13 +27,13 @@ class Progress:
     begun: float = field(default_factory=time.monotonic)
 
     def started(self) -> None:
-        """A trial left the queue."""
+        """Count a trial that left the queue."""
         self.pending -= 1
         self.running += 1
         self.on_change(self)
 
     def settled(self, status: str) -> None:
-        """A running trial ended as completed or failed."""
+        """Count a running trial that ended as completed or failed."""
         self.running -= 1
         self.settled_here += 1
         if status == "completed":
@@ -43,19 +43,19 @@ class Progress:
         self.on_change(self)
 
     def returned(self) -> None:
-        """A running trial lost its process and waits again."""
+        """Count a running trial that waits again, for example because it lost its process."""
         self.running -= 1
         self.pending += 1
         self.on_change(self)
 
     @property
     def rate_per_hour(self) -> float:
-        """Trials settled an hour since this run began."""
+        """Trials settled per hour since this run began."""
         return 3600 * self.settled_here / max(time.monotonic() - self.begun, 1e-9)
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds until all are settled at this rate; None before the first one is."""
+        """Seconds until all are settled at this rate; None before the first one is settled."""
         if not self.settled_here:
             return None
         return 3600 * (self.pending - self.held + self.running) / self.rate_per_hour

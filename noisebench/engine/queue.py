@@ -1,59 +1,69 @@
-"""The trials that wait, with what becomes of those that end or lose their process."""
+"""The trials that wait, and what becomes of those that end or lose their process."""
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Iterable
+from pathlib import Path
 
-from noisebench.engine.deaths import Death, process_died
 from noisebench.engine.progress import Progress
+from noisebench.engine.recovery import (
+    Cause,
+    JournalTail,
+    Loss,
+    LossCounter,
+    RecoveryPolicy,
+    recorded_loss,
+)
 from noisebench.engine.stops import Stops
+from noisebench.errors import EnvironmentFault
 from noisebench.records import attempts, provenance
 from noisebench.records.attempts import End
-from noisebench.records.folders import ResultsFolder
-from noisebench.records.journal import JournalWriter, records_of
+from noisebench.records.folders import SweepFolder
+from noisebench.records.journal import JournalWriter
 from noisebench.sweep.trial import Trial
-
-# A trial that was in flight in this many deaths of its process is taken to be their cause.
-DEATHS_TO_FAIL = 2
-# When a node is lost, so are the processes just being started on it: this many in a row have another reason.
-MOST_STARTS_IN_VAIN = 200
 
 
 class TrialQueue:
     """Hands out pending trials under fresh attempt ids, and keeps account of how they end.
 
-    `judge` says what took an attempt's process, `is_overdue` whether it had exceeded its time by then,
-    `has_more` whether a trial that failed with this kind of error could be given more of a machine: then it
-    is set aside for `larger_round`, once. The trials of blocks that `stops` has stopped are held back.
+    The trials of blocks that `stops` has stopped are held back. A trial that `policy` can give a larger
+    share of a machine is set aside for `larger_round`, once. The journal is written only where no process of
+    a trial can write its end.
     """
 
     def __init__(
         self,
         trials: Iterable[Trial],
-        results: ResultsFolder,
-        sweep: str,
+        folder: SweepFolder,
         progress: Progress,
+        policy: RecoveryPolicy | None = None,
         stops: Stops | None = None,
     ) -> None:
+        self.progress = progress
+        self.policy = policy or RecoveryPolicy()
+        self.fault: EnvironmentFault | None = None
+        self._folder = folder
         self._waiting = deque(trials)
         self._held: deque[Trial] = deque()
-        self._stops = stops or Stops((), results, sweep)
+        self._stops = stops or Stops((), folder)
         self._live: dict[str, Trial] = {}
-        self._deaths: dict[str, int] = {}
-        self._starts_in_vain = 0
-        self._need_more: dict[str, Trial] = {}
-        self._had_more: set[str] = set()
-        self._results = results
-        self._sweep = sweep
+        self._lost: dict[str, float] = {}
+        self._losses = LossCounter(self.policy, folder.results)
+        self._tail = JournalTail(folder)
+        self._next_poll = 0.0
+        self._failed_starts = 0
+        self._need_larger_share: dict[str, Trial] = {}
+        self._had_larger_share: set[str] = set()
         self._journal: JournalWriter | None = None
-        self.progress = progress
-        self.doubtful: Set[str] = frozenset()
-        self.judge: Callable[[str], Death] = process_died
-        self.is_overdue: Callable[[str], bool] = lambda _: False
-        self.has_more: Callable[[Trial, str], bool] = lambda _, __: False
         self._hold_back()
+
+    @property
+    def next_trial(self) -> Trial | None:
+        """The trial that `take` would hand out, None if none waits in this round."""
+        return self._waiting[0] if self._waiting else None
 
     @property
     def waiting(self) -> int:
@@ -62,8 +72,12 @@ class TrialQueue:
 
     @property
     def live(self) -> int:
-        """How many were handed out and have not ended."""
+        """How many were handed out and have not ended, those included whose loss is not yet explained."""
         return len(self._live)
+
+    def previous_journal(self, trial: Trial) -> Path | None:
+        """Return the journal file in which a process of a former driver may still complete the trial."""
+        return self.policy.previous_journals.get(trial.trial_id)
 
     def take(self) -> tuple[str, Trial]:
         """Hand out the next trial as (attempt id, trial)."""
@@ -75,97 +89,145 @@ class TrialQueue:
 
     def put_back(self, attempt_id: str) -> None:
         """Take back a trial that was never begun: it is the next one again."""
-        self._waiting.appendleft(self._live.pop(attempt_id))
+        trial = self._live.pop(attempt_id)
+        if self.fault is None:
+            self._waiting.appendleft(trial)
         self.progress.returned()
 
-    @property
-    def cannot_start(self) -> bool:
-        """Whether the queue was given up because process after process ended before its trial began."""
-        return self._starts_in_vain >= MOST_STARTS_IN_VAIN
-
     def settle(self, attempt_id: str, end: End) -> None:
-        """Note how the attempt ended, as its own process recorded it."""
-        self._starts_in_vain = 0
+        """Note how an attempt ended, as its own process recorded it."""
+        self._failed_starts = 0
+        if end.status == "interrupted":
+            self.put_back(attempt_id)
+            self._give_up(f"a trial could not write its files: {end.error}; free space, then resume")
+            return
         trial = self._live.pop(attempt_id)
-        if end.error_kind and trial.trial_id not in self._had_more and self.has_more(trial, end.error_kind):
-            self._need_more[trial.trial_id] = trial
+        if self._needs_larger_share(trial, end):
+            self._need_larger_share[trial.trial_id] = trial
             self.progress.returned()
         else:
             self._settled(trial, end)
 
     def larger_round(self) -> bool:
-        """Let the trials wait that are to be tried with more of a machine; False where there are none.
+        """Let the trials wait that are to be tried with a larger share; return False if there are none.
 
-        Also False where a run was cut short, and others still wait or live.
+        Also False if a run was cut short, and others still wait or live.
         """
-        if self._waiting or self._live or not self._need_more:
+        if self._waiting or self._live or self.fault or not self._need_larger_share:
             return False
-        self._had_more |= self._need_more.keys()
-        self._waiting.extend(self._need_more.values())
-        self._need_more.clear()
+        self._had_larger_share |= self._need_larger_share.keys()
+        self._waiting.extend(self._need_larger_share.values())
+        self._need_larger_share.clear()
         return True
 
     def lose(self, attempt_id: str) -> None:
-        """Settle an attempt whose process died: as it recorded itself, else by what took the process."""
-        end = self._recorded_end(attempt_id)
-        if end is not None and end.status != "interrupted":
-            self.settle(attempt_id, end)
+        """Note that the process of an attempt has ended; `explain_losses` says what becomes of the trial."""
+        self._lost[attempt_id] = time.monotonic()
+        self.explain_losses()
+
+    def explain_losses(self) -> None:
+        """Settle or requeue the lost attempts whose cause is known by now; never waits."""
+        now = time.monotonic()
+        if not self._lost or now < self._next_poll:
             return
-        death = self.judge(attempt_id)
-        if not death.began:
-            self.put_back(attempt_id)
-            self._starts_in_vain += 1
-            if self._starts_in_vain >= MOST_STARTS_IN_VAIN:
-                self._waiting.clear()
-            return
-        trial = self._live.pop(attempt_id)
-        deaths = self._deaths[trial.trial_id] = self._deaths.get(trial.trial_id, 0) + death.counts
-        if death.counts and self.is_overdue(attempt_id):
-            message = "took longer than --allowance-minutes allows, in code that kept Python from running"
-            self._fail(attempt_id, trial, "timeout", message)
-        elif deaths < DEATHS_TO_FAIL:
-            self._record_end(attempt_id, trial, End("interrupted", death.kind, death.message))
-            self._waiting.append(trial)
-            self.progress.returned()
-        else:
-            message = f"the trial's process died {deaths} times: killed, out of memory, or crashed"
-            self._fail(attempt_id, trial, "host-memory", message)
+        self._next_poll = now + self.policy.poll_seconds
+        self._tail.refresh(self._live)
+        for attempt_id, since in list(self._lost.items()):
+            self._explain(attempt_id, now - since)
 
     def close(self) -> None:
         """Record what is still live as cancelled: the sweep was stopped."""
-        for attempt_id, trial in self._live.items():
-            self._record_end(attempt_id, trial, End("interrupted", "cancelled", "the sweep was stopped"))
+        self._tail.refresh(self._live)
+        for attempt_id, trial in list(self._live.items()):
+            end = self._tail.ended(attempt_id)
+            if end is None:
+                self._record_end(attempt_id, trial, End("interrupted", "cancelled", "the sweep was stopped"))
+            elif end.status != "interrupted":
+                self.settle(attempt_id, end)
         self._live.clear()
+        self._lost.clear()
         if self._journal is not None:
             self._journal.close()
 
-    def _fail(self, attempt_id: str, trial: Trial, kind: str, message: str) -> None:
-        end = End("failed", kind, message)
-        self._record_end(attempt_id, trial, end)
-        self._settled(trial, end)
+    def _explain(self, attempt_id: str, seconds: float) -> None:
+        end = self._tail.ended(attempt_id)
+        if end is not None and (end.status != "interrupted" or end.error_kind == "storage"):
+            del self._lost[attempt_id]
+            self.settle(attempt_id, end)
+            return
+        started = self._tail.started(attempt_id)
+        loss = recorded_loss(end) or self.policy.find_cause(started, seconds)
+        if loss is None:
+            return
+        del self._lost[attempt_id]
+        if loss.cause is Cause.NOT_STARTED:
+            self._start_failed(attempt_id)
+        else:
+            self._requeue_or_fail(attempt_id, loss, recorded=end is not None)
+
+    def _start_failed(self, attempt_id: str) -> None:
+        self.put_back(attempt_id)
+        self._failed_starts += 1
+        if self._failed_starts >= self.policy.max_failed_starts:
+            self._give_up(
+                f"{self._failed_starts} processes in a row ended before their trials began: have all nodes "
+                "the same noisebench, Python and packages? The driver's log says why they ended, "
+                "`noisebench doctor --site` checks the nodes"
+            )
+
+    def _requeue_or_fail(self, attempt_id: str, loss: Loss, *, recorded: bool) -> None:
+        trial = self._live.pop(attempt_id)
+        end = self._losses.end_after(trial, loss, self._tail.started(attempt_id))
+        if end.status == "failed":
+            # An attempt has one end: if its process has recorded one, the failure gets an id of its own.
+            self._record_end(uuid.uuid4().hex if recorded else attempt_id, trial, end)
+            self._settled(trial, end)
+            return
+        if not recorded:
+            self._record_end(attempt_id, trial, end)
+        if self.fault is None:
+            self._waiting.append(trial)
+        self.progress.returned()
+
+    def _needs_larger_share(self, trial: Trial, end: End) -> bool:
+        if end.error_kind is None or trial.trial_id in self._had_larger_share:
+            return False
+        return self.policy.has_larger_share(trial, end.error_kind)
 
     def _settled(self, trial: Trial, end: End) -> None:
-        if self._stops.note(trial, end):
-            self._hold_back()
+        try:
+            if self._stops.note(trial, end):
+                self._hold_back()
+        except OSError as error:
+            self._give_up(f"{self._folder.path}: cannot be written: {error.strerror}")
         self.progress.settled(end.status)
 
     def _hold_back(self) -> None:
+        if self.fault is not None:
+            return
         trials = [*self._waiting, *self._held]
         self._waiting = deque(trial for trial in trials if self._stops.lets_run(trial))
         self._held = deque(trial for trial in trials if not self._stops.lets_run(trial))
         self.progress.held, self.progress.stopped = len(self._held), dict(self._stops.errors)
 
-    def _recorded_end(self, attempt_id: str) -> End | None:
-        """Return how a process recorded the end of an attempt before it died itself, if it did."""
-        for line in records_of(self._results.sweep(self._sweep).journal, "attempt_id", attempt_id):
-            if line.get("event") == "ended":
-                return End(line["status"], line["error_kind"], line["error"])
-        return None
-
     def _record_end(self, attempt_id: str, trial: Trial, end: End) -> None:
-        if self._journal is None:
-            self._journal = JournalWriter(self._results.sweep(self._sweep).journal, provenance.host())
-        line = attempts.ended(
-            attempt_id, self._sweep, trial.trial_id, end.status, error_kind=end.error_kind, error=end.error
-        )
-        self._journal.append(line)
+        try:
+            if self._journal is None:
+                self._journal = JournalWriter(self._folder.journal, provenance.host())
+            line = attempts.ended(
+                attempt_id,
+                self._folder.name,
+                trial.trial_id,
+                end.status,
+                error_kind=end.error_kind,
+                error=end.error,
+            )
+            self._journal.append(line)
+        except OSError as error:
+            # The next driver finds the attempt without an end and marks it interrupted.
+            self._give_up(f"{self._folder.journal}: cannot be written: {error.strerror}")
+
+    def _give_up(self, message: str) -> None:
+        """Hand out nothing more; what runs may end."""
+        self.fault = self.fault or EnvironmentFault(message)
+        self._waiting.clear()

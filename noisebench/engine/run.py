@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from noisebench.data.files import check_files
-from noisebench.engine.launch import run_pending
+from noisebench.engine.launch import Launch, run_pending
 from noisebench.engine.options import Options
-from noisebench.engine.order import pending_trials
-from noisebench.engine.orphans import bury_orphans
+from noisebench.engine.pending import mark_interrupted, pending_trials
 from noisebench.engine.progress import Progress
 from noisebench.engine.stops import Stops, restart_blocks
-from noisebench.errors import InputError
+from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
@@ -27,7 +26,7 @@ from noisebench.sweep.trial import Trial
 class Outcome:
     """What a run found and did; of the `failed`, it left `failed_before` alone.
 
-    `held` trials were not started, for their blocks are `stopped`: by name, with the error of the first ones.
+    `held` trials were not started because their blocks are `stopped` (block name to error).
     """
 
     total: int
@@ -47,35 +46,30 @@ def run_sweep(
     options: Options,
     on_change: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
-    """Run what is pending of `sweep` (with `include_failed` also what failed) on this machine.
+    """Run what is pending of `sweep`, with `include_failed` also what failed.
 
-    Raises InputError where a live process runs the same sweep. Starts neither Ray nor torch where
-    nothing is pending.
+    Raises InputError if a live process runs the same sweep, EnvironmentFault if the database cannot be
+    updated or the run had to be given up. Starts neither Ray nor torch if nothing is pending.
     """
     wanted = _wanted(sweep, options)
-    with sweep_lock(results.sweep(sweep.name)):
-        keep_sweep(results.sweep(sweep.name), sweep)
-        report = ingest(results)
-        doubtful = bury_orphans(results, sweep.name, "driver-lost", "the process that ran the sweep died")
-        if doubtful:
-            report = ingest(results)
-        states = {} if options.trial else states_of(results, [trial.trial_id for trial in wanted])
-        pending = pending_trials(wanted, states, include_failed=options.include_failed)
-        if options.submitted_at is not None:
-            spent = failed_since(results, options.submitted_at)
-            pending = [trial for trial in pending if trial.trial_id not in spent]
-        completed = sum(state == "completed" for state in states.values())
-        failed_before = len(wanted) - completed - len(pending)
-        progress = Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
+    folder = results.sweep(sweep.name)
+    with sweep_lock(folder):
+        keep_sweep(folder, sweep)
+        report = _ingest(results)
+        previous_journals = mark_interrupted(folder, "driver-lost", "the process that ran the sweep died")
+        if previous_journals:
+            report = _joined(report, _ingest(results))
+        pending, progress = _pending(wanted, results, options, on_change)
+        failed_before = progress.failed
         if options.restart:
-            restart_blocks(results, sweep.name)
-        # A trial that is run by hand is not held back.
-        stops = Stops(() if options.trial else sweep.blocks, results, sweep.name)
-        held = sum(not stops.lets_run(trial) for trial in pending)
-        progress.held, progress.stopped = held, dict(stops.errors)
-        if len(pending) > held:
+            restart_blocks(folder)
+        # A trial that the user names is not held back.
+        stops = Stops(() if options.trial else sweep.blocks, folder)
+        progress.held = sum(not stops.lets_run(trial) for trial in pending)
+        progress.stopped = dict(stops.errors)
+        if len(pending) > progress.held:
             check_files(pending, options.data_dir)
-            run_pending(pending, sweep.name, results, options, progress, stops, doubtful)
+            run_pending(Launch(pending, folder, progress, stops, previous_journals), options)
             report = _joined(report, ingest(results))
     return Outcome(
         total=len(wanted),
@@ -90,13 +84,41 @@ def run_sweep(
     )
 
 
+def _ingest(results: ResultsFolder) -> IngestReport:
+    """Update the database; without it, completed trials would be run again."""
+    report = ingest(results)
+    if not report.published:
+        raise EnvironmentFault(
+            f"{results.root}: the database could not be updated, so it is unknown which trials have "
+            f"completed: {report.unpublished}; free space there and in TMPDIR, then try again"
+        )
+    return report
+
+
+def _pending(
+    wanted: list[Trial],
+    results: ResultsFolder,
+    options: Options,
+    on_change: Callable[[Progress], None],
+) -> tuple[list[Trial], Progress]:
+    """Return the trials to run, in order, with the counts of all that are wanted."""
+    states = {} if options.trial else states_of(results, [trial.trial_id for trial in wanted])
+    pending = pending_trials(wanted, states, include_failed=options.include_failed)
+    if options.submitted_at is not None:
+        failed = failed_since(results, options.submitted_at)
+        pending = [trial for trial in pending if trial.trial_id not in failed]
+    completed = sum(state == "completed" for state in states.values())
+    failed_before = len(wanted) - completed - len(pending)
+    return pending, Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
+
+
 def _wanted(sweep: Sweep, options: Options) -> list[Trial]:
     if options.trial is not None:
-        found = [trial for trial in sweep.trials() if trial.trial_id.startswith(options.trial)]
-        if len(found) != 1:
-            how_many = "several trials" if found else "no trial"
-            raise InputError(f"sweep '{sweep.name}' has {how_many} whose id starts with '{options.trial}'")
-        return found
+        trials = [trial for trial in sweep.trials() if trial.trial_id.startswith(options.trial)]
+        if len(trials) != 1:
+            count = "several trials" if trials else "no trial"
+            raise InputError(f"sweep '{sweep.name}' has {count} whose id starts with '{options.trial}'")
+        return trials
     if options.block is None:
         return list(sweep.trials())
     for block in sweep.blocks:

@@ -1,4 +1,4 @@
-"""Which trial Ray Tune gives to an actor that is free, which trials it may forget."""
+"""Chooses the next trial for Ray Tune, and keeps the memory of Tune's driver bounded."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
-# What is still heard of an actor may concern the trial that it has just ended.
+# Late events of an actor may concern the trial that it has just ended.
 _ENDED_TRIALS_KEPT = 200
-# Where Tune keeps trials; nothing public lets it forget one.
-BOOKS = ("_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache", "_trial_metadata")
+# Where Tune's controller keeps trials. It has no public way to remove one.
+TUNE_TRIAL_ATTRIBUTES = (
+    "_trials",
+    "_stopped_trials",
+    "_failed_trials",
+    "_trials_to_cache",
+    "_trial_metadata",
+)
 
 
-class NewcomerScheduler(FIFOScheduler):
-    """Gives a free actor a trial that no other actor is being started for.
+class QueueScheduler(FIFOScheduler):
+    """Gives a free actor a trial for which no other actor is being started.
 
-    Tune itself gives it the oldest trial that waits, and if an actor is being started for that one, ends
-    that actor. Where trials take less time than an actor's start, a worker that joins later, or after a
-    fault, then never gets its first actor up. Not reading all trials at each step, it is also faster.
+    Tune's FIFO scheduler gives it the oldest waiting trial. If an actor is being started for that trial,
+    Tune stops this actor: where trials are shorter than the start of an actor, a worker that joins late
+    never gets its first actor up. This scheduler also does not read all trials at each step.
 
-    Tune would also keep what it knows of each trial to the end, 50 kB: here it forgets the trials that have
-    ended but for the newest, so that its memory does not grow with their number.
+    Tune keeps 50 kB for each ended trial. This scheduler removes all but the newest of them.
     """
 
     def __init__(self) -> None:
@@ -31,12 +36,12 @@ class NewcomerScheduler(FIFOScheduler):
         self._ended: dict[Trial, None] = {}  # in the order of their ends
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """Note a trial that has ended."""
+        """Count a trial that has ended."""
         super().on_trial_complete(tune_controller, trial, result)
         self._note_ended(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Note a trial whose process died; Tune may begin it anew."""
+        """Count a trial whose process died."""
         super().on_trial_error(tune_controller, trial)
         self._note_ended(tune_controller, trial)
 
@@ -49,8 +54,8 @@ class NewcomerScheduler(FIFOScheduler):
             _forget(controller, oldest)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Return a waiting trial without an actor, None where all have one."""
-        # Nothing public tells for which trials Tune is starting actors.
+        """Return a waiting trial without an actor, None if all have one."""
+        # Tune has no public way to tell for which trials it is starting actors.
         with_actor = tune_controller._trial_to_actor
         live: Iterable[Trial] = tune_controller.get_live_trials()
         for trial in live:
@@ -60,14 +65,14 @@ class NewcomerScheduler(FIFOScheduler):
 
 
 def _forget(controller: Any, trial: Trial) -> None:
-    """Remove an ended trial and its folders from wherever Tune keeps them.
+    """Remove an ended trial and its folders from Tune's controller.
 
-    A release of Ray with other books keeps its trials: memory is no reason to stop a sweep.
+    If Ray renames these attributes, skip the cleanup.
     """
-    if not all(hasattr(controller, book) for book in BOOKS):
+    if not all(hasattr(controller, name) for name in TUNE_TRIAL_ATTRIBUTES):
         return
     if not trial.is_finished() or trial in controller._trial_to_actor:  # type: ignore[no-untyped-call]
-        return  # Tune began it anew: its node had to leave
+        return  # Tune has restarted it
     controller._trials.remove(trial)
     for trials in (controller._stopped_trials, controller._failed_trials, controller._trials_to_cache):
         trials.discard(trial)

@@ -1,46 +1,45 @@
-"""Blocks of a sweep that are stopped because all their first trials failed alike."""
+"""Blocks of a sweep that are stopped because all their first trials failed with the same error."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from noisebench.records.attempts import End
 from noisebench.records.durable import patiently, write_durably
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import SweepFolder
 from noisebench.sweep.block import Block
 from noisebench.sweep.trial import Trial
 
-# So many failures that are all alike, with no other end among them, are no accident.
-ALIKE_TO_STOP = 8
+# So many equal failures from the start, with no other end among them, are no accident.
+EQUAL_FAILURES_TO_STOP = 8
 
 
 class Stops:
-    """Keeps account of how a block's trials end; `errors` names the stopped blocks with their one error.
+    """Counts how a block's trials end; `errors` has the stopped blocks with their common error.
 
-    A stop is kept in the results folder until `restart_blocks`: who runs the sweep next knows of it. It is
-    taken back should a trial complete that had been started before.
+    A stop is kept in the sweep's folder until `restart_blocks`, for the next driver. It is lifted if a trial
+    of the block that was already running completes.
     """
 
-    def __init__(self, blocks: Iterable[Block], results: ResultsFolder, sweep: str) -> None:
-        self._path = _path(results, sweep)
+    def __init__(self, blocks: Iterable[Block], folder: SweepFolder) -> None:
+        self._path = folder.stopped
         self._blocks: dict[str, list[str]] = {}
         for block in blocks:
             for trial in block.trials:
                 self._blocks.setdefault(trial.trial_id, []).append(block.name)
         # How many failed with which error; None once they differ.
         self._alike: dict[str, tuple[str, int] | None] = {}
-        self.errors = stopped_blocks(results, sweep)
+        self.errors = stopped_blocks(folder)
 
     def lets_run(self, trial: Trial) -> bool:
-        """Whether a block that the trial belongs to still runs."""
+        """Return whether a block of the trial is not stopped."""
         blocks = self._blocks.get(trial.trial_id)
         return blocks is None or not self.errors.keys() >= set(blocks)
 
     def note(self, trial: Trial, end: End) -> bool:
-        """Take in how a trial ended; return whether that stopped a block, or let one run again."""
+        """Count how a trial ended; return whether that stopped a block or restarted one."""
         before = dict(self.errors)
         for block in self._blocks.get(trial.trial_id, ()):
             self._note_in(block, end)
@@ -60,27 +59,23 @@ class Stops:
             return
         known, count = alike
         self._alike[block] = (known, count + 1) if _shape(known) == _shape(error) else None
-        if self._alike[block] == (known, ALIKE_TO_STOP):
+        if self._alike[block] == (known, EQUAL_FAILURES_TO_STOP):
             self.errors[block] = known
 
 
-def stopped_blocks(results: ResultsFolder, sweep: str) -> dict[str, str]:
-    """Return the stopped blocks of a sweep with the error that all their first trials failed with."""
+def stopped_blocks(folder: SweepFolder) -> dict[str, str]:
+    """Return the stopped blocks of a sweep with the error of all their first trials."""
     try:
-        return dict(json.loads(_path(results, sweep).read_text()))
+        return dict(json.loads(folder.stopped.read_text()))
     except (OSError, ValueError, TypeError):
         return {}
 
 
-def restart_blocks(results: ResultsFolder, sweep: str) -> None:
+def restart_blocks(folder: SweepFolder) -> None:
     """Let the stopped blocks of a sweep run again."""
-    _path(results, sweep).unlink(missing_ok=True)
-
-
-def _path(results: ResultsFolder, sweep: str) -> Path:
-    return results.sweep(sweep).stopped
+    folder.stopped.unlink(missing_ok=True)
 
 
 def _shape(error: str) -> str:
-    """Return an error without what differs from process to process: addresses, sizes, names with numbers."""
+    """Return an error without what differs between processes: addresses, sizes, numbers in names."""
     return re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?", "#", error)

@@ -76,7 +76,7 @@ def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
 def records(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield every readable record in `folder`'s journal files, skipping lines that are not JSON objects."""
     for path in sorted(folder.glob("*.jsonl")):
-        yield from _readable(complete_lines(path)[0])
+        yield from readable(complete_lines(path)[0])
 
 
 def records_of(folder: Path, key: str, value: str) -> Iterator[dict[str, Any]]:
@@ -84,11 +84,12 @@ def records_of(folder: Path, key: str, value: str) -> Iterator[dict[str, Any]]:
     mention = value.encode()
     for path in sorted(folder.glob("*.jsonl")):
         if mention in path.read_bytes():
-            found = _readable(line for line in complete_lines(path)[0] if mention in line)
+            found = readable(line for line in complete_lines(path)[0] if mention in line)
             yield from (record for record in found if record.get(key) == value)
 
 
-def _readable(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def readable(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the lines that are JSON objects."""
     for line in lines:
         try:
             record = json.loads(line)

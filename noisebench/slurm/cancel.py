@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from noisebench.engine.orphans import bury_orphans
+from noisebench.engine.pending import mark_interrupted
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import SweepFolder
 from noisebench.records.lock import sweep_lock
@@ -47,5 +47,5 @@ def cancel(
         time.sleep(_LOOK_SECONDS)
     # The driver had seconds to record what it was running, if Slurm left it any.
     with sweep_lock(folder):
-        bury_orphans(folder.results, folder.name, "cancelled", "the sweep was cancelled")
+        mark_interrupted(folder, "cancelled", "the sweep was cancelled")
     return count

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from noisebench.engine.checkup import Finding
+from noisebench.engine.preflight import Finding
 from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.client import Nodes, Slurm

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from noisebench.catalogue.files import DataFile
-from noisebench.engine.checkup import Finding, data_findings, machine_findings, results_findings
+from noisebench.engine.preflight import Finding, data_findings, machine_findings, results_findings
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.durable import write_durably

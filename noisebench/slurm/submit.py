@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noisebench.data.files import check_files
-from noisebench.engine.order import pending_trials
+from noisebench.engine.pending import pending_trials
 from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
@@ -81,7 +81,7 @@ def submit(
     with sweep_lock(folder):
         keep_sweep(folder, sweep)
         if request.restart:
-            restart_blocks(results, sweep.name)
+            restart_blocks(results.sweep(sweep.name))
         pending, failed = pending_of(sweep, results, include_failed=request.include_failed)
         if not pending:
             return Submitted([], 0, failed)
@@ -101,7 +101,7 @@ def pending_of(
     if results.root.is_dir():
         states = states_of(results, [trial.trial_id for trial in trials])
     failed = 0 if include_failed else sum(state == "failed" for state in states.values())
-    stops = Stops(sweep.blocks, results, sweep.name)
+    stops = Stops(sweep.blocks, results.sweep(sweep.name))
     pending = pending_trials(trials, states, include_failed=include_failed)
     return [trial for trial in pending if stops.lets_run(trial)], failed
 

@@ -15,7 +15,7 @@ from typing import Any
 from submitit.core.utils import DelayedSubmission
 
 from noisebench.catalogue.files import DataFile
-from noisebench.engine.checkup import Finding
+from noisebench.engine.preflight import Finding
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.durable import write_durably
@@ -120,7 +120,7 @@ def _judged(slurm: Slurm, probe: Probe, job: str, log: Path, answer: dict[str, A
     if answer["python"] != platform.python_version():
         seen = f"Python is {answer['python']} there, {platform.python_version()} here"
         found.append(Finding(f"{where}: code", seen, "let all nodes use one installation; see `setup:`"))
-    looked = (Finding(f"{where}: {each['check']}", each["seen"], each["mend"]) for each in answer["findings"])
+    looked = (Finding(f"{where}: {each['check']}", each["seen"], each["fix"]) for each in answer["findings"])
     return [*found, *looked]
 
 

@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from noisebench.engine.deaths import leave_note, note_leave
-from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE
+from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE, leave_note, note_leave
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.heartbeats import heartbeat
@@ -187,14 +186,14 @@ class Idle:
 
 def leave_note_of(worker: Worker) -> WorkerEnd | None:
     """Return why the worker's trials are to be the last ones, None where they are not."""
-    kind = leave_note(worker.submission.folder.results, worker.submission.folder.name, worker.name)
+    kind = leave_note(worker.submission.folder, worker.name)
     return None if kind is None else WorkerEnd(kind)
 
 
 def _note_leave(worker: Worker, kind: WorkerEnd) -> None:
     folder = worker.submission.folder
     with suppress(OSError):  # a full file system: the driver finds out by itself that the worker has gone
-        note_leave(folder.results, folder.name, worker.name, kind)
+        note_leave(folder, worker.name, kind)
 
 
 def _leave(worker: Worker, node: RayNode) -> WorkerEnd:

@@ -25,7 +25,7 @@ def test_what_is_missing_is_named_with_its_mend(tmp_path: Path) -> None:
     assert done.returncode == 3
     (problem,) = (finding for finding in json.loads(done.stdout) if not finding["ok"])
     assert problem["check"] == "data"
-    assert "--data DIR" in problem["mend"]
+    assert "--data DIR" in problem["fix"]
 
 
 def test_a_cluster_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

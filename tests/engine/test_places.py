@@ -1,8 +1,9 @@
 """How a machine is divided among trials."""
 
 from noisebench.engine.places import Share, places_of, share_of
-from noisebench.engine.tune import resources_of
 from tests.trials import trial_of
+
+MODELS = ("small-cnn", "resnet-32", "resnet-34")
 
 
 def test_one_thread_a_trial_without_gpus() -> None:
@@ -14,23 +15,26 @@ def test_gpus_are_shared_and_cpus_divided() -> None:
     assert share_of(cpus=2, gpus=1, trials_per_gpu=4) == Share(cpus=0.5, gpus=0.25, concurrent=4)
 
 
-def test_what_ray_sets_aside_for_a_share() -> None:
-    assert resources_of(share_of(cpus=2, gpus=1, trials_per_gpu=4)) == {"CPU": 0.5, "GPU": 0.25}
-    assert resources_of(share_of(cpus=2, gpus=0, trials_per_gpu=4)) == {"CPU": 1}
+def test_resources_that_ray_reserves_for_a_share() -> None:
+    assert share_of(cpus=2, gpus=1, trials_per_gpu=4).resources() == {"CPU": 0.5, "GPU": 0.25}
+    assert share_of(cpus=2, gpus=0, trials_per_gpu=4).resources() == {"CPU": 1}
 
 
 def test_each_model_has_its_own_share() -> None:
-    places = places_of(cpus=16, gpus=2, trials_per_gpu={"small-cnn": 4, "resnet-32": 2})
-    assert places.concurrent == 8
-    assert resources_of(places.share_for("small-cnn")) == {"CPU": 1.0, "GPU": 0.25}
-    assert resources_of(places.share_for("resnet-32")) == {"CPU": 1.0, "GPU": 0.5}
-    assert resources_of(places.share_for("resnet-34")) == {"CPU": 1.0, "GPU": 1.0}
+    places = places_of(16, 2, {"small-cnn": 4, "resnet-32": 2}, MODELS)
+    assert places.max_concurrent == 8
+    assert [places.shares[model].gpus for model in MODELS] == [0.25, 0.5, 1.0]
 
 
-def test_nodes_alike_hold_as_much_each() -> None:
-    places = places_of(cpus=4, gpus=1, trials_per_gpu={"resnet-34": 2}, nodes=3)
-    assert (places.concurrent, places.share_for("resnet-34").concurrent) == (6, 2)
-    assert places_of(cpus=4, gpus=0, trials_per_gpu={"resnet-34": 2}, nodes=3).concurrent == 12
+def test_only_the_models_of_the_sweep_count() -> None:
+    places = places_of(16, 2, {"small-cnn": 48}, ["resnet-34"], max_machines=2)
+    assert places.max_concurrent == 4
+
+
+def test_equal_machines_hold_as_much_each() -> None:
+    places = places_of(4, 1, {"resnet-34": 2}, MODELS, max_machines=3)
+    assert (places.max_concurrent, places.shares["resnet-34"].concurrent) == (6, 2)
+    assert places_of(4, 0, {"resnet-34": 2}, MODELS, max_machines=3).max_concurrent == 12
 
 
 def test_a_larger_share_has_fewer_beside_it() -> None:
@@ -41,13 +45,13 @@ def test_a_larger_share_has_fewer_beside_it() -> None:
     assert share_of(cpus=1, gpus=0, trials_per_gpu=1).larger() is None
 
 
-def test_only_what_helps_against_the_error_is_more() -> None:
-    shared, whole = places_of(8, 2, {"small-cnn": 4}), places_of(8, 2, {})
-    alone = places_of(1, 0, {})
+def test_only_what_helps_against_the_error_is_a_larger_share() -> None:
+    shared, whole = places_of(8, 2, {"small-cnn": 4}, MODELS), places_of(8, 2, {}, MODELS)
+    places = (shared, whole, places_of(1, 0, {}, MODELS))
     trial = trial_of()
-    assert [places.has_more(trial, "gpu-memory") for places in (shared, whole, alone)] == [True, False, False]
-    assert [places.has_more(trial, "host-memory") for places in (shared, whole, alone)] == [True, True, False]
-    assert not shared.has_more(trial, "exception")
+    assert [each.has_larger_share(trial, "gpu-memory") for each in places] == [True, False, False]
+    assert [each.has_larger_share(trial, "host-memory") for each in places] == [True, True, False]
+    assert not shared.has_larger_share(trial, "exception")
     larger = shared.larger()
-    assert larger.share_for("small-cnn") == Share(cpus=4, gpus=1, concurrent=2)
-    assert larger.concurrent == 4
+    assert larger.share_for(trial) == Share(cpus=4, gpus=1, concurrent=2)
+    assert larger.max_concurrent == 4

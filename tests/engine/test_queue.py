@@ -1,42 +1,75 @@
 """The queue's account of trials that end, and of those that lose their process."""
 
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from noisebench.engine.deaths import Death
+import pytest
+
 from noisebench.engine.progress import Progress
-from noisebench.engine.queue import MOST_STARTS_IN_VAIN, TrialQueue
+from noisebench.engine.queue import TrialQueue
+from noisebench.engine.recovery import (
+    MAX_FAILED_STARTS,
+    MAX_NODE_LOSSES,
+    MAX_STALLED_ATTEMPTS,
+    NOT_STARTED,
+    PROCESS_DIED,
+    Cause,
+    Loss,
+    RecoveryPolicy,
+)
 from noisebench.engine.stops import Stops
-from noisebench.records import attempts
+from noisebench.records import attempts as record
 from noisebench.records.attempts import End
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import JournalWriter, records
+from noisebench.sweep.trial import Trial
 from tests.trials import sweep_of
 
+NODE_LOST = Loss(Cause.NODE_LOST, "node-lost", "the worker w was lost")
+TIME_LIMIT = Loss(Cause.NODE_LEFT, "time-limit", "the worker w left: time-limit")
+PREEMPTED = Loss(Cause.NODE_LEFT, "preempted", "the worker w left: preempted")
 
-def queue_of(tmp_path: Path, seeds: int) -> TrialQueue:
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    return ResultsFolder(tmp_path).sweep("test")
+
+
+def queue_of(folder: SweepFolder, seeds: int = 1, loss: Loss | None = PROCESS_DIED) -> TrialQueue:
+    """Return a queue for which every loss has the same cause."""
     trials = list(sweep_of(seeds=str(seeds)).trials())
-    return TrialQueue(trials, ResultsFolder(tmp_path), "test", Progress(seeds, 0, 0, seeds))
+    policy = RecoveryPolicy(find_cause=lambda _, __: loss)
+    return TrialQueue(trials, folder, Progress(seeds, 0, 0, seeds), policy)
 
 
-def ends(tmp_path: Path) -> list[tuple[str, str]]:
-    return [(r["status"], r["error_kind"]) for r in records(ResultsFolder(tmp_path).journal / "test")]
+def ends(folder: SweepFolder) -> list[tuple[str, str]]:
+    return [(line["status"], line["error_kind"]) for line in records(folder.journal)]
 
 
-def test_trials_are_handed_out_once_each_under_ids_of_their_own(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 2)
+def record_end(folder: SweepFolder, attempt: str, trial: Trial, status: str, kind: str | None) -> None:
+    """Write what the process of an attempt itself records."""
+    with JournalWriter(folder.journal, "host") as journal:
+        journal.append(record.started(attempt, "test", trial, "worker", "cpu"))
+        journal.append(record.ended(attempt, "test", trial.trial_id, status, error_kind=kind, error="why"))
+
+
+def test_trials_are_handed_out_once_each_under_ids_of_their_own(folder: SweepFolder) -> None:
+    queue = queue_of(folder, 2)
     (first, one), (second, two) = queue.take(), queue.take()
     assert (one.seed, two.seed) == (0, 1)
     assert first != second
-    assert (queue.waiting, queue.live) == (0, 2)
+    assert (queue.waiting, queue.live, queue.next_trial) == (0, 2, None)
     queue.settle(first, End("completed"))
     queue.settle(second, End("failed", "exception", "no"))
     assert (queue.progress.completed, queue.progress.failed, queue.progress.running) == (1, 1, 0)
     queue.close()
-    assert ends(tmp_path) == []  # their own processes recorded the ends
+    assert ends(folder) == []  # their own processes recorded the ends
 
 
-def test_a_lost_trial_waits_again_once_then_fails_as_host_memory(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 2)
+def test_a_trial_whose_process_died_runs_once_more_then_fails_as_host_memory(folder: SweepFolder) -> None:
+    queue = queue_of(folder, 2)
     first, trial = queue.take()
     queue.lose(first)
     assert (queue.waiting, queue.progress.pending, queue.progress.running) == (2, 2, 0)
@@ -47,42 +80,148 @@ def test_a_lost_trial_waits_again_once_then_fails_as_host_memory(tmp_path: Path)
     queue.lose(second)
     assert queue.waiting == 0
     assert queue.progress.failed == 1
-    assert ends(tmp_path) == [("interrupted", "node-lost"), ("failed", "host-memory")]
+    assert ends(folder) == [("interrupted", "node-lost"), ("failed", "host-memory")]
 
 
-def test_closing_records_what_still_runs_as_cancelled(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 2)
+def test_a_loss_without_a_known_cause_stays_live_until_it_is_explained(folder: SweepFolder) -> None:
+    causes: list[Loss | None] = [None, None, NODE_LOST]
+    policy = RecoveryPolicy(find_cause=lambda _, __: causes.pop(0))
+    queue = TrialQueue(sweep_of().trials(), folder, Progress(1, 0, 0, 1), policy)
+    queue.lose(queue.take()[0])
+    assert (queue.waiting, queue.live) == (0, 1)
+    queue.explain_losses()
+    assert (queue.waiting, queue.live) == (0, 1)
+    queue.explain_losses()
+    assert (queue.waiting, queue.live) == (1, 0)
+    assert ends(folder) == [("interrupted", "node-lost")]
+
+
+def lose_all(queue: TrialQueue, before_each: Callable[[Trial], None] = lambda _: None) -> int:
+    """Lose the only trial of the queue until it waits no more; return how often."""
+    count = 0
+    while queue.waiting and count < 20:
+        attempt, trial = queue.take()
+        before_each(trial)
+        queue.lose(attempt)
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize(
+    ("loss", "limit", "kind", "message"),
+    [
+        (NODE_LOST, MAX_NODE_LOSSES, "node-lost", "the trial may bring its node down"),
+        (TIME_LIMIT, MAX_STALLED_ATTEMPTS, "time-limit", "raise `worker.minutes` in the site's profile"),
+    ],
+)
+def test_losses_without_progress_are_limited(
+    folder: SweepFolder, loss: Loss, limit: int, kind: str, message: str
+) -> None:
+    queue = queue_of(folder, loss=loss)
+    assert lose_all(queue) == limit
+    assert queue.progress.failed == 1
+    assert ends(folder) == [("interrupted", kind)] * (limit - 1) + [("failed", kind)]
+    *_, last = records(folder.journal)
+    assert message in last["error"]
+
+
+@pytest.mark.parametrize("loss", [NODE_LOST, TIME_LIMIT])
+def test_a_new_checkpoint_starts_the_count_again(folder: SweepFolder, loss: Loss) -> None:
+    queue = queue_of(folder, loss=loss)
+    number = 0
+
+    def progress(trial: Trial) -> None:
+        nonlocal number
+        number += 1
+        checkpoints = folder.results.checkpoint(trial.trial_id)
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        (checkpoints / f"{number}.pt").touch()
+
+    assert lose_all(queue, progress) == 20
+    assert queue.progress.failed == 0
+
+
+def test_preemption_never_counts(folder: SweepFolder) -> None:
+    queue = queue_of(folder, loss=PREEMPTED)
+    assert lose_all(queue) == 20
+    assert queue.progress.failed == 0
+
+
+def test_closing_records_what_still_runs_as_cancelled(folder: SweepFolder) -> None:
+    queue = queue_of(folder, 3)
     queue.take()
-    queue.close()
-    assert ends(tmp_path) == [("interrupted", "cancelled")]
-
-
-def test_an_attempt_that_recorded_its_end_before_it_died_is_no_death(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 1)
     attempt, trial = queue.take()
-    with JournalWriter(ResultsFolder(tmp_path).journal / "test", "host") as journal:
-        journal.append(attempts.ended(attempt, "test", trial.trial_id, "failed", error_kind="timeout"))
+    record_end(folder, attempt, trial, "completed", None)
+    queue.close()
+    assert sorted(line["status"] for line in records(folder.journal) if line["event"] == "ended") == [
+        "completed",
+        "interrupted",
+    ]
+    assert (queue.progress.completed, queue.live) == (1, 0)
+
+
+def test_an_attempt_that_recorded_its_end_before_it_died_has_that_end(folder: SweepFolder) -> None:
+    queue = queue_of(folder)
+    attempt, trial = queue.take()
+    record_end(folder, attempt, trial, "failed", "timeout")
     queue.lose(attempt)
     assert (queue.waiting, queue.live, queue.progress.failed) == (0, 0, 1)
-    assert ends(tmp_path) == [("failed", "timeout")]
 
 
-def test_a_trial_that_was_never_begun_is_the_next_one_again(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 2)
+def test_a_gpu_error_is_tried_in_a_new_process_then_fails_with_its_own_record(folder: SweepFolder) -> None:
+    queue = queue_of(folder)
+    first, trial = queue.take()
+    record_end(folder, first, trial, "interrupted", "gpu-error")
+    queue.lose(first)
+    assert (queue.waiting, queue.live) == (1, 0)
+    second, trial = queue.take()
+    record_end(folder, second, trial, "interrupted", "gpu-error")
+    queue.lose(second)
+    assert (queue.waiting, queue.progress.failed) == (0, 1)
+    lines = [line for line in records(folder.journal) if line["event"] == "ended"]
+    assert sorted(line["status"] for line in lines) == ["failed", "interrupted", "interrupted"]
+    (failed,) = (line for line in lines if line["status"] == "failed")
+    assert (failed["error_kind"], failed["error"]) == ("gpu-error", "why (in 2 processes)")
+    assert len({line["attempt_id"] for line in lines}) == 3  # an attempt has one end
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_trial_pending(folder: SweepFolder) -> None:
+    queue = queue_of(folder, 3)
+    attempt, _ = queue.take()
+    queue.settle(attempt, End("interrupted", "storage", "No space left on device"))
+    assert (queue.waiting, queue.live) == (0, 0)
+    assert (queue.progress.pending, queue.progress.failed) == (3, 0)
+    assert "No space left on device" in str(queue.fault)
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noisebench.records.durable.RETRY_SECONDS", ())
+    queue = queue_of(folder, 2)
+    queue.take()
+    shutil.rmtree(folder.journal, ignore_errors=True)
+    folder.journal.parent.mkdir(parents=True, exist_ok=True)
+    folder.journal.touch()  # no folder can be made here
+    queue.close()
+    assert "cannot be written" in str(queue.fault)
+
+
+def test_a_trial_that_was_never_begun_is_the_next_one_again(folder: SweepFolder) -> None:
+    queue = queue_of(folder, 2, NOT_STARTED)
     declined, trial = queue.take()
     queue.put_back(declined)
     lost, again = queue.take()
     assert again == trial
-    queue.judge = lambda _: Death("node-lost", "gone", counts=False, began=False)
     queue.lose(lost)
     assert queue.take()[1] == trial
     assert (queue.waiting, queue.progress.running, queue.progress.pending) == (1, 1, 1)
-    assert ends(tmp_path) == []
+    assert ends(folder) == []
 
 
-def test_what_lacks_memory_has_one_more_round(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 3)
-    queue.has_more = lambda _, kind: kind == "host-memory"
+def test_a_trial_that_lacks_memory_runs_once_more_with_a_larger_share(folder: SweepFolder) -> None:
+    policy = RecoveryPolicy(has_larger_share=lambda _, kind: kind == "host-memory")
+    queue = TrialQueue(sweep_of(seeds="3").trials(), folder, Progress(3, 0, 0, 3), policy)
     lacking = End("failed", "host-memory", "too large")
     (first, trial), (second, _), (third, _) = queue.take(), queue.take(), queue.take()
     queue.settle(first, lacking)
@@ -99,10 +238,10 @@ def test_what_lacks_memory_has_one_more_round(tmp_path: Path) -> None:
     assert (queue.progress.pending, queue.progress.failed, queue.progress.completed) == (0, 2, 1)
 
 
-def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(tmp_path: Path) -> None:
-    sweep, results = sweep_of(seeds="12"), ResultsFolder(tmp_path)
-    stops = Stops(sweep.blocks, results, "test")
-    queue = TrialQueue(sweep.trials(), results, "test", Progress(12, 0, 0, 12), stops)
+def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(folder: SweepFolder) -> None:
+    sweep = sweep_of(seeds="12")
+    stops = Stops(sweep.blocks, folder)
+    queue = TrialQueue(sweep.trials(), folder, Progress(12, 0, 0, 12), stops=stops)
     taken = [queue.take()[0] for _ in range(9)]
     for attempt in taken[:8]:
         queue.settle(attempt, End("failed", "exception", "broken"))
@@ -112,22 +251,17 @@ def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(tmp_pa
     assert (queue.waiting, queue.progress.held, queue.progress.stopped) == (3, 0, {})
 
 
-def test_trials_that_never_begin_end_the_run_not_the_trials(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 3)
-    queue.judge = lambda _: Death("node-lost", "the worker went", counts=False, began=False)
-    for _ in range(MOST_STARTS_IN_VAIN):
-        assert not queue.cannot_start
-        attempt, _ = queue.take()
-        queue.lose(attempt)
-    assert queue.cannot_start
+def test_trials_that_never_begin_end_the_run_not_the_trials(folder: SweepFolder) -> None:
+    queue = queue_of(folder, 3, NOT_STARTED)
+    for _ in range(queue.policy.max_failed_starts):
+        assert queue.fault is None
+        queue.lose(queue.take()[0])
+    assert "processes in a row ended before their trials began" in str(queue.fault)
     assert (queue.waiting, queue.live) == (0, 0)
     assert (queue.progress.pending, queue.progress.failed) == (3, 0)
-    assert ends(tmp_path) == []
+    assert ends(folder) == []
 
 
-def test_a_process_that_ended_itself_over_time_is_no_death_for_a_second_try(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path, 1)
-    queue.is_overdue = lambda _: True
-    queue.lose(queue.take()[0])
-    assert (queue.waiting, queue.progress.failed) == (0, 1)
-    assert ends(tmp_path) == [("failed", "timeout")]
+def test_seven_lost_nodes_of_32_starting_processes_do_not_end_a_run_on_64_nodes() -> None:
+    assert RecoveryPolicy().max_failed_starts > MAX_FAILED_STARTS
+    assert replace(RecoveryPolicy(), places=64 * 32).max_failed_starts > 7 * 32

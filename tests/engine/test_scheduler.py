@@ -1,4 +1,4 @@
-"""A free actor gets a trial that no other actor is being started for."""
+"""A free actor gets a trial for which no other actor is being started."""
 
 import inspect
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
-from noisebench.engine.scheduler import _ENDED_TRIALS_KEPT, BOOKS, NewcomerScheduler
+from noisebench.engine.scheduler import _ENDED_TRIALS_KEPT, TUNE_TRIAL_ATTRIBUTES, QueueScheduler
 
 
-class Books:
-    """What Tune's controller keeps of its trials."""
+class Controller:
+    """The attributes of Tune's controller that hold trials."""
 
     def __init__(self) -> None:
         self._trials: list[Ended] = []
@@ -40,7 +40,7 @@ def chosen(status: dict[str, str], with_actor: set[str]) -> str | None:
     controller = SimpleNamespace(
         _trial_to_actor=[trials[name] for name in with_actor], get_live_trials=lambda: trials.values()
     )
-    found = NewcomerScheduler().choose_trial_to_run(controller)
+    found = QueueScheduler().choose_trial_to_run(controller)
     return found and found.name
 
 
@@ -49,21 +49,21 @@ def test_a_trial_without_an_actor_is_chosen() -> None:
     assert chosen(status, with_actor={"runs", "starts"}) == "waits"
 
 
-def test_no_trial_loses_the_actor_that_is_being_started_for_it() -> None:
+def test_a_trial_keeps_the_actor_that_is_being_started_for_it() -> None:
     status = {"runs": Trial.RUNNING, "starts": Trial.PENDING}
     assert chosen(status, with_actor={"runs", "starts"}) is None
 
 
-def test_tune_still_keeps_its_books_so() -> None:
+def test_tunes_controller_still_has_these_attributes() -> None:
     source = inspect.getsource(TuneController)
     assert "self._trial_to_actor[trial] = " in source
     assert callable(TuneController.get_live_trials)
-    assert [book for book in BOOKS if f"self.{book}: " not in source] == []
+    assert [name for name in TUNE_TRIAL_ATTRIBUTES if f"self.{name}: " not in source] == []
 
 
-def test_a_trial_that_was_begun_anew_is_not_forgotten() -> None:
-    controller = Books()
-    scheduler = NewcomerScheduler()
+def test_a_restarted_trial_is_kept() -> None:
+    controller = Controller()
+    scheduler = QueueScheduler()
     again, *others = (Ended(str(number)) for number in range(_ENDED_TRIALS_KEPT + 3))
     controller._trials = [again, *others]
     scheduler.on_trial_error(controller, again)  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def test_a_trial_that_was_begun_anew_is_not_forgotten() -> None:
     assert controller._trials == [again, *others[-_ENDED_TRIALS_KEPT:]]
 
 
-def test_other_books_of_another_ray_end_no_sweep() -> None:
-    scheduler = NewcomerScheduler()
+def test_a_controller_with_other_attributes_is_left_alone() -> None:
+    scheduler = QueueScheduler()
     for number in range(_ENDED_TRIALS_KEPT + 1):
         scheduler.on_trial_complete(SimpleNamespace(), Ended(str(number)), {})  # type: ignore[arg-type]

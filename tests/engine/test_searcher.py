@@ -1,25 +1,67 @@
-"""What the searcher tells Tune, and what it makes of Tune's answers."""
+"""What the searcher suggests to Tune, and how it uses Tune's answers."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from noisebench.engine.places import places_of
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.searcher import DECLINED, QueueSearcher
 from noisebench.records.folders import ResultsFolder
 from tests.trials import sweep_of
 
+COMPLETED = {"status": "completed", "error_kind": None, "error": None}
+
+
+def searcher_of(
+    tmp_path: Path, seeds: int, machines: Callable[[], int] = lambda: 1
+) -> tuple[QueueSearcher, TrialQueue]:
+    trials = sweep_of(seeds=str(seeds)).trials()
+    queue = TrialQueue(trials, ResultsFolder(tmp_path).sweep("test"), Progress(seeds, 0, 0, seeds))
+    places = replace(places_of(2, 0, {}, ["small-cnn"], max_machines=9), machines=machines)
+    return QueueSearcher(queue, places), queue
+
 
 def test_from_the_first_trial_to_the_last(tmp_path: Path) -> None:
-    queue = TrialQueue(sweep_of(seeds="2").trials(), ResultsFolder(tmp_path), "test", Progress(2, 0, 0, 2))
-    searcher = QueueSearcher(queue, lambda _: 0.5)
+    searcher, queue = searcher_of(tmp_path, 2)
     first, second = searcher.suggest("a"), searcher.suggest("b")
     assert (first["part"], first["trial"]["seed"], second["trial"]["seed"]) == (0.5, 0, 1)
     assert searcher.suggest("c") is None
-    searcher.on_trial_complete("a", {"status": DECLINED})
+    searcher.on_trial_complete("a", {"status": "failed", "error_kind": "exception", "error": "broken"})
+    assert searcher.suggest("c") is None
+    assert not searcher.is_done
+    searcher.on_trial_complete("b", COMPLETED)
+    assert searcher.is_done
+    assert searcher.suggest("d") == searcher.FINISHED
+    assert (queue.progress.completed, queue.progress.failed, queue.progress.running) == (1, 1, 0)
+
+
+def test_a_declined_trial_waits_at_once_and_the_place_of_its_actor_stays_taken(tmp_path: Path) -> None:
+    searcher, queue = searcher_of(tmp_path, 3)
+    first, _ = searcher.suggest("a"), searcher.suggest("b")
+    searcher.on_trial_result("a", {"status": DECLINED})
+    assert (queue.waiting, queue.live) == (2, 1)
+    assert searcher.suggest("c") is None  # no offer to the node that leaves
+    searcher.on_trial_result("a", {"status": DECLINED})
+    assert (queue.waiting, queue.live) == (2, 1)
+    searcher.on_trial_complete("b", COMPLETED)
     again = searcher.suggest("c")
     assert again["trial"] == first["trial"]
     assert again["attempt"] != first["attempt"]
-    searcher.on_trial_complete("b", {"status": "failed", "error_kind": "exception", "error": "broken"})
-    searcher.on_trial_complete("c", {"status": "completed", "error_kind": None, "error": None})
-    assert searcher.suggest("d") == searcher.FINISHED
-    assert (queue.progress.completed, queue.progress.failed, queue.progress.running) == (1, 1, 0)
+    searcher.on_trial_complete("a", error=True)  # its node has left
+    assert (queue.waiting, queue.live) == (1, 1)
+
+
+def test_no_more_trials_than_the_machines_that_are_there_can_hold(tmp_path: Path) -> None:
+    machines = 1
+    searcher, _ = searcher_of(tmp_path, 8, lambda: machines)
+    assert [searcher.suggest(name) is None for name in "abc"] == [False, False, True]
+    machines = 2
+    assert [searcher.suggest(name) is None for name in "cde"] == [False, False, True]
+
+
+def test_a_trial_is_handed_out_though_no_machine_could_hold_it_whole(tmp_path: Path) -> None:
+    searcher, _ = searcher_of(tmp_path, 2, lambda: 0)
+    assert searcher.suggest("a") is not None
+    assert searcher.suggest("b") is None

@@ -1,12 +1,12 @@
-"""A block stops only where its first trials all failed, all in the same way."""
+"""A block stops only if all its first trials failed with the same error."""
 
 from pathlib import Path
 
 import pytest
 
-from noisebench.engine.stops import ALIKE_TO_STOP, Stops, restart_blocks, stopped_blocks
+from noisebench.engine.stops import EQUAL_FAILURES_TO_STOP, Stops, restart_blocks, stopped_blocks
 from noisebench.records.attempts import End
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.sweep.block import Block
 from tests.trials import sweep_of
 
@@ -16,31 +16,31 @@ BLOCKS = [Block("first", FIRST + BOTH, 1), Block("second", BOTH + SECOND, 1)]
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> ResultsFolder:
-    return ResultsFolder(tmp_path)
+def folder(tmp_path: Path) -> SweepFolder:
+    return ResultsFolder(tmp_path).sweep("test")
 
 
 def failure(number: int, kind: str = "exception") -> End:
     return End("failed", kind, f"object at 0x7f{number}: needs {number} MB")
 
 
-def test_alike_but_for_numbers_stops_one_block_and_is_kept(results: ResultsFolder) -> None:
-    stops = Stops(BLOCKS, results, "test")
+def test_errors_equal_but_for_numbers_stop_one_block_and_are_kept(folder: SweepFolder) -> None:
+    stops = Stops(BLOCKS, folder)
     changed = [stops.note(trial, failure(number)) for number, trial in enumerate(FIRST)]
-    assert changed == [False] * (ALIKE_TO_STOP - 1) + [True]
+    assert changed == [False] * (EQUAL_FAILURES_TO_STOP - 1) + [True]
     error = "exception: object at 0x7f0: needs 0 MB"
-    assert stopped_blocks(results, "test") == stops.errors == {"first": error}
-    later = Stops(BLOCKS, results, "test")
+    assert stopped_blocks(folder) == stops.errors == {"first": error}
+    later = Stops(BLOCKS, folder)
     assert [later.lets_run(trial) for trial in (FIRST[0], BOTH[0], SECOND[0])] == [False, True, True]
-    restart_blocks(results, "test")
-    assert Stops(BLOCKS, results, "test").lets_run(FIRST[0])
+    restart_blocks(folder)
+    assert Stops(BLOCKS, folder).lets_run(FIRST[0])
 
 
 @pytest.mark.parametrize(
     "other", [End("completed"), failure(3, "diverged"), End("failed", "exception", "Other")]
 )
-def test_one_other_end_among_them_and_the_block_goes_on(results: ResultsFolder, other: End) -> None:
-    stops = Stops(BLOCKS, results, "test")
+def test_one_other_end_among_them_keeps_the_block_running(folder: SweepFolder, other: End) -> None:
+    stops = Stops(BLOCKS, folder)
     for number, trial in enumerate(SECOND):
         stops.note(trial, other if number == 3 else failure(number))
     for trial in SECOND:
@@ -48,10 +48,10 @@ def test_one_other_end_among_them_and_the_block_goes_on(results: ResultsFolder, 
     assert stops.errors == {}
 
 
-def test_a_completed_trial_takes_the_stop_back(results: ResultsFolder) -> None:
-    stops = Stops(BLOCKS, results, "test")
+def test_a_completed_trial_lifts_the_stop(folder: SweepFolder) -> None:
+    stops = Stops(BLOCKS, folder)
     for number, trial in enumerate(FIRST):
         stops.note(trial, failure(number))
     assert stops.note(BOTH[0], End("completed"))
-    assert stopped_blocks(results, "test") == {}
+    assert stopped_blocks(folder) == {}
     assert stops.lets_run(FIRST[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.engine.deaths import note_leave
+from noisebench.engine.node import note_leave
 from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import worker
@@ -103,7 +103,7 @@ def test_it_looks_for_a_driver_when_its_ray_has_ended(submission: Submission, no
 def test_it_leaves_when_a_trial_says_that_the_time_does_not_suffice(
     submission: Submission, node: RayNode
 ) -> None:
-    note_leave(submission.folder.results, "test", "me", "time-limit")
+    note_leave(submission.folder, "me", "time-limit")
     assert stay(submission, node) is WorkerEnd.TIME_LIMIT
 
 

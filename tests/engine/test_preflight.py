@@ -1,4 +1,4 @@
-"""What a machine lacks is a problem with its mend."""
+"""Preflight checks: each problem comes with a fix."""
 
 import gzip
 import os
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from noisebench.data.files import needed_files
-from noisebench.engine.checkup import built_for, data_findings, machine_findings, results_findings
+from noisebench.engine.preflight import built_for, data_findings, machine_findings, results_findings
 from noisebench.records.folders import ResultsFolder
 from tests.trials import trial_of
 
@@ -53,15 +53,15 @@ def test_a_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
         folder.chmod(0o500)
     (finding,) = results_findings(ResultsFolder(folder))
     assert finding.check == "results"
-    assert finding.mend is not None
-    assert "choose another folder with --results" in finding.mend
+    assert finding.fix is not None
+    assert "choose another folder with --results" in finding.fix
 
 
 def test_data_that_is_needed(tmp_path: Path) -> None:
     assert [finding.ok for finding in data_findings([], None)] == [True]
     files = needed_files([trial_of(dataset="MNIST", training="{}")])
     (nowhere,) = data_findings(files, None)
-    assert "--data DIR" in (nowhere.mend or "")
+    assert "--data DIR" in (nowhere.fix or "")
     (tmp_path / "MNIST/raw").mkdir(parents=True)
     (tmp_path / "MNIST/raw/train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"damaged"))
     found = data_findings(files, tmp_path)

@@ -1,6 +1,6 @@
 """Pending trials, seed 0 of every configuration first."""
 
-from noisebench.engine.order import pending_trials
+from noisebench.engine.pending import pending_trials
 from tests.trials import sweep_of
 
 TRIALS = list(sweep_of("[CE, GCE]", seeds="3").trials())

@@ -1,0 +1,235 @@
+"""What becomes of a trial whose process ended before the trial did.
+
+The cause decides. If the worker recorded that it leaves, or its node was lost, the trial is run again; if
+only the trial's process died, the trial may be the reason. Every cause has its own limit, so that no trial is
+repeated for ever.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from noisebench.engine.node import leave_note
+from noisebench.records.attempts import End
+from noisebench.records.folders import ResultsFolder, SweepFolder
+from noisebench.records.journal import complete_lines, readable
+from noisebench.sweep.trial import Trial
+from noisebench.trial.duration import allowance_seconds
+
+MAX_PROCESS_DEATHS = 2
+MAX_NODE_LOSSES = 5
+MAX_STALLED_ATTEMPTS = 3
+MAX_FAILED_STARTS = 200
+# A worker's trials may end before its leave note is on the shared file system.
+NOTE_SECONDS = 2.0
+
+
+class Cause(Enum):
+    """Why an attempt has lost its process."""
+
+    NOT_STARTED = "the process ended before the trial began"
+    PROCESS_DIED = "the process died on a node that is still there"
+    NODE_LOST = "the node was lost without notice"
+    NODE_LEFT = "the worker recorded that it leaves"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The cause with the kind and the message that the attempt's record gets."""
+
+    cause: Cause
+    error_kind: str
+    message: str
+
+
+NOT_STARTED = Loss(Cause.NOT_STARTED, "node-lost", "the process ended before the trial began")
+PROCESS_DIED = Loss(Cause.PROCESS_DIED, "node-lost", "the trial's process died; tried again")
+
+Started = dict[str, Any]
+# Takes an attempt's `started` record, if any, and the seconds since the loss; returns None until it knows.
+FindCause = Callable[[Started | None, float], Loss | None]
+
+
+def cause_on_this_machine(started: Started | None, _: float) -> Loss:
+    """Return the cause where all trials run on the driver's own machine."""
+    return NOT_STARTED if started is None else PROCESS_DIED
+
+
+def cause_on_cluster(
+    folder: SweepFolder, alive_workers: Callable[[], frozenset[str]], decision_seconds: float
+) -> FindCause:
+    """Return a function that finds the cause on a Ray cluster whose nodes are named after their workers.
+
+    `alive_workers` returns the workers whose nodes Ray takes to be alive. Ray notices the loss of a node
+    only after failed health checks: not before `decision_seconds` is a node known to have survived.
+    """
+
+    def find(started: Started | None, seconds: float) -> Loss | None:
+        if started is not None:
+            worker = started["worker"]
+            kind = leave_note(folder, worker)
+            if kind is not None:
+                return Loss(Cause.NODE_LEFT, kind, f"the worker {worker} left: {kind}")
+            if worker not in alive_workers():
+                lost = Loss(Cause.NODE_LOST, "node-lost", f"the worker {worker} was lost")
+                return lost if seconds >= NOTE_SECONDS else None
+        if seconds < decision_seconds:
+            return None
+        return cause_on_this_machine(started, seconds)
+
+    return find
+
+
+@dataclass(frozen=True)
+class RecoveryPolicy:
+    """How the queue treats trials that lost their process or lack memory.
+
+    `find_cause` is asked at most once in `poll_seconds`. A trial fails after `max_process_deaths`; after
+    `max_node_losses` or, if its workers reached their time limits, `max_stalled_attempts` without a new
+    checkpoint between them. `places` is how many trials run at a time. `has_larger_share` says whether a
+    trial that failed with an error of this kind can run with a larger share of a machine.
+    `previous_journals` are the journal files in which processes of a former driver may still record that
+    they completed a trial, by trial id.
+    """
+
+    find_cause: FindCause = cause_on_this_machine
+    poll_seconds: float = 0.0
+    allowance_minutes: float | None = None
+    has_larger_share: Callable[[Trial, str], bool] = lambda _, __: False
+    previous_journals: Mapping[str, Path] = field(default_factory=dict)
+    places: int = 1
+    max_process_deaths: int = MAX_PROCESS_DEATHS
+    max_node_losses: int = MAX_NODE_LOSSES
+    max_stalled_attempts: int = MAX_STALLED_ATTEMPTS
+
+    @property
+    def max_failed_starts(self) -> int:
+        """How many processes in a row may end before their trials begin; a lost node ends many at once."""
+        return MAX_FAILED_STARTS + 2 * self.places
+
+
+class LossCounter:
+    """Counts the losses of each trial and says when the trial is to blame."""
+
+    def __init__(self, policy: RecoveryPolicy, results: ResultsFolder) -> None:
+        self._policy = policy
+        self._results = results
+        self._counts: Counter[tuple[str, Cause]] = Counter()
+        self._checkpoints: dict[str, frozenset[tuple[str, int]]] = {}
+
+    def end_after(self, trial: Trial, loss: Loss, started: Started | None) -> End:
+        """Count a loss; return how the attempt ended: interrupted, to be run again, or failed."""
+        key = (trial.trial_id, loss.cause)
+        if self._has_progressed(trial) and loss.cause is not Cause.PROCESS_DIED:
+            self._counts[key] = 0
+        self._counts[key] += 1
+        return self._failure(trial, loss, started, self._counts[key]) or End(
+            "interrupted", loss.error_kind, loss.message
+        )
+
+    def _failure(self, trial: Trial, loss: Loss, started: Started | None, count: int) -> End | None:
+        policy = self._policy
+        if loss.cause is Cause.PROCESS_DIED:
+            return self._process_failure(trial, loss, started, count)
+        if loss.cause is Cause.NODE_LOST and count >= policy.max_node_losses:
+            message = (
+                f"{count} nodes were lost while they ran this trial, without a new checkpoint in between: "
+                "the trial may bring its node down"
+            )
+            return End("failed", "node-lost", message)
+        if loss.error_kind == "time-limit" and count >= policy.max_stalled_attempts:
+            message = (
+                f"{count} workers reached their time limit while they ran this trial, without a new "
+                "checkpoint in between: raise `worker.minutes` in the site's profile"
+            )
+            return End("failed", "time-limit", message)
+        return None
+
+    def _process_failure(self, trial: Trial, loss: Loss, started: Started | None, count: int) -> End | None:
+        if loss is PROCESS_DIED and started is not None and _is_overdue(trial, started, self._policy):
+            message = "took longer than --allowance-minutes allows, in code that kept Python from running"
+            return End("failed", "timeout", message)
+        if count < self._policy.max_process_deaths:
+            return None
+        if loss is not PROCESS_DIED:
+            return End("failed", loss.error_kind, f"{loss.message} (in {count} processes)")
+        message = f"the trial's process died {count} times: killed, out of memory, or crashed"
+        return End("failed", "host-memory", message)
+
+    def _has_progressed(self, trial: Trial) -> bool:
+        """Return whether the trial's checkpoints have changed since its last loss."""
+        before = self._checkpoints.get(trial.trial_id, frozenset())
+        now = _file_versions(self._results.checkpoint(trial.trial_id))
+        self._checkpoints[trial.trial_id] = now
+        return bool(now - before)
+
+
+class JournalTail:
+    """What the sweep's processes have recorded since this object was made; reads each byte once."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        self._folder = folder
+        self._positions = {path: path.stat().st_size for path in folder.journal.glob("*.jsonl")}
+        self._started: dict[str, Started] = {}
+        self._ended: dict[str, End] = {}
+
+    def refresh(self, live: Mapping[str, Trial]) -> None:
+        """Read what was appended; keep what concerns the attempts in `live`."""
+        for path in self._folder.journal.glob("*.jsonl"):
+            lines, self._positions[path] = complete_lines(path, self._positions.get(path, 0))
+            for record in readable(lines):
+                attempt_id = str(record.get("attempt_id"))
+                if record.get("event") == "started":
+                    self._started[attempt_id] = record
+                elif record.get("event") == "ended":
+                    self._ended[attempt_id] = End(record["status"], record["error_kind"], record["error"])
+        self._started = {key: value for key, value in self._started.items() if key in live}
+        self._ended = {key: value for key, value in self._ended.items() if key in live}
+
+    def started(self, attempt_id: str) -> Started | None:
+        """Return what an attempt recorded when it began."""
+        return self._started.get(attempt_id)
+
+    def ended(self, attempt_id: str) -> End | None:
+        """Return how an attempt's own process recorded its end."""
+        return self._ended.get(attempt_id)
+
+
+def recorded_loss(end: End | None) -> Loss | None:
+    """Return the loss that a process has itself recorded before it ended: a GPU that no longer works."""
+    if end is None or end.error_kind != "gpu-error":
+        return None
+    return Loss(Cause.PROCESS_DIED, "gpu-error", end.error or "a CUDA error")
+
+
+def _is_overdue(trial: Trial, started: Started, policy: RecoveryPolicy) -> bool:
+    """Return whether the attempt had exceeded its time: code that blocks Python dies without a record."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(started["started_at"])).total_seconds()
+    on_gpu = started["device"] != "cpu"
+    return seconds > allowance_seconds(trial, gpu=on_gpu, minutes=policy.allowance_minutes)
+
+
+def _file_versions(folder: Path) -> frozenset[tuple[str, int]]:
+    try:
+        return frozenset((path.name, path.stat().st_mtime_ns) for path in folder.rglob("*"))
+    except OSError:
+        return frozenset()  # removed meanwhile
+
+
+def has_completed(journal: Path, trial_id: str) -> bool:
+    """Return whether the process that writes this journal file has completed the trial."""
+    try:
+        lines, _ = complete_lines(journal)
+    except OSError:
+        return False
+    mention = trial_id.encode()
+    return any(
+        record.get("trial_id") == trial_id and record.get("status") == "completed"
+        for record in readable(line for line in lines if mention in line)
+    )
