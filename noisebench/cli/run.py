@@ -42,6 +42,14 @@ AllowanceMinutes = Annotated[
         help="How long a trial may take; default: ten times its estimate, at least 10.",
     ),
 ]
+AllowCode = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-code",
+        metavar="MODULE[,MODULE]",
+        help="Let the sweep run functions of these modules, where it came from somebody else.",
+    ),
+]
 OneBlock = Annotated[str | None, typer.Option("--block", help="Run this block of the sweep only.")]
 Inline = Annotated[
     bool,
@@ -89,6 +97,7 @@ def resume(
     trial: Annotated[
         str | None, typer.Option("--trial", help="Run this one trial, even if it has a result.")
     ] = None,
+    allow_code: AllowCode = None,
     pending_only: Annotated[
         bool, typer.Option("--pending-only", help="Leave the failed trials alone.")
     ] = False,
@@ -115,17 +124,23 @@ def resume(
 
         # The site may name the folder, unless somebody else did.
         named = None if results == DEFAULT_RESULTS else results
-        resume_on_site(sweep, site, named, data, pending_only=pending_only, as_json=as_json)
+        allowed = modules_of(allow_code)
+        resume_on_site(sweep, site, named, data, allowed, pending_only=pending_only, as_json=as_json)
         return
     from noisebench.records.folders import ResultsFolder
     from noisebench.records.manifest import kept_sweep
 
-    kept = kept_sweep(ResultsFolder(results.absolute()).sweep(sweep))
+    kept = kept_sweep(ResultsFolder(results.absolute()).sweep(sweep), modules_of(allow_code))
     options = _options(
         kept, results, data, cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline
     )
     options = replace(options, include_failed=not pending_only, restart=True, trial=trial)
     _run(kept, results, options, as_json)
+
+
+def modules_of(allow_code: str | None) -> list[str]:
+    """Return the modules of an option `--allow-code a,b`."""
+    return [module.strip() for module in (allow_code or "").split(",") if module.strip()]
 
 
 def _options(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,7 @@ def resume_on_site(
     site: Path | None,
     results: Path | None,
     data: Path | None,
+    allow_code: Sequence[str],
     *,
     pending_only: bool,
     as_json: bool,
@@ -101,7 +103,7 @@ def resume_on_site(
         include_failed=not pending_only,
         restart=True,
     )
-    sent = send(kept_sweep(folder.sweep(sweep)), profile, folder, request)
+    sent = send(kept_sweep(folder.sweep(sweep), allow_code), profile, folder, request)
     _print_submitted(sweep, sent, as_json)
     if sent.failed:
         raise typer.Exit(1)

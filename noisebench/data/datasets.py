@@ -184,7 +184,8 @@ def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
 
 def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
     """A user's own data set: `f(data_dir, ...) -> (images uint8 [N, C, H, W], labels int64 [N], classes)`."""
-    found: Any = reference.load(dataset.name)(data_dir, **dataset.without(*_NOT_OF_THE_READER))
+    read = reference.load(dataset.name, dataset.get("source"))
+    found: Any = read(data_dir, **dataset.without(*_NOT_OF_THE_READER))
     try:
         images, labels, classes = found
         images, labels = torch.as_tensor(images), np.asarray(labels)

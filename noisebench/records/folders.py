@@ -63,6 +63,11 @@ class SweepFolder:
         return self.path / "manifest.jsonl"
 
     @property
+    def allowed_code(self) -> Path:
+        """The users' modules that the sweep may run."""
+        return self.path / "allowed-code.json"
+
+    @property
     def lock(self) -> Path:
         """The file that the driver of the sweep locks."""
         return self.path / "lock"

@@ -1,16 +1,23 @@
 """A sweep as submitted: its text with its trials, kept in the results folder."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from noisebench.errors import InputError
+from noisebench.records.consent import allow_code, check_code
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import SweepFolder
+from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep, parse_sweep
 
 
 def keep_sweep(folder: SweepFolder, sweep: Sweep) -> None:
-    """Write the spec with the manifest, one line for each (block, trial), unless they stand there already."""
+    """Write the spec with the manifest, one line for each (block, trial), unless they stand there already.
+
+    The code that the sweep names is allowed from then on: it comes from the user's own file, or was checked
+    by `kept_sweep`.
+    """
     lines = [
         json.dumps(
             {
@@ -26,16 +33,23 @@ def keep_sweep(folder: SweepFolder, sweep: Sweep) -> None:
     ]
     _write_if_changed(folder.spec, sweep.text)
     _write_if_changed(folder.manifest, "\n".join(lines) + "\n")
+    allow_code(folder, map(module_of, sweep.references()))
 
 
-def kept_sweep(folder: SweepFolder) -> Sweep:
-    """Read a sweep back as it was submitted; raise InputError where there is none of that name."""
+def kept_sweep(folder: SweepFolder, allowed: Sequence[str] = ()) -> Sweep:
+    """Read a sweep back as it was submitted, to run it.
+
+    Raises InputError where there is none of that name, or where it names code of modules that are neither
+    in `allowed` nor allowed before.
+    """
     if not folder.spec.is_file():
         sweeps = folder.results.sweeps
         specs = sorted(sweeps.glob("*/spec.yaml")) if sweeps.is_dir() else []
         known = ", ".join(path.parent.name for path in specs) or "none yet"
         raise InputError(f"{folder.results.root}: no sweep '{folder.name}' here; known: {known}")
-    return parse_sweep(folder.spec.read_text(encoding="utf-8"), str(folder.spec))
+    sweep = parse_sweep(folder.spec.read_text(encoding="utf-8"), str(folder.spec))
+    check_code(folder, sweep, allowed)
+    return sweep
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from noisebench.sweep.block import Block, read_block
 from noisebench.sweep.nodes import Problems, read_text
 from noisebench.sweep.overrides import apply_overrides, read_overrides
+from noisebench.sweep.reference import is_reference
 from noisebench.sweep.sweep_file import read_sweep_file
 from noisebench.sweep.trial import Trial
 
@@ -30,6 +31,11 @@ class Sweep:
                 if trial.trial_id not in seen:
                     seen.add(trial.trial_id)
                     yield trial
+
+    def references(self) -> list[str]:
+        """Return the functions of users' modules that the trials name, each once."""
+        names = (part.name for trial in self.trials() for part in (trial.dataset, trial.loss))
+        return [name for name in dict.fromkeys(names) if is_reference(name)]
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:

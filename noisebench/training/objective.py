@@ -35,7 +35,8 @@ class Objective:
     def of(cls, loss: Component) -> Objective:
         """Build the objective of a trial's loss, a user's own function included."""
         if reference.is_reference(loss.name):
-            function = partial(reference.load(loss.name), **loss.without("delay", "source"))
+            own = reference.load(loss.name, loss.get("source"))
+            function = partial(own, **loss.without("delay", "source"))
             return cls(loss.name, function, loss["delay"], 0.0, batchwise=True)
         descriptor = LOSSES[loss.name]
         l1 = descriptor.l1

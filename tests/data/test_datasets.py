@@ -12,6 +12,7 @@ from noisebench.catalogue.component import Component
 from noisebench.catalogue.datasets import DATASETS
 from noisebench.data.datasets import load_dataset
 from noisebench.errors import DataError
+from noisebench.sweep.reference import source_hash
 
 
 def named(name: str, **parameters: int | None) -> Component:
@@ -178,7 +179,9 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_users_own_data_set(own_module: str) -> None:
-    data = load_dataset(Component.of(f"{own_module}:images", count=6, source="x"), None)
+    data = load_dataset(
+        Component.of(f"{own_module}:images", count=6, source=source_hash(f"{own_module}:images")), None
+    )
     assert data.judged.labels.tolist() == [0, 1, 2, 0, 1, 2]
     assert data.classes == 3
 
@@ -192,5 +195,6 @@ def test_a_users_own_data_set(own_module: str) -> None:
     ],
 )
 def test_a_users_own_data_set_is_checked(own_module: str, function: str, message: str) -> None:
+    name = f"{own_module}:{function}"
     with pytest.raises(DataError, match=message):
-        load_dataset(Component.of(f"{own_module}:{function}", source="x"), None)
+        load_dataset(Component.of(name, source=source_hash(name)), None)
