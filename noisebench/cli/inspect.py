@@ -16,10 +16,27 @@ Sweep = Annotated[str, typer.Argument(help="The sweep's name.")]
 
 
 def logs(
-    trial: Annotated[str, typer.Argument(help="The trial's id, or the first digits of it.")],
+    trial: Annotated[
+        str,
+        typer.Argument(
+            help="The trial's id, or its first digits; with --driver or --worker: the sweep's name."
+        ),
+    ],
     results: Results = DEFAULT_RESULTS,
+    driver: Annotated[bool, typer.Option("--driver", help="Print what the sweep's drivers printed.")] = False,
+    worker: Annotated[
+        str | None, typer.Option("--worker", metavar="JOB", help="Print what this worker's job printed.")
+    ] = None,
 ) -> None:
-    """Print what a trial printed in each of its attempts, the last one last, and a failure's traceback."""
+    """Print what a trial printed in each of its attempts, the last one last, and a failure's traceback.
+
+    With --driver or --worker: what these jobs of a submitted sweep printed.
+    """
+    if driver or worker is not None:
+        from noisebench.cli.slurm import print_job_logs
+
+        print_job_logs(trial, results, None if driver else worker)
+        return
     from noisebench.records.logs import lines_of
     from noisebench.store.states import trial_record
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
+from noisebench.errors import InputError
 
 if TYPE_CHECKING:
     from noisebench.records.folders import ResultsFolder
@@ -28,6 +29,8 @@ SharedResults = Annotated[
         help="Folder of all results, seen by every node; default: the site's.",
     ),
 ]
+site_commands = typer.Typer(help="Site profiles.", no_args_is_help=True)
+
 SubmittedSweep = Annotated[str, typer.Argument(help="The sweep's name.")]
 
 
@@ -132,6 +135,48 @@ def scale(
 
     request(submitted_results(sweep, results).sweep(sweep), workers)
     print(f"the driver of '{sweep}' sees to {workers} workers within a minute", file=sys.stderr)
+
+
+@site_commands.command("init")
+def site_init(
+    output: Annotated[
+        Path | None, typer.Option("--output", dir_okay=False, help="Write this file; default: print it.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The site's name; default: the cluster's.")
+    ] = None,
+) -> None:
+    """Write a first profile of this cluster from what Slurm shows; `doctor --site` then checks it."""
+    import getpass
+
+    from noisebench.slurm.client import Slurm
+    from noisebench.slurm.site import parse_site
+    from noisebench.slurm.site_draft import draft_site
+
+    slurm = Slurm()
+    name = name or (output.stem if output else None) or slurm.cluster_name() or "cluster"
+    text = draft_site(name, getpass.getuser(), slurm)
+    parse_site(text, str(output or "profile"))
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        with output.open("x") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written: {error.strerror}; name another --output") from None
+    print(f"{output}: written; `noisebench doctor --site {output}` checks it", file=sys.stderr)
+
+
+def print_job_logs(sweep: str, results: Path, worker: str | None) -> None:
+    """Print the log of one worker of a submitted sweep, or those of all its drivers."""
+    from noisebench.slurm.job_logs import driver_logs, worker_log
+
+    folder = submitted_results(sweep, results).sweep(sweep)
+    paths = driver_logs(folder) if worker is None else [worker_log(folder, worker)]
+    for path in paths:
+        print(f"# {path}", file=sys.stderr)
+        print(path.read_text(errors="replace"), end="")
 
 
 def submitted_results(sweep: str, results: Path | None) -> ResultsFolder:

@@ -74,8 +74,9 @@ def host() -> str:
 
 
 def slurm_job_id() -> str | None:
-    """Return the Slurm job this process runs in, None outside Slurm."""
-    return os.environ.get("SLURM_JOB_ID")
+    """Return the Slurm job this process runs in, as ARRAY_TASK in an array; None outside Slurm."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return os.environ.get("SLURM_JOB_ID") if array is None else f"{array}_{task}"
 
 
 def _cpu_model() -> str:

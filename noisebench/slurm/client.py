@@ -117,7 +117,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Nodes of one kind in one partition; `minutes` is the longest time limit there, None: no limit.
+    """`count` nodes of one kind in one partition; `minutes` is the longest time limit there, None: no limit.
 
     `gres` is how Slurm writes a node's devices, such as gpu:v100:4(S:0-1).
     """
@@ -129,6 +129,7 @@ class Nodes:
     cpus: int
     memory_mb: int
     available: bool
+    count: int = 1
 
     def gpus(self, kind: str | None) -> int:
         """Return how many GPUs a node has, of one kind or of any."""
@@ -207,7 +208,7 @@ class Slurm:
     def _once(self, words: Sequence[str], seconds: float) -> str:
         try:
             done = self._run(words, seconds, command_environment())
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             raise CommandMissing(f"{words[0]}: command not found; {NO_COMMAND}") from None
         except subprocess.TimeoutExpired:
             raise SlurmUnavailable(f"{words[0]}: no answer within {seconds:.0f} s") from None
@@ -343,7 +344,7 @@ class Slurm:
 
     def partitions(self) -> list[Nodes]:
         """Return the nodes of all partitions that this user sees."""
-        return parse_nodes(self.call("sinfo", "--noheader", "--format=%P|%l|%G|%c|%m|%a").splitlines())
+        return parse_nodes(self.call("sinfo", "--noheader", "--format=%P|%l|%G|%c|%m|%a|%D").splitlines())
 
     def associations(self, user: str) -> Associations:
         """Return the user's accounts and qualities of service."""
@@ -365,15 +366,23 @@ class Slurm:
 
     def max_array_size(self) -> int | None:
         """Return MaxArraySize, one more than the largest index of an array; None where it is not shown."""
-        shown = re.search(r"^MaxArraySize\s*=\s*(\d+)", self.call("scontrol", "show", "config"), re.M)
-        return int(shown[1]) if shown else None
+        value = self._configured("MaxArraySize")
+        return int(value) if value is not None and value.isdecimal() else None
+
+    def cluster_name(self) -> str | None:
+        """Return the cluster's name, None where it is not shown."""
+        return self._configured("ClusterName")
+
+    def _configured(self, name: str) -> str | None:
+        shown = re.search(rf"^{name}\s*=\s*(\S+)", self.call("scontrol", "show", "config"), re.M)
+        return shown[1] if shown else None
 
 
 def parse_nodes(lines: Iterable[str]) -> list[Nodes]:
-    """Read lines of partition|time limit|devices|CPUs|MB|state; where nodes differ ("64+") the least."""
+    """Read lines of partition|time limit|devices|CPUs|MB|state|nodes; "64+" is the least of several."""
     nodes = []
     for line in lines:
-        name, limit, gres, cpus, memory, state = line.strip().split("|")
+        name, limit, gres, cpus, memory, state, count = line.strip().split("|")
         seconds = duration(limit)
         nodes.append(
             Nodes(
@@ -384,6 +393,7 @@ def parse_nodes(lines: Iterable[str]) -> list[Nodes]:
                 int(cpus.rstrip("+")),
                 int(memory.rstrip("+")),
                 state == "up",
+                int(count),
             )
         )
     return nodes

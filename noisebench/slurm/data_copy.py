@@ -30,7 +30,7 @@ def node_data(submission: Submission) -> Iterator[Path | None]:
     if shared is None or not submission.site.folders.copy_data:
         yield shared
         return
-    with private_scratch(_scratch(submission.site.folders.scratch)) as scratch:
+    with private_scratch(scratch_folder(submission.site.folders.scratch)) as scratch:
         copy = scratch / "data"
         copy.mkdir()
         try:
@@ -52,7 +52,8 @@ def _copy(submission: Submission, shared: Path, copy: Path) -> None:
                 _log.info("copied %s", form)
 
 
-def _scratch(folder: str | None) -> Path:
+def scratch_folder(folder: str | None) -> Path:
+    """Return the scratch folder of this node; EnvironmentFault where it is missing."""
     if folder is None:
         return Path(tempfile.gettempdir())
     expanded = Path(os.path.expandvars(folder))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import platform
+import shutil
+import socket
+import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,17 +19,27 @@ from noisebench.records import provenance
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.allocation import own_address
+from noisebench.slurm.data_copy import scratch_folder
+
+LISTEN_SECONDS = 240.0
+# How long a worker's probe waits for the driver's.
+MEET_SECONDS = 40.0
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a node is to look at: `folder` is shared, and holds a file `word` with the word."""
+    """What a node looks at.
+
+    `folder` is shared; it holds a file `word` with the word, and a file `lock` that the node which sent the
+    probe keeps locked.
+    """
 
     role: str
     folder: Path
     word: str
     results: ResultsFolder
     interface: str | None
+    scratch: str | None
     gpu: bool
     data_dir: Path | None
     files: tuple[DataFile, ...]
@@ -34,25 +49,102 @@ class Probe:
         """Where the node writes what it found."""
         return self.folder / f"{self.role}.json"
 
+    @property
+    def listening(self) -> Path:
+        """Where the driver's probe writes at which address it listens."""
+        return self.folder / "listening.json"
+
 
 def look(probe: Probe) -> None:
     """Look around on a node; runs inside a job."""
-    seen = (probe.folder / "word").read_text()
-    try:
-        address = Finding("address", own_address(probe.interface))
-    except EnvironmentFault as fault:
-        address = Finding("address", str(fault), "correct `interface:` in the site")
-    found = [
-        address,
-        *machine_findings(gpu=probe.gpu),
-        *results_findings(probe.results),
-        *data_findings(probe.files, probe.data_dir),
-    ]
+    word = (probe.folder / "word").read_text()
+    network, listener = _network(probe)
+    findings = [*network, *_commands(probe), _scratch(probe), _lock(probe)]
+    findings += machine_findings(gpu=probe.gpu)
+    findings += [*results_findings(probe.results), *data_findings(probe.files, probe.data_dir)]
     answer = {
-        "word": seen,
+        "word": word,
         "host": provenance.host(),
         "python": platform.python_version(),
         "source": provenance.source_hash(),
-        "findings": [asdict(finding) for finding in found],
+        "findings": [asdict(finding) for finding in findings],
     }
     write_durably(probe.answer, json.dumps(answer).encode())
+    if listener is not None:
+        # The worker's probe connects to this process; whoever sent both cancels them.
+        with listener:
+            time.sleep(LISTEN_SECONDS)
+
+
+def _network(probe: Probe) -> tuple[list[Finding], socket.socket | None]:
+    """Look for this node's address; then a driver listens there, and a worker connects to the driver."""
+    try:
+        address = own_address(probe.interface)
+    except EnvironmentFault as fault:
+        return [Finding("address", str(fault), "correct `interface:` in the site")], None
+    found = Finding("address", address)
+    if probe.role == "driver":
+        return [found], _listen(probe, address)
+    return [found, _reach_driver(probe)], None
+
+
+def _listen(probe: Probe, address: str) -> socket.socket:
+    listener = socket.create_server((address, 0))
+    place = {"address": address, "port": listener.getsockname()[1]}
+    write_durably(probe.listening, json.dumps(place).encode())
+    return listener
+
+
+def _reach_driver(probe: Probe) -> Finding:
+    deadline = time.monotonic() + MEET_SECONDS
+    while not probe.listening.exists():
+        if time.monotonic() > deadline:
+            return Finding("network", "not tried: the driver's probe did not run at the same time")
+        time.sleep(1)
+    place = json.loads(probe.listening.read_text())
+    where = f"{place['address']} port {place['port']}"
+    try:
+        socket.create_connection((place["address"], place["port"]), timeout=10).close()
+    except OSError as error:
+        fix = "let the administrator open TCP ports among compute nodes, or choose another `interface:`"
+        return Finding("network", f"no connection to the driver's node, {where}: {error}", fix)
+    return Finding("network", f"the driver's node answers at {where}")
+
+
+def _commands(probe: Probe) -> list[Finding]:
+    """Look for the commands that a driver uses, which an image may lack."""
+    if probe.role != "driver":
+        return []
+    missing = [
+        command for command in ("sbatch", "squeue", "scancel", "scontrol") if not shutil.which(command)
+    ]
+    if not missing:
+        return [Finding("commands", "Slurm's commands are there")]
+    fix = "install them on that node, or bind them with their configuration and munge into the container"
+    return [Finding("commands", f"{', '.join(missing)}: command not found; no standby can be queued", fix)]
+
+
+def _scratch(probe: Probe) -> Finding:
+    try:
+        folder = scratch_folder(probe.scratch)
+        with tempfile.TemporaryDirectory(prefix="noisebench-", dir=folder):
+            free_gb = shutil.disk_usage(folder).free / 1024**3
+    except EnvironmentFault as fault:
+        return Finding("scratch", str(fault), "correct `folders.scratch` in the site")
+    except OSError as error:
+        seen = f"a folder cannot be made: {error.strerror or error}"
+        return Finding("scratch", seen, "correct `folders.scratch` in the site")
+    return Finding("scratch", f"{folder}: {free_gb:.0f} GiB free")
+
+
+def _lock(probe: Probe) -> Finding:
+    with (probe.folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Finding("lock", "a lock of another node is seen here")
+        except OSError as error:
+            return Finding(
+                "lock", f"no locks of files here ({error.strerror}); Slurm keeps two drivers apart"
+            )
+    return Finding("lock", "locks of other nodes are not seen here; Slurm keeps two drivers apart")

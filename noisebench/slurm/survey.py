@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import platform
 import shutil
@@ -54,12 +55,16 @@ def probe_findings(
     slurm = Slurm()
     word = uuid.uuid4().hex
     write_durably(folder / "word", word.encode())
+    lock = (folder / "lock").open("w")
+    with suppress(OSError):  # a file system without locks: the probes say so
+        fcntl.flock(lock, fcntl.LOCK_EX)
     jobs: dict[Probe, str] = {}
     found = []
     try:
         for role in ("driver", "worker"):
             gpu = role == "worker" and gpus_per_node(site.worker) > 0
-            probe = Probe(role, folder, word, results, site.interface, gpu, data_dir, files)
+            scratch = site.folders.scratch
+            probe = Probe(role, folder, word, results, site.interface, scratch, gpu, data_dir, files)
             try:
                 text = probe_script(submission, role, PROBE_MINUTES)
                 jobs[probe] = send(submission, DelayedSubmission(look, probe), text, slurm)
@@ -72,6 +77,7 @@ def probe_findings(
     finally:
         with suppress(EnvironmentFault):
             slurm.cancel(list(jobs.values()))
+        lock.close()
         shutil.rmtree(folder, ignore_errors=True)
         if is_new:
             with suppress(OSError):  # somebody else has come to use it

@@ -195,7 +195,7 @@ class FakeSlurm:
     def _sinfo(self, words: list[str]) -> str:
         del words
         gres = GRES["25.05" if self.version >= "23" else "20.11"]
-        return f"main*|infinite|{gres}|40|384000|up\nlong|7-00:00:00|(null)|64+|257000+|up\n"
+        return f"main*|infinite|{gres}|40|384000|up|12\nlong|7-00:00:00|(null)|64+|257000+|up|3\n"
 
     def _sacctmgr(self, words: list[str]) -> str:
         del words

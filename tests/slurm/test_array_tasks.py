@@ -1,7 +1,12 @@
-"""Tasks of an array behind a driver that starts late: none runs before it, each requeues itself alone."""
+"""Tasks of an array behind a driver that starts late: none runs before it, each requeues itself alone.
 
+All Python of these jobs runs without Slurm's commands, as in a container that lacks them.
+"""
+
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +22,12 @@ LATE_SECONDS = 75
 APART_SECONDS = 40
 SITE = """\
 site: small
+python: {python}
+container: {{image: image.sif, command: {container}}}
 signal_seconds: 30
 head_wait_minutes: 1
 idle_minutes: 2
-driver: {cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {nodelist: node4}}
+driver: {{cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {{nodelist: node4}}}}
 worker:
   cpus: 1
   memory_gb: 4
@@ -36,8 +43,23 @@ def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Subm
     """A sweep whose driver finds its node taken."""
     cluster.submit("sleep 600", "--exclusive", "--nodelist=node4", "--job-name=blocker")
     sweep = Submitted(cluster, tmp_path_factory.mktemp("array"), "array")
-    sweep.send_slow(SITE, TRIALS, seconds=8)
+    site = SITE.format(python=sys.executable, container=container_without_slurm(sweep.folder))
+    sweep.send_slow(site, TRIALS, seconds=8)
     return sweep
+
+
+def container_without_slurm(folder: Path) -> Path:
+    """Return a command that runs another one, after the name of an image, where Slurm's are not found."""
+    commands = folder / "commands"
+    commands.mkdir()
+    hidden = ("sbatch", "squeue", "scancel", "scontrol", "srun", "sacct", "sinfo")
+    for path in Path("/usr/bin").iterdir():
+        if path.name not in hidden:
+            (commands / path.name).symlink_to(path)
+    wrapper = folder / "container.sh"
+    wrapper.write_text(f'#!/bin/sh\nshift\nexec env PATH={commands} "$@"\n')
+    wrapper.chmod(0o755)
+    return wrapper
 
 
 def test_no_worker_runs_before_the_driver(cluster: Devcluster, sweep: Submitted) -> None:
@@ -72,6 +94,11 @@ def test_every_trial_is_completed_once(sweep: Submitted) -> None:
     assert sorted(completed.values()) == [1] * TRIALS
     interrupted = {attempt["error_kind"] for attempt in sweep.attempts(status="interrupted")}
     assert interrupted <= {"time-limit", "node-lost"}
+
+
+def test_the_jobs_had_no_command_of_slurm(sweep: Submitted) -> None:
+    logs = [log.read_text() for log in (sweep.results.sweep("array").slurm / "jobs").glob("*_log.out")]
+    assert any("squeue: command not found" in log for log in logs)
 
 
 def tasks(sweep: Submitted) -> list[str]:

@@ -20,9 +20,9 @@ from noisebench.slurm.doctor import gpu_kind
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
 
 NODE_LINES = [
-    "main*|infinite|gpu:v100:4|4|8000|up",
-    "long|2-12:00:00|gpu:a100:8(S:0-1),gpu:t4:1,nvme:800|64+|257000+|up",
-    "debug|30:00|(null)|8|16000|drain",
+    "main*|infinite|gpu:v100:4|4|8000|up|3",
+    "long|2-12:00:00|gpu:a100:8(S:0-1),gpu:t4:1,nvme:800|64+|257000+|up|9",
+    "debug|30:00|(null)|8|16000|drain|1",
 ]
 
 
@@ -161,7 +161,7 @@ def test_durations(text: str, seconds: int | None) -> None:
 
 def test_lines_of_sinfo() -> None:
     main, long, debug = parse_nodes(NODE_LINES)
-    assert main == Nodes("main", True, None, "gpu:v100:4", 4, 8000, True)
+    assert main == Nodes("main", True, None, "gpu:v100:4", 4, 8000, True, 3)
     assert (long.minutes, long.cpus, long.memory_mb) == (60 * 60, 64, 257000)
     assert (debug.minutes, debug.available) == (30, False)
 

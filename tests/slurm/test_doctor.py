@@ -62,7 +62,23 @@ def test_a_cluster_that_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
         assert f"ok      {said}" in done.stdout
     for role in ("driver", "worker"):
         looked = [line.split(": ")[1] for line in done.stdout.splitlines() if f"{role} on node" in line]
-        assert looked == ["address", "python", "torch", "memory", "results", "clock", "data"]
+        own = {"driver": ["commands"], "worker": ["network"]}[role]
+        rest = ["scratch", "lock", "python", "torch", "memory", "results", "clock", "data"]
+        assert sorted(looked) == sorted(["address", *own, *rest])
+    assert "the driver's node answers at" in done.stdout
+    assert "a lock of another node is seen here" in done.stdout
+
+
+def test_a_drafted_site_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
+    drafted = noisebench("site", "init", "--output", "drafted.yaml", cwd=tmp_path)
+    assert drafted.returncode == 0, drafted.stderr
+    text = (tmp_path / "drafted.yaml").read_text()
+    assert len(text.splitlines()) <= 10
+    again = noisebench("site", "init", "--output", "drafted.yaml", cwd=tmp_path)
+    assert (again.returncode, "File exists" in again.stderr) == (2, True)
+    # The GPUs of the devcluster exist in name only, which the probe would see.
+    done = doctor(tmp_path, cluster, text, "--wait-minutes", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_all_that_is_wrong_is_told_at_once(cluster: Devcluster, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.slurm.cancel import cancel
 from noisebench.slurm.client import Job
+from noisebench.slurm.job_logs import driver_logs, worker_log
 from noisebench.slurm.jobs import jobs_of, summary
 from noisebench.slurm.protocol import Kept, Messages
 from noisebench.slurm.scale import scale
@@ -106,3 +107,17 @@ def test_a_live_sweep_is_scaled(folder: SweepFolder) -> None:
         scale(folder, 9, slurm.client())
     scale(folder, 8, slurm.client())
     assert Messages(folder).wanted_workers() == 8
+
+
+def test_the_logs_of_jobs_by_their_role(folder: SweepFolder) -> None:
+    jobs = Messages(folder).jobs_folder
+    names = {"9": "driver", "10": "driver", "11": "worker", "7": "worker"}
+    for job, role in names.items():
+        script = f"#SBATCH --job-name={job_name(folder, role)}\n#SBATCH --mem=1G\n"
+        (jobs / f"{job}_submission.sh").write_text(script)
+    for log in ("10", "9", "11_0", "11_10", "7"):
+        (jobs / f"{log}_0_log.out").write_text(log)
+    assert [path.read_text() for path in driver_logs(folder)] == ["9", "10"]
+    assert worker_log(folder, "11_10").read_text() == "11_10"
+    with pytest.raises(InputError, match="has no worker '9'; known: 7, 11_0, 11_10"):
+        worker_log(folder, "9")
