@@ -25,7 +25,7 @@ from noisebench.slurm.client import Slurm
 from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.protocol import Head, token_environment
 from noisebench.slurm.ray_node import head_node
-from noisebench.slurm.submission import Submission, warn_of_other_code
+from noisebench.slurm.submission import DRIVER_JOBS, Submission, warn_of_other_code
 from noisebench.slurm.supervisor import Roles, Supervisor
 from noisebench.slurm.worker import work
 from noisebench.store.ingest import ingest
@@ -130,7 +130,8 @@ class _Driver:
                 yield Cluster(
                     address=address,
                     own_address=address_here,
-                    nodes=self._messages.wanted_workers() or self._submission.workers,
+                    # `noisebench scale` may bring as many while this driver runs.
+                    nodes=site.limits.jobs - DRIVER_JOBS,
                     cpus=site.worker.cpus,
                     gpus=gpus_per_node(site.worker),
                     trials_per_gpu=site.trials_per_gpu,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from noisebench.errors import InputError
@@ -33,10 +32,8 @@ def _logs(folder: SweepFolder) -> dict[str, Path]:
     if not messages.exists:
         raise InputError(f"sweep '{folder.name}' was not submitted to Slurm")
     paths = messages.jobs_folder.glob(f"*{_SUFFIX}")
-    found = {path.name.removesuffix(_SUFFIX): path for path in paths}
-    return {
-        job: found[job] for job in sorted(found, key=lambda job: [int(n) for n in re.findall(r"\d+", job)])
-    }
+    by_job = {path.name.removesuffix(_SUFFIX): path for path in paths}
+    return dict(sorted(by_job.items(), key=lambda item: [int(part) for part in item[0].split("_")]))
 
 
 def _is_driver(folder: SweepFolder, job: str) -> bool:

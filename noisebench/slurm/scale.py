@@ -7,8 +7,7 @@ from noisebench.records.folders import SweepFolder
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.site import load_site
-from noisebench.slurm.submission import job_name
-from noisebench.slurm.submit import DRIVER_JOBS
+from noisebench.slurm.submission import DRIVER_JOBS, job_name
 
 
 def scale(folder: SweepFolder, workers: int, slurm: Slurm | None = None) -> None:

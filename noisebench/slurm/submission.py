@@ -17,6 +17,9 @@ from noisebench.slurm.protocol import Messages
 from noisebench.slurm.site import Site
 from noisebench.sweep.trial import Trial
 
+# The driver and its standby.
+DRIVER_JOBS = 2
+
 _log = logging.getLogger(__name__)
 
 

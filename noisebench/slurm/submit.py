@@ -21,14 +21,12 @@ from noisebench.slurm.protocol import Kept
 from noisebench.slurm.registry import remember
 from noisebench.slurm.send import send_driver, send_workers
 from noisebench.slurm.site import Site
-from noisebench.slurm.submission import Submission, job_name, submission_for
+from noisebench.slurm.submission import DRIVER_JOBS, Submission, job_name, submission_for
 from noisebench.slurm.worker import work
 from noisebench.store.states import states_of
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
-# The driver and its standby.
-DRIVER_JOBS = 2
 _NEEDED = ("sbatch", "squeue", "scancel", "srun")
 
 
