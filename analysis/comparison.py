@@ -24,18 +24,22 @@ Row = dict[str, Any]
 
 
 def compared(source: Feed, tolerance: float = TOLERANCE) -> list[Row]:
-    """Load the published numbers and return each beside ours, one row each, in their order.
+    """Load the published numbers and return each beside ours, one row each, in their order."""
+    return one_setting_each(settings_compared(source, tolerance))
 
-    Of several settings that measured a number (see `settings_compared`) the one of the block that feeds it
-    comes first, then the data set's recipe, then reference arithmetic, then the most seeds; the result never
-    decides. `settings` counts them.
+
+def one_setting_each(rows: Sequence[Row]) -> list[Row]:
+    """Return one row for each published number; key `settings` counts those that measured it.
+
+    The setting of the block that feeds the number comes first, then the data set's recipe, then reference
+    arithmetic, then the most seeds; the result never decides.
     """
     by_place: dict[int, list[Row]] = defaultdict(list)
-    for row in settings_compared(source, tolerance):
+    for row in rows:
         by_place[row["place"]].append(row)
     return [
-        min(rows, key=_preference) | {"settings": sum(row["mean"] is not None for row in rows)}
-        for rows in by_place.values()
+        min(same, key=_preference) | {"settings": sum(row["mean"] is not None for row in same)}
+        for same in by_place.values()
     ]
 
 

@@ -16,13 +16,16 @@ from noisebench.cli.options import DEFAULT_RESULTS, Results
 def export(
     sweep: Sweep,
     out: Annotated[Path, typer.Option("--out", help="The tar file to write.", dir_okay=False)],
+    without_scores: Annotated[
+        bool, typer.Option("--without-scores", help="Leave out the per-sample scores: a small archive.")
+    ] = False,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Write a sweep with its records and scores to one file."""
+    """Write a sweep with its records and scores to one file; without scores it is small."""
     from noisebench.store.archive import export_sweep
 
     folder = existing(results)
-    written = export_sweep(folder.sweep(known(folder, sweep)), out)
+    written = export_sweep(folder.sweep(known(folder, sweep)), out, with_scores=not without_scores)
     print(f"{out}: {written.records} records, {written.scores} files of scores", file=sys.stderr)
 
 

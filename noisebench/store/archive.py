@@ -29,9 +29,10 @@ class Transfer:
     sweep_kept: bool = False
 
 
-def export_sweep(folder: SweepFolder, out: Path) -> Transfer:
+def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Transfer:
     """Write spec, manifest, all journal lines and scores of a sweep's trials to `out`, a tar file.
 
+    Without scores the archive holds every metric, but no per-sample values: figures of margins need those.
     Lines that another sweep left for these trials are among them; equal contents give equal bytes. Raises
     InputError where there is no such sweep, EnvironmentFault where `out` can't be written.
     """
@@ -40,7 +41,7 @@ def export_sweep(folder: SweepFolder, out: Path) -> Transfer:
         raise InputError(f"{results.root}: no sweep '{sweep}' here to export")
     trials = {json.loads(line)["trial_id"] for line in complete_lines(manifest)[0]}
     lines = [line for line, trial_id in _records(results) if trial_id in trials]
-    scores = [path for trial in sorted(trials) if (path := results.scores(trial)).is_file()]
+    scores = [path for trial in sorted(trials) if with_scores and (path := results.scores(trial)).is_file()]
     try:
         with tarfile.open(out, "w") as archive:
             _add(archive, f"sweep/{sweep}/spec.yaml", folder.spec.read_bytes())

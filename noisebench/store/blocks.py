@@ -81,3 +81,11 @@ def block_epochs(folder: SweepFolder, block: str) -> list[Row]:
     held_out_loss, quantiles (JSON).
     """
     return rows(folder.results, "paper/epochs", {"sweep": folder.name, "block": block})
+
+
+def measured_trials(results: ResultsFolder) -> list[Row]:
+    """Return every completed trial of every block: its keys, metrics, training recipe, commit and hardware.
+
+    `arithmetic` is the precision of the training, `precision` the metric.
+    """
+    return rows(results, "paper/measured_trials", {})

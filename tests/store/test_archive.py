@@ -126,3 +126,13 @@ def test_an_unknown_sweep_and_an_unwritable_file(tmp_path: Path) -> None:
         export_sweep(folder.results.sweep("other"), tmp_path / "paper.tar")
     with pytest.raises(EnvironmentFault, match="No such file or directory"):
         export_sweep(folder.results.sweep("paper"), tmp_path / "absent" / "paper.tar")
+
+
+def test_an_archive_without_scores_has_every_record(tmp_path: Path) -> None:
+    there, here = site(tmp_path / "there", [0, 2]), ResultsFolder(tmp_path / "here")
+    out = tmp_path / "paper.tar"
+    assert export_sweep(there.results.sweep("paper"), out, with_scores=False) == Transfer("paper", 4, 0)
+    with tarfile.open(out) as archive:
+        assert not [name for name in archive.getnames() if name.startswith("scores/")]
+    assert import_archive(here, out) == Transfer("paper", 4, 0)
+    assert query(here, RUNS).rows() == query(there.results, RUNS).rows()

@@ -1,16 +1,14 @@
-"""`python -m analysis.measured`: measured.csv beside what the papers print, as Markdown.
+"""Means measured on parts of data sets (subset-means.csv) beside what the papers print for the whole.
 
-What was measured on a part of a data set (`MNIST:3000`) stands beside the number for all of it.
+Their records were not kept: only means and deviations are known.
 """
 
-import argparse
 import csv
 import itertools
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-HERE = Path(__file__).parent
+SUBSET_MEANS = Path(__file__).with_name("subset-means.csv")
 # The published source of each metric for confident learning with uniform corruption.
 SOURCES = {"f1": "table1", "balanced_accuracy": "table2"}
 HEADS = {"f1": "F1", "balanced_accuracy": "balanced accuracy", "clean_test_accuracy": "test accuracy"}
@@ -31,8 +29,10 @@ def render(measured: Sequence[Row], published: Sequence[Row]) -> str:
     parts = []
     for (source, block), group in itertools.groupby(measured, lambda row: (row["source"], row["block"])):
         rows = list(group)
-        made = {name: ", ".join(dict.fromkeys(row[name] for row in rows)) for name in ("commit", "hardware")}
-        origin = f"`{rows[0]['command']}`, commit {made['commit']}, {made['hardware']}."
+        commits, hardware = (
+            ", ".join(dict.fromkeys(row[name] for row in rows)) for name in ("commit", "hardware")
+        )
+        origin = f"`{rows[0]['command']}`, commit {commits}, {hardware}."
         parts.append(f"### {source}: {block}\n\n{origin}\n\n{_table(rows, published)}")
     return "\n".join(parts)
 
@@ -92,17 +92,3 @@ def _printed(row: Row, published: Sequence[Row]) -> str:
 
 def _short(number: str) -> str:
     return f"{float(number):g}" if number else ""
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--measured", type=Path, default=HERE / "measured.csv", help="default: %(default)s")
-    parser.add_argument("--published", type=Path, default=HERE / "published.csv", help="default: %(default)s")
-    options = parser.parse_args(arguments)
-    print(render(read(options.measured), read(options.published)), end="")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

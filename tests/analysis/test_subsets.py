@@ -1,10 +1,8 @@
-"""The measured rows as Markdown, by hand."""
+"""Means of subsets as Markdown, by hand."""
 
 from pathlib import Path
 
-import pytest
-
-from analysis.measured import main
+from analysis.subsets import read, render
 
 HEAD = (
     "source,dataset,corruption,eta,detector,loss,parameter,value,delay,metric,mean,std,seeds,decimals,block,"
@@ -43,9 +41,8 @@ RENDERED = """\
 """
 
 
-def test_measured_beside_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_measured_beside_published(tmp_path: Path) -> None:
     measured, published = tmp_path / "measured.csv", tmp_path / "published.csv"
     measured.write_text(MEASURED, encoding="utf-8")
     published.write_text(PUBLISHED, encoding="utf-8")
-    assert main(["--measured", str(measured), "--published", str(published)]) == 0
-    assert capsys.readouterr().out == RENDERED
+    assert render(read(measured), read(published)) == RENDERED
