@@ -20,6 +20,7 @@ from noisebench.data.image_folder import read_image_folder
 from noisebench.errors import DataError
 from noisebench.sweep import reference
 from noisebench.sweep.identity import canonical_json
+from noisebench.sweep.image_files import content_hash
 
 Labels = npt.NDArray[np.int64]
 
@@ -89,9 +90,17 @@ def _subset(whole: Dataset, samples: int) -> Dataset:
     return replace(whole, judged=whole.judged.at(chosen), test=test, human=human)
 
 
-def folder(data_dir: Path | None, path: str, channels: int, height: int, width: int) -> Dataset:
-    """A user's folder of images, wherever it is."""
+def folder(
+    data_dir: Path | None, path: str, channels: int, height: int, width: int, content: str | None = None
+) -> Dataset:
+    """A user's folder of images, wherever it is; `content` is the hash that its files have to have."""
     del data_dir
+    seen = content_hash(Path(path))
+    if content is not None and seen is not None and seen != content:
+        raise DataError(
+            f"{path}: its images were changed after the sweep was read (their hash is {seen}, the trial has "
+            f"{content}): restore them, or run the sweep's YAML again, which makes new trials"
+        )
     images, labels, names = read_image_folder(Path(path), channels, height, width)
     return Dataset(LabelledImages(images, labels), len(names))
 

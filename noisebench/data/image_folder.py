@@ -7,8 +7,7 @@ import torch
 
 from noisebench.data.cifar import Labels
 from noisebench.errors import DataError
-
-_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+from noisebench.sweep.image_files import ENDINGS, image_files
 
 
 def read_image_folder(
@@ -24,16 +23,15 @@ def read_image_folder(
         raise DataError(f"{folder}: channels is {channels}, must be 1 (grey) or 3 (RGB)")
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it must hold one sub-folder of images a class")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if len(names) < 2:
+    classes = image_files(folder)
+    if len(classes) < 2:
         raise DataError(
-            f"{folder}: holds {len(names)} sub-folders; labels need one for each of at least two classes"
+            f"{folder}: holds {len(classes)} sub-folders; labels need one for each of at least two classes"
         )
     images, labels = [], []
-    for label, name in enumerate(names):
-        files = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in _ENDINGS)
+    for label, (name, files) in enumerate(classes.items()):
         if not files:
-            raise DataError(f"{folder / name}: holds no image ({', '.join(sorted(_ENDINGS))})")
+            raise DataError(f"{folder / name}: holds no image ({', '.join(sorted(ENDINGS))})")
         for file in files:
             try:
                 with Image.open(file) as image:
@@ -45,4 +43,4 @@ def read_image_folder(
             images.append(np.asarray(converted, dtype=np.uint8).reshape(height, width, channels))
             labels.append(label)
     pixels = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
-    return torch.from_numpy(pixels), np.array(labels, dtype=np.int64), names
+    return torch.from_numpy(pixels), np.array(labels, dtype=np.int64), list(classes)

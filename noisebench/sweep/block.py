@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from noisebench.catalogue.component import Component
@@ -16,6 +17,7 @@ from noisebench.catalogue.parameters import flag, integer
 from noisebench.catalogue.training import SCHEDULES, TRAINING
 from noisebench.sweep.components import MAX_TRIALS, Vocabulary, exceeds_limit, union
 from noisebench.sweep.configuration import Overrides, configure
+from noisebench.sweep.image_files import content_hash
 from noisebench.sweep.nodes import Node, Problems
 from noisebench.sweep.schema import (
     Field,
@@ -65,6 +67,7 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
     values = read_fields(node, _FIELDS, problems, "key", empty_is_absent=False)
     if problems.count() > before:
         return None
+    values["dataset"] = [(_identified(component), where) for component, where in values["dataset"]]
     axes = [values[key] for key in ("dataset", "corruption", "detector", "training", "dynamics", "loss")]
     axes[2] = axes[2] or [(_default_detector(), node)]
     if exceeds_limit([*axes, values["seeds"]], node, problems):
@@ -76,6 +79,14 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
     if problems.count() > before:
         return None
     return Block(name, tuple(trials), len(values["seeds"]))
+
+
+def _identified(dataset: Component) -> Component:
+    """Add the hash of its images to a folder of images, where the folder is seen from here."""
+    content = content_hash(Path(dataset["path"])) if dataset.name == FOLDER.name else None
+    if content is None:
+        return dataset
+    return Component.of(dataset.name, content=content, **dataset.without())
 
 
 def _default_detector() -> Component:

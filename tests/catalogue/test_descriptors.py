@@ -65,7 +65,7 @@ def test_options_of_a_data_set_are_those_of_its_reader(name: str) -> None:
 
 
 def test_parameters_of_a_folder_are_those_of_its_reader() -> None:
-    assert set(FOLDER.parameters) == set(arguments(FOLDER, 1))
+    assert {*FOLDER.parameters, "content"} == set(arguments(FOLDER, 1))
 
 
 def test_fields_of_training_and_of_every_recipe_are_those_of_the_trial() -> None:

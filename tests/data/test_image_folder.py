@@ -1,5 +1,6 @@
 """A folder of images, one sub-folder a class."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from PIL import Image
 from noisebench.catalogue.component import Component
 from noisebench.data.datasets import load_dataset
 from noisebench.errors import DataError
+from noisebench.sweep.trial import Trial
+from tests.trials import trial_of
 
 
 @pytest.fixture
@@ -33,6 +36,36 @@ def test_classes_and_files_come_in_sorted_order(images: Path) -> None:
     assert data.judged.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.judged.images[:, 0, 0, 0].tolist() == [0, 10, 20, 40, 50, 60]
     assert load_dataset(folder(images, channels=1), None).judged.images.shape == (6, 1, 8, 8)
+
+
+def in_a_sweep(path: Path) -> Trial:
+    return trial_of(dataset=f"{{folder: {path}, height: 8, width: 8}}", training="{epochs: 1}")
+
+
+def test_a_folder_is_identified_by_what_its_images_contain(
+    images: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    first = in_a_sweep(images)
+    copy = shutil.copytree(images, tmp_path_factory.mktemp("copy") / "images")
+    (copy / "cat" / "notes.txt").write_text("other notes")
+    assert in_a_sweep(copy).dataset["content"] == first.dataset["content"]
+    file = images / "cat" / "0.png"
+    whole = file.read_bytes()
+    file.write_bytes(bytes([*whole[:-1], whole[-1] ^ 1]))
+    assert in_a_sweep(images).trial_id != first.trial_id
+    file.write_bytes(whole)
+    assert in_a_sweep(images).trial_id == first.trial_id
+    file.rename(images / "dog" / "moved.png")
+    assert in_a_sweep(images).trial_id != first.trial_id
+
+
+def test_images_that_were_changed_after_the_sweep_was_read_are_refused(images: Path) -> None:
+    dataset = in_a_sweep(images).dataset
+    assert len(load_dataset(dataset, None).judged.labels) == 6
+    (images / "cat" / "0.png").unlink()
+    changed = Component.of(dataset.name, **{**dataset.without(), "channels": 1})
+    with pytest.raises(DataError, match=r"its images were changed after the sweep was read .* new trials"):
+        load_dataset(changed, None)
 
 
 def test_what_is_wrong_is_named(images: Path, tmp_path: Path) -> None:
