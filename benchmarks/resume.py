@@ -12,10 +12,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.row import Row, at_most, print_rows
 from noisebench.records import attempts
+from noisebench.records.attempts import End, Result, Status
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.manifest import keep_sweep
@@ -36,15 +38,13 @@ blocks:
 def finish(sweep: Sweep, results: ResultsFolder) -> None:
     """Write the journal of a sweep whose every trial has completed."""
     keep_sweep(results.sweep(sweep.name), sweep)
-    result = {"f1": 0.9, "precision": 0.9, "recall": 0.9, "samples": 1797, "seconds": 1.0}
+    result = Result(f1=0.9, precision=0.9, recall=0.9, samples=1797, seconds=1.0)
     with JournalWriter(results.journal / sweep.name, "bench") as journal:
         for number, trial in enumerate(sweep.trials()):
             attempt = f"{number:032x}"
             journal.append(attempts.started(attempt, sweep.name, trial, "bench-0", "cpu"), durable=False)
-            ended = attempts.ended(
-                attempt, sweep.name, trial.trial_id, "completed", seconds=1.0, result=result
-            )
-            journal.append(ended, durable=False)
+            ended = attempts.ended(attempt, sweep.name, trial.trial_id, End(Status.COMPLETED))
+            journal.append(replace(ended, seconds=1.0, result=result), durable=False)
 
 
 def resume_seconds(results: ResultsFolder, sweep: str) -> float:

@@ -23,7 +23,7 @@ from noisebench.engine.pending import pending_trials
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.recovery import Cause, Loss, RecoveryPolicy
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.folders import ResultsFolder
 from noisebench.sweep.sweep import load_sweep
 from noisebench.sweep.trial import Trial
@@ -128,7 +128,7 @@ class Simulation:
         trial, _ = worker.running.pop(attempt)
         self.useful_seconds += self._needs[trial.trial_id]
         self.lost_seconds += RESTART_SECONDS if trial.trial_id in self._done else 0.0
-        self.queue.settle(attempt, End("completed"))
+        self.queue.settle(attempt, End(Status.COMPLETED))
         self._count()
         if not worker.running and not worker.takes_more:
             self._come_back(worker, WAIT_SECONDS)
@@ -167,7 +167,7 @@ def simulate(trials: list[Trial], workers: int) -> list[str]:
     """Return the rows of one number of workers, each with its verdict."""
     with tempfile.TemporaryDirectory(prefix="noisebench-simulation-") as folder:
         progress = Progress(len(trials), 0, 0, len(trials))
-        left = Loss(Cause.NODE_LEFT, "preempted", "the simulated worker left")
+        left = Loss(Cause.NODE_LEFT, ErrorKind.PREEMPTED, "the simulated worker left")
         policy = RecoveryPolicy(find_cause=lambda _, __: left)
         queue = TrialQueue(trials, ResultsFolder(Path(folder)).sweep("simulation"), progress, policy)
         simulation = Simulation(queue, [Worker() for _ in range(workers)], random.Random(workers))

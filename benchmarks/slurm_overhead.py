@@ -14,7 +14,6 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 DEVCLUSTER = ROOT / "slurm/devcluster/devcluster.sh"
@@ -69,6 +68,7 @@ def main() -> int:
 
 def measure(folder: Path, trials: int) -> tuple[list[float], list[float], float]:
     """Run the sweep on Slurm; return each worker's seconds to joining, to its first trial; first to last."""
+    from noisebench.records.attempts import Ended, Started, Status
     from noisebench.records.folders import ResultsFolder
     from noisebench.records.journal import records
     from noisebench.slurm.client import Slurm
@@ -90,19 +90,17 @@ def measure(folder: Path, trials: int) -> tuple[list[float], list[float], float]
             if job.name == names[1] and job.state == "RUNNING" and job.node not in starts:
                 starts[job.node] = datetime.now().astimezone()
         time.sleep(0.2)
-    lines: list[dict[str, Any]] = list(records(results.journal / sweep.name))
-    begun = [line for line in lines if line["event"] == "started"]
-    ended = [line for line in lines if line["event"] == "ended" and line["status"] == "completed"]
+    lines = list(records(results.sweep(sweep.name).journal))
+    begun = [record for record in lines if isinstance(record, Started)]
+    ended = [record for record in lines if isinstance(record, Ended) and record.status == Status.COMPLETED]
     assert len(ended) == trials, f"{len(ended)} of {trials} trials were completed"
-    first = {
-        node: min(_time(line["started_at"]) for line in begun if line["host"] == node) for node in starts
-    }
+    first = {node: min(record.started_at for record in begun if record.host == node) for node in starts}
     begins = [(first[node] - start).total_seconds() for node, start in starts.items()]
     joined = [_joined(log) for log in (results.sweep(sweep.name).slurm / "jobs").glob("*_*_0_log.out")]
     earliest = min(starts.values())
     joins = [(moment - earliest).total_seconds() for moment in joined]
     assert len(joins) == len(starts), joins
-    last = max(_time(line["ended_at"]) for line in ended)
+    last = max(record.ended_at for record in ended)
     return joins, begins, (last - min(first.values())).total_seconds()
 
 
@@ -114,10 +112,6 @@ def _joined(log: Path) -> datetime:
 
 def _seconds(values: list[float]) -> str:
     return ", ".join(f"{value:.1f} s" for value in values)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def _verdict(holds: bool) -> str:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.row import Row, at_least, at_most, print_rows
 from noisebench.catalogue.component import Component
+from noisebench.records.attempts import Ended, Epoch, Result, Started, Status
 from noisebench.records.folders import ResultsFolder
+from noisebench.records.lines import encode
 from noisebench.store import database
 from noisebench.store.configs import described
 from noisebench.store.ingest import ingest
@@ -31,6 +34,7 @@ from noisebench.sweep.sweep import parse_sweep
 
 SEEDS = 20
 WORKERS = 64
+STARTED_AT = datetime(2026, 11, 20, 9, 44, 0, 123_456, UTC)
 EPOCH_ROWS = 50  # five folds of ten epochs
 METRICS = ("precision", "recall", "f1", "specificity", "balanced_accuracy", "realised_rate", "clean_accuracy")
 SWEEP = """\
@@ -52,53 +56,41 @@ def cpu_seconds(work: Callable[[], Any], repeats: int = 1) -> float:
     return min(once() for _ in range(repeats))
 
 
-def record_pair(number: int, epoch_rows: int = EPOCH_ROWS) -> tuple[dict[str, Any], dict[str, Any]]:
+def record_pair(number: int, epoch_rows: int = EPOCH_ROWS) -> tuple[Started, Ended]:
     """Return the started and the ended record of a trial, as long as real ones."""
     gamma = number // SEEDS / 1000
     trial = replace(BASE, loss=Component.of("BL", gamma=gamma, form="detached", delay=0), seed=number % SEEDS)
-    attempt = {"attempt_id": f"{number:032x}", "trial_id": trial.trial_id, "sweep": "paper"}
-    started = {
-        "event": "started",
-        **attempt,
-        "config": trial.as_fields(),
-        "started_at": "2026-11-20T09:44:00.123456+00:00",
-        "worker": f"node1-{number % WORKERS}",
-        "host": "node1",
-        "pid": 4711,
-        "device": "cuda:0 NVIDIA V100",
-        "slurm_job_id": "1234_5",
-        "commit": "0" * 40,
-        "versions": {"python": "3.11.2", "torch": "2.13.0"},
-        "log": None,
-    }
-    epochs = [
-        {
-            "fold": row // 10,
-            "epoch": row % 10,
-            "loss": 1 / (row + 1.7),
-            "accuracy": 0.97,
-            "held_out_loss": 0.1,
-        }
-        for row in range(epoch_rows)
-    ]
+    started = Started(
+        attempt_id=f"{number:032x}",
+        trial_id=trial.trial_id,
+        sweep="paper",
+        config=trial.as_fields(),
+        started_at=STARTED_AT,
+        worker=f"node1-{number % WORKERS}",
+        host="node1",
+        pid=4711,
+        device="cuda:0 NVIDIA V100",
+        slurm_job_id="1234_5",
+        commit="0" * 40,
+        versions={"python": "3.11.2", "torch": "2.13.0"},
+    )
     result = dict.fromkeys(METRICS, 0.9 + number % 97 / 1000)
     counts = {"flagged": 6000, "correct": 5500, "wrong_labels": 6100, "samples": 60000}
-    ended = {
-        "event": "ended",
-        **attempt,
-        "status": "completed",
-        "ended_at": "2026-11-20T09:45:00.123456+00:00",
-        "seconds": 60.0,
-        "peak_memory_mb": 512.0,
-        "result": {**result, **counts, "noise_hash": "0123456789abcdef", "seconds": 60.0},
-        "epochs": epochs,
-    }
+    ended = Ended(
+        attempt_id=started.attempt_id,
+        trial_id=trial.trial_id,
+        sweep="paper",
+        status=Status.COMPLETED,
+        ended_at=STARTED_AT + timedelta(minutes=1),
+        seconds=60.0,
+        peak_memory_mb=512.0,
+        result=Result.of({**result, **counts, "noise_hash": "0123456789abcdef", "seconds": 60.0}),
+        epochs=tuple(
+            Epoch(row // 10, row % 10, loss=1 / (row + 1.7), accuracy=0.97, held_out_loss=0.1)
+            for row in range(epoch_rows)
+        ),
+    )
     return started, ended
-
-
-def record_line(record: dict[str, Any]) -> str:
-    """Return a record as the journal has it."""
-    return json.dumps(record, separators=(",", ":")) + "\n"
 
 
 def write_inputs(results: ResultsFolder, parquet: Path, records: int, epoch_rows: int) -> None:
@@ -106,12 +98,13 @@ def write_inputs(results: ResultsFolder, parquet: Path, records: int, epoch_rows
     folder = results.journal / "paper"
     folder.mkdir(parents=True)
     parquet.mkdir()
-    journals = [(folder / f"node1-{worker}.jsonl").open("w") for worker in range(WORKERS)]
+    journals = [(folder / f"node1-{worker}.jsonl").open("wb") for worker in range(WORKERS)]
     for number in range(records):
         started, ended = record_pair(number, epoch_rows)
-        journals[number % WORKERS].write(record_line(started) + record_line(ended))
-        row = {key: value for key, value in {**started, **ended}.items() if key not in ("config", "versions")}
-        row["config"] = json.dumps(started["config"])
+        journals[number % WORKERS].write(encode(started) + encode(ended))
+        row = {**json.loads(encode(started)), **json.loads(encode(ended))}
+        row["config"] = json.dumps(row["config"])
+        del row["versions"]
         pq.write_table(pa.Table.from_pylist([row]), parquet / f"{number}.parquet")
     for journal in journals:
         journal.close()
@@ -135,7 +128,7 @@ def million(folder: Path, trials: int) -> ResultsFolder:
     """Make a results folder whose database holds this many completed trials, in five blocks."""
     results = ResultsFolder(folder / "million")
     results.root.mkdir()
-    configs = [record_pair(number * SEEDS)[0]["config"] for number in range(trials // SEEDS)]
+    configs = [record_pair(number * SEEDS)[0].config for number in range(trials // SEEDS)]
     ingest(results)
     with database.writer(results.database) as connection:
         connection.register("described", pa.Table.from_pylist([described(config) for config in configs]))
@@ -168,7 +161,7 @@ FLAT = """
 CREATE TABLE flat AS
 SELECT
     sweep, block, seeds_asked, position, family_id, value,
-    results.* EXCLUDE (trial_key, attempt_id, ended_at)
+    results.* EXCLUDE (trial_key, attempt_id, ended_at, is_imported)
 FROM results JOIN sweep_trials USING (trial_id) JOIN configs ON configs.config_id = results.config_id
 """
 FLAT_CELLS = """

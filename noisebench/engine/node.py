@@ -6,6 +6,7 @@ import json
 import os
 import time
 
+from noisebench.records.attempts import LeaveReason
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import SweepFolder
 
@@ -26,15 +27,15 @@ def seconds_left() -> float:
     return float("inf") if ends_at is None else float(ends_at) - time.time()
 
 
-def note_leave(folder: SweepFolder, worker: str, kind: str) -> None:
+def note_leave(folder: SweepFolder, worker: str, reason: LeaveReason) -> None:
     """Record that `worker` leaves for a reason outside its trials: preempted, time-limit, cancelled."""
     path = folder.heartbeats / f"{worker}.left"
-    write_durably(path, json.dumps({"worker": worker, "kind": kind}).encode())
+    write_durably(path, json.dumps({"worker": worker, "kind": reason}).encode())
 
 
-def leave_note(folder: SweepFolder, worker: str) -> str | None:
+def leave_note(folder: SweepFolder, worker: str) -> LeaveReason | None:
     """Return why `worker` leaves or left, None if it has recorded no reason."""
     try:
-        return str(json.loads((folder.heartbeats / f"{worker}.left").read_text())["kind"])
+        return LeaveReason(json.loads((folder.heartbeats / f"{worker}.left").read_text())["kind"])
     except (OSError, ValueError, KeyError):
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from noisebench.records import attempts, provenance
+from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.store.states import unended_attempts
@@ -25,7 +26,7 @@ def pending_trials(
     return sorted(waiting, key=lambda trial: trial.seed)  # stable: within a seed, the order of the sweep
 
 
-def mark_interrupted(folder: SweepFolder, kind: str, error: str) -> dict[str, Path]:
+def mark_interrupted(folder: SweepFolder, kind: ErrorKind, error: str) -> dict[str, Path]:
     """Record every attempt of the sweep without an end as interrupted.
 
     Returns the journal file of each of their trials, by trial id: on a cluster, a process without a driver
@@ -37,10 +38,8 @@ def mark_interrupted(folder: SweepFolder, kind: str, error: str) -> dict[str, Pa
     files = _journal_files(folder, unended)
     with JournalWriter(folder.journal, provenance.host()) as journal:
         for attempt_id, trial_id in unended.items():
-            line = attempts.ended(
-                attempt_id, folder.name, trial_id, "interrupted", error_kind=kind, error=error
-            )
-            journal.append(line)
+            end = End(Status.INTERRUPTED, kind, error)
+            journal.append(attempts.ended(attempt_id, folder.name, trial_id, end))
     return {unended[attempt_id]: path for attempt_id, path in files.items()}
 
 

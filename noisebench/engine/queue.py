@@ -20,7 +20,7 @@ from noisebench.engine.recovery import (
 from noisebench.engine.stops import Stops
 from noisebench.errors import EnvironmentFault
 from noisebench.records import attempts, provenance
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.sweep.trial import Trial
@@ -141,7 +141,9 @@ class TrialQueue:
         for attempt_id, trial in list(self._live.items()):
             end = self._tail.ended(attempt_id)
             if end is None:
-                self._record_end(attempt_id, trial, End("interrupted", "cancelled", "the sweep was stopped"))
+                self._record_end(
+                    attempt_id, trial, End(Status.INTERRUPTED, ErrorKind.CANCELLED, "the sweep was stopped")
+                )
             elif end.status != "interrupted":
                 self.settle(attempt_id, end)
         self._live.clear()
@@ -214,15 +216,7 @@ class TrialQueue:
         try:
             if self._journal is None:
                 self._journal = JournalWriter(self._folder.journal, provenance.host())
-            line = attempts.ended(
-                attempt_id,
-                self._folder.name,
-                trial.trial_id,
-                end.status,
-                error_kind=end.error_kind,
-                error=end.error,
-            )
-            self._journal.append(line)
+            self._journal.append(attempts.ended(attempt_id, self._folder.name, trial.trial_id, end))
         except OSError as error:
             # The next driver finds the attempt without an end and marks it interrupted.
             self._give_up(f"{self._folder.journal}: cannot be written: {error.strerror}")

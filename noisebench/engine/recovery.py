@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from noisebench.engine.node import leave_note
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, Ended, ErrorKind, Started, Status
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import complete_lines, readable
 from noisebench.sweep.trial import Trial
@@ -44,14 +43,13 @@ class Loss:
     """The cause with the kind and the message that the attempt's record gets."""
 
     cause: Cause
-    error_kind: str
+    error_kind: ErrorKind
     message: str
 
 
-NOT_STARTED = Loss(Cause.NOT_STARTED, "node-lost", "the process ended before the trial began")
-PROCESS_DIED = Loss(Cause.PROCESS_DIED, "node-lost", "the trial's process died; tried again")
+NOT_STARTED = Loss(Cause.NOT_STARTED, ErrorKind.NODE_LOST, "the process ended before the trial began")
+PROCESS_DIED = Loss(Cause.PROCESS_DIED, ErrorKind.NODE_LOST, "the trial's process died; tried again")
 
-Started = dict[str, Any]
 # Takes an attempt's `started` record, if any, and the seconds since the loss; returns None until it knows.
 FindCause = Callable[[Started | None, float], Loss | None]
 
@@ -72,12 +70,12 @@ def cause_on_cluster(
 
     def find(started: Started | None, seconds: float) -> Loss | None:
         if started is not None:
-            worker = started["worker"]
+            worker = started.worker or ""
             kind = leave_note(folder, worker)
             if kind is not None:
-                return Loss(Cause.NODE_LEFT, kind, f"the worker {worker} left: {kind}")
+                return Loss(Cause.NODE_LEFT, kind.error_kind, f"the worker {worker} left: {kind}")
             if worker not in alive_workers():
-                lost = Loss(Cause.NODE_LOST, "node-lost", f"the worker {worker} was lost")
+                lost = Loss(Cause.NODE_LOST, ErrorKind.NODE_LOST, f"the worker {worker} was lost")
                 return lost if seconds >= NOTE_SECONDS else None
         if seconds < decision_seconds:
             return None
@@ -130,7 +128,7 @@ class LossCounter:
             self._counts[key] = 0
         self._counts[key] += 1
         return self._failure(trial, loss, started, self._counts[key]) or End(
-            "interrupted", loss.error_kind, loss.message
+            Status.INTERRUPTED, loss.error_kind, loss.message
         )
 
     def _failure(self, trial: Trial, loss: Loss, started: Started | None, count: int) -> End | None:
@@ -142,25 +140,25 @@ class LossCounter:
                 f"{count} nodes were lost while they ran this trial, without a new checkpoint in between: "
                 "the trial may bring its node down"
             )
-            return End("failed", "node-lost", message)
+            return End(Status.FAILED, ErrorKind.NODE_LOST, message)
         if loss.error_kind == "time-limit" and count >= policy.max_stalled_attempts:
             message = (
                 f"{count} workers reached their time limit while they ran this trial, without a new "
                 "checkpoint in between: raise `worker.minutes` in the site's profile"
             )
-            return End("failed", "time-limit", message)
+            return End(Status.FAILED, ErrorKind.TIME_LIMIT, message)
         return None
 
     def _process_failure(self, trial: Trial, loss: Loss, started: Started | None, count: int) -> End | None:
         if loss is PROCESS_DIED and started is not None and _is_overdue(trial, started, self._policy):
             message = "took longer than --allowance-minutes allows, in code that kept Python from running"
-            return End("failed", "timeout", message)
+            return End(Status.FAILED, ErrorKind.TIMEOUT, message)
         if count < self._policy.max_process_deaths:
             return None
         if loss is not PROCESS_DIED:
-            return End("failed", loss.error_kind, f"{loss.message} (in {count} processes)")
+            return End(Status.FAILED, loss.error_kind, f"{loss.message} (in {count} processes)")
         message = f"the trial's process died {count} times: killed, out of memory, or crashed"
-        return End("failed", "host-memory", message)
+        return End(Status.FAILED, ErrorKind.HOST_MEMORY, message)
 
     def _has_progressed(self, trial: Trial) -> bool:
         """Return whether the trial's checkpoints have changed since its last loss."""
@@ -184,11 +182,10 @@ class JournalTail:
         for path in self._folder.journal.glob("*.jsonl"):
             lines, self._positions[path] = complete_lines(path, self._positions.get(path, 0))
             for record in readable(lines):
-                attempt_id = str(record.get("attempt_id"))
-                if record.get("event") == "started":
-                    self._started[attempt_id] = record
-                elif record.get("event") == "ended":
-                    self._ended[attempt_id] = End(record["status"], record["error_kind"], record["error"])
+                if isinstance(record, Started):
+                    self._started[record.attempt_id] = record
+                else:
+                    self._ended[record.attempt_id] = record.end
         self._started = {key: value for key, value in self._started.items() if key in live}
         self._ended = {key: value for key, value in self._ended.items() if key in live}
 
@@ -205,13 +202,13 @@ def recorded_loss(end: End | None) -> Loss | None:
     """Return the loss that a process has itself recorded before it ended: a GPU that no longer works."""
     if end is None or end.error_kind != "gpu-error":
         return None
-    return Loss(Cause.PROCESS_DIED, "gpu-error", end.error or "a CUDA error")
+    return Loss(Cause.PROCESS_DIED, ErrorKind.GPU_ERROR, end.error or "a CUDA error")
 
 
 def _is_overdue(trial: Trial, started: Started, policy: RecoveryPolicy) -> bool:
     """Return whether the attempt had exceeded its time: code that blocks Python dies without a record."""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(started["started_at"])).total_seconds()
-    on_gpu = started["device"] != "cpu"
+    seconds = (datetime.now(UTC) - started.started_at).total_seconds()
+    on_gpu = started.device != "cpu"
     return seconds > allowance_seconds(trial, gpu=on_gpu, minutes=policy.allowance_minutes)
 
 
@@ -230,6 +227,6 @@ def has_completed(journal: Path, trial_id: str) -> bool:
         return False
     mention = trial_id.encode()
     return any(
-        record.get("trial_id") == trial_id and record.get("status") == "completed"
+        isinstance(record, Ended) and record.trial_id == trial_id and record.status == Status.COMPLETED
         for record in readable(line for line in lines if mention in line)
     )

@@ -13,6 +13,7 @@ from noisebench.engine.pending import mark_interrupted, pending_trials
 from noisebench.engine.progress import Progress
 from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records.attempts import ErrorKind
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
@@ -56,7 +57,9 @@ def run_sweep(
     with sweep_lock(folder):
         keep_sweep(folder, sweep)
         report = _ingest(results)
-        previous_journals = mark_interrupted(folder, "driver-lost", "the process that ran the sweep died")
+        previous_journals = mark_interrupted(
+            folder, ErrorKind.DRIVER_LOST, "the process that ran the sweep died"
+        )
         if previous_journals:
             report = _joined(report, _ingest(results))
         pending, progress = _pending(wanted, results, options, on_change)

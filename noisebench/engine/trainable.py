@@ -19,7 +19,7 @@ from noisebench.engine.node import DATA_VARIABLE, WORKER_VARIABLE, leave_note, n
 from noisebench.engine.recovery import has_completed
 from noisebench.engine.searcher import DECLINED
 from noisebench.records import provenance
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, ErrorKind, LeaveReason, Status
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.logs import Log
@@ -134,7 +134,7 @@ class TrialActor(tune.Trainable):
         trial = Trial.from_fields(self._config["trial"])
         previous = self._config["previous_journal"]
         if previous is not None and has_completed(Path(previous), trial.trial_id):
-            return End("completed")
+            return End(Status.COMPLETED)
         if self._leaves_before(trial):
             return None
         settings, gpu = self._settings, self._on_gpu
@@ -145,7 +145,7 @@ class TrialActor(tune.Trainable):
         try:
             return self._runner.attempt(trial, str(self._config["attempt"]), limits)
         except OSError as error:  # the journal cannot be written
-            return End("interrupted", "storage", str(error))
+            return End(Status.INTERRUPTED, ErrorKind.STORAGE, str(error))
 
     def _leaves_before(self, trial: Trial) -> bool:
         """Return whether this worker leaves, or has too little time left for a unit of the trial's work."""
@@ -155,7 +155,7 @@ class TrialActor(tune.Trainable):
         seconds = seconds_at_risk(trial, gpu=self._on_gpu)
         if time_suffices(seconds, seconds_left(), self._settings.machine_seconds):
             return False
-        note_leave(folder, worker, "time-limit")
+        note_leave(folder, worker, LeaveReason.TIME_LIMIT)
         return True
 
     @property

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import stat
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0, 20.0)
 
@@ -25,7 +26,7 @@ def patiently(write: Callable[[], Written]) -> Written:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that readers see the old file or the new one, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
@@ -57,3 +58,35 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and its missing parents, each durable in the folder above it."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def open_inside(root: Path, relative: str) -> BinaryIO:
+    """Open the regular file at `relative` below the folder `root` for reading.
+
+    No symbolic link below `root` is followed, so the file is one of this folder. Raises OSError where it is
+    a link, missing, or no regular file.
+    """
+    *parents, name = relative.split("/")
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for parent in parents:
+            inner = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        # Without O_NONBLOCK, opening a FIFO waits for a writer.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{root / relative}: is no regular file")
+    return os.fdopen(descriptor, "rb")

@@ -1,52 +1,59 @@
-"""The journal: append-only lines that say what happened to each attempt."""
+"""The journal: append-only files of records, one line for each."""
 
-import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Literal, Self
 
-from noisebench.records.durable import patiently, sync_folder
+from noisebench.records.attempts import Record
+from noisebench.records.durable import make_folder, open_inside, patiently, sync_folder
+from noisebench.records.lines import LineError, decode, encode
+
+
+class JournalLostError(OSError):
+    """Somebody removed the journal file of a live process."""
 
 
 class JournalWriter:
     """One journal file, created and written by this process alone.
 
-    A line is durable when `append` returns: a record that was reported is never lost. Because no
-    other process writes to the file, the only line that can be torn is the last one of a process
-    that died, or one that a full file system cut short; readers skip both.
+    A record is durable when `append` returns. No other process writes to the file, so the only torn line is
+    the last one of a process that died, or one that a failing file system cut short; readers skip both.
     """
 
     def __init__(self, folder: Path, host: str) -> None:
         """Create `<host>-<uuid>.jsonl` in `folder`, making the folder where needed."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.path = folder / f"{host}-{uuid.uuid4().hex}.jsonl"
         self._descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
         self._torn = False
         sync_folder(folder)
 
-    def append(self, record: dict[str, Any], *, durable: bool = True) -> None:
+    def append(self, record: Record, *, durable: bool = True) -> None:
         """Append one record as one line; `durable` waits until it is on the disk.
 
-        A full or failing file system is tried again for about 40 seconds, then its OSError is raised.
+        A full or failing file system is tried again for about 40 seconds, then its OSError is raised. Raises
+        JournalLostError where the file was removed: nothing that it held can be read any more.
         """
-        line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line = encode(record)
+        patiently(lambda: self._write(line, durable))
+        if os.fstat(self._descriptor).st_nlink == 0:
+            raise JournalLostError(
+                f"{self.path}: was removed while its process wrote to it, and all its records are lost; "
+                "leave the results folder of a running sweep alone, then resume the sweep"
+            )
 
-        def write() -> None:
-            self._write(line)
-            if durable:
-                os.fsync(self._descriptor)
-
-        patiently(write)
-
-    def _write(self, line: bytes) -> None:
-        # What an earlier, cut-short write left behind is closed off as a line of its own.
+    def _write(self, line: bytes, durable: bool) -> None:
+        # Close off what an earlier, cut-short write left behind, as a line of its own. After a failed fsync
+        # nobody knows which of the bytes are on the disk, and the next fsync does not write them again.
         payload = b"\n" + line if self._torn else line
         self._torn = True
         written = os.write(self._descriptor, payload)
         if written != len(payload):
             raise OSError(f"{self.path}: only {written} of {len(payload)} bytes were written")
+        if durable:
+            os.fsync(self._descriptor)
         self._torn = False
 
     def close(self) -> None:
@@ -63,37 +70,35 @@ class JournalWriter:
 def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
     """Return the whole lines of `path` from byte `start`, with the position after the last of them.
 
-    A last line without its newline is still being written, or was torn by its writer's death; it is
-    left for a later call.
+    A last line without its newline is still being written, or was torn by its writer's death; it is left
+    for a later call. Raises OSError where the path is a symbolic link or no regular file.
     """
-    with path.open("rb") as file:
+    with open_inside(path.parent, path.name) as file:
         file.seek(start)
         data = file.read()
     end = data.rfind(b"\n") + 1
     return data[:end].split(b"\n")[:-1], start + end
 
 
-def records(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield every readable record in `folder`'s journal files, skipping lines that are not JSON objects."""
+def records(folder: Path) -> Iterator[Record]:
+    """Yield every record in `folder`'s journal files, skipping lines that hold none."""
     for path in sorted(folder.glob("*.jsonl")):
         yield from readable(complete_lines(path)[0])
 
 
-def records_of(folder: Path, key: str, value: str) -> Iterator[dict[str, Any]]:
-    """Yield the records with this value, of one attempt or trial; files without it are not taken apart."""
+def records_of(folder: Path, key: Literal["attempt_id", "trial_id"], value: str) -> Iterator[Record]:
+    """Yield the records of one attempt or trial; only lines that mention it are decoded."""
     mention = value.encode()
     for path in sorted(folder.glob("*.jsonl")):
         if mention in path.read_bytes():
-            found = readable(line for line in complete_lines(path)[0] if mention in line)
-            yield from (record for record in found if record.get(key) == value)
+            candidates = readable(line for line in complete_lines(path)[0] if mention in line)
+            yield from (record for record in candidates if getattr(record, key) == value)
 
 
-def readable(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the lines that are JSON objects."""
+def readable(lines: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the records of the lines that hold one."""
     for line in lines:
         try:
-            record = json.loads(line)
-        except ValueError:
+            yield decode(line)
+        except LineError:
             continue
-        if isinstance(record, dict):
-            yield record

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from noisebench.records import provenance
+from noisebench.records.attempts import Ended
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import complete_lines
+from noisebench.records.lines import LineError, decode
 
 
 class Activity:
@@ -34,10 +34,10 @@ class Activity:
 
     def _take(self, line: bytes) -> None:
         try:
-            record: dict[str, Any] = json.loads(line)
-        except ValueError:
+            record = decode(line)
+        except LineError:
             return  # torn; readers skip it
-        if record["event"] == "started" and record["worker"] == self._worker:
-            self._live[record["attempt_id"]] = record["pid"]
-        elif record["event"] == "ended":
-            self._live.pop(record["attempt_id"], None)
+        if isinstance(record, Ended):
+            self._live.pop(record.attempt_id, None)
+        elif record.worker == self._worker and record.pid is not None:
+            self._live[record.attempt_id] = record.pid

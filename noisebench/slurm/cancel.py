@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from noisebench.engine.pending import mark_interrupted
 from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records.attempts import ErrorKind
 from noisebench.records.folders import SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.slurm.client import Job, Slurm
@@ -47,5 +48,5 @@ def cancel(
         time.sleep(_LOOK_SECONDS)
     # The driver had seconds to record what it was running, if Slurm left it any.
     with sweep_lock(folder):
-        mark_interrupted(folder, "cancelled", "the sweep was cancelled")
+        mark_interrupted(folder, ErrorKind.CANCELLED, "the sweep was cancelled")
     return count

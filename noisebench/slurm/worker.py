@@ -13,6 +13,7 @@ from pathlib import Path
 from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE, leave_note, note_leave
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
+from noisebench.records.attempts import LeaveReason
 from noisebench.records.heartbeats import heartbeat
 from noisebench.slurm.activity import Activity
 from noisebench.slurm.allocation import Allocation, allocation, own_address
@@ -193,7 +194,7 @@ def leave_note_of(worker: Worker) -> WorkerEnd | None:
 def _note_leave(worker: Worker, kind: WorkerEnd) -> None:
     folder = worker.submission.folder
     with suppress(OSError):  # a full file system: the driver finds out by itself that the worker has gone
-        note_leave(folder, worker.name, kind)
+        note_leave(folder, worker.name, LeaveReason(kind))
 
 
 def _leave(worker: Worker, node: RayNode) -> WorkerEnd:

@@ -13,6 +13,7 @@ from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import complete_lines
+from noisebench.store.lines import IMPORTED
 
 # Nothing else is taken out of an archive, so that no name in it leads out of the results folder.
 _SWEEP_FILE = re.compile(r"sweep/([A-Za-z0-9][A-Za-z0-9._-]*)/(spec\.yaml|manifest\.jsonl|records\.jsonl)")
@@ -85,7 +86,7 @@ def _take_in_records(folder: SweepFolder, text: bytes) -> int:
     known = {line for line, _ in _records(folder.results)}
     new = [line for line in text.splitlines() if line not in known]
     if new:
-        name = f"import-{hashlib.sha256(_joined(new)).hexdigest()[:32]}.jsonl"
+        name = f"{IMPORTED}{hashlib.sha256(_joined(new)).hexdigest()[:32]}.jsonl"
         write_durably(folder.journal / name, _joined(new))
     return len(new)
 

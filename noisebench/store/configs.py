@@ -1,12 +1,56 @@
-"""The row of `configs` that a recorded configuration makes."""
+"""The row of `configs` that a recorded configuration makes, and whether a trial id belongs to it."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from noisebench.catalogue import datasets
 from noisebench.catalogue.losses import LOSSES
 from noisebench.catalogue.parameters import FROM_RECIPE
+from noisebench.store import records
 from noisebench.sweep import identity
+
+_SEED = "\0seed\0"
+
+
+class Configs:
+    """The configurations met so far, each described once for all its seeds."""
+
+    def __init__(self) -> None:
+        # By the configuration's text: its id, and its canonical JSON before and after the seed.
+        self._met: dict[str, tuple[str, str, str]] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def id_of(self, fields: Mapping[str, Any], trial_id: str) -> str:
+        """Return the id of a trial's configuration, which is described when it is first met.
+
+        Raises ValueError where `trial_id` is not the hash of the fields, and as `described` does.
+        """
+        # The text is cheaper than the id, and there are as many trials of a configuration as seeds.
+        text = repr({name: value for name, value in fields.items() if name != "seed"})
+        if text not in self._met:
+            row = described(fields)
+            records.table([row], records.CONFIGS)  # raises here rather than when all are taken in
+            before, after = identity.canonical_json({**fields, "seed": _SEED}).split(json.dumps(_SEED))
+            self._met[text] = row["config_id"], before, after
+            self._rows[row["config_id"]] = row
+        config_id, before, after = self._met[text]
+        expected = _hashed(before, fields["seed"], after)
+        if expected != trial_id:
+            raise ValueError(f"the trial is called {trial_id}, but its configuration makes it {expected}")
+        return config_id
+
+    def rows(self, config_ids: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the rows of `configs` with these ids."""
+        return [self._rows[config_id] for config_id in config_ids]
+
+
+def _hashed(before: str, seed: Any, after: str) -> str:
+    """Return `identity.trial_id` of a configuration with a seed."""
+    if type(seed) is not int:
+        raise TypeError(f"the seed is {seed!r:.80}, not a whole number")
+    return hashlib.sha256(f"{before}{seed}{after}".encode()).hexdigest()[:16]
 
 
 def described(fields: Mapping[str, Any]) -> dict[str, Any]:

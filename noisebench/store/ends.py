@@ -1,24 +1,28 @@
 """The `ended` lines of a batch read all at once."""
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from noisebench.store.records import ENDS, STATUSES
+from noisebench.records.attempts import ErrorKind, Status
+from noisebench.store.records import END_MARKS, ENDS
 
-# As the lines have it: the time is text, the place in the batch is not written.
+_ADDED = ("ended_at", "ordinal", *END_MARKS)
+# As the lines have it: the time is text, what is added here is not written.
 _WIRE = pa.schema(
     [
         ("event", pa.string()),
-        *(field for field in ENDS if field.name not in ("ended_at", "ordinal")),
+        *(field for field in ENDS if field.name not in _ADDED),
         ("ended_at", pa.string()),
     ]
 )
-_NEEDED = ("event", *(field.name for field in ENDS if not field.nullable and field.name != "ordinal"))
+_NEEDED = ("event", *(field.name for field in ENDS if not field.nullable and field.name not in _ADDED[1:]))
 
 
-def table(lines: list[bytes]) -> pa.Table:
-    """Return the lines as a table of `ENDS`, several times faster than one after another.
+def table(lines: list[bytes], marks: Sequence[Mapping[str, bool]]) -> pa.Table:
+    """Return the lines, with the `END_MARKS` of each, as a table of `ENDS`: faster than one after another.
 
     Raises ValueError or another of `records.MALFORMED` where one of them is not perfectly usual: which one,
     and whether it can be read after all, is for reading them one by one to tell.
@@ -33,11 +37,20 @@ def table(lines: list[bytes]) -> pa.Table:
     if read.num_rows != len(lines) or any(read[name].null_count for name in _NEEDED):
         raise ValueError("a line is no whole record")
     status = read["status"]
-    if not pc.all(pc.is_in(status, pa.array(STATUSES))).as_py():
+    if not pc.all(pc.is_in(status, pa.array(list(Status)))).as_py():
         raise ValueError("a status is unknown")
+    kinds = pc.is_in(read["error_kind"], pa.array([*ErrorKind, None], pa.string()))
+    if not pc.all(kinds).as_py():
+        raise ValueError("an error kind is unknown")
     if pc.any(pc.and_(pc.equal(status, "completed"), pc.is_null(read["result"]))).as_py():
         raise ValueError("a completed record has no result")
     moments = read["ended_at"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
-    ordinals = pa.array(range(len(lines)), pa.int64())
-    rest = read.drop_columns(["ended_at"])
-    return rest.append_column("ended_at", moments).append_column("ordinal", ordinals).select(ENDS.names)
+    added = {
+        "ended_at": moments,
+        "ordinal": pa.array(range(len(lines)), pa.int64()),
+        **{name: pa.array([each[name] for each in marks], pa.bool_()) for name in END_MARKS},
+    }
+    columns = read.drop_columns(["ended_at"])
+    for name, column in added.items():
+        columns = columns.append_column(name, column)
+    return columns.select(ENDS.names)

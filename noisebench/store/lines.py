@@ -11,6 +11,10 @@ from noisebench.records.folders import ResultsFolder
 Taken = dict[str, tuple[int, int]]
 
 
+# How the names of journal files begin that come from an archive.
+IMPORTED = "import-"
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of a file in the results folder; `byte` is where it starts."""

@@ -1,118 +1,109 @@
-"""Journal and manifest lines as typed rows."""
+"""Journal and manifest lines as typed rows, with schemas that follow from the records' dataclasses."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any
+from enum import StrEnum
+from functools import cache, lru_cache
+from typing import Any, get_args, get_origin
 
 import pyarrow as pa
+
+from noisebench.records.attempts import Ended, Epoch, Result, Started
+from noisebench.records.lines import record_fields
 
 Row = dict[str, Any]
 
 # What reading a line of the wrong shape raises; Arrow's own errors are among ValueError and TypeError.
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError)
 
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
-STATUSES = ("completed", "failed", "interrupted")
-_TEXT, _WHOLE, _REAL, _MOMENT = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us")
+_TEXT, _WHOLE, _REAL, _TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+_ARROW = {str: _TEXT, int: _WHOLE, float: _REAL, datetime: pa.timestamp("us"), dict: _TEXT}
 
 
-def _schema(needed: Mapping[str, pa.DataType], optional: Mapping[str, pa.DataType]) -> pa.Schema:
-    fields = [pa.field(name, kind, nullable=False) for name, kind in needed.items()]
-    return pa.schema(fields + [pa.field(name, kind) for name, kind in optional.items()])
+def _arrow_type(kind: Any) -> pa.DataType:
+    """Return the Arrow type of a field of a record; mappings become JSON text."""
+    if kind in (Result, Epoch):
+        return pa.struct(_arrow_fields(kind))
+    if get_origin(kind) is tuple:
+        return pa.list_(_arrow_type(get_args(kind)[0]))
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _TEXT
+    return _ARROW[get_origin(kind) or kind]
 
 
-_RESULT = pa.struct(
-    {
-        **dict.fromkeys(("precision", "recall", "f1", "specificity", "balanced_accuracy"), _REAL),
-        **dict.fromkeys(("flagged", "correct", "wrong_labels", "samples"), _WHOLE),
-        **dict.fromkeys(("realised_rate", "clean_accuracy", "clean_test_accuracy", "seconds"), _REAL),
-        **dict.fromkeys(("threshold", "cohens_d", "wasserstein"), _REAL),
-        **dict.fromkeys(("noise_hash", "guard", "transition"), _TEXT),
-    }.items()
-)
-_EPOCH = pa.struct(
-    {
-        **dict.fromkeys(("fold", "epoch"), _WHOLE),
-        **dict.fromkeys(("loss", "accuracy", "held_out_loss"), _REAL),
-        "quantiles": _TEXT,
-    }.items()
-)
-_ATTEMPT = dict.fromkeys(("attempt_id", "trial_id", "sweep"), _TEXT)
+def _arrow_fields(record: type, without: tuple[str, ...] = ()) -> list[pa.Field]:
+    return [
+        pa.field(field.name, _arrow_type(field.type), nullable=field.optional)
+        for field in record_fields(record)
+        if field.name not in without
+    ]
 
-STARTS = _schema(
-    {**_ATTEMPT, "started_at": _MOMENT, "config_id": _TEXT, "seed": _WHOLE},
-    {
-        **dict.fromkeys(("worker", "host", "device", "slurm_job_id", "commit", "versions", "log"), _TEXT),
-        "pid": _WHOLE,
-    },
+
+def _needed(columns: Mapping[str, pa.DataType]) -> list[pa.Field]:
+    return [pa.field(name, kind, nullable=False) for name, kind in columns.items()]
+
+
+# started_checked, ended_checked: whether the line carried a checksum, which was right. is_imported: whether
+# the line came from an archive. ordinal: the line's place in its batch.
+STARTS = pa.schema(
+    _arrow_fields(Started, without=("config",))
+    + _needed({"config_id": _TEXT, "seed": _WHOLE, "started_checked": _TRUTH})
 )
-ENDS = _schema(
-    {**_ATTEMPT, "status": _TEXT, "ended_at": _MOMENT, "ordinal": _WHOLE},
-    {
-        **dict.fromkeys(("error_kind", "error", "traceback", "fast_path"), _TEXT),
-        **dict.fromkeys(("seconds", "peak_memory_mb"), _REAL),
-        "result": _RESULT,
-        "epochs": pa.list_(_EPOCH),
-    },
+END_MARKS = ("ended_checked", "is_imported")
+ENDS = pa.schema(_arrow_fields(Ended) + _needed({"ordinal": _WHOLE, **dict.fromkeys(END_MARKS, _TRUTH)}))
+SWEEP_TRIALS = pa.schema(
+    _needed(
+        {
+            **dict.fromkeys(("sweep", "block", "trial_id", "config_id"), _TEXT),
+            **dict.fromkeys(("seed", "seeds_asked", "position"), _WHOLE),
+        }
+    )
 )
-SWEEP_TRIALS = _schema(
-    {
-        **dict.fromkeys(("sweep", "block", "trial_id", "config_id"), _TEXT),
-        **dict.fromkeys(("seed", "seeds_asked", "position"), _WHOLE),
-    },
-    {},
-)
-CONFIGS = _schema(
-    {
-        **dict.fromkeys(("config_id", "family_id", "setting_id", "dataset", "corruption", "loss"), _TEXT),
-        **dict.fromkeys(("loss_parameters", "variant", "detector", "model", "precision", "config"), _TEXT),
-        **dict.fromkeys(("delay", "epochs"), _WHOLE),
-    },
-    {"eta": _REAL, "parameter": _TEXT, "value": _REAL},
+CONFIGS = pa.schema(
+    [
+        *_needed(
+            {
+                **dict.fromkeys(("config_id", "family_id", "setting_id", "dataset", "corruption"), _TEXT),
+                **dict.fromkeys(("loss", "loss_parameters", "variant", "detector", "model"), _TEXT),
+                **dict.fromkeys(("precision", "config"), _TEXT),
+                **dict.fromkeys(("delay", "epochs"), _WHOLE),
+            }
+        ),
+        *(pa.field(name, kind) for name, kind in {"eta": _REAL, "parameter": _TEXT, "value": _REAL}.items()),
+    ]
 )
 
 
-def parsed(text: bytes) -> Row:
-    """Return the JSON object that a line holds; NaN and infinities become None."""
-    record = _DECODER.decode(text.decode())
-    if not isinstance(record, dict):
-        raise TypeError("not a JSON object")
-    return record
-
-
-def start_row(record: Row, config_id: str) -> Row:
-    """Return the row of `STARTS` that a `started` record makes."""
-    versions = record.get("versions")
+def start_row(record: Started, config_id: str, started_checked: bool) -> Row:
+    """Return the row of `STARTS` that a record makes."""
     return {
-        **record,
-        "started_at": _moment(record["started_at"]),
-        "versions": None if versions is None else json.dumps(versions),
+        **vars(record),
+        "started_at": _naive(record.started_at),
+        "versions": None if record.versions is None else _json(tuple(record.versions.items())),
         "config_id": config_id,
-        "seed": record["config"]["seed"],
+        "seed": record.config["seed"],
+        "started_checked": started_checked,
     }
 
 
-def end_row(record: Row, ordinal: int) -> Row:
-    """Return the row of `ENDS` that an `ended` record makes; `ordinal` is its place in its batch."""
-    status = record["status"]
-    if status not in STATUSES:
-        raise ValueError(f"status is {status!r}, not one of {', '.join(STATUSES)}")
-    if status == "completed" and record["result"] is None:
-        raise ValueError("completed without a result")
+def end_row(record: Ended, ordinal: int, marks: Mapping[str, bool]) -> Row:
+    """Return the row of `ENDS` that a record makes; `marks` holds its `END_MARKS`."""
     return {
-        **record,
-        "ended_at": _moment(record["ended_at"]),
+        **vars(record),
+        "ended_at": _naive(record.ended_at),
         "ordinal": ordinal,
-        "epochs": [_epoch(epoch) for epoch in record.get("epochs") or ()],
+        "result": None if record.result is None else vars(record.result),
+        "epochs": [_epoch(epoch) for epoch in record.epochs],
+        **marks,
     }
 
 
-def sweep_trial_row(record: Row, config_id: str, sweep: str, position: int) -> Row:
+def sweep_trial_row(members: Row, config_id: str, sweep: str, position: int) -> Row:
     """Return the row of `SWEEP_TRIALS` that line `position` of a sweep's manifest makes."""
-    seed = record["config"]["seed"]
-    return {**record, "sweep": sweep, "position": position, "config_id": config_id, "seed": seed}
+    seed = members["config"]["seed"]
+    return {**members, "sweep": sweep, "position": position, "config_id": config_id, "seed": seed}
 
 
 def table(rows: list[Row], schema: pa.Schema) -> pa.Table:
@@ -125,18 +116,20 @@ def table(rows: list[Row], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+@lru_cache  # a process writes the same versions with every start
+def _json(items: tuple[tuple[str, Any], ...]) -> str:
+    return json.dumps(dict(items))
+
+
 @cache
 def _struct(schema: pa.Schema) -> pa.DataType:
     return pa.struct(list(schema))
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"the time {text!r} has no time zone")
+def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _epoch(epoch: Row) -> Row:
-    quantiles = epoch.get("quantiles")
-    return epoch if quantiles is None else {**epoch, "quantiles": json.dumps(quantiles)}
+def _epoch(epoch: Epoch) -> Row:
+    row = {field.name: getattr(epoch, field.name) for field in fields(epoch)}
+    return row if epoch.quantiles is None else {**row, "quantiles": json.dumps(epoch.quantiles)}

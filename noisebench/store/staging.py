@@ -1,22 +1,24 @@
 """Lines gathered into batches for the database."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from noisebench.records.attempts import Ended
+from noisebench.records.lines import has_checksum, json_object, parse
 from noisebench.store import ends, records, statements
-from noisebench.store.configs import described
-from noisebench.store.lines import Line
+from noisebench.store.configs import Configs
+from noisebench.store.lines import IMPORTED, Line
 from noisebench.store.records import Row
 
 # Of text; the rows made of it take several times as much memory.
 _BATCH_BYTES = 32_000_000
 _KEPT_CHARACTERS = 500
 _ENDED = re.compile(rb'\{\s*"event"\s*:\s*"ended"')
+_MERGES = ("trials", "attempts", "results")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Skipped:
     why: str
 
 
+Rows = tuple[pa.Table, list[Line]]
+Marks = dict[str, bool]
+
+
 class Staging:
     """Rows on their way into a database; a line that makes none is skipped, never raised."""
 
@@ -35,33 +41,40 @@ class Staging:
         self.taken = 0
         self.skipped: list[Skipped] = []
         self._connection = connection
-        self._config_ids: dict[str, str] = {}
+        self._configs = Configs()
+        self._unreadable: list[tuple[str, int, str, str]] = []
         self._clear()
+
+    def _clear(self) -> None:
+        self._starts: list[tuple[Line, Row]] = []
+        self._ends: list[tuple[Line, Marks]] = []
+        self._sweep_trials: list[tuple[Line, Row]] = []
+        self._bytes = 0
 
     def add_record(self, line: Line) -> None:
         """Stage one line of a journal; an empty one closes off what a failed write left, and is nothing."""
         if line.text == b"\n":
             return
-        if _ENDED.match(line.text):  # by far the longest lines; they are read all at once
-            self._ends.append(line)
-            self._count(line)
-            return
         try:
-            record = records.parsed(line.text)
-            if record["event"] != "started":
-                raise ValueError(f"no line begins with event {record['event']!r}")
-            row = records.start_row(record, self._config_id(record["config"]))
+            checked = has_checksum(line.text)
+            record = None if _ENDED.match(line.text) else parse(line.text)
+            if record is None or isinstance(record, Ended):  # by far the longest lines, read all at once
+                marks = {"ended_checked": checked, "is_imported": _is_imported(line)}
+                self._ends.append((line, marks))
+            else:
+                config_id = self._configs.id_of(record.config, record.trial_id)
+                self._starts.append((line, records.start_row(record, config_id, checked)))
         except records.MALFORMED as error:
             self._skip(line, error)
         else:
-            self._starts.append((line, row))
             self._count(line)
 
     def add_sweep_trial(self, line: Line, sweep: str, position: int) -> None:
         """Stage line `position` of a sweep's manifest."""
         try:
-            record = records.parsed(line.text)
-            row = records.sweep_trial_row(record, self._config_id(record["config"]), sweep, position)
+            members = json_object(line.text)
+            config_id = self._configs.id_of(members["config"], members["trial_id"])
+            row = records.sweep_trial_row(members, config_id, sweep, position)
         except records.MALFORMED as error:
             self._skip(line, error)
         else:
@@ -70,71 +83,86 @@ class Staging:
 
     def flush(self) -> None:
         """Take everything staged into the tables."""
-        tables = {
-            "new_configs": records.table(self._configs, records.CONFIGS),
-            "new_starts": self._table(self._starts, records.STARTS),
-            "new_ends": self._ended(),
-            "new_sweep_trials": self._table(self._sweep_trials, records.SWEEP_TRIALS),
+        batch = {
+            "new_starts": self._rows(self._starts, records.STARTS),
+            "new_ends": self._ended(self._ends),
+            "new_sweep_trials": self._rows(self._sweep_trials, records.SWEEP_TRIALS),
         }
-        for name, table in tables.items():
-            self._connection.register(name, table)
-        for merge in ("trials", "attempts", "results"):
-            self._connection.execute(statements.statement(f"merge/{merge}"))
-        for name in tables:
-            self._connection.unregister(name)
+        self._clear()
+        self._restart_transaction("COMMIT")
+        self._take(batch)
         if self._unreadable:
             self._connection.executemany("INSERT INTO skipped_lines VALUES (?, ?, ?, ?)", self._unreadable)
-        self._clear()
-
-    def _clear(self) -> None:
-        self._configs: list[Row] = []
-        self._starts: list[tuple[Line, Row]] = []
-        self._ends: list[Line] = []
-        self._sweep_trials: list[tuple[Line, Row]] = []
-        self._unreadable: list[tuple[str, int, str, str]] = []
-        self._bytes = 0
-
-    def _config_id(self, fields: Mapping[str, Any]) -> str:
-        """Return the id of a trial's configuration, which is staged when it is first met."""
-        # The text is cheaper than the id, and there are as many trials of a configuration as seeds.
-        text = repr({name: value for name, value in fields.items() if name != "seed"})
-        if text not in self._config_ids:
-            row = described(fields)
-            records.table([row], records.CONFIGS)  # raises here rather than when all are taken in
-            self._configs.append(row)
-            self._config_ids[text] = row["config_id"]
-        return self._config_ids[text]
+            self._unreadable = []
 
     def _count(self, line: Line) -> None:
         self._bytes += len(line.text)
         if self._bytes > _BATCH_BYTES:
             self.flush()
 
-    def _ended(self) -> pa.Table:
-        """Return the staged ends as a table: at once, or one by one where that finds anything unusual."""
+    def _take(self, batch: dict[str, Rows]) -> None:
+        """Merge a batch; one that the database refuses is split until the line that it refuses is alone."""
         try:
-            table = ends.table([line.text for line in self._ends])
-        except records.MALFORMED:
-            return self._table(list(self._ended_rows()), records.ENDS)
-        self.taken += table.num_rows
-        return table
+            self._merge({name: table for name, (table, _) in batch.items()})
+        except duckdb.Error as error:
+            self._restart_transaction("ROLLBACK")
+            lines = [line for _, lines in batch.values() for line in lines]
+            if len(lines) == 1:
+                self._skip(lines[0], error)
+                return
+            for half in _halves(batch):
+                self._take(half)
+        else:
+            self.taken += sum(table.num_rows for table, _ in batch.values())
+            self._restart_transaction("COMMIT")
 
-    def _ended_rows(self) -> Iterator[tuple[Line, Row]]:
-        for ordinal, line in enumerate(self._ends):
+    def _merge(self, tables: dict[str, pa.Table]) -> None:
+        used = {
+            config_id
+            for name in ("new_starts", "new_sweep_trials")
+            for config_id in tables[name]["config_id"].unique().to_pylist()
+        }
+        tables["new_configs"] = records.table(self._configs.rows(used), records.CONFIGS)
+        for name, table in tables.items():
+            self._connection.register(name, table)
+        try:
+            for merge in _MERGES:
+                self._connection.execute(statements.statement(f"merge/{merge}"))
+        finally:
+            for name in tables:
+                self._connection.unregister(name)
+
+    def _restart_transaction(self, end: str) -> None:
+        self._connection.execute(end)
+        self._connection.execute("BEGIN")
+
+    def _ended(self, staged: list[tuple[Line, Marks]]) -> Rows:
+        """Return the staged ends as a table: at once, or one by one where that finds anything unusual."""
+        lines = [line for line, _ in staged]
+        try:
+            table = ends.table([line.text for line in lines], [marks for _, marks in staged])
+        except records.MALFORMED:
+            return self._rows(list(self._ended_rows(staged)), records.ENDS)
+        return table, lines
+
+    def _ended_rows(self, staged: list[tuple[Line, Marks]]) -> Iterator[tuple[Line, Row]]:
+        for ordinal, (line, marks) in enumerate(staged):
             try:
-                yield line, records.end_row(records.parsed(line.text), ordinal)
+                record = parse(line.text)
+                if not isinstance(record, Ended):
+                    raise TypeError("a line that begins as an end is none")
+                yield line, records.end_row(record, ordinal, marks)
             except records.MALFORMED as error:
                 self._skip(line, error)
 
-    def _table(self, staged: list[tuple[Line, Row]], schema: pa.Schema) -> pa.Table:
+    def _rows(self, staged: list[tuple[Line, Row]], schema: pa.Schema) -> Rows:
         """Return the staged rows as a table, without those that do not fit it."""
         try:
             table = records.table([row for _, row in staged], schema)
         except records.MALFORMED:
-            fitting = [row for line, row in staged if self._fits(line, row, schema)]
-            table = records.table(fitting, schema)
-        self.taken += table.num_rows
-        return table
+            staged = [(line, row) for line, row in staged if self._fits(line, row, schema)]
+            table = records.table([row for _, row in staged], schema)
+        return table, [line for line, _ in staged]
 
     def _fits(self, line: Line, row: Row, schema: pa.Schema) -> bool:
         try:
@@ -149,3 +177,28 @@ class Staging:
         text = line.text[:_KEPT_CHARACTERS].decode(errors="replace").rstrip("\n")
         self.skipped.append(Skipped(line.file, line.byte, why))
         self._unreadable.append((line.file, line.byte, why, text))
+
+
+def _is_imported(line: Line) -> bool:
+    return line.file.rpartition("/")[2].startswith(IMPORTED)
+
+
+def _halves(batch: dict[str, Rows]) -> list[dict[str, Rows]]:
+    """Return the batch as two or more smaller ones: table by table, or one table's rows in halves."""
+    filled = [name for name, (_, lines) in batch.items() if lines]
+    if len(filled) > 1:
+        return [_only(batch, name, 0, len(batch[name][1])) for name in filled]
+    (name,) = filled
+    count = len(batch[name][1])
+    return [_only(batch, name, 0, count // 2), _only(batch, name, count // 2, count)]
+
+
+def _only(batch: dict[str, Rows], name: str, start: int, stop: int) -> dict[str, Rows]:
+    """Return the batch with rows `start` to `stop` of one table alone."""
+
+    def part(each: str) -> Rows:
+        table, lines = batch[each]
+        first, last = (start, stop) if each == name else (0, 0)
+        return table.slice(first, last - first), lines[first:last]
+
+    return {each: part(each) for each in batch}

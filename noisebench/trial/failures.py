@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from noisebench.errors import DataError, DivergedError
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, ErrorKind, Status
 
 MAX_ERROR_CHARACTERS = 2_000
 
@@ -52,25 +52,25 @@ def classify(error: BaseException) -> Failure:
     """Return what `error` means for the attempt that raised it."""
     text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
     if any(_is_storage_error(cause) for cause in _chain(error)):
-        return Failure(End("interrupted", "storage", text))
+        return Failure(End(Status.INTERRUPTED, ErrorKind.STORAGE, text))
     if isinstance(error, DivergedError):
-        return Failure(End("failed", "diverged", text))
+        return Failure(End(Status.FAILED, ErrorKind.DIVERGED, text))
     if isinstance(error, torch.OutOfMemoryError):
-        return Failure(End("failed", "gpu-memory", text))
+        return Failure(End(Status.FAILED, ErrorKind.GPU_MEMORY, text))
     if any(_is_library_out_of_memory(cause) for cause in _chain(error)):
-        return Failure(End("failed", "gpu-memory", text), ends_process=True)
+        return Failure(End(Status.FAILED, ErrorKind.GPU_MEMORY, text), ends_process=True)
     if any(_is_cuda_error(cause) for cause in _chain(error)):
         return gpu_error(text)
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: " in str(error):
-        return Failure(End("failed", "host-memory", text))
+        return Failure(End(Status.FAILED, ErrorKind.HOST_MEMORY, text))
     if isinstance(error, DataError):
-        return Failure(End("failed", "data", text))
-    return Failure(End("failed", "exception", text))
+        return Failure(End(Status.FAILED, ErrorKind.DATA, text))
+    return Failure(End(Status.FAILED, ErrorKind.EXCEPTION, text))
 
 
 def gpu_error(text: str) -> Failure:
     """Return the failure of a process whose CUDA context is lost: another process can run the trial."""
-    return Failure(End("interrupted", "gpu-error", text), ends_process=True)
+    return Failure(End(Status.INTERRUPTED, ErrorKind.GPU_ERROR, text), ends_process=True)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

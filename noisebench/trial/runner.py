@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from noisebench.records import attempts, provenance
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, Epoch, ErrorKind, Result, Status
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
@@ -80,7 +80,9 @@ class Runner:
             if self.leaving:
                 raise
             # The trial's own errors are caught below; only the journal's come here.
-            return End("interrupted", "storage", f"{self.journal.path}: {error}"[:MAX_ERROR_CHARACTERS])
+            return End(
+                Status.INTERRUPTED, ErrorKind.STORAGE, f"{self.journal.path}: {error}"[:MAX_ERROR_CHARACTERS]
+            )
 
     def _measured(self, attempt: _Attempt, limits: Limits | None) -> End:
         provenance.reset_peak_memory()
@@ -90,22 +92,25 @@ class Runner:
             devices.reset_peak_memory(self.device)
             with watched(limits, partial(self._give_up, attempt)):
                 measured = self.execute(trial, self.data_dir, self.device, checkpoints)
+                scores, digest = None, None
                 if measured.samples:
-                    write_scores(self.results, trial.trial_id, measured.samples)
+                    scores, digest = write_scores(self.results, trial.trial_id, measured.samples)
         except (KeyboardInterrupt, GeneratorExit):
-            self._end(attempt, End("interrupted", "cancelled"))
+            self._end(attempt, End(Status.INTERRUPTED, ErrorKind.CANCELLED))
             raise
         except BaseException as error:  # a user's loss may even call sys.exit
             if self.leaving:
                 raise
             return self._failed(attempt, error)
-        end = End("completed")
+        end = End(Status.COMPLETED)
         self._end(
             attempt,
             end,
             fast_path=measured.fast_path,
-            result={**measured.result, "seconds": time.perf_counter() - attempt.began},
-            epochs=measured.epochs,
+            scores=scores,
+            scores_sha256=digest,
+            result=Result.of({**measured.result, "seconds": time.perf_counter() - attempt.began}),
+            epochs=tuple(map(Epoch.of, measured.epochs)),
         )
         checkpoints.clear()
         return end
@@ -125,19 +130,10 @@ class Runner:
     def _give_up(self, attempt: _Attempt, kind: str, reason: str, stack: str) -> None:
         """Record the attempt as failed, then end this process: the trial cannot be stopped otherwise."""
         try:
-            self._end(attempt, End("failed", kind, reason), traceback=stack)
+            self._end(attempt, End(Status.FAILED, ErrorKind(kind), reason), traceback=stack)
         finally:
             os._exit(1)
 
     def _end(self, attempt: _Attempt, end: End, **fields: Any) -> None:
-        line = attempts.ended(
-            attempt.attempt_id,
-            self.sweep,
-            attempt.trial.trial_id,
-            end.status,
-            seconds=time.perf_counter() - attempt.began,
-            error_kind=end.error_kind,
-            error=end.error,
-            **fields,
-        )
-        self.journal.append(line)
+        record = attempts.ended(attempt.attempt_id, self.sweep, attempt.trial.trial_id, end)
+        self.journal.append(replace(record, seconds=time.perf_counter() - attempt.began, **fields))

@@ -7,8 +7,8 @@ published ones.
 
 import csv
 import itertools
-import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from noisebench.records import attempts
+from noisebench.records.attempts import Ended, Epoch, Record, Result, Started, Status
 from noisebench.records.folders import ResultsFolder
+from noisebench.records.lines import encode
 from noisebench.records.manifest import keep_sweep
 from noisebench.sweep.block import Block
 from noisebench.sweep.sweep import Sweep, load_sweep
@@ -62,16 +63,16 @@ def write_results(root: Path, seed: int = 0) -> ResultsFolder:
         folder = results.sweep(sweep.name).journal
         folder.mkdir(parents=True)
         for block in sweep.blocks:
-            lines = [json.dumps(line) + "\n" for line in block_lines(sweep, block, seed, results, done)]
+            lines = [encode(record) for record in block_lines(sweep, block, seed, results, done)]
             done |= {trial.trial_id for trial in block.trials}
-            (folder / f"synthetic-{block.name}.jsonl").write_text("".join(lines), encoding="utf-8")
+            (folder / f"synthetic-{block.name}.jsonl").write_bytes(b"".join(lines))
     return results
 
 
 def block_lines(
     sweep: Sweep, block: Block, seed: int, results: ResultsFolder, done: set[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield the journal lines of a block, without the trials that are done already."""
+) -> Iterator[Record]:
+    """Yield the records of a block, without the trials that are done already."""
     rng = np.random.default_rng([seed, sweep.blocks.index(block)])
     published = cells_by_source()
     for _, group in itertools.groupby(
@@ -160,32 +161,43 @@ def operating_point(f1: float, balanced_accuracy: float | None, eta: float) -> t
 
 def attempt_lines(
     sweep: str, block: str, trial: Trial, result: dict[str, Any], results: ResultsFolder
-) -> Iterator[dict[str, Any]]:
-    """Yield the two journal lines of an attempt, whose scores are written where a figure reads them."""
+) -> Iterator[Record]:
+    """Yield the two records of an attempt, whose scores are written where a figure reads them."""
     attempt = f"synthetic-{trial.trial_id}"
-    start = {"started_at": moment(trial.seed, 0), "host": "synthetic", "commit": "synthetic", "log": None}
-    start |= {"versions": {"synthetic": "yes"}, "pid": 1, "slurm_job_id": None}
-    yield {**attempts.started(attempt, sweep, trial, "synthetic-1", HARDWARE), **start}
+    yield Started(
+        attempt_id=attempt,
+        trial_id=trial.trial_id,
+        sweep=sweep,
+        config=trial.as_fields(),
+        started_at=moment(trial.seed, 0),
+        worker="synthetic-1",
+        host="synthetic",
+        pid=1,
+        device=HARDWARE,
+        commit="synthetic",
+        versions={"synthetic": "yes"},
+    )
     if block == "table5" and trial.seed == 0 and trial.corruption["rate"] == 0.1:
         path = results.scores(trial.trial_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         pyarrow.parquet.write_table(pa.table(aum_scores(trial.loss.name)), path)
     seconds = 9_000.0 if trial.detector.name == "aum" else 300.0 if "MNIST" in trial.dataset.name else 900.0
-    end = attempts.ended(
-        attempt,
-        sweep,
-        trial.trial_id,
-        "completed",
-        seconds=seconds,
-        result={**result, "seconds": seconds},
-        epochs=epoch_rows(trial) if trial.dynamics else [],
-    )
     memory = (
         7_000.0 if trial.detector.name == "aum" else 3_000.0 if "MNIST" in trial.dataset.name else 6_000.0
     )
-    yield {**end, "ended_at": moment(trial.seed, 1), "peak_memory_mb": memory}
+    yield Ended(
+        attempt_id=attempt,
+        trial_id=trial.trial_id,
+        sweep=sweep,
+        status=Status.COMPLETED,
+        ended_at=moment(trial.seed, 1),
+        seconds=seconds,
+        peak_memory_mb=memory,
+        result=Result.of({**result, "seconds": seconds}),
+        epochs=tuple(map(Epoch.of, epoch_rows(trial))) if trial.dynamics else (),
+    )
 
 
-def moment(seed: int, minutes: int) -> str:
-    """Return a time in 2026 as records hold it."""
-    return f"2026-01-01T{seed:02d}:{minutes:02d}:00.000000+00:00"
+def moment(seed: int, minutes: int) -> datetime:
+    """Return a time on the first day of 2026."""
+    return datetime(2026, 1, 1, seed, minutes, tzinfo=UTC)

@@ -20,16 +20,16 @@ from noisebench.engine.recovery import (
     RecoveryPolicy,
 )
 from noisebench.engine.stops import Stops
-from noisebench.records import attempts as record
-from noisebench.records.attempts import End
+from noisebench.records import attempts
+from noisebench.records.attempts import End, Ended, ErrorKind, Result, Status
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import JournalWriter, records
 from noisebench.sweep.trial import Trial
 from tests.trials import sweep_of
 
-NODE_LOST = Loss(Cause.NODE_LOST, "node-lost", "the worker w was lost")
-TIME_LIMIT = Loss(Cause.NODE_LEFT, "time-limit", "the worker w left: time-limit")
-PREEMPTED = Loss(Cause.NODE_LEFT, "preempted", "the worker w left: preempted")
+NODE_LOST = Loss(Cause.NODE_LOST, ErrorKind.NODE_LOST, "the worker w was lost")
+TIME_LIMIT = Loss(Cause.NODE_LEFT, ErrorKind.TIME_LIMIT, "the worker w left: time-limit")
+PREEMPTED = Loss(Cause.NODE_LEFT, ErrorKind.PREEMPTED, "the worker w left: preempted")
 
 
 @pytest.fixture
@@ -44,15 +44,17 @@ def queue_of(folder: SweepFolder, seeds: int = 1, loss: Loss | None = PROCESS_DI
     return TrialQueue(trials, folder, Progress(seeds, 0, 0, seeds), policy)
 
 
-def ends(folder: SweepFolder) -> list[tuple[str, str]]:
-    return [(line["status"], line["error_kind"]) for line in records(folder.journal)]
+def ends(folder: SweepFolder) -> list[tuple[str, str | None]]:
+    return [(line.status, line.error_kind) for line in records(folder.journal) if isinstance(line, Ended)]
 
 
 def record_end(folder: SweepFolder, attempt: str, trial: Trial, status: str, kind: str | None) -> None:
     """Write what the process of an attempt itself records."""
     with JournalWriter(folder.journal, "host") as journal:
-        journal.append(record.started(attempt, "test", trial, "worker", "cpu"))
-        journal.append(record.ended(attempt, "test", trial.trial_id, status, error_kind=kind, error="why"))
+        journal.append(attempts.started(attempt, "test", trial, "worker", "cpu"))
+        end = End(Status(status), None if kind is None else ErrorKind(kind), "why")
+        result = Result(f1=0.5) if end.status == Status.COMPLETED else None
+        journal.append(replace(attempts.ended(attempt, "test", trial.trial_id, end), result=result))
 
 
 def test_trials_are_handed_out_once_each_under_ids_of_their_own(folder: SweepFolder) -> None:
@@ -61,8 +63,8 @@ def test_trials_are_handed_out_once_each_under_ids_of_their_own(folder: SweepFol
     assert (one.seed, two.seed) == (0, 1)
     assert first != second
     assert (queue.waiting, queue.live, queue.next_trial) == (0, 2, None)
-    queue.settle(first, End("completed"))
-    queue.settle(second, End("failed", "exception", "no"))
+    queue.settle(first, End(Status.COMPLETED))
+    queue.settle(second, End(Status.FAILED, ErrorKind.EXCEPTION, "no"))
     assert (queue.progress.completed, queue.progress.failed, queue.progress.running) == (1, 1, 0)
     queue.close()
     assert ends(folder) == []  # their own processes recorded the ends
@@ -122,7 +124,7 @@ def test_losses_without_progress_are_limited(
     assert queue.progress.failed == 1
     assert ends(folder) == [("interrupted", kind)] * (limit - 1) + [("failed", kind)]
     *_, last = records(folder.journal)
-    assert message in last["error"]
+    assert message in last.error
 
 
 @pytest.mark.parametrize("loss", [NODE_LOST, TIME_LIMIT])
@@ -153,7 +155,7 @@ def test_closing_records_what_still_runs_as_cancelled(folder: SweepFolder) -> No
     attempt, trial = queue.take()
     record_end(folder, attempt, trial, "completed", None)
     queue.close()
-    assert sorted(line["status"] for line in records(folder.journal) if line["event"] == "ended") == [
+    assert sorted(line.status for line in records(folder.journal) if isinstance(line, Ended)) == [
         "completed",
         "interrupted",
     ]
@@ -178,17 +180,17 @@ def test_a_gpu_error_is_tried_in_a_new_process_then_fails_with_its_own_record(fo
     record_end(folder, second, trial, "interrupted", "gpu-error")
     queue.lose(second)
     assert (queue.waiting, queue.progress.failed) == (0, 1)
-    lines = [line for line in records(folder.journal) if line["event"] == "ended"]
-    assert sorted(line["status"] for line in lines) == ["failed", "interrupted", "interrupted"]
-    (failed,) = (line for line in lines if line["status"] == "failed")
-    assert (failed["error_kind"], failed["error"]) == ("gpu-error", "why (in 2 processes)")
-    assert len({line["attempt_id"] for line in lines}) == 3  # an attempt has one end
+    lines = [line for line in records(folder.journal) if isinstance(line, Ended)]
+    assert sorted(line.status for line in lines) == ["failed", "interrupted", "interrupted"]
+    (failed,) = (line for line in lines if line.status == "failed")
+    assert (failed.error_kind, failed.error) == ("gpu-error", "why (in 2 processes)")
+    assert len({line.attempt_id for line in lines}) == 3  # an attempt has one end
 
 
 def test_a_full_disk_ends_the_run_and_leaves_the_trial_pending(folder: SweepFolder) -> None:
     queue = queue_of(folder, 3)
     attempt, _ = queue.take()
-    queue.settle(attempt, End("interrupted", "storage", "No space left on device"))
+    queue.settle(attempt, End(Status.INTERRUPTED, ErrorKind.STORAGE, "No space left on device"))
     assert (queue.waiting, queue.live) == (0, 0)
     assert (queue.progress.pending, queue.progress.failed) == (3, 0)
     assert "No space left on device" in str(queue.fault)
@@ -222,12 +224,12 @@ def test_a_trial_that_was_never_begun_is_the_next_one_again(folder: SweepFolder)
 def test_a_trial_that_lacks_memory_runs_once_more_with_a_larger_share(folder: SweepFolder) -> None:
     policy = RecoveryPolicy(has_larger_share=lambda _, kind: kind == "host-memory")
     queue = TrialQueue(sweep_of(seeds="3").trials(), folder, Progress(3, 0, 0, 3), policy)
-    lacking = End("failed", "host-memory", "too large")
+    lacking = End(Status.FAILED, ErrorKind.HOST_MEMORY, "too large")
     (first, trial), (second, _), (third, _) = queue.take(), queue.take(), queue.take()
     queue.settle(first, lacking)
     assert not queue.larger_round()  # the others are still live
-    queue.settle(second, End("failed", "exception", "broken"))
-    queue.settle(third, End("completed"))
+    queue.settle(second, End(Status.FAILED, ErrorKind.EXCEPTION, "broken"))
+    queue.settle(third, End(Status.COMPLETED))
     assert (queue.waiting, queue.progress.pending, queue.progress.failed) == (0, 1, 1)
     assert queue.larger_round()
     assert not queue.larger_round()
@@ -244,10 +246,10 @@ def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(folder
     queue = TrialQueue(sweep.trials(), folder, Progress(12, 0, 0, 12), stops=stops)
     taken = [queue.take()[0] for _ in range(9)]
     for attempt in taken[:8]:
-        queue.settle(attempt, End("failed", "exception", "broken"))
+        queue.settle(attempt, End(Status.FAILED, ErrorKind.EXCEPTION, "broken"))
     assert (queue.waiting, queue.live, queue.progress.held) == (0, 1, 3)
     assert queue.progress.stopped == {"grid": "exception: broken"}
-    queue.settle(taken[8], End("completed"))
+    queue.settle(taken[8], End(Status.COMPLETED))
     assert (queue.waiting, queue.progress.held, queue.progress.stopped) == (3, 0, {})
 
 

@@ -1,8 +1,8 @@
 """The cause of a lost process, on one machine and on a cluster."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +19,8 @@ from noisebench.engine.recovery import (
     cause_on_this_machine,
     has_completed,
 )
-from noisebench.records import attempts as record
+from noisebench.records import attempts
+from noisebench.records.attempts import End, ErrorKind, LeaveReason, Result, Started, Status
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import JournalWriter
 from tests.trials import trial_of
@@ -33,9 +34,9 @@ def folder(tmp_path: Path) -> SweepFolder:
     return ResultsFolder(tmp_path).sweep("test")
 
 
-def started(minutes_ago: float = 0.0) -> dict[str, Any]:
-    line = record.started("a" * 32, "test", TRIAL, "worker", "cpu")
-    return {**line, "started_at": (datetime.now(UTC) - timedelta(minutes=minutes_ago)).isoformat()}
+def started(minutes_ago: float = 0.0) -> Started:
+    record = attempts.started("a" * 32, "test", TRIAL, "worker", "cpu")
+    return replace(record, started_at=datetime.now(UTC) - timedelta(minutes=minutes_ago))
 
 
 def test_on_one_machine_the_process_died_or_never_began() -> None:
@@ -45,7 +46,7 @@ def test_on_one_machine_the_process_died_or_never_began() -> None:
 
 def test_a_worker_that_recorded_why_it_leaves(folder: SweepFolder) -> None:
     find = cause_on_cluster(folder, lambda: frozenset({"worker"}), DECISION)
-    note_leave(folder, "worker", "preempted")
+    note_leave(folder, "worker", LeaveReason.PREEMPTED)
     loss = find(started(), 0.0)
     assert loss is not None
     assert (loss.cause, loss.error_kind) == (Cause.NODE_LEFT, "preempted")
@@ -89,15 +90,17 @@ def test_an_overdue_attempt_that_died_without_a_record_is_a_timeout(folder: Swee
 def test_the_journal_is_read_from_where_the_run_began(folder: SweepFolder) -> None:
     before, during = "b" * 32, "d" * 32
     with JournalWriter(folder.journal, "host") as journal:
-        journal.append(record.started(before, "test", TRIAL, "worker", "cpu"))
+        journal.append(attempts.started(before, "test", TRIAL, "worker", "cpu"))
         tail = JournalTail(folder)
-        journal.append(record.started(during, "test", TRIAL, "worker", "cpu"))
+        journal.append(attempts.started(during, "test", TRIAL, "worker", "cpu"))
         live = {before: TRIAL, during: TRIAL}
         tail.refresh(live)
         assert tail.started(before) is None
         assert tail.started(during) is not None
         assert tail.ended(during) is None
-        journal.append(record.ended(during, "test", TRIAL.trial_id, "failed", error_kind="data", error="e"))
+        journal.append(
+            attempts.ended(during, "test", TRIAL.trial_id, End(Status.FAILED, ErrorKind.DATA, "e"))
+        )
         tail.refresh(live)
     end = tail.ended(during)
     assert end is not None
@@ -108,8 +111,9 @@ def test_the_journal_is_read_from_where_the_run_began(folder: SweepFolder) -> No
 
 def test_whether_a_process_without_driver_has_completed_its_trial(folder: SweepFolder) -> None:
     with JournalWriter(folder.journal, "host") as journal:
-        journal.append(record.started("a" * 32, "test", TRIAL, "worker", "cpu"))
+        journal.append(attempts.started("a" * 32, "test", TRIAL, "worker", "cpu"))
         assert not has_completed(journal.path, TRIAL.trial_id)
-        journal.append(record.ended("a" * 32, "test", TRIAL.trial_id, "completed", result={"f1": 1.0}))
+        ended = attempts.ended("a" * 32, "test", TRIAL.trial_id, End(Status.COMPLETED))
+        journal.append(replace(ended, result=Result(f1=1.0)))
         assert has_completed(journal.path, TRIAL.trial_id)
     assert not has_completed(folder.journal / "missing.jsonl", TRIAL.trial_id)

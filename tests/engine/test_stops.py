@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.engine.stops import EQUAL_FAILURES_TO_STOP, Stops, restart_blocks, stopped_blocks
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.sweep.block import Block
 from tests.trials import sweep_of
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> SweepFolder:
 
 
 def failure(number: int, kind: str = "exception") -> End:
-    return End("failed", kind, f"object at 0x7f{number}: needs {number} MB")
+    return End(Status.FAILED, kind, f"object at 0x7f{number}: needs {number} MB")
 
 
 def test_errors_equal_but_for_numbers_stop_one_block_and_are_kept(folder: SweepFolder) -> None:
@@ -37,7 +37,7 @@ def test_errors_equal_but_for_numbers_stop_one_block_and_are_kept(folder: SweepF
 
 
 @pytest.mark.parametrize(
-    "other", [End("completed"), failure(3, "diverged"), End("failed", "exception", "Other")]
+    "other", [End(Status.COMPLETED), failure(3, "diverged"), End(Status.FAILED, ErrorKind.EXCEPTION, "Other")]
 )
 def test_one_other_end_among_them_keeps_the_block_running(folder: SweepFolder, other: End) -> None:
     stops = Stops(BLOCKS, folder)
@@ -52,6 +52,6 @@ def test_a_completed_trial_lifts_the_stop(folder: SweepFolder) -> None:
     stops = Stops(BLOCKS, folder)
     for number, trial in enumerate(FIRST):
         stops.note(trial, failure(number))
-    assert stops.note(BOTH[0], End("completed"))
+    assert stops.note(BOTH[0], End(Status.COMPLETED))
     assert stopped_blocks(folder) == {}
     assert stops.lets_run(FIRST[0])

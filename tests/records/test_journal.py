@@ -1,6 +1,5 @@
 """What was appended is there, whole, whatever happened to its writer."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,14 +9,24 @@ from pathlib import Path
 import pytest
 
 from noisebench.records import durable
-from noisebench.records.journal import JournalWriter, complete_lines, records, records_of
+from noisebench.records.attempts import Ended, Started
+from noisebench.records.journal import (
+    JournalLostError,
+    JournalWriter,
+    complete_lines,
+    records,
+    records_of,
+)
+from noisebench.records.lines import encode
+from tests.records.samples import completion, failure, start
 
 
-def test_lines_come_back_in_order(tmp_path: Path) -> None:
+def test_records_come_back_in_order(tmp_path: Path) -> None:
+    written = [start(0), completion(0), start(1), failure(1)]
     with JournalWriter(tmp_path / "journal", "host") as writer:
-        for number in range(3):
-            writer.append({"number": number})
-    assert [record["number"] for record in records(tmp_path / "journal")] == [0, 1, 2]
+        for record in written:
+            writer.append(record)
+    assert list(records(tmp_path / "journal")) == written
     assert writer.path.name.startswith("host-")
 
 
@@ -28,13 +37,14 @@ def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
 
 def test_a_torn_last_line_waits_and_a_corrupt_one_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "host-1.jsonl"
-    path.write_bytes(b'{"a": 1}\nnot json\n[]\n{"a": 2}\n{"a": ')
-    assert [record["a"] for record in records(tmp_path)] == [1, 2]
+    last = encode(start(2))
+    path.write_bytes(encode(start(0)) + b"not json\n[]\n{}\n" + encode(start(1)) + last[:40])
+    assert list(records(tmp_path)) == [start(0), start(1)]
     lines, position = complete_lines(path)
-    assert len(lines) == 4
+    assert len(lines) == 5
     with path.open("ab") as file:
-        file.write(b"3}\n")
-    assert complete_lines(path, position)[0] == [b'{"a": 3}']
+        file.write(last[40:])
+    assert complete_lines(path, position)[0] == [last[:-1]]
 
 
 def test_what_was_appended_survives_sigkill(tmp_path: Path) -> None:
@@ -42,12 +52,13 @@ def test_what_was_appended_survives_sigkill(tmp_path: Path) -> None:
 import os, signal
 from pathlib import Path
 from noisebench.records.journal import JournalWriter
-JournalWriter(Path({str(tmp_path)!r}), "host").append({{"done": True}})
+from tests.records.samples import completion
+JournalWriter(Path({str(tmp_path)!r}), "host").append(completion())
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert list(records(tmp_path)) == [{"done": True}]
+    assert list(records(tmp_path)) == [completion()]
 
 
 def test_a_full_file_system_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,10 +76,35 @@ def test_a_full_file_system_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(durable, "RETRY_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(os, "write", failing_once)
     with JournalWriter(tmp_path, "host") as writer:
-        writer.append({"number": 1})
-        writer.append({"number": 2})
-    assert [record["number"] for record in records(tmp_path)] == [1, 2]
+        writer.append(start(1))
+        writer.append(start(2))
+    assert list(records(tmp_path)) == [start(1), start(2)]
     assert len(complete_lines(writer.path)[0]) == 3
+
+
+def test_after_a_failed_fsync_the_record_is_written_on_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk loses what the failed fsync was to write: those bytes read as zeros ever after."""
+    path, real_fsync, calls = None, os.fsync, []
+
+    def losing_once(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 1:
+            assert path is not None
+            with path.open("r+b") as file:
+                size = len(file.read())
+                file.seek(0)
+                file.write(b"\0" * size)
+            raise OSError(5, "Input/output error")
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(durable, "RETRY_SECONDS", (0.0,))
+    with JournalWriter(tmp_path, "host") as writer:
+        path = writer.path
+        monkeypatch.setattr(os, "fsync", losing_once)
+        writer.append(completion())
+    assert list(records(tmp_path)) == [completion()]
 
 
 def test_a_lasting_failure_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,19 +114,60 @@ def test_a_lasting_failure_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(durable, "RETRY_SECONDS", (0.0,))
     monkeypatch.setattr(os, "write", full)
     with JournalWriter(tmp_path, "host") as writer, pytest.raises(OSError, match="No space left"):
-        writer.append({})
+        writer.append(start())
+
+
+@pytest.mark.parametrize("durably", [True, False])
+def test_a_file_that_was_removed_in_mid_run_is_reported(tmp_path: Path, durably: bool) -> None:
+    with JournalWriter(tmp_path, "host") as writer:
+        writer.append(start(0))
+        writer.path.unlink()
+        with pytest.raises(JournalLostError, match="was removed while its process wrote to it"):
+            writer.append(start(1), durable=durably)
+
+
+def test_new_folders_are_durable_in_the_folder_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    with JournalWriter(tmp_path / "results" / "journal" / "sweep", "host"):
+        pass
+    assert synced == [
+        tmp_path,
+        tmp_path / "results",
+        tmp_path / "results" / "journal",
+        tmp_path / "results" / "journal" / "sweep",
+    ]
 
 
 def test_nan_never_reaches_the_file(tmp_path: Path) -> None:
     with JournalWriter(tmp_path, "host") as writer, pytest.raises(ValueError, match="JSON compliant"):
-        writer.append({"f1": float("nan")})
-    assert json.dumps(list(records(tmp_path))) == "[]"
+        writer.append(completion(f1=float("nan")))
+    assert list(records(tmp_path)) == []
 
 
 def test_the_records_of_one_attempt_from_all_files(tmp_path: Path) -> None:
     with JournalWriter(tmp_path, "one") as one, JournalWriter(tmp_path, "two") as two:
-        one.append({"attempt_id": "a", "event": "started"})
-        one.append({"attempt_id": "b", "event": "started", "error": "not of a"})
-        two.append({"attempt_id": "a", "event": "ended"})
-    assert [record["event"] for record in records_of(tmp_path, "attempt_id", "a")] == ["started", "ended"]
+        one.append(start(1))
+        one.append(start(2))
+        two.append(failure(1))
+    attempt = start(1).attempt_id
+    assert list(map(type, records_of(tmp_path, "attempt_id", attempt))) == [Started, Ended]
     assert list(records_of(tmp_path, "attempt_id", "c")) == []
+
+
+def test_a_link_to_a_file_elsewhere_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "secret").write_bytes(encode(start()))
+    (tmp_path / "journal" / "host-1.jsonl").symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError, match="symbolic link"):
+        complete_lines(tmp_path / "journal" / "host-1.jsonl")
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "host-1.jsonl")
+    with pytest.raises(OSError, match="is no regular file"):
+        complete_lines(tmp_path / "host-1.jsonl")

@@ -11,6 +11,7 @@ import pytest
 
 from noisebench.engine.node import note_leave
 from noisebench.errors import EnvironmentFault
+from noisebench.records.attempts import LeaveReason
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import worker
 from noisebench.slurm.allocation import Allocation, allocation
@@ -103,7 +104,7 @@ def test_it_looks_for_a_driver_when_its_ray_has_ended(submission: Submission, no
 def test_it_leaves_when_a_trial_says_that_the_time_does_not_suffice(
     submission: Submission, node: RayNode
 ) -> None:
-    note_leave(submission.folder, "me", "time-limit")
+    note_leave(submission.folder, "me", LeaveReason.TIME_LIMIT)
     assert stay(submission, node) is WorkerEnd.TIME_LIMIT
 
 

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from noisebench.catalogue.component import Component
+from noisebench.records.attempts import Ended, Epoch, Record, Result, Started, Status
 from noisebench.records.folders import ResultsFolder
+from noisebench.records.lines import encode, with_checksum
 from noisebench.sweep.trial import Training, Trial
 
 TRAINING = Training(
@@ -46,48 +49,38 @@ def trial(loss: str = "CE", seed: int = 0, *, eta: float = 0.2, delay: int = 0, 
 
 
 def started(trial: Trial, attempt: str, at: int = 0, **changes: Any) -> dict[str, Any]:
-    """Return a `started` record of `trial`, `at` seconds after ten o'clock."""
-    return {
-        "event": "started",
-        "attempt_id": attempt,
-        "trial_id": trial.trial_id,
-        "sweep": "paper",
-        "config": trial.as_fields(),
-        "started_at": moment(at),
-        "worker": "node1-17",
-        "host": "node1",
-        "pid": 17,
-        "device": "cpu",
-        "slurm_job_id": None,
-        "commit": "abc",
-        "versions": {"python": "3.11"},
-        "log": None,
-        **changes,
-    }
+    """Return the members of a `started` line of `trial`, `at` seconds after ten o'clock."""
+    record = Started(
+        attempt_id=attempt,
+        trial_id=trial.trial_id,
+        sweep="paper",
+        config=trial.as_fields(),
+        started_at=time(at),
+        worker="node1-17",
+        host="node1",
+        pid=17,
+        device="cpu",
+        commit="abc",
+        versions={"python": "3.11"},
+    )
+    return {**members(record), **changes}
 
 
 def ended(trial: Trial, attempt: str, at: int = 10, f1: float | None = 0.9, **changes: Any) -> dict[str, Any]:
-    """Return a completed `ended` record of `trial` with the given F1."""
-    return {
-        "event": "ended",
-        "attempt_id": attempt,
-        "trial_id": trial.trial_id,
-        "sweep": "paper",
-        "status": "completed",
-        "error_kind": None,
-        "error": None,
-        "traceback": None,
-        "ended_at": moment(at),
-        "seconds": 10.0,
-        "fast_path": None,
-        "peak_memory_mb": None,
-        "result": {"f1": f1, "precision": 0.5, "flagged": 7, "noise_hash": "ff", "seconds": 9.5},
-        "epochs": [
-            {"fold": 0, "epoch": epoch, "loss": 1.0 / (1 + epoch), "accuracy": 0.5, "held_out_loss": None}
-            for epoch in range(2)
-        ],
-        **changes,
-    }
+    """Return the members of a completed `ended` line of `trial` with the given F1."""
+    record = Ended(
+        attempt_id=attempt,
+        trial_id=trial.trial_id,
+        sweep="paper",
+        status=Status.COMPLETED,
+        ended_at=time(at),
+        seconds=10.0,
+        result=Result(precision=0.5, flagged=7, noise_hash="ff", seconds=9.5),
+        epochs=tuple(Epoch(0, epoch, loss=1.0 / (1 + epoch), accuracy=0.5) for epoch in range(2)),
+    )
+    line = members(record)
+    line["result"]["f1"] = f1
+    return {**line, **changes}
 
 
 def unsuccessful(
@@ -99,9 +92,26 @@ def unsuccessful(
     return ended(trial, attempt, at, **{**plain, **changes})
 
 
+def time(seconds: int) -> datetime:
+    """Return the time `seconds` after ten o'clock."""
+    return datetime(2026, 11, 20, 10, 0, 0, 500_000, UTC) + timedelta(seconds=seconds)
+
+
 def moment(seconds: int) -> str:
     """Return the time `seconds` after ten o'clock as records hold it."""
-    return f"2026-11-20T10:{seconds // 60:02d}:{seconds % 60:02d}.500000+00:00"
+    return time(seconds).isoformat(timespec="microseconds")
+
+
+def members(record: Record) -> dict[str, Any]:
+    """Return the members of a record's line, without its checksum."""
+    line: dict[str, Any] = json.loads(encode(record))
+    del line["crc32"]
+    return line
+
+
+def line_of(record: dict[str, Any]) -> bytes:
+    """Return the line with these members, with its checksum."""
+    return with_checksum(json.dumps(record, separators=(",", ":")).encode())
 
 
 @dataclass
@@ -120,7 +130,7 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as stream:
             for record in records:
-                stream.write(record if isinstance(record, bytes) else json.dumps(record).encode() + b"\n")
+                stream.write(record if isinstance(record, bytes) else line_of(record))
         return path
 
     def manifest(

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from noisebench.records.lines import parse
 from noisebench.store import ends, records
 from tests.store.results_folder import ended, trial, unsuccessful
+
+MARKS = {"ended_checked": False, "is_imported": False}
 
 
 def test_at_once_equals_one_by_one() -> None:
@@ -15,9 +18,9 @@ def test_at_once_equals_one_by_one() -> None:
         ended(trial(seed=2), "c", f1=None, ended_at="2026-11-20T11:30:00.25+02:00", result={"future": [1]}),
     ]
     lines = [json.dumps(record).encode() + b"\n" for record in found]
-    rows = [records.end_row(records.parsed(line), ordinal) for ordinal, line in enumerate(lines)]
+    rows = [records.end_row(parse(line), ordinal, MARKS) for ordinal, line in enumerate(lines)]
     expected = records.table(rows, records.ENDS).to_pylist()
-    at_once = ends.table(lines).to_pylist()
+    at_once = ends.table(lines, [MARKS] * 3).to_pylist()
     for row in (*expected, *at_once):
         row["epochs"] = row["epochs"] or []
     assert at_once == expected
@@ -29,6 +32,7 @@ UNUSUAL = {
     "two on a line": json.dumps(ended(trial(), "x")).encode() * 2 + b"\n",
     "two lines in one": b'{"event": "ended"' + b"\n",
     "quantiles": json.dumps(ended(trial(), "x", epochs=[{"quantiles": {"wrong": [1]}}])).encode() + b"\n",
+    "error kind": json.dumps(unsuccessful(trial(), "x", error_kind="bad luck")).encode() + b"\n",
     "status": json.dumps(ended(trial(), "x", status="fine")).encode() + b"\n",
     "no result": json.dumps(ended(trial(), "x", result=None)).encode() + b"\n",
     "no attempt": json.dumps({**ended(trial(), "x"), "attempt_id": None}).encode() + b"\n",
@@ -42,4 +46,4 @@ UNUSUAL = {
 def test_anything_unusual_is_left_to_reading_one_by_one(line: bytes) -> None:
     usual = json.dumps(ended(trial(), "a")).encode() + b"\n"
     with pytest.raises(records.MALFORMED):
-        ends.table([usual, line])
+        ends.table([usual, line], [MARKS] * 2)

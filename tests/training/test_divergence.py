@@ -1,11 +1,11 @@
 """A training that leaves the finite numbers fails its trial, with the epoch, and leaves no numbers."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from noisebench.records.attempts import Ended
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter, records
 from noisebench.trial.runner import Runner
@@ -26,7 +26,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "diverging_losses_of_a_test"
 
 
-def attempted(loss: str, detector: str, folder: Path) -> dict[str, Any]:
+def attempted(loss: str, detector: str, folder: Path) -> Ended:
     """Run a trial of three epochs as a worker does; return the end of its attempt."""
     trial = trial_of(loss, detector=detector, training="{epochs: 3, batch_size: 128}")
     results = ResultsFolder(folder / "results")
@@ -34,6 +34,7 @@ def attempted(loss: str, detector: str, folder: Path) -> dict[str, Any]:
         runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal)
         assert runner.attempt(trial, "a" * 32).status == "failed"
     _, ended = records(results.sweep("test").journal)
+    assert isinstance(ended, Ended)
     return ended
 
 
@@ -41,6 +42,6 @@ def attempted(loss: str, detector: str, folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("loss", ["nan", "endless"])
 def test_the_record_names_the_epoch(module: str, loss: str, detector: str, tmp_path: Path) -> None:
     ended = attempted(f'{{name: "{module}:{loss}", delay: 1}}', detector, tmp_path)
-    assert (ended["status"], ended["error_kind"]) == ("failed", "diverged")
-    assert "no longer finite in epoch 1" in ended["error"]
-    assert ended["result"] is None
+    assert (ended.status, ended.error_kind) == ("failed", "diverged")
+    assert "no longer finite in epoch 1" in ended.error
+    assert ended.result is None

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from noisebench.errors import DataError, DivergedError
+from noisebench.records.attempts import Ended, Record, Started
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter, records
@@ -25,10 +26,8 @@ from tests.trials import trial_of
 
 
 @pytest.fixture
-def attempt(tmp_path: Path) -> Callable[..., tuple[str, list[dict[str, Any]]]]:
-    def run(
-        trial: Trial, execute: Any = measure, limits: Limits | None = None
-    ) -> tuple[str, list[dict[str, Any]]]:
+def attempt(tmp_path: Path) -> Callable[..., tuple[str, list[Record]]]:
+    def run(trial: Trial, execute: Any = measure, limits: Limits | None = None) -> tuple[str, list[Record]]:
         results = ResultsFolder(tmp_path)
         with JournalWriter(results.sweep("test").journal, "host") as journal:
             runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal, execute)
@@ -42,21 +41,21 @@ def test_a_completed_trial(attempt: Callable[..., Any], tmp_path: Path) -> None:
     trial = trial_of()
     status, (started, ended) = attempt(trial)
     assert status == "completed"
-    assert (started["event"], ended["event"]) == ("started", "ended")
-    assert started["config"] == trial.as_fields()
-    assert {"torch", "python", "cleanlab"} <= set(started["versions"])
-    assert (ended["status"], ended["error_kind"], ended["trial_id"]) == ("completed", None, trial.trial_id)
-    assert 0 < ended["result"]["seconds"] <= ended["seconds"]
-    assert ended["peak_memory_mb"] > 50
-    assert len(ended["epochs"]) == 4
+    assert (type(started), type(ended)) == (Started, Ended)
+    assert started.config == trial.as_fields()
+    assert {"torch", "python", "cleanlab"} <= set(started.versions)
+    assert (ended.status, ended.error_kind, ended.trial_id) == ("completed", None, trial.trial_id)
+    assert 0 < ended.result.seconds <= ended.seconds
+    assert ended.peak_memory_mb > 50
+    assert len(ended.epochs) == 4
     scores = pyarrow.parquet.read_table(ResultsFolder(tmp_path).scores(trial.trial_id)).to_pydict()
     assert scores["index"] == list(range(400))
     flagged, wrong = (
         np.array(scores["flagged"]),
         np.array(scores["given_label"]) != np.array(scores["true_label"]),
     )
-    assert ended["result"]["flagged"] == flagged.sum()
-    assert ended["result"]["correct"] == (flagged & wrong).sum()
+    assert ended.result.flagged == flagged.sum()
+    assert ended.result.correct == (flagged & wrong).sum()
 
 
 @pytest.mark.parametrize(
@@ -77,10 +76,10 @@ def test_a_failed_trial(attempt: Callable[..., Any], error: BaseException, kind:
         raise error
 
     status, (_, ended) = attempt(trial_of(), fail)
-    assert (status, ended["status"], ended["error_kind"]) == ("failed", "failed", kind)
-    assert type(error).__name__ in ended["error"]
-    assert "in fail" in ended["traceback"]
-    assert ended["result"] is None
+    assert (status, ended.status, ended.error_kind) == ("failed", "failed", kind)
+    assert type(error).__name__ in ended.error
+    assert "in fail" in ended.traceback
+    assert ended.result is None
 
 
 def test_an_interrupted_trial_is_no_failure(attempt: Callable[..., Any], tmp_path: Path) -> None:
@@ -90,7 +89,7 @@ def test_an_interrupted_trial_is_no_failure(attempt: Callable[..., Any], tmp_pat
     with pytest.raises(KeyboardInterrupt):
         attempt(trial_of(), interrupt)
     (_, ended) = records(ResultsFolder(tmp_path).journal / "test")
-    assert (ended["status"], ended["error_kind"]) == ("interrupted", "cancelled")
+    assert (ended.status, ended.error_kind) == ("interrupted", "cancelled")
 
 
 def test_nan_becomes_null(attempt: Callable[..., Any]) -> None:
@@ -98,8 +97,8 @@ def test_nan_becomes_null(attempt: Callable[..., Any]) -> None:
         return Measurement({"f1": float("nan"), "precision": 0.0}, [], {})
 
     _, (_, ended) = attempt(trial_of(), without_errors)
-    assert ended["result"]["f1"] is None
-    assert ended["result"]["precision"] == 0
+    assert ended.result.f1 is None
+    assert ended.result.precision == 0
 
 
 def test_finished_folds_are_kept_until_the_trial_completes(
@@ -135,7 +134,7 @@ def test_a_storage_error_is_no_failure_of_the_trial(
 
     status, (_, ended) = attempt(trial_of(), write)
     assert status == "interrupted"
-    assert (ended["status"], ended["error_kind"]) == ("interrupted", "storage")
+    assert (ended.status, ended.error_kind) == ("interrupted", "storage")
 
 
 @pytest.mark.parametrize("failing", [1, 2], ids=["started", "ended"])
@@ -147,8 +146,8 @@ def test_a_journal_that_cannot_be_written_is_a_storage_error(
     writes = []
     append = JournalWriter.append
 
-    def full(journal: JournalWriter, record: dict[str, Any], *, durable: bool = True) -> None:
-        writes.append(record["event"])
+    def full(journal: JournalWriter, record: Record, *, durable: bool = True) -> None:
+        writes.append(type(record))
         if len(writes) == failing:
             raise OSError("only 3 of 80 bytes were written")
         append(journal, record, durable=durable)
@@ -159,7 +158,7 @@ def test_a_journal_that_cannot_be_written_is_a_storage_error(
         end = runner.attempt(trial_of(), "a" * 32)
     assert (end.status, end.error_kind) == ("interrupted", "storage")
     assert "only 3 of 80 bytes were written" in str(end.error)
-    assert writes == ["started", "ended"][:failing]
+    assert writes == [Started, Ended][:failing]
 
 
 def test_epochs_are_kept_once_enough_time_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,8 +224,8 @@ def test_a_process_whose_gpu_is_lost_records_it_and_ends(
     process.join(300)
     assert process.exitcode == 1
     _, ended = records(ResultsFolder(tmp_path).journal / "test")
-    assert (ended["status"], ended["error_kind"]) == (status, kind)
-    assert execute.__name__ in ended["traceback"]
+    assert (ended.status, ended.error_kind) == (status, kind)
+    assert execute.__name__ in ended.traceback
 
 
 @pytest.mark.parametrize(
@@ -247,11 +246,11 @@ def test_a_trial_beyond_its_limits_is_recorded_and_its_process_ends(
     process.join(300)
     assert process.exitcode == 1
     _, ended = records(ResultsFolder(tmp_path).journal / "test")
-    assert (ended["status"], ended["error_kind"]) == ("failed", kind)
-    assert reason in ended["error"]
-    assert execute.__name__ in ended["traceback"]
+    assert (ended.status, ended.error_kind) == ("failed", kind)
+    assert reason in ended.error
+    assert execute.__name__ in ended.traceback
 
 
 def test_limits_that_hold_change_nothing(attempt: Callable[..., Any]) -> None:
     status, (_, ended) = attempt(trial_of(), limits=Limits(10_000, 60))
-    assert (status, ended["error_kind"]) == ("completed", None)
+    assert (status, ended.error_kind) == ("completed", None)

@@ -43,18 +43,24 @@ CREATE TABLE attempts (
     attempt_id VARCHAR NOT NULL, trial_id VARCHAR NOT NULL, sweep VARCHAR NOT NULL, status VARCHAR NOT NULL,
     error_kind VARCHAR, error VARCHAR, traceback VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, seconds DOUBLE,
     worker VARCHAR, host VARCHAR, pid BIGINT, device VARCHAR, fast_path VARCHAR, peak_memory_mb DOUBLE,
-    slurm_job_id VARCHAR, "commit" VARCHAR, versions JSON, log VARCHAR
+    gpu_memory_mb DOUBLE, slurm_job_id VARCHAR, "commit" VARCHAR, versions JSON, log VARCHAR,
+    scores VARCHAR, scores_sha256 VARCHAR, started_checked BOOLEAN, ended_checked BOOLEAN
 );
 COMMENT ON TABLE attempts IS 'one row an execution of a trial';
 COMMENT ON COLUMN attempts.status IS 'completed, failed, interrupted, or running: started, its end not recorded yet';
 COMMENT ON COLUMN attempts.error_kind IS
-    'failed: exception, diverged, gpu-memory, host-memory, timeout, data; interrupted: node-lost, preempted, time-limit, driver-lost, cancelled';
+    'why it failed or was interrupted: one of ErrorKind in records/attempts.py';
 COMMENT ON COLUMN attempts.started_at IS 'UTC; NULL where only the end was recorded';
 COMMENT ON COLUMN attempts.ended_at IS 'UTC';
 COMMENT ON COLUMN attempts.worker IS 'the process that ran it: the stem of its heartbeat file';
 COMMENT ON COLUMN attempts.device IS 'cpu, or the GPU with its model';
 COMMENT ON COLUMN attempts.fast_path IS 'how the device computed where several ways are equal; no part of the identity';
-COMMENT ON COLUMN attempts.peak_memory_mb IS 'of the device, in MiB';
+COMMENT ON COLUMN attempts.peak_memory_mb IS 'highest resident memory of its process, in MiB';
+COMMENT ON COLUMN attempts.gpu_memory_mb IS 'highest GPU memory reserved, in MiB';
+COMMENT ON COLUMN attempts.scores IS 'file of its per-sample scores, a path in the results folder';
+COMMENT ON COLUMN attempts.scores_sha256 IS 'sha256 of that file';
+COMMENT ON COLUMN attempts.started_checked IS 'whether the line of its start carried a checksum; older versions wrote none';
+COMMENT ON COLUMN attempts.ended_checked IS 'as started_checked, of the line of its end';
 COMMENT ON COLUMN attempts.versions IS 'of Python and the packages that make the numbers';
 
 CREATE TABLE results (
@@ -64,12 +70,14 @@ CREATE TABLE results (
     flagged BIGINT, correct BIGINT, wrong_labels BIGINT, samples BIGINT, realised_rate DOUBLE,
     clean_accuracy DOUBLE, clean_test_accuracy DOUBLE, seconds DOUBLE,
     threshold DOUBLE, cohens_d DOUBLE, wasserstein DOUBLE,
-    noise_hash VARCHAR, guard VARCHAR, transition JSON
+    noise_hash VARCHAR, guard VARCHAR, transition JSON,
+    is_imported BOOLEAN NOT NULL DEFAULT false
 );
-COMMENT ON TABLE results IS 'one row a completed trial: what its first completed attempt measured';
+COMMENT ON TABLE results IS 'one row a completed trial: what its first completed attempt measured, imported ones last';
 COMMENT ON COLUMN results.trial_key IS 'internal: 64 bits of trial_id that join faster than its text';
 COMMENT ON COLUMN results.attempt_id IS 'the attempt that measured it';
 COMMENT ON COLUMN results.config_id IS 'as in trials; here too, so that cells needs no join over all trials';
+COMMENT ON COLUMN results.is_imported IS 'whether it came from an archive; results of this folder come before them';
 COMMENT ON COLUMN results.noise_hash IS 'of the given labels: equal where two trials saw the same wrong labels';
 COMMENT ON COLUMN results.transition IS 'how many samples of each true class (rows) are labelled as each class (columns)';
 COMMENT ON COLUMN results.guard IS 'why the flags mean nothing: flags-nothing, flags-everything, no-better-than-chance; NULL is fine';

@@ -10,18 +10,20 @@ DELETE FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM touched);
 INSERT INTO attempts BY NAME
 WITH starts AS (
     SELECT DISTINCT ON (attempt_id)
-        attempt_id, trial_id, sweep, started_at, worker, host, pid, device, slurm_job_id, "commit", versions, log
+        attempt_id, trial_id, sweep, started_at, worker, host, pid, device, slurm_job_id, "commit", versions, log,
+        started_checked
     FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (config_id, seed) FROM new_starts)
     WHERE started_at IS NOT NULL
-    ORDER BY attempt_id, started_at
+    ORDER BY attempt_id, started_at, trial_id, sweep, worker, pid, device, log
 ), ends AS (
     SELECT DISTINCT ON (attempt_id)
         attempt_id, trial_id, sweep, status, error_kind, error, traceback, ended_at, seconds, fast_path,
-        peak_memory_mb
-    FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (result, epochs, ordinal) FROM new_ends)
+        peak_memory_mb, gpu_memory_mb, scores, scores_sha256, ended_checked
+    FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (result, epochs, ordinal, is_imported) FROM new_ends)
     WHERE ended_at IS NOT NULL
     ORDER BY
-        attempt_id, list_position(['completed', 'failed', 'interrupted'], status), ended_at, error_kind, error
+        attempt_id, list_position(['completed', 'failed', 'interrupted'], status), ended_at, error_kind, error,
+        traceback, seconds, fast_path, scores_sha256, trial_id, sweep
 )
 SELECT
     attempt_id,

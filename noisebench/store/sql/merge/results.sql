@@ -1,28 +1,29 @@
 -- Takes the staged completions into results, later_results and epochs.
--- A trial's first completed attempt, by the time it ended, is its result; reading order changes nothing.
+-- A trial's result is that of its first completed attempt, by the time it ended; attempts that came from an archive
+-- stand behind those of this folder. The order in which lines are read changes nothing.
 CREATE OR REPLACE TEMP TABLE completions AS
-WITH first AS (
-    SELECT DISTINCT ON (attempt_id) trial_id, attempt_id, ended_at, ordinal, seconds AS taken, result
+WITH completed AS (
+    SELECT trial_id, attempt_id, ended_at, ordinal, seconds AS taken, result, is_imported
     FROM new_ends
     WHERE status = 'completed'
-    ORDER BY attempt_id, ended_at
 ), measured AS (
-    SELECT ordinal, unnest(struct_update(result, seconds := coalesce(result.seconds, taken))) FROM first
+    SELECT ordinal, unnest(struct_update(result, seconds := coalesce(result.seconds, taken))) FROM completed
 ), bounded AS (
     -- The deviation of larger numbers leaves what a DOUBLE can hold, and cells would fail whole.
     SELECT
         ordinal, noise_hash, guard, transition,
         if(
-            abs(COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition))) < 1e150,
+            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition)) BETWEEN -1e150 AND 1e150,
             COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition)),
             NULL
         )
     FROM measured
 )
 SELECT
-    trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, bounded.*
+    trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, is_imported,
+    bounded.* REPLACE (transition::JSON AS transition)
 FROM bounded
-JOIN first USING (ordinal)
+JOIN completed USING (ordinal)
 LEFT JOIN trial_seeds USING (trial_id);
 
 CREATE OR REPLACE TEMP TABLE contenders AS
@@ -30,19 +31,23 @@ WITH attempted AS (
     FROM (FROM results UNION ALL BY NAME FROM later_results)
     SEMI JOIN completions USING (trial_id)
     UNION ALL BY NAME
-    SELECT * EXCLUDE (ordinal) FROM completions ANTI JOIN (FROM results UNION ALL BY NAME FROM later_results) USING (attempt_id)
+    FROM completions
+), once AS (
+    -- An attempt with several ends counts by its first; of ends at the same time, by its numbers.
+    FROM attempted
+    QUALIFY row_number() OVER (
+        PARTITION BY trial_id, attempt_id
+        ORDER BY ended_at, is_imported, f1, precision, recall, flagged, correct, seconds, clean_test_accuracy, ordinal
+    ) = 1
 )
-SELECT *, row_number() OVER (PARTITION BY trial_id ORDER BY ended_at, attempt_id) AS place
-FROM attempted;
+SELECT *, row_number() OVER (PARTITION BY trial_id ORDER BY is_imported, ended_at, attempt_id) AS place
+FROM once;
 
+-- Only rows of this batch have an ordinal.
 CREATE OR REPLACE TEMP TABLE new_winners AS
-SELECT trial_id, ordinal
-FROM contenders
-JOIN completions USING (trial_id, attempt_id)
-ANTI JOIN results USING (attempt_id)
-WHERE place = 1;
+SELECT trial_id, ordinal FROM contenders WHERE place = 1 AND ordinal IS NOT NULL;
 
-DELETE FROM epochs WHERE trial_id IN (SELECT trial_id FROM results SEMI JOIN new_winners USING (trial_id));
+DELETE FROM epochs WHERE trial_id IN (SELECT trial_id FROM new_winners);
 
 INSERT INTO epochs BY NAME
 SELECT trial_id, unnest(epochs, recursive := true)
@@ -51,8 +56,8 @@ SEMI JOIN new_winners USING (ordinal);
 
 DELETE FROM results WHERE trial_id IN (SELECT trial_id FROM contenders);
 DELETE FROM later_results WHERE trial_id IN (SELECT trial_id FROM contenders);
-INSERT INTO results BY NAME SELECT * EXCLUDE (place) FROM contenders WHERE place = 1;
-INSERT INTO later_results BY NAME SELECT * EXCLUDE (place) FROM contenders WHERE place > 1;
+INSERT INTO results BY NAME SELECT * EXCLUDE (place, ordinal) FROM contenders WHERE place = 1;
+INSERT INTO later_results BY NAME SELECT * EXCLUDE (place, ordinal) FROM contenders WHERE place > 1;
 
 -- A result may have been read before the start, or the manifest, that tells its configuration.
 UPDATE results SET config_id = trial_seeds.config_id

@@ -4,7 +4,8 @@ WITH measured AS (
     SELECT
         trial_id, attempt_id, is_first,
         COLUMNS(* EXCLUDE (
-            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, seconds, is_first
+            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, is_imported, seconds,
+            is_first
         ))::DOUBLE
     FROM (
         SELECT *, true AS is_first FROM results SEMI JOIN later_results USING (trial_id)
