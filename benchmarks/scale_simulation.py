@@ -48,7 +48,7 @@ EVENTS_BOUND = 10.0
 
 @dataclass
 class Worker:
-    """One worker job after another; `stay` numbers them, so that events of an earlier one are told apart."""
+    """One worker job after another; `stay` numbers them, to recognise events of an earlier one."""
 
     stay: int = 0
     ends_at: float = 0.0
@@ -203,8 +203,8 @@ def main() -> None:
     )
     root = Path(__file__).resolve().parents[1]
     parser.add_argument("--sweep", type=Path, default=root / "sweeps" / "paper.yaml")
-    given = parser.parse_args()
-    trials = pending_trials(load_sweep(given.sweep).trials(), {}, include_failed=False)
+    arguments = parser.parse_args()
+    trials = pending_trials(load_sweep(arguments.sweep).trials(), {}, include_failed=False)
     for workers in (4, 16, 64):
         print("\n".join(simulate(trials, workers)), flush=True)
 

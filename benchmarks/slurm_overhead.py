@@ -1,6 +1,6 @@
 """What Slurm and Ray add to a sweep: how soon a worker works, how much 200 one-second trials take on 8 slots.
 
-Raises the Slurm of slurm/devcluster for itself (its packages must be there) and takes it down again.
+Starts the Slurm of slurm/devcluster (its packages must be installed) and stops it again.
 `python benchmarks/slurm_overhead.py [--trials 200]`
 """
 
@@ -105,7 +105,7 @@ def measure(folder: Path, trials: int) -> tuple[list[float], list[float], float]
 
 
 def _joined(log: Path) -> datetime:
-    """Return when a worker's Ray was up, as its job's log tells."""
+    """Return when a worker's Ray was up, according to its job's log."""
     line = next(line for line in log.read_text().splitlines() if "Ray runtime started" in line)
     return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").astimezone()
 

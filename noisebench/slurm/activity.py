@@ -1,4 +1,4 @@
-"""Which attempts run on this node, as its own journal files tell."""
+"""Which attempts run on this node, according to its own journal files."""
 
 from __future__ import annotations
 

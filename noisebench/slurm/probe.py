@@ -71,7 +71,7 @@ def look(probe: Probe) -> None:
     }
     write_durably(probe.answer, json.dumps(answer).encode())
     if listener is not None:
-        # The worker's probe connects to this process; whoever sent both cancels them.
+        # The worker's probe connects to this process; the survey cancels both.
         with listener:
             time.sleep(LISTEN_SECONDS)
 

@@ -70,9 +70,9 @@ class Join:
 
 @contextmanager
 def head_node(address: str, scratch: Path) -> Iterator[str]:
-    """Start a head without resources of its own; yield the address that others join.
+    """Start a head without resources; yield the address that others join.
 
-    The token stands in this process's environment.
+    The token is taken from this process's environment.
     """
     # Draining is for workers: a head ends at once.
     variables = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}

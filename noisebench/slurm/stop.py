@@ -1,4 +1,4 @@
-"""The signals by which Slurm tells a job that it must end."""
+"""The signals by which Slurm announces a job's end."""
 
 from __future__ import annotations
 

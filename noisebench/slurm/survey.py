@@ -1,4 +1,4 @@
-"""Probes sent to a cluster as short jobs, with what they find."""
+"""Probes sent to a cluster as short jobs, and their findings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def probe_findings(
 ) -> list[Finding]:
     """Send a probe as the driver and one as a worker, return what they found; no job is left behind.
 
-    `on_wait` is told which probes have not answered yet, now and then.
+    `on_wait` is called now and then with the roles of the probes that have not answered.
     """
     folder = results.root / f".doctor-{uuid.uuid4().hex}"
     is_new = not results.root.exists()

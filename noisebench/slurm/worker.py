@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker's job: what it was given, the name by which Ray and its heartbeat know it, its signals."""
+    """One worker's job: its allocation, its name in Ray and of its heartbeat, the signals it gets."""
 
     submission: Submission
     allocation: Allocation

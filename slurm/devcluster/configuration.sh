@@ -3,7 +3,7 @@
 
 answers() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT
 
-# Below the range from which the kernel serves clients, lest one is given away between the look and the use.
+# Below the range from which the kernel takes ports for clients, so that none is taken between check and use.
 free_ports() { # COUNT: print the first of COUNT free ports in a row
   local base port
   while true; do
@@ -25,7 +25,7 @@ write_configuration() { # NODES ADDRESS PORT: controller, accounting, database, 
   for i in 0 1 2 3; do
     ln -s /dev/null "$D/gpu/nvidia$i"
   done
-  # Without File= the node is drained; without the flag Slurm sets ROCR_VISIBLE_DEVICES too, at which Ray raises.
+  # Without File= the node is drained; without the flag Slurm sets ROCR_VISIBLE_DEVICES too, and Ray raises an error.
   echo "NodeName=node[1-$1] Name=gpu Type=v100 File=$D/gpu/nvidia[0-3] Flags=nvidia_gpu_env" >"$D/gres.conf"
   slurm_conf "$2" "$3" >"$SLURM_CONF"
   # The GPUs exist in name only.
@@ -70,7 +70,7 @@ StorageLoc=slurm
 CONF
 }
 
-# Timeouts are short and the scheduler is eager, so that faults show within seconds.
+# Timeouts are short and the scheduler runs often, so that faults show within seconds.
 # A cred_expire under 5 falls back to 120, and a requeued job then waits two minutes.
 slurm_conf() { # ADDRESS PORT
   cat <<CONF

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 start_munge() {
-  # --force: it would have everybody reach the socket, and the folder is private.
+  # --force: munged refuses a socket that other users cannot reach, and the folder is private.
   daemon munged munged --force --foreground --num-threads=2 --key-file="$D/munge/key" --socket="$D/munge/sock" \
     --pid-file="$D/run/munged.pid" --seed-file="$D/munge/seed" --log-file="$D/log/munged.log"
   await munged 10 test -S "$D/munge/sock"
@@ -22,7 +22,7 @@ start_accounting() {
   daemon slurmdbd slurmdbd -D
   await slurmdbd 30 sacctmgr --noheader list cluster
   account add cluster devcluster
-  # Only who has an account may submit, as on most clusters.
+  # Only users with an account may submit, as on most clusters.
   account add account lab Description=lab Organization=lab
   account add user "$(id -un)" Account=lab DefaultAccount=lab
 }
@@ -49,12 +49,12 @@ all_idle() { [[ $(sinfo --noheader --Node --partition=main --states=idle | wc -l
 back_in_service() { # I
   local state
   state=$(sinfo --noheader --nodes="node$1" --partition=main --format=%T)
-  # A node that was down for another reason than its silence stays down until it is told otherwise.
+  # A node that is down for another reason than silence stays down until it is resumed.
   [[ $state != down ]] || scontrol update NodeName="node$1" State=RESUME
   [[ $state =~ ^(idle|mixed|allocated)$ ]]
 }
 
-# A step that outlives its task would report a failed job, so the daemon goes first with its steps, then the tasks.
+# A step that outlives its task would report a failed job: end the daemon with its steps first, then the tasks.
 kill_node() { # I
   end_all pid_of "slurmd-node$1"
   end_all tasks_of "$1"

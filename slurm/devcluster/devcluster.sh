@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
-# A real Slurm of several nodes on this one machine, to try things on: controller, accounting, fake V100s.
-# Needs no systemd, no terminal, nothing in /etc. How to play with it: ../README.md.
+# A real Slurm of several nodes on this one machine, for tests: controller, accounting, fake V100s.
+# Needs no systemd, no terminal, nothing in /etc. How to use it: ../README.md.
 # shellcheck source-path=SCRIPTDIR
 set -Eeuo pipefail
 trap 'say "failed: $BASH_COMMAND"' ERR
 
 usage() {
   cat >&2 <<'TEXT'
-usage: devcluster.sh up [NODES]           raise a cluster (3 nodes unless told, each with 4 fake V100s); its only
+usage: devcluster.sh up [NODES]           start a cluster (default: 3 nodes, each with 4 fake V100s); its only
                                           output is the line that points sbatch, squeue, ... at it
-       devcluster.sh down                 end it, leave nothing behind
+       devcluster.sh down                 stop it and remove its folder
        devcluster.sh kill-node I          node I loses power: its daemon, job steps and tasks die
        devcluster.sh start-node I         node I is switched on again
-       devcluster.sh cut-node I           pull node I's network cable (needs nodes with networks of their own: root)
-       devcluster.sh join-node I          plug it in again
-       devcluster.sh restart-controller   stop slurmctld, start it again from its saved state
+       devcluster.sh cut-node I           take node I's network link down (needs nodes with their own networks: root)
+       devcluster.sh join-node I          bring it up again
+       devcluster.sh stop-controller      stop slurmctld: jobs run on, no command is answered
+       devcluster.sh start-controller     start it again from its saved state
+       devcluster.sh restart-controller   the two after another
 The cluster's folder is $DEVCLUSTER, by default ${TMPDIR:-/tmp}/devcluster-$UID.
 TEXT
   exit 2
@@ -32,7 +34,7 @@ D=${DEVCLUSTER:-${TMPDIR:-/tmp}/devcluster-$UID}
 [[ $D == /* ]] || D=$PWD/$D
 
 umask 077
-# What the caller's shell says of another cluster must not reach this one's daemons.
+# Variables of another cluster must not reach this one's daemons.
 unset "${!SLURM@}" "${!SBATCH@}" "${!MUNGE@}"
 export SLURM_CONF=$D/slurm.conf
 PATH=$PATH:/usr/sbin:/sbin
@@ -60,34 +62,34 @@ mariadb-server-core mariadb-client-core"
 }
 
 make_folder() { # NODES
-  # Slurm's sockets lie in the folder, and a socket's path holds 107 characters.
+  # Slurm's sockets are in the folder, and the path of a socket has at most 107 characters.
   ((${#D} <= 60)) || die 2 "the path '$D' has ${#D} characters, at most 60 work; set DEVCLUSTER to a shorter one"
   [[ ! -e $D/nodes ]] || die 2 "a cluster is up in '$D'; end it with 'devcluster.sh down', or set DEVCLUSTER to another folder"
-  mkdir -m 700 "$D" 2>/dev/null || die 2 "the folder '$D' stands already or cannot be made; set DEVCLUSTER to one that can"
+  mkdir -m 700 "$D" 2>/dev/null || die 2 "the folder '$D' exists already or cannot be made; set DEVCLUSTER to another one"
   echo "$1" >"$D/nodes"
   mkdir "$D"/{gpu,log,munge,mysql,run,spool,state}
 }
 
 need_cluster() {
-  [[ -e $SLURM_CONF && -O $SLURM_CONF ]] || die 2 "no cluster of yours in '$D'; raise one with 'devcluster.sh up'"
+  [[ -e $SLURM_CONF && -O $SLURM_CONF ]] || die 2 "no cluster of yours in '$D'; start one with 'devcluster.sh up'"
 }
 
 need_node() { # I
   need_cluster
-  [[ ${1-} =~ ^[1-9][0-9]*$ && -d $D/spool/node$1 ]] || die 2 "'${1-}' is no node; this cluster has 1 to $(cat "$D/nodes")"
+  [[ ${1-} =~ ^[1-9][0-9]*$ && -d $D/spool/node$1 ]] || die 2 "'${1-}' is not a node; this cluster has 1 to $(cat "$D/nodes")"
 }
 
 up() { # NODES
   local nodes=$1 address=127.0.0.1 port i
-  [[ $nodes =~ ^[1-9][0-9]?$ ]] || die 2 "'$nodes' is no number of nodes; give 1 to 99"
+  [[ $nodes =~ ^[1-9][0-9]?$ ]] || die 2 "'$nodes' is not a number of nodes; use 1 to 99"
   check_commands
   make_folder "$nodes"
-  trap 'say "gives up; what was started is taken down"; down' EXIT
+  trap 'say "could not start; stopping what was started"; down' EXIT
   if may_isolate; then
     make_network "$nodes"
     address=$(cat "$D/subnet").1
   else
-    say "the nodes share this machine's address and name (networks of their own need root and iproute2)"
+    say "the nodes share this machine's address and name (their own networks need root and iproute2)"
   fi
   port=$(free_ports $((3 + nodes)))
   write_configuration "$nodes" "$address" "$port"
@@ -124,6 +126,8 @@ case ${1-} in
   start-node) need_node "${2-}" && start_node "$2" && await "slurmd-node$2" 30 back_in_service "$2" ;;
   cut-node) need_node "${2-}" && set_cable "$2" down ;;
   join-node) need_node "${2-}" && set_cable "$2" up ;;
+  stop-controller) need_cluster && stop slurmctld ;;
+  start-controller) need_cluster && start_controller ;;
   restart-controller) need_cluster && stop slurmctld && start_controller ;;
   *) usage ;;
 esac

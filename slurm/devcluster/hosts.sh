@@ -1,11 +1,11 @@
-# The nodes as hosts: each in namespaces with its own address, hostname, cable and disk, where root may make them.
+# The nodes as hosts: as root, each has namespaces with its own address, hostname, network link and disk.
 # shellcheck shell=bash
 
-# Where a node has a disk of its own; jobs find it in TMPDIR. All else is one file system for all nodes.
+# Where a node has its own disk; jobs find it in TMPDIR. Everything else is one file system for all nodes.
 DISK=/var/tmp
 
 may_isolate() {
-  # The trial bridge and mount are made in namespaces of their own, so that they leave nothing behind.
+  # The trial bridge and mount are made in separate namespaces, so that nothing is left behind.
   ((EUID == 0)) && command -v ip >/dev/null &&
     unshare --net --uts --mount sh -c "ip link add trial type bridge && mount --bind /tmp $DISK" 2>/dev/null
 }
@@ -23,7 +23,7 @@ claim_subnet() {
   for ((i = 0; i < 256; i++)); do
     bridge=devcluster$i
     [[ -z $(ip -4 route show root "10.77.$i.0/24") ]] || continue
-    # Of two clusters raised at once, only one can make the bridge of this name.
+    # Of two clusters that start at once, only one can make the bridge of this name.
     ip link add "$bridge" type bridge 2>/dev/null || continue
     echo "$bridge" >"$D/bridge"
     echo "10.77.$i" >"$D/subnet"
@@ -47,17 +47,17 @@ make_host() { # I
   nsenter --target "$pid" --net ip link set eth0 up
 }
 
-# Its last step: before that the process may still stand in the machine's own namespaces.
+# Its last step: before that the process may still be in the machine's own namespaces.
 host_is_ready() { [[ $(cat "/proc/$(pid_of "host$1")/comm") == sleep ]]; } # I
 
 cable() { echo "$(cat "$D/bridge")n$1"; } # I: print the name of its end at the bridge
 
 set_cable() { # I up|down
-  [[ -e $D/bridge ]] || die 3 "the nodes share this machine's network, so there is no cable to node$1; raise the cluster as root"
+  [[ -e $D/bridge ]] || die 3 "the nodes share this machine's network, so node$1 has no link of its own; start the cluster as root"
   ip link set "$(cable "$1")" "$2"
 }
 
-on_host() { # I: print the words that carry a command to the node
+on_host() { # I: print the words that run a command on the node
   [[ ! -e $D/bridge ]] || echo "nsenter --target $(pid_of "host$1") --net --uts --mount"
 }
 

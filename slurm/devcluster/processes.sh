@@ -1,12 +1,12 @@
-# Processes, known by the environment they were started with: never by name, never by a pid that may be stale.
+# Processes, identified by the environment they were started with: never by name or by a pid that may be stale.
 # shellcheck shell=bash
 
 with_environment() { # NAME=VALUE: print the ids of the processes started with it
-  # grep complains of each process that ends under its eyes or belongs to somebody else.
+  # grep reports an error for each process that ends meanwhile or belongs to another user.
   { grep -lzxsF -- "$1" /proc/[0-9]*/environ || true; } | cut -d/ -f3
 }
 
-pid_of() { with_environment "DEVCLUSTER_DAEMON=$1@$D"; } # DAEMON: print its id, then those of its own helpers
+pid_of() { with_environment "DEVCLUSTER_DAEMON=$1@$D"; } # DAEMON: print its id, then those of its children
 
 daemon() { # NAME COMMAND...: start it apart from this shell and its terminal
   local name=$1
@@ -18,7 +18,7 @@ daemon() { # NAME COMMAND...: start it apart from this shell and its terminal
 gone() { # PID...
   local pid
   for pid; do
-    # A process whose parent never asks after it stays a zombie, which is gone as well.
+    # A process whose parent does not wait for it stays a zombie, which counts as gone.
     ! grep -qs '^State:.[^Z]' "/proc/$pid/status" || return 1
   done
 }
@@ -32,10 +32,10 @@ try() { # SECONDS COMMAND...: repeat until it succeeds
   done
 }
 
-await() { # DAEMON SECONDS COMMAND...: the same, or die with what the daemon said last
+await() { # DAEMON SECONDS COMMAND...: the same, or die with the last lines of the daemon's log
   local name=$1
   shift
-  try "$@" || die 3 "$name does not come up; it said last:"$'\n'"$(tail -n 5 "$D/log/$name.log")"
+  try "$@" || die 3 "$name does not start; the last lines of its log:"$'\n'"$(tail -n 5 "$D/log/$name.log")"
 }
 
 stop() { # DAEMON: end it, by force if it takes too long
@@ -51,7 +51,7 @@ end_now() { # PID...
   try 10 gone "$@" || die 3 "processes $* cannot be killed"
 }
 
-end_all() { # COMMAND...: end what it lists, until it lists nothing: a dying process may just have had a child
+end_all() { # COMMAND...: end what it lists, until it lists nothing: a process may start a child while it ends
   local pids
   while mapfile -t pids < <("$@") && ((${#pids[@]})); do
     end_now "${pids[@]}"

@@ -1,4 +1,4 @@
-"""What every test on a real Slurm begins with: its packages, one cluster for the session."""
+"""Fixtures of the tests on a real Slurm: its packages, one cluster for the session."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ PACKAGES = (
     "mariadb-server-core",
     "mariadb-client-core",
 )
-# Two trials side by side have 1.5 GB each, one alone 3: a gigabyte is Ray's.
+# Two trials side by side have 1.5 GB each, one alone 3 GB; Ray takes one.
 FAULTY_SITE = """\
 site: small
 signal_seconds: 30
@@ -38,24 +38,24 @@ COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "
 
 @pytest.fixture(scope="session")
 def _slurm() -> None:
-    """Slurm's daemons on this machine, by Debian's packages where we may; else the tests are skipped."""
+    """Slurm's daemons on this machine, installed where that is allowed; else the tests are skipped."""
     need(COMMANDS, PACKAGES)
 
 
 @pytest.fixture(scope="session")
 def cluster(_slurm: None) -> Iterator[Devcluster]:
-    """Four nodes of four fake V100s each, up for the whole session; leave them as you found them."""
-    # pytest's own folders are too deep for Slurm's sockets.
+    """Four nodes of four fake V100s each, up for the whole session; tests restore what they break."""
+    # The paths of pytest's folders are too long for Slurm's sockets.
     with tempfile.TemporaryDirectory(prefix="slurm") as parent:
         cluster = Devcluster(Path(parent) / "c")
-        # Later than this, no node would see it mounted.
+        # Nodes do not see what is mounted after they have started.
         with _small_file_system(cluster.small):
             yield from _raised(cluster, nodes=4)
 
 
 @contextmanager
 def _small_file_system(folder: Path) -> Iterator[None]:
-    """Mount 64 MB where root may; else it is a folder like any other."""
+    """Mount 64 MB as root; else it is an ordinary folder."""
     folder.mkdir()
     if os.geteuid() != 0:
         yield
@@ -69,7 +69,7 @@ def _small_file_system(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def faulty_trials(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
-    """A sweep whose trials fail each in its own way, sent; it takes minutes, so let others run beside it."""
+    """A submitted sweep whose trials each fail in a different way; it runs for minutes beside others."""
     sweep = Submitted(cluster, tmp_path_factory.mktemp("faulty"), "faulty")
     shutil.copy(faulty_losses.__file__, sweep.folder)
     faulty = [f'"faulty_losses:{name}"' for name in ("raises", "is_nan", "hangs", "eats_memory")]
@@ -79,13 +79,13 @@ def faulty_trials(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def cluster_of_nobody(_slurm: None) -> Iterator[Devcluster]:
-    """One node raised entirely by an ordinary user."""
+    """One node started by an ordinary user."""
     if os.geteuid() != 0:
         pytest.skip(
             "only root can become another user; without root, `cluster` is an ordinary user's already"
         )
     with tempfile.TemporaryDirectory(prefix="slurm") as parent:
-        # The checkout may lie where nobody else can read.
+        # The checkout may be where other users cannot read.
         script = Path(shutil.copytree(SCRIPT.parent, Path(parent) / "script")) / SCRIPT.name
         shutil.chown(parent, "nobody")
         yield from _raised(Devcluster(Path(parent) / "c", script, "nobody"), nodes=1)
@@ -103,7 +103,7 @@ def _raised(cluster: Devcluster, nodes: int) -> Iterator[Devcluster]:
 def pytest_runtest_makereport(
     item: pytest.Function,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what Slurm says beside a failure."""
+    """Add the state of Slurm to the report of a failure."""
     report = yield
     for cluster in getattr(item, "funcargs", {}).values():
         if report.failed and isinstance(cluster, Devcluster) and cluster.folder.exists():

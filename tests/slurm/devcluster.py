@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
 
 @dataclass(frozen=True)
 class Devcluster:
-    """One cluster in `folder`; `user`, where given, owns it instead of the one who runs the tests."""
+    """One cluster in `folder`; its owner is `user`, or else the user who runs the tests."""
 
     folder: Path
     script: Path = SCRIPT
@@ -29,7 +29,7 @@ class Devcluster:
 
     @property
     def small(self) -> Path:
-        """A folder that all nodes see, of 64 MB where root raised the session's cluster."""
+        """A folder that all nodes see, of 64 MB where root started the session's cluster."""
         return self.folder.parent / "small"
 
     @property
@@ -43,7 +43,7 @@ class Devcluster:
         return (self.folder / "bridge").exists()
 
     def verb(self, *words: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Call the script, with another PATH where given; the caller judges its exit code."""
+        """Call the script, with another PATH where given; the caller checks its exit code."""
         environment = {**self.environment, "PATH": path} if path else self.environment
         return self._call(["/bin/bash", str(self.script), *words], environment, seconds=120)
 
@@ -101,7 +101,7 @@ class Devcluster:
         return found
 
     def report(self) -> str:
-        """Return what a person would look at first when something went wrong."""
+        """Return the state of nodes and jobs, for the report of a failure."""
         commands = (
             ["sinfo", "--Node", "--long"],
             ["squeue", "--all"],

@@ -1,4 +1,4 @@
-"""Slurm's commands without Slurm: jobs in memory, answers in the formats of several versions, faults at will.
+"""Slurm's commands without Slurm: jobs in memory, answers of several versions, faults on request.
 
 `FakeSlurm.client()` is a real `Slurm` whose commands run here. Time passes only when a command hangs or the
 client pauses; `seconds` counts it.

@@ -1,4 +1,4 @@
-"""What Ray's open ports on a node say to somebody without a token."""
+"""What Ray's open ports on a node answer to requests without a token."""
 
 import re
 import subprocess

@@ -21,7 +21,7 @@ SIGNALLED = "trap 'echo signalled; exit 0' USR1; echo started; sleep 600 & wait"
 
 @pytest.fixture(scope="module", autouse=True)
 def limited(cluster: Devcluster) -> str:
-    """A job of one minute that wants to be told 30 seconds before its end; runs beside the other tests."""
+    """A job of one minute that gets a signal 30 seconds before its end; runs beside the other tests."""
     return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@30", "--nodelist=node4")
 
 
@@ -47,7 +47,7 @@ def orphan(cluster: Devcluster) -> Orphan:
 
 @pytest.fixture
 def own_folder() -> Iterator[Path]:
-    """A folder for a cluster that stands beside the session's; short, for the sake of Slurm's sockets."""
+    """A folder for a second cluster; its path is short enough for Slurm's sockets."""
     with tempfile.TemporaryDirectory(prefix="slurm") as parent:
         yield Path(parent) / "c"
 
@@ -160,10 +160,10 @@ def test_a_second_cluster_goes_without_a_trace(cluster: Devcluster, own_folder: 
 
 
 def test_an_ordinary_user_can_raise_one(cluster_of_nobody: Devcluster) -> None:
-    told = cluster_of_nobody.run(
+    output = cluster_of_nobody.run(
         "srun", "--gres=gpu:v100:1", "sh", "-c", "id -un; echo $CUDA_VISIBLE_DEVICES"
     )
-    assert told.split() == ["nobody", "0"]
+    assert output.split() == ["nobody", "0"]
     cluster_of_nobody.must("kill-node", "1")
     cluster_of_nobody.must("start-node", "1")
     cluster_of_nobody.must("down")
@@ -180,12 +180,12 @@ def test_refusals(cluster: Devcluster, own_folder: Path) -> None:
     stranger = cluster.verb("kill-node", "9")
     assert (stranger.returncode, stranger.stderr) == (
         2,
-        "devcluster: '9' is no node; this cluster has 1 to 4\n",
+        "devcluster: '9' is not a node; this cluster has 1 to 4\n",
     )
     nowhere = Devcluster(own_folder).verb("kill-node", "1")
     assert (nowhere.returncode, nowhere.stderr) == (
         2,
-        f"devcluster: no cluster of yours in '{own_folder}'; raise one with 'devcluster.sh up'\n",
+        f"devcluster: no cluster of yours in '{own_folder}'; start one with 'devcluster.sh up'\n",
     )
     assert cluster.verb("explode").returncode == 2
 
@@ -203,13 +203,13 @@ def test_what_is_missing_is_named(own_folder: Path, tmp_path: Path) -> None:
 
 
 def _reaches(cluster: Devcluster, node: str) -> bool:
-    told = dict(
+    fields = dict(
         pair.split("=", 1)
         for pair in cluster.run("scontrol", "--oneliner", "show", "node", node).split()
         if "=" in pair
     )
     try:
-        socket.create_connection((told["NodeAddr"], int(told["Port"])), timeout=1).close()
+        socket.create_connection((fields["NodeAddr"], int(fields["Port"])), timeout=1).close()
     except OSError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The doctor on a real Slurm: what is fine, what is not, all at once, and no job left behind."""
+"""The doctor on a real Slurm: all findings at once, and no job is left."""
 
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -24,7 +24,7 @@ driver: {partition: mian, cpus: 1, minutes: 30}
 worker: {partition: main, cpus: 2, minutes: 3, count: 1, gpu_request: "--gres=gpu:a100:1"}
 limits: {array_size: 500000}
 """
-# What only a look at the nodes tells: the GPUs are there in name only.
+# What only the nodes show: the GPUs exist in name only.
 NODES = """\
 site: nodes
 interface: ib7
@@ -51,7 +51,7 @@ def test_a_cluster_that_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
     done = doctor(tmp_path, cluster, FINE, "--spec", "sweep.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
-    for said in (
+    for line in (
         "commands: ",
         "driver: ",
         "worker: ",
@@ -59,7 +59,7 @@ def test_a_cluster_that_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
         "time: ",
         "sbatch: Slurm would take the driver",
     ):
-        assert f"ok      {said}" in done.stdout
+        assert f"ok      {line}" in done.stdout
     for role in ("driver", "worker"):
         looked = [line.split(": ")[1] for line in done.stdout.splitlines() if f"{role} on node" in line]
         own = {"driver": ["commands"], "worker": ["network"]}[role]
@@ -81,7 +81,7 @@ def test_a_drafted_site_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_all_that_is_wrong_is_told_at_once(cluster: Devcluster, tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(cluster: Devcluster, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(
         sweep_text(dataset="MNIST", training="{epochs: 100}", detector="none")
     )
@@ -98,7 +98,7 @@ def test_all_that_is_wrong_is_told_at_once(cluster: Devcluster, tmp_path: Path) 
     assert "correct `driver:` in the site" in done.stdout
 
 
-def test_what_only_the_nodes_tell(cluster: Devcluster, tmp_path: Path) -> None:
+def test_what_only_the_nodes_show(cluster: Devcluster, tmp_path: Path) -> None:
     done = doctor(tmp_path, cluster, NODES)
     assert done.returncode == 3
     problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]

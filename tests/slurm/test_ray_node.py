@@ -11,7 +11,7 @@ import pytest
 
 from noisebench.slurm.ray_node import end_descendants
 
-# A child that lets go of its own child, which then belongs to nobody but the adopter.
+# A child that ends before its own child, which then is adopted.
 SCRIPT = """
 import subprocess, sys, time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The scripts are text, compared whole with what stands in golden/, and accepted by a real sbatch."""
+"""The scripts are text: compared whole with golden/, and accepted by a real sbatch."""
 
 import sys
 from pathlib import Path

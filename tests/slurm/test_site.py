@@ -1,4 +1,4 @@
-"""Site profiles are read strictly: what is right becomes a Site, what is wrong is told in whole messages."""
+"""Site profiles are read strictly: a valid one becomes a Site, a wrong one gives whole messages."""
 
 from pathlib import Path
 

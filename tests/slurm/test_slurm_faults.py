@@ -4,17 +4,18 @@ import os
 import shutil
 import signal
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 from noisebench.slurm.protocol import Messages
 from tests.slurm.devcluster import Devcluster
-from tests.slurm.submitted import Submitted
+from tests.slurm.submitted import WAIT_SECONDS, Submitted
 from tests.slurm.test_driver_faults import driver_processes
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 40
+TRIALS = 60
 SITE = """\
 site: small
 signal_seconds: 30
@@ -76,7 +77,7 @@ def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Subm
     away = spool.rename(spool.with_name("node1.away"))
     try:
         sweep.send_slow(SITE.format(commands=folder), TRIALS, seconds=8)
-        cluster.await_that(lambda: bool(held(cluster)), "a worker is held", 120)
+        await_that(cluster, lambda: bool(held(cluster)), "a worker is held")
         # Each time it is released it is held again, until its node is repaired.
         assert "is held (launch failed requeued held)" in sweep.must("status", "commands")
     finally:
@@ -85,7 +86,7 @@ def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Subm
 
 
 def test_the_driver_releases_held_workers(cluster: Devcluster, sweep: Submitted) -> None:
-    cluster.await_that(lambda: not held(cluster), "the held worker is released", 90)
+    await_that(cluster, lambda: not held(cluster), "the held worker is released")
     sweep.await_running("node1")
 
 
@@ -96,16 +97,16 @@ def test_a_takeover_while_slurm_refuses_and_hangs(cluster: Devcluster, sweep: Su
     fault(sweep, "scontrol", "hang")
     for pid in driver_processes(first):
         os.kill(pid, signal.SIGKILL)
-    cluster.await_that(lambda: published_by(sweep) not in ("", before), "the standby has taken over", 120)
+    await_that(cluster, lambda: published_by(sweep) not in ("", before), "the standby has taken over")
     fault(sweep, "squeue", "hang")
     done = len(sweep.attempts(status="completed"))
-    cluster.await_that(lambda: len(sweep.attempts(status="completed")) > done, "trials go on", 120)
+    await_that(cluster, lambda: len(sweep.attempts(status="completed")) > done, "trials go on")
     assert {cluster.job(worker)["JobState"] for worker in workers} == {"RUNNING"}
     assert [state for state in sweep.jobs().values() if state.startswith("driver PENDING")] == []
     for command in COMMANDS:
         fault(sweep, command, "")
     # A command that hangs is given up after its time, and asked again after a pause.
-    cluster.await_that(lambda: has_standby(sweep), "a standby waits again", 180)
+    await_that(cluster, lambda: has_standby(sweep), "a standby waits again")
 
 
 def test_of_two_drivers_without_a_lock_the_newer_one_stays(cluster: Devcluster, sweep: Submitted) -> None:
@@ -116,7 +117,27 @@ def test_of_two_drivers_without_a_lock_the_newer_one_stays(cluster: Devcluster, 
     cluster.await_job(first, 120, JobState="COMPLETED")
     assert before != published_by(sweep)
     assert published_by(sweep).startswith(f"{second}-")
-    cluster.await_that(lambda: sweep.job("driver") == second, "only the newer driver is left", 30)
+    await_that(cluster, lambda: sweep.job("driver") == second, "only the newer driver is left")
+
+
+def test_workers_come_and_go_while_the_sweep_runs(cluster: Devcluster, sweep: Submitted) -> None:
+    sweep.must("scale", "commands", "--workers", "3")
+    await_that(cluster, lambda: len(running_workers(sweep)) == 3, "a third worker runs")
+    sweep.must("scale", "commands", "--workers", "1")
+    await_that(cluster, lambda: len(running_workers(sweep)) == 1, "two workers have left")
+    (stayed,) = running_workers(sweep)
+    assert cluster.job(stayed)["Restarts"] == "0"
+    refused = sweep.noisebench("scale", "commands", "--workers", "1000")
+    assert (refused.returncode, "at most 98" in refused.stderr) == (2, True)
+
+
+def test_the_logs_of_jobs_are_found_by_the_sweeps_name(sweep: Submitted) -> None:
+    assert "is held (launch failed requeued held): release 1 of 3" in sweep.must(
+        "logs", "commands", "--driver"
+    )
+    (worker,) = running_workers(sweep)
+    assert "joins" in sweep.must("logs", "commands", "--worker", worker)
+    assert sweep.noisebench("logs", "commands", "--worker", "1_9").returncode == 2
 
 
 def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
@@ -124,6 +145,11 @@ def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
     assert len(completed) == TRIALS
+
+
+def await_that(cluster: Devcluster, holds: Callable[[], bool], what: str) -> None:
+    """Wait for something on a machine that may be busy."""
+    cluster.await_that(holds, what, WAIT_SECONDS)
 
 
 def fault(sweep: Submitted, command: str, kind: str) -> None:
@@ -137,6 +163,11 @@ def held(cluster: Devcluster) -> str:
     """Return the lines of squeue about jobs that are held."""
     lines = cluster.run("squeue", "--noheader", "--array", "--format=%i %j %r").splitlines()
     return "\n".join(line for line in lines if "held" in line)
+
+
+def running_workers(sweep: Submitted) -> list[str]:
+    """Return the ids of the workers that run."""
+    return [job for job, state in sweep.jobs().items() if state.startswith("worker RUNNING")]
 
 
 def has_standby(sweep: Submitted) -> bool:

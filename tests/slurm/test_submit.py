@@ -1,4 +1,4 @@
-"""Sweeps submitted to a real Slurm: results as from one machine, sweeps apart, strangers refused."""
+"""Sweeps on a real Slurm: results as from one machine, sweeps apart, requests without the token refused."""
 
 import json
 import os
@@ -27,7 +27,7 @@ signal_seconds: 30
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
 worker: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
 """
-# What a client without the token, on the head's own node, gets to see of its Ray.
+# A client on the head's own node.
 STRANGER = "import ray, sys; ray.init(address=sys.argv[1], _node_ip_address=sys.argv[1].split(':')[0])"
 
 
@@ -84,7 +84,7 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     assert f"Slurm job {first.attempts()[0]['slurm_job_id']}" in logs.stderr
 
 
-def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> None:
+def test_requests_without_the_token_are_refused(cluster: Devcluster, tmp_path: Path) -> None:
     sweep = Submitted(cluster, tmp_path, "guarded")
     sweep.send_slow(SITE, trials=20, seconds=5)
     private = tmp_path / "results/sweeps/guarded/slurm"
@@ -114,9 +114,9 @@ def test_who_has_no_token_is_refused(cluster: Devcluster, tmp_path: Path) -> Non
     if cluster.has_networks:
         answers = unasked(cluster, node)
         assert len(answers) >= 4, "the head's, the driver's own and two of its raylet"
-        for port, said in answers.items():
-            assert said & REFUSALS, f"{port} refuses nothing: {said}"
-            assert not said & ADMISSIONS, f"{port} answers whoever asks: {said}"
+        for port, codes in answers.items():
+            assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
+            assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
     sweep.must("cancel", "guarded")
     assert sweep.jobs() == {}
     assert sweep.processes() == {}
@@ -127,7 +127,7 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
     (tmp_path / "broken_losses.py").write_text(
         "from pathlib import Path\nfrom noisebench.science.losses import cross_entropy\n\n\n"
         "def broken(logits, targets):\n"
-        "    if not Path('mended').exists():\n        raise ValueError('this is broken')\n"
+        "    if not Path('repaired').exists():\n        raise ValueError('this is broken')\n"
         "    return cross_entropy(logits, targets)\n"
     )
     sweep.send_slow(SITE, trials=12, seconds=4, beside="broken_losses:broken")
@@ -142,12 +142,12 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
     state = json.loads(sweep.must("status", "stopped", "--json"))
     assert (state["completed"], state["failed"], state["running"]) == (len(done), len(failed), 0)
     assert state["failures"] == {"exception": len(failed)}
-    said = sweep.must("status", "stopped")
-    assert "no job is left" in said
-    assert re.search(r"driver.*cancelled", said), said
+    output = sweep.must("status", "stopped")
+    assert "no job is left" in output
+    assert re.search(r"driver.*cancelled", output), output
     assert "this is broken" in sweep.must("failures", "stopped")
     assert "ValueError: this is broken" in sweep.must("logs", next(iter(failed)))
-    (tmp_path / "mended").touch()
+    (tmp_path / "repaired").touch()
     sent = sweep.noisebench("resume", "stopped", "--site", "stopped-site.yaml")
     assert sent.returncode == 0, sent.stderr
     sweep.await_end()
@@ -184,11 +184,14 @@ def test_what_slurm_refuses_leaves_no_job(
 
 def test_an_interface_that_no_node_has_ends_the_sweep(cluster: Devcluster, tmp_path: Path) -> None:
     sweep = Submitted(cluster, tmp_path, "astray")
-    sweep.send(text_of("astray"), f"interface: ib9\n{SITE}")
+    (tmp_path / "sweep.yaml").write_text(text_of("astray"))
+    (tmp_path / "site.yaml").write_text(f"interface: ib9\n{SITE}")
+    waited = sweep.noisebench("submit", "sweep.yaml", "--site", "site.yaml", "--wait", "--workers", "1")
+    assert (waited.returncode, "astray: 0/2 completed" in waited.stderr) == (1, True), waited.stderr
     sweep.await_end()
-    said = sweep.must("status", "astray")
-    assert "interface 'ib9' has no IPv4 address" in said
-    assert "correct `interface:` in the site" in said
+    output = sweep.must("status", "astray")
+    assert "interface 'ib9' has no IPv4 address" in output
+    assert "correct `interface:` in the site" in output
     assert sweep.attempts() == []
 
 
