@@ -15,10 +15,10 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 40
+TRIALS = 70
 # Longer than the workers would wait for a driver, were they to start before it.
 LATE_SECONDS = 75
-# The tasks start, and so reach their limit of two minutes, at different moments.
+# The tasks start, and so reach their limit of three minutes, at different moments.
 APART_SECONDS = 40
 SITE = """\
 site: small
@@ -31,7 +31,7 @@ driver: {{cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {{nodelist: node4}}}
 worker:
   cpus: 1
   memory_gb: 4
-  minutes: 2
+  minutes: 3
   count: 3
   gpu_request: --gres=gpu:v100:4
   exclude: node4
@@ -79,7 +79,7 @@ def test_no_worker_runs_before_the_driver(cluster: Devcluster, sweep: Submitted)
 def test_each_task_requeues_itself_alone(cluster: Devcluster, sweep: Submitted) -> None:
     for gone in (1, 2, 3):
         cluster.await_that(
-            lambda gone=gone: sum(restarts(cluster, sweep).values()) >= gone, f"{gone} tasks are back", 240
+            lambda gone=gone: sum(restarts(cluster, sweep).values()) >= gone, f"{gone} tasks are back", 420
         )
         counts = restarts(cluster, sweep)
         assert sorted(counts.values()) == [0] * (3 - gone) + [1] * gone

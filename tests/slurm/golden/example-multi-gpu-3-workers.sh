@@ -24,7 +24,7 @@ export NOISEBENCH_STARTED_AT=$(date +%s)
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=64 apptainer exec --nv --bind /lustre,/local /lustre/my-project/noisebench.sif python3 -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=64 apptainer exec --nv --bind /lustre,/local,/etc/slurm,/etc/passwd,/var/run/munge,/usr/lib64/slurm --bind /usr/bin/sbatch,/usr/bin/squeue,/usr/bin/scancel,/usr/bin/scontrol /lustre/my-project/noisebench.sif python3 -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
 
 
 # teardown
