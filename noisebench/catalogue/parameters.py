@@ -91,6 +91,8 @@ class Parameter:
             return ""
         if math.isinf(self.high):
             return f" above {self.low:g}" if self.open_low else f" of at least {self.low:g}"
+        if math.isinf(self.low):
+            return f" below {self.high:g}" if self.open_high else f" of at most {self.high:g}"
         left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
         return f" in {left}{self.low:g}, {self.high:g}{right}"
 
