@@ -1,4 +1,4 @@
-"""The command line: one command a function, exit codes as documented."""
+"""The command line: one function for each command; exit codes as documented."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ import sys
 
 import typer
 
-from noisebench.cli import archive, calibrate, doctor, inspect, plan, prepare, query, run, slurm, status
-from noisebench.errors import NoisebenchError
+from noisebench.cli import (
+    archive,
+    calibrate,
+    clean,
+    doctor,
+    inspect,
+    plan,
+    prepare,
+    query,
+    run,
+    slurm,
+    status,
+)
+from noisebench.cli.terminal import printable
+from noisebench.errors import EnvironmentFault, NoisebenchError
 
 app = typer.Typer(
     help="Label-error detection experiments: from a YAML sweep to a table of mean ± std.",
-    epilog="Exit codes: 0 fine; 1 some trials failed; 2 the input is wrong; 3 the environment is.",
+    epilog="Exit codes: 0 success; 1 some trials failed; 2 bad input; 3 bad environment.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -24,6 +37,7 @@ app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("submit")(slurm.submit)
 app.command("cancel")(slurm.cancel)
+app.command("clean")(clean.clean)
 app.command("scale")(slurm.scale)
 app.add_typer(slurm.site_commands, name="site")
 app.command("status")(status.status)
@@ -48,13 +62,19 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one clear message, never a traceback."""
+    """Run the command line; a user's mistake or a broken environment is a message without traceback."""
     try:
         app()
     except NoisebenchError as error:
-        print(f"noisebench: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
+        message = printable(str(error))
+        print(message if "\n" in message else f"noisebench: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output went away (`| head`); there is nobody left to tell.
+        # The reader of our output has ended, as in `| head`.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # A full disk, a missing permission: nothing that a traceback would explain.
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(printable(f"noisebench: {where}{error.strerror or error}"), file=sys.stderr)
+        sys.exit(EnvironmentFault.exit_code)

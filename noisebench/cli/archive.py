@@ -1,4 +1,4 @@
-"""`noisebench export` and `import`: a sweep's results carried from one site to another."""
+"""`noisebench export` and `import`: copy a sweep's results from one site to another."""
 
 from __future__ import annotations
 
@@ -8,29 +8,27 @@ from typing import Annotated
 
 import typer
 
-from noisebench.cli.folders import existing, known
-from noisebench.cli.inspect import Sweep
-from noisebench.cli.options import DEFAULT_RESULTS, Results
+from noisebench.cli.folders import sweep_folder
+from noisebench.cli.options import DEFAULT_RESULTS, Results, SweepName
 
 
 def export(
-    sweep: Sweep,
+    sweep: SweepName,
     out: Annotated[Path, typer.Option("--out", help="The tar file to write.", dir_okay=False)],
     without_scores: Annotated[
         bool, typer.Option("--without-scores", help="Leave out the per-sample scores: a small archive.")
     ] = False,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Write a sweep with its records and scores to one file; without scores it is small."""
+    """Write a sweep with its records and scores to one tar file."""
     from noisebench.store.archive import export_sweep
 
-    folder = existing(results)
-    written = export_sweep(folder.sweep(known(folder, sweep)), out, with_scores=not without_scores)
+    written = export_sweep(sweep_folder(results, sweep), out, with_scores=not without_scores)
     print(f"{out}: {written.records} records, {written.scores} files of scores", file=sys.stderr)
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="What `noisebench export` wrote.")],
+    file: Annotated[Path, typer.Argument(help="The tar file that `noisebench export` wrote.")],
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Take a sweep that another site exported into the results; what is there already stays as it is."""

@@ -1,4 +1,4 @@
-"""`noisebench failures`, `logs` and `show`: what became of a sweep's trials."""
+"""`noisebench failures`, `logs` and `show`: how a sweep's trials ended."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from noisebench.cli.folders import existing, known
-from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
+from noisebench.cli.folders import existing, sweep_folder
+from noisebench.cli.options import DEFAULT_RESULTS, Json, Results, SweepName
+from noisebench.cli.terminal import printable
 
-Sweep = Annotated[str, typer.Argument(help="The sweep's name.")]
+TrialId = Annotated[str, typer.Argument(help="The trial's id, or its first digits.")]
 
 
 def logs(
@@ -23,14 +24,14 @@ def logs(
         ),
     ],
     results: Results = DEFAULT_RESULTS,
-    driver: Annotated[bool, typer.Option("--driver", help="Print what the sweep's drivers printed.")] = False,
+    driver: Annotated[bool, typer.Option("--driver", help="Print the output of the drivers.")] = False,
     worker: Annotated[
-        str | None, typer.Option("--worker", metavar="JOB", help="Print what this worker's job printed.")
+        str | None, typer.Option("--worker", metavar="JOB", help="Print the output of this worker's job.")
     ] = None,
 ) -> None:
-    """Print what a trial printed in each of its attempts, the last one last, and a failure's traceback.
+    """Print the output of a trial's attempts, the last one last, with the traceback of a failure.
 
-    With --driver or --worker: what these jobs of a submitted sweep printed.
+    With --driver or --worker: the output of these jobs of a submitted sweep.
     """
     if driver or worker is not None:
         from noisebench.cli.slurm import print_job_logs
@@ -45,48 +46,43 @@ def logs(
     for attempt in record.attempts:
         job = f", Slurm job {attempt['slurm_job_id']}" if attempt["slurm_job_id"] else ""
         kind = f" ({attempt['error_kind']})" if attempt["error_kind"] else ""
-        said = f"{attempt['status']}{kind} on {attempt['host']}{job}, log {attempt['log']}"
-        print(f"# attempt {attempt['attempt_id']}: {said}", file=sys.stderr)
+        end = f"{attempt['status']}{kind} on {attempt['host']}{job}, log {attempt['log']}"
+        print(printable(f"# attempt {attempt['attempt_id']}: {end}"), file=sys.stderr)
         for line in lines_of(folder, attempt["log"], attempt["attempt_id"]):
-            print(line)
+            print(printable(line))
         if attempt["traceback"]:
-            print(attempt["traceback"], end="")
+            print(printable(attempt["traceback"]), end="")
 
 
-def failures(sweep: Sweep, results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
-    """Show a sweep's failed trials, grouped by what went wrong, with an example of each."""
+def failures(sweep: SweepName, results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
+    """Show a sweep's failed trials, grouped by error, with an example of each."""
     from noisebench.store.states import failures as grouped
 
-    folder = existing(results)
-    groups = grouped(folder.sweep(known(folder, sweep)))
+    groups = grouped(sweep_folder(results, sweep))
     if as_json:
         print(json.dumps(groups))
         return
     for group in groups:
         trials = "1 trial" if group["trials"] == 1 else f"{group['trials']} trials"
-        print(f"{trials}: {group['error_kind']}: {group['error']}")
-        print(f"    for example {group['example']}: noisebench show {group['example']}")
+        print(printable(f"{trials}: {group['error_kind']}: {group['error']}"))
+        print(printable(f"    for example {group['example']}: noisebench show {group['example']}"))
     if not groups:
         print(f"no trial of {sweep} has failed", file=sys.stderr)
 
 
-def show(
-    trial: Annotated[str, typer.Argument(help="The trial's id, or the first digits of it.")],
-    results: Results = DEFAULT_RESULTS,
-    as_json: Json = False,
-) -> None:
-    """Show all that is recorded of one trial, with the command that runs it by hand."""
+def show(trial: TrialId, results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
+    """Show all records of one trial, with the command that runs it in this process."""
     from noisebench.store.states import trial_record
 
     record = trial_record(existing(results), trial)
-    found = json.loads(json.dumps(asdict(record), default=str))
+    fields = json.loads(json.dumps(asdict(record), default=str))
     sweeps = {attempt["sweep"] for attempt in record.attempts}
-    found["by_hand"] = [
+    fields["by_hand"] = [
         f"noisebench resume {sweep} --trial {record.trial_id} --inline" for sweep in sorted(sweeps)
     ]
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(fields, indent=2))
         return
     import yaml
 
-    print(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), end="")
+    print(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), end="")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from noisebench.cli.terminal import duration
+from noisebench.records.periodic import periodically
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -17,27 +20,34 @@ PLAIN_LINE_SECONDS = 10.0
 
 
 class LiveProgress:
-    """A bar on a terminal, a line now and then elsewhere; nothing where nothing was pending."""
+    """A progress bar on a terminal; elsewhere a line every ten seconds and one at the end.
+
+    Prints nothing if nothing was pending. The lines are printed by a clock: right after a trial has ended,
+    its place is not taken again yet, and a line would show one running trial too few.
+    """
 
     def __init__(self, sweep: str) -> None:
         self._sweep = sweep
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._last_line = 0.0
+        self._progress: Progress | None = None
+        self._at_exit = ExitStack()
 
     def __enter__(self) -> Self:
+        if not sys.stderr.isatty():
+            lines = periodically(self._print_line, PLAIN_LINE_SECONDS, "progress", at_once=False)
+            self._at_exit.enter_context(lines)
         return self
 
     def update(self, progress: Progress) -> None:
-        """Show the state of the sweep."""
-        text = describe(progress)
+        """Take the new state of the sweep."""
+        self._progress = progress
         if sys.stderr.isatty():
-            self._draw(progress, text)
-            return
-        done = not progress.pending and not progress.running
-        if done or time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
-            self._last_line = time.monotonic()
-            print(f"{self._sweep}: {text}", file=sys.stderr, flush=True)
+            self._draw(progress, describe(progress))
+
+    def _print_line(self) -> None:
+        if self._progress is not None:
+            print(f"{self._sweep}: {describe(self._progress)}", file=sys.stderr, flush=True)
 
     def _draw(self, progress: Progress, text: str) -> None:
         if self._bar is None:
@@ -45,7 +55,8 @@ class LiveProgress:
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as NewBar
 
-            columns = (TextColumn("{task.fields[sweep]}"), BarColumn(), TextColumn("{task.description}"))
+            names = TextColumn("{task.fields[sweep]}", markup=False)
+            columns = (names, BarColumn(), TextColumn("{task.description}", markup=False))
             self._bar = NewBar(*columns, console=Console(stderr=True))
             self._bar.start()
             self._task = self._bar.add_task(text, total=progress.total, sweep=self._sweep)
@@ -56,12 +67,15 @@ class LiveProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._at_exit.close()
         if self._bar is not None:
             self._bar.stop()
+        elif not sys.stderr.isatty():
+            self._print_line()
 
 
 def describe(progress: Progress) -> str:
-    """Return "34/57 done, 2 running, 21 pending, 640 trials/h, 2 min left", failures where there are any."""
+    """Return "34/57 done, 2 running, 21 pending, 640 trials/h, 2 min left", and failures if there are any."""
     parts = [f"{progress.completed}/{progress.total} done"]
     if progress.failed:
         parts.append(f"{progress.failed} failed")
@@ -72,14 +86,3 @@ def describe(progress: Progress) -> str:
         parts.append(f"{progress.rate_per_hour:.0f} trials/h")
         parts.append(f"{duration(progress.eta_seconds)} left")
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in the unit a person would use."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} d"

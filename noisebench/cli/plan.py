@@ -9,56 +9,81 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from noisebench.cli.live import duration
-from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
+from noisebench.cli.folders import sweep_of
+from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results, Settings
+from noisebench.cli.terminal import duration
 
 if TYPE_CHECKING:
+    from noisebench.records.folders import ResultsFolder
     from noisebench.sweep.cost import Budget
+    from noisebench.sweep.sweep import Sweep
 
 
 def plan(
-    spec: Annotated[Path, typer.Argument(help="The sweep's YAML file.")],
+    spec: Annotated[
+        str, typer.Argument(help="The sweep's YAML file; or the name of one that was run or submitted.")
+    ],
+    settings: Settings = None,
     results: Results = DEFAULT_RESULTS,
+    data: Data = None,
     site: Annotated[
-        Path | None, typer.Option("--site", help="The profile of a cluster to reckon with; see slurm/sites.")
+        Path | None,
+        typer.Option("--site", help="Estimate also for this cluster, by its profile; see slurm/sites."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show trials per block, what is completed already, estimated hours; starts nothing."""
+    """Show the trials of each block, how many have completed, and estimated hours. Starts nothing.
+
+    With --data, also show which data files are missing or damaged.
+    """
     from noisebench.records import provenance
     from noisebench.sweep.calibration import Calibration
     from noisebench.sweep.cost import budgets
-    from noisebench.sweep.sweep import load_sweep
 
-    sweep = load_sweep(spec)
-    completed = _completed(results, [trial.trial_id for trial in sweep.trials()])
-    measured = Calibration.read(results).seconds_by_device(sweep.trials())
-    found = budgets(sweep, completed, measured)
+    sweep, folder = sweep_of(spec, results, settings or ())
+    completed = _completed(folder, [trial.trial_id for trial in sweep.trials()])
+    measured = Calibration.read(folder.root).seconds_by_device(sweep.trials())
+    blocks = budgets(sweep, completed, measured)
     threads = len(os.sched_getaffinity(0))
-    total = found[-1]
-    wall_seconds = total.measured_seconds.get(provenance.versions()["cpu"], total.cpu_seconds) / threads
+    total = blocks[-1]
+    seconds = total.measured_seconds.get(provenance.versions()["cpu"], total.cpu_seconds) / threads
+    cluster = None if site is None else _on_site(site, total)
+    problems = None if data is None else _data_problems(sweep, data)
     if as_json:
-        here = {"cpu_threads": threads, "wall_hours": wall_seconds / 3600}
-        blocks = [budget.as_dict() for budget in found]
-        there = {} if site is None else {"site": _on_site(site, found[-1])}
-        print(json.dumps({"sweep": sweep.name, "blocks": blocks, "here": here, **there}, indent=2))
+        answer: dict[str, Any] = {
+            "sweep": sweep.name,
+            "blocks": [budget.as_dict() for budget in blocks],
+            "here": {"cpu_threads": threads, "wall_hours": seconds / 3600},
+        }
+        answer |= {} if cluster is None else {"site": cluster}
+        answer |= {} if problems is None else {"data_problems": problems}
+        print(json.dumps(answer, indent=2))
         return
-    rows = [budget.row() for budget in found]
-    header = found[0].header()
-    widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
     print(f"sweep {sweep.name}")
-    for row in [header, *rows]:
-        first, *rest = (str(cell) for cell in row)
-        print(
-            "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
-        )
-    if found[-1].completed < found[-1].trials:
-        print(f"here, on {threads} CPU threads: about {duration(wall_seconds)}")
-        if site is not None:
-            cluster = _on_site(site, found[-1])
-            what = f"{cluster['workers']} workers with {cluster['devices']} {cluster['device']} in all"
+    _print_budgets(blocks)
+    if total.completed < total.trials:
+        print(f"here, on {threads} CPU threads: about {duration(seconds)}")
+        if cluster is not None:
+            size = f"{cluster['workers']} workers with {cluster['devices']} {cluster['device']} in all"
             hours = duration(3600 * cluster["wall_hours"])
-            print(f"on {cluster['name']}, {what}: about {hours} once all of them run")
+            print(f"on {cluster['name']}, {size}: about {hours} once all of them run")
+    if problems is not None:
+        print("\n".join(problems) or f"{data}: all data files are there and complete")
+
+
+def _print_budgets(budgets: list[Budget]) -> None:
+    rows = [[str(cell) for cell in row] for row in (budgets[0].header(), *(each.row() for each in budgets))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for first, *rest in rows:
+        cells = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        print("  ".join([first.ljust(widths[0]), *cells]))
+
+
+def _data_problems(sweep: Sweep, data: Path) -> list[str]:
+    from noisebench.data.files import needed_files, problem
+
+    problems = (problem(file, data) for file in needed_files(list(sweep.trials())))
+    return [text for text in problems if text is not None]
 
 
 def _on_site(path: Path, total: Budget) -> dict[str, Any]:
@@ -79,13 +104,11 @@ def _on_site(path: Path, total: Budget) -> dict[str, Any]:
     }
 
 
-def _completed(results: Path, trial_ids: list[str]) -> set[str]:
-    if not results.is_dir():
+def _completed(folder: ResultsFolder, trial_ids: list[str]) -> set[str]:
+    if not folder.root.is_dir():
         return set()
-    from noisebench.records.folders import ResultsFolder
     from noisebench.store.ingest import ingest
     from noisebench.store.states import states_of
 
-    folder = ResultsFolder(results)
     ingest(folder)
     return {trial for trial, state in states_of(folder, trial_ids).items() if state == "completed"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
+from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Replace, Results, Settings, SweepName
+from noisebench.cli.terminal import printable
 from noisebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from noisebench.records.folders import ResultsFolder
     from noisebench.sweep.sweep import Sweep
 
-Cpus = Annotated[int | None, typer.Option(min=1, help="CPU threads to use, one a trial; default: all.")]
+Cpus = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads to use, one for each trial; default: all.")
+]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to use; default: all.")]
 TrialsPerGpu = Annotated[
     int | None,
-    typer.Option(
-        min=1, help="Trials of any model that share one GPU; default: as calibrated for each, else one."
-    ),
+    typer.Option(min=1, help="Trials that share one GPU; default: as calibrated for each model, else one."),
 ]
 MemoryGb = Annotated[
     float | None,
@@ -39,7 +39,7 @@ AllowanceMinutes = Annotated[
     typer.Option(
         "--allowance-minutes",
         min=0.01,
-        help="How long a trial may take; default: ten times its estimate, at least 10.",
+        help="Time after which a trial fails; default: ten times its estimate, at least 10.",
     ),
 ]
 AllowCode = Annotated[
@@ -47,18 +47,20 @@ AllowCode = Annotated[
     typer.Option(
         "--allow-code",
         metavar="MODULE[,MODULE]",
-        help="Let the sweep run functions of these modules, where it came from somebody else.",
+        help="Allow the sweep to run functions of these modules; needed if it was imported.",
     ),
 ]
-OneBlock = Annotated[str | None, typer.Option("--block", help="Run this block of the sweep only.")]
+OneBlock = Annotated[str | None, typer.Option("--block", help="Run only this block of the sweep.")]
 Inline = Annotated[
     bool,
-    typer.Option("--inline", help="One trial after another in this process, without Ray; for debugging."),
+    typer.Option("--inline", help="Run one trial after another in this process, without Ray; for debugging."),
 ]
 
 
 def run(
     spec: Annotated[Path, typer.Argument(help="The sweep's YAML file.")],
+    settings: Settings = None,
+    replace: Replace = False,
     results: Results = DEFAULT_RESULTS,
     data: Data = None,
     cpus: Cpus = None,
@@ -72,19 +74,28 @@ def run(
 ) -> None:
     """Run what is pending of a sweep on this machine, then print its tables.
 
-    Completed trials are never repeated, failed ones only by `resume`.
+    Completed trials are never repeated; failed trials are repeated by `resume`.
     """
+    from noisebench.engine.options import Options
     from noisebench.sweep.sweep import load_sweep
 
-    sweep = load_sweep(spec)
-    options = _options(
-        sweep, results, data, cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline
+    sweep = load_sweep(spec, settings or ())
+    options = Options(
+        data_dir=_absolute(data),
+        cpus=cpus,
+        gpus=gpus,
+        trials_per_gpu=_by_model(trials_per_gpu, sweep, results),
+        memory_mb=_mb(memory_gb),
+        allowance_minutes=allowance_minutes,
+        block=block,
+        inline=inline,
+        replace_sweep=replace,
     )
     _run(sweep, results, options, as_json)
 
 
 def resume(
-    sweep: Annotated[str, typer.Argument(help="The sweep's name, as `noisebench status` lists it.")],
+    sweep: SweepName,
     results: Results = DEFAULT_RESULTS,
     data: Data = None,
     cpus: Cpus = None,
@@ -95,46 +106,58 @@ def resume(
     block: OneBlock = None,
     inline: Inline = False,
     trial: Annotated[
-        str | None, typer.Option("--trial", help="Run this one trial, even if it has a result.")
+        str | None, typer.Option("--trial", help="Run only this trial, even if it has a result.")
     ] = None,
     allow_code: AllowCode = None,
     pending_only: Annotated[
-        bool, typer.Option("--pending-only", help="Leave the failed trials alone.")
+        bool, typer.Option("--pending-only", help="Do not repeat the failed trials.")
     ] = False,
     site: Annotated[
-        Path | None, typer.Option("--site", help="Submit it to this cluster instead of running it here.")
+        Path | None,
+        typer.Option("--site", help="Submit to this cluster; default: where it was submitted before."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run what is pending of a sweep, with what failed, then print its tables; with --site, submit it."""
-    if site is not None:
-        _refuse_local_options(
-            {
-                "--cpus": cpus,
-                "--gpus": gpus,
-                "--trials-per-gpu": trials_per_gpu,
-                "--memory-gb": memory_gb,
-                "--allowance-minutes": allowance_minutes,
-                "--block": block,
-                "--trial": trial,
-                "--inline": inline or None,
-            }
-        )
+    """Run what is pending of a sweep and what has failed, then print its tables.
+
+    A sweep that was submitted to a cluster is submitted again, unless an option asks for this machine.
+    """
+    local = {
+        "--cpus": cpus,
+        "--gpus": gpus,
+        "--trials-per-gpu": trials_per_gpu,
+        "--memory-gb": memory_gb,
+        "--allowance-minutes": allowance_minutes,
+        "--block": block,
+        "--trial": trial,
+        "--inline": inline or None,
+    }
+    if _is_for_a_site(sweep, results, site, local):
         from noisebench.cli.slurm import resume_on_site
 
-        # The site may name the folder, unless somebody else did.
+        # The site's profile may name the results folder if the user did not.
         named = None if results == DEFAULT_RESULTS else results
         allowed = modules_of(allow_code)
         resume_on_site(sweep, site, named, data, allowed, pending_only=pending_only, as_json=as_json)
         return
+    from noisebench.engine.options import Options
     from noisebench.records.folders import ResultsFolder
     from noisebench.records.manifest import kept_sweep
 
     kept = kept_sweep(ResultsFolder(results.absolute()).sweep(sweep), modules_of(allow_code))
-    options = _options(
-        kept, results, data, cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline
+    options = Options(
+        data_dir=_absolute(data),
+        cpus=cpus,
+        gpus=gpus,
+        trials_per_gpu=_by_model(trials_per_gpu, kept, results),
+        memory_mb=_mb(memory_gb),
+        allowance_minutes=allowance_minutes,
+        block=block,
+        inline=inline,
+        include_failed=not pending_only,
+        restart=True,
+        trial=trial,
     )
-    options = replace(options, include_failed=not pending_only, restart=True, trial=trial)
     _run(kept, results, options, as_json)
 
 
@@ -143,36 +166,27 @@ def modules_of(allow_code: str | None) -> list[str]:
     return [module.strip() for module in (allow_code or "").split(",") if module.strip()]
 
 
-def _options(
-    sweep: Sweep,
-    results: Path,
-    data: Path | None,
-    cpus: int | None,
-    gpus: int | None,
-    trials_per_gpu: int | None,
-    memory_gb: float | None,
-    allowance_minutes: float | None,
-    block: str | None,
-    inline: bool,
-) -> Options:
-    from noisebench.engine.options import Options
+def _is_for_a_site(sweep: str, results: Path, site: Path | None, local: Mapping[str, object]) -> bool:
+    """Return whether the sweep is to be submitted; raise InputError for options that contradict that."""
+    options = [option for option, value in local.items() if value is not None]
+    if site is not None:
+        if options:
+            raise InputError(f"{', '.join(options)}: not with --site; the site's profile says how to run")
+        return True
+    if options:
+        return False
+    from noisebench.cli.slurm import submitted_results
+    from noisebench.slurm.protocol import Messages
 
-    return Options(
-        data_dir=None if data is None else data.absolute(),
-        cpus=cpus,
-        gpus=gpus,
-        trials_per_gpu=_by_model(trials_per_gpu, sweep, results),
-        memory_mb=None if memory_gb is None else 1024 * memory_gb,
-        allowance_minutes=allowance_minutes,
-        block=block,
-        inline=inline,
-    )
+    return Messages(submitted_results(sweep, results).sweep(sweep)).kept_submission() is not None
 
 
-def _refuse_local_options(given: dict[str, object]) -> None:
-    wrong = [option for option, value in given.items() if value is not None]
-    if wrong:
-        raise InputError(f"{', '.join(wrong)}: not with --site, where the site's profile says how to run")
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
+def _mb(gb: float | None) -> float | None:
+    return None if gb is None else 1024 * gb
 
 
 def _by_model(trials_per_gpu: int | None, sweep: Sweep, results: Path) -> Mapping[str, int]:
@@ -193,34 +207,38 @@ def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
     with LiveProgress(sweep.name) as live:
         outcome = run_sweep(sweep, folder, options, live.update)
     for skipped in outcome.report.skipped:
-        print(f"warning: {skipped}", file=sys.stderr)
-    _show(sweep, folder, outcome, as_json)
+        print(printable(f"warning: {skipped}"), file=sys.stderr)
+    _print_results(sweep, folder, outcome, as_json)
+    _print_outcome(sweep.name, outcome)
     if outcome.failed or outcome.unfinished or outcome.held:
         raise typer.Exit(1)
 
 
-def _show(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) -> None:
+def _print_results(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) -> None:
     from noisebench.cli.table import print_tables
     from noisebench.store.states import table_cells
 
     cells = table_cells(folder.sweep(sweep.name), "f1")
-    if as_json:
-        keys = ("total", "completed", "failed", "unfinished", "started", "held", "stopped")
-        print(
-            json.dumps({"sweep": sweep.name, **{key: getattr(outcome, key) for key in keys}, "cells": cells})
-        )
-    else:
+    if not as_json:
         print_tables(cells)
-    said = f"{outcome.completed} of {outcome.total} trials completed"
-    said += f", {outcome.started} of them now" if outcome.started else ", nothing was pending"
+        return
+    keys = ("total", "completed", "failed", "unfinished", "started", "held", "stopped")
+    counts = {key: getattr(outcome, key) for key in keys}
+    print(json.dumps({"sweep": sweep.name, **counts, "cells": cells}))
+
+
+def _print_outcome(sweep: str, outcome: Outcome) -> None:
+    summary = f"{outcome.completed} of {outcome.total} trials completed"
+    summary += f", {outcome.started} of them now" if outcome.started else ", nothing was pending"
     if outcome.failed:
-        said += f"; {outcome.failed} failed: `noisebench failures {sweep.name}` says why"
-        said += f", `noisebench resume {sweep.name}` runs them again"
+        summary += f"; {outcome.failed} failed: `noisebench failures {sweep}` says why"
+        summary += f", `noisebench resume {sweep}` runs them again"
     if outcome.unfinished:
-        said += f"; {outcome.unfinished} unfinished: `noisebench resume {sweep.name}` goes on"
-    print(said, file=sys.stderr)
+        summary += f"; {outcome.unfinished} unfinished: `noisebench resume {sweep}` continues"
+    print(summary, file=sys.stderr)
     for block, error in outcome.stopped.items():
-        print(f"block {block} is stopped: its first trials all failed with {error}", file=sys.stderr)
+        message = f"block {block} is stopped: all its first trials failed with {error}"
+        print(printable(message), file=sys.stderr)
     if outcome.held:
-        said = f"{outcome.held} trials were not started: mend that, then `noisebench resume {sweep.name}`"
-        print(said, file=sys.stderr)
+        message = f"{outcome.held} trials were not started: fix this error, then `noisebench resume {sweep}`"
+        print(message, file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
+from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Replace, Results, Settings
 from noisebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def submit(
         int | None, typer.Option("--workers", min=1, help="Worker jobs; default: as many as the site allows.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return only when no job is left.")] = False,
+    settings: Settings = None,
+    replace: Replace = False,
     results: SharedResults = None,
     data: Data = None,
     as_json: Json = False,
@@ -56,13 +58,13 @@ def submit(
     from noisebench.slurm.submit import submit as send
     from noisebench.sweep.sweep import load_sweep
 
-    sweep = load_sweep(spec)
+    sweep = load_sweep(spec, settings or ())
     profile = load_site(site)
     folder = shared_results(results, profile)
     if dry_run:
         _print_scripts(sweep, profile, folder, workers)
         return
-    request = Request(shared_data(data, profile), workers=workers)
+    request = Request(shared_data(data, profile), workers=workers, replace=replace)
     sent = send(sweep, profile, folder, request)
     _print_submitted(sweep.name, sent, as_json)
     if wait and sent.jobs:

@@ -1,4 +1,4 @@
-"""`noisebench status`: how far sweeps are."""
+"""`noisebench status`: the progress of sweeps."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from noisebench.cli.folders import existing, known, sweeps_in
+from noisebench.cli.folders import existing, sweep_folder, sweeps_in
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
+from noisebench.cli.terminal import duration, printable, size
 from noisebench.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from noisebench.slurm.jobs import SweepJobs
 
 WATCH_SECONDS = 5.0
-# A busy controller is not to be asked each time that the records are read.
+# How often Slurm is asked for the jobs: less often than the records are read, to spare a busy controller.
 ASK_SECONDS = 30.0
 
 
@@ -26,23 +27,26 @@ def status(
     sweep: Annotated[str | None, typer.Argument(help="The sweep's name; default: all.")] = None,
     results: Results = DEFAULT_RESULTS,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Renew every five seconds until all is done.")
+        bool, typer.Option("--watch", help="Repeat every five seconds until all trials have ended.")
     ] = False,
+    disk: Annotated[bool, typer.Option("--disk", help="Show also the disk space of the results.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show how far a sweep is: completed, running, failed, pending, rate, time left, failures by kind."""
-    folder = existing(results)
-    names = [known(folder, sweep)] if sweep else sweeps_in(folder)
+    """Show how many trials have completed, run, failed and wait; rate, time left, failures by kind."""
+    folder = sweep_folder(results, sweep).results if sweep else existing(results)
+    names = [sweep] if sweep else sweeps_in(folder)
     asked, jobs = float("-inf"), None
     while True:
         if time.monotonic() - asked > ASK_SECONDS:
             asked, jobs = time.monotonic(), _jobs(folder, names)
-        found = [_state(folder, name, jobs) for name in names]
+        states = [_state(folder, name, jobs) for name in names]
+        if disk:
+            states = [{**state, "disk_bytes": _disk_bytes(folder, state["sweep"])} for state in states]
         if as_json:
-            print(json.dumps(found[0] if sweep else found))
+            print(json.dumps(states[0] if sweep else states))
         else:
-            _print_status(found)
-        if not watch or all(_has_ended(state) for state in found):
+            _print_status(states)
+        if not watch or all(_has_ended(state) for state in states):
             return
         time.sleep(WATCH_SECONDS)
 
@@ -51,14 +55,24 @@ def _jobs(folder: ResultsFolder, sweeps: list[str]) -> dict[str, SweepJobs]:
     from noisebench.slurm.jobs import jobs_of
 
     try:
-        found = jobs_of(folder, sweeps)
+        jobs_by_sweep = jobs_of(folder, sweeps)
     except EnvironmentFault as fault:
-        print(f"warning: what becomes of the jobs is unknown: {fault}", file=sys.stderr)
+        print(f"warning: the state of the jobs is unknown: {fault}", file=sys.stderr)
         return {}
-    for sweep, jobs in found.items():
+    for sweep, jobs in jobs_by_sweep.items():
         if jobs.live and jobs.code_changed:
             print(f"warning: {sweep}: noisebench has changed since the submission", file=sys.stderr)
-    return found
+    return jobs_by_sweep
+
+
+def _disk_bytes(folder: ResultsFolder, sweep: str) -> dict[str, int]:
+    """Return the bytes of the sweep's own files, and of what all sweeps of the folder share."""
+    from noisebench.engine.cleaning import disk_use, results_disk_use
+
+    mine = folder.sweep(sweep)
+    parts = results_disk_use(folder)
+    shared = {name: parts.get(name, 0) for name in ("checkpoints", "scores", "results.duckdb")}
+    return {"journal": disk_use(mine.journal), "logs": disk_use(mine.logs), **shared}
 
 
 def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[str, Any]:
@@ -67,11 +81,11 @@ def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None)
     from noisebench.slurm.protocol import Messages
     from noisebench.store.states import sweep_progress
 
-    mine = (jobs or {}).get(sweep)
+    sweep_jobs = (jobs or {}).get(sweep)
     return {
         "sweep": sweep,
         **sweep_progress(folder.sweep(sweep), fresh_workers(folder.sweep(sweep))),
-        "jobs": mine and mine.as_dict(),
+        "jobs": sweep_jobs and sweep_jobs.as_dict(),
         "faults": Messages(folder.sweep(sweep)).faults(),
         "stopped": stopped_blocks(folder.sweep(sweep)),
     }
@@ -82,10 +96,8 @@ def _has_ended(state: dict[str, Any]) -> bool:
     return settled or (bool(state["stopped"]) and not state["running"])
 
 
-def _print_status(found: list[dict[str, Any]]) -> None:
-    from noisebench.cli.live import duration
-
-    for state in found:
+def _print_status(states: list[dict[str, Any]]) -> None:
+    for state in states:
         line = (
             f"{state['sweep']}: {state['completed']}/{state['total']} completed, {state['running']} running, "
         )
@@ -97,16 +109,19 @@ def _print_status(found: list[dict[str, Any]]) -> None:
         print(line)
         _print_jobs(state)
         for block, error in state["stopped"].items():
-            print(f"    block {block} is stopped: its first trials all failed with {error}")
+            print(printable(f"    block {block} is stopped: all its first trials failed with {error}"))
         for kind, count in state["failures"].items():
             print(f"    {kind}: {count}")
         for guard, count in state["guards"].items():
             print(f"    {guard.replace('-', ' ')}: {count} results, which say nothing about the loss")
+        if "disk_bytes" in state:
+            parts = (f"{name} {size(count)}" for name, count in state["disk_bytes"].items())
+            print(f"    disk: {', '.join(parts)}")
 
 
 def _print_jobs(state: dict[str, Any]) -> None:
     for job, message in state["faults"].items():
-        print(f"    {job}: {message}")
+        print(printable(f"    {job}: {message}"))
     jobs = state["jobs"]
     if jobs is None:
         return
@@ -127,5 +142,5 @@ def _print_jobs(state: dict[str, Any]) -> None:
             for role, counts in jobs["ended"].items()
             if counts
         ]
-        said = f" ({'; '.join(ended)})" if ended else ""
-        print(f"    no job is left{said}: `noisebench resume {state['sweep']} --site SITE` sends new ones")
+        ends = f" ({'; '.join(ended)})" if ended else ""
+        print(f"    no job is left{ends}: `noisebench resume {state['sweep']} --site SITE` sends new ones")

@@ -8,41 +8,44 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+from noisebench.cli.terminal import printable
+
 UNBOUNDED = 10_000
 MARKS = {1: "¹", 2: "²"}
 STYLES = {1: "bold underline", 2: "bold"}
-# What tells the rows of a table apart; what all rows share stands in the title instead.
+# The columns that tell the rows of a table apart; what all rows share goes into the title.
 ROW_KEYS = {"dataset": "data set", "noise": "noise", "detector": "detector"}
 
 
 def print_tables(cells: Iterable[dict[str, Any]]) -> None:
-    """Print one table a block: a row for each setting, a column for each loss.
+    """Print one table for each block: a row for each setting, a column for each loss.
 
-    `cells` are rows of the store's `table_cells`, those of one block together. Best (¹, bold and
-    underlined) and second best (², bold) are told apart in plain text too, so that a pipe keeps the marks.
-    A table too wide for the terminal gets deviation and parameter under the mean.
+    `cells` are rows of the store's `table_cells`, those of one block together. The best (¹, bold and
+    underlined) and the second best (², bold) have their marks also without a terminal. If a table is too
+    wide for the terminal, deviation and parameter are printed below the mean.
     """
     from rich.console import Console
 
-    # A pipe or a file has no width: nothing is wrapped there.
+    # A pipe or a file has no width: lines are not wrapped there.
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else UNBOUNDED, highlight=False)
-    for block, found in groupby(cells, key=lambda cell: cell["block"]):
-        rows = [{**cell, "noise": _noise(cell)} for cell in found]
+    for block, block_cells in groupby(cells, key=lambda cell: cell["block"]):
+        rows = [_without_controls({**cell, "noise": _noise(cell)}) for cell in block_cells]
         table = _table(rows, " ")
         if Console(width=UNBOUNDED).measure(table).maximum > console.width:
             table = _table(rows, "\n")
-        console.print(_title(block, rows), soft_wrap=True)
+        console.print(_title(printable(block), rows), soft_wrap=True, markup=False)
         console.print(table)
 
 
 def _title(block: str, cells: list[dict[str, Any]]) -> str:
     shared = [cells[0][key] for key in ROW_KEYS if key not in _varying(cells)]
-    asked = max(cell["seeds_asked"] for cell in cells)
-    seeds = f"{asked} seeds" if asked > 1 else "one seed"
+    seeds_asked = max(cell["seeds_asked"] for cell in cells)
+    seeds = f"{seeds_asked} seeds" if seeds_asked > 1 else "one seed"
     return f"{block}: {', '.join([*shared, seeds])}; F1, mean ± std, ¹ best, ² second best"
 
 
 def _table(cells: list[dict[str, Any]], joiner: str) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     keys = _varying(cells) or ["noise"]
@@ -55,9 +58,9 @@ def _table(cells: list[dict[str, Any]], joiner: str) -> Any:
     for key in keys:
         table.add_column(ROW_KEYS[key], no_wrap=joiner == " ")
     for loss in losses:
-        table.add_column(loss, justify="right", no_wrap=joiner == " ")
+        table.add_column(escape(loss), justify="right", no_wrap=joiner == " ")
     for setting, row in rows.items():
-        table.add_row(*setting, *(row.get(loss, "") for loss in losses))
+        table.add_row(*map(escape, setting), *(row.get(loss, "") for loss in losses))
     return table
 
 
@@ -70,22 +73,22 @@ def _noise(cell: dict[str, Any]) -> str:
 
 
 def _column(cell: dict[str, Any], cells: list[dict[str, Any]]) -> str:
-    """Return the loss's name, with what tells it from others of that name in the block: "PZ, delay 0"."""
-    own = _fixed(cell)
-    others = [_fixed(other) for other in cells if other["loss"] == cell["loss"]]
-    telling = [key for key, value in own.items() if any(other[key] != value for other in others)]
-    return ", ".join([cell["loss"], *(f"{key} {own[key]}" for key in telling)])
+    """Return the loss's name, with the parameters in which others of that name differ: "PZ, delay 0"."""
+    parameters = _fixed(cell)
+    same_name = [_fixed(other) for other in cells if other["loss"] == cell["loss"]]
+    differing = [key for key, value in parameters.items() if any(other[key] != value for other in same_name)]
+    return ", ".join([cell["loss"], *(f"{key} {parameters[key]}" for key in differing)])
 
 
 def _fixed(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a loss is not chosen by its result: every parameter but the swept one, the delay."""
+    """Return the parameters of a loss that are not chosen by the result, and its delay."""
     parameters = json.loads(cell["loss_parameters"])
     parameters.pop(cell["parameter"], None)
     return {**parameters, "delay": cell["delay"]}
 
 
 def _text(cell: dict[str, Any], joiner: str) -> str:
-    """Return a cell's text with its marks; a dash where nothing is completed."""
+    """Return a cell's text with its marks; a dash if nothing is completed."""
     if cell["mean"] is None:
         return "–"
     parts = [f"{cell['mean']:.3f}"] + ([] if cell["std"] is None else [f"± {cell['std']:.3f}"])
@@ -97,3 +100,7 @@ def _text(cell: dict[str, Any], joiner: str) -> str:
     if cell["n"] < cell["seeds_asked"]:
         parts.append(f"n={cell['n']}")
     return joiner.join(parts)
+
+
+def _without_controls(cell: dict[str, Any]) -> dict[str, Any]:
+    return {key: printable(value) if isinstance(value, str) else value for key, value in cell.items()}

@@ -55,7 +55,7 @@ def run_sweep(
     wanted = _wanted(sweep, options)
     folder = results.sweep(sweep.name)
     with sweep_lock(folder):
-        keep_sweep(folder, sweep)
+        keep_sweep(folder, sweep, replace=options.replace_sweep)
         report = _ingest(results)
         previous_journals = mark_interrupted(
             folder, ErrorKind.DRIVER_LOST, "the process that ran the sweep died"
@@ -73,7 +73,7 @@ def run_sweep(
         if len(pending) > progress.held:
             check_files(pending, options.data_dir)
             run_pending(Launch(pending, folder, progress, stops, previous_journals), options)
-            report = _joined(report, ingest(results))
+            report = _joined(report, _ingest(results))
     return Outcome(
         total=len(wanted),
         completed=progress.completed,
@@ -92,8 +92,9 @@ def _ingest(results: ResultsFolder) -> IngestReport:
     report = ingest(results)
     if not report.published:
         raise EnvironmentFault(
-            f"{results.root}: the database could not be updated, so it is unknown which trials have "
-            f"completed: {report.unpublished}; free space there and in TMPDIR, then try again"
+            f"{results.root}: the database could not be updated, so it does not show which trials have "
+            f"completed: {report.unpublished}; the records are in the journal; free space in this folder "
+            "and in TMPDIR, then try again"
         )
     return report
 

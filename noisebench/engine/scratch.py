@@ -27,7 +27,8 @@ def private_scratch(parent: Path | None = None) -> Iterator[Path]:
     if parent is None and len(str(folder)) > _MAX_LENGTH:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
-    _remove_abandoned(folder.parent)
+    for abandoned in abandoned_folders(folder.parent):
+        shutil.rmtree(abandoned, ignore_errors=True)
     # The lock ends with this process and, unlike its pid, is valid in every container. It is taken before the
     # file gets its name, so that no other process ever finds it free.
     with (folder / f"{_OWNER}.new").open("w") as owner:
@@ -39,10 +40,15 @@ def private_scratch(parent: Path | None = None) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_abandoned(parent: Path) -> None:
-    for file in parent.glob(f"{_PREFIX}*/{_OWNER}"):
+def abandoned_folders(parent: Path | None = None) -> Iterator[Path]:
+    """Yield the folders of this user whose owners were killed; an owner's lock is held while it is looked at.
+
+    They are looked for in `parent`, by default in TMPDIR and /tmp.
+    """
+    parents = {parent} if parent is not None else {Path(tempfile.gettempdir()), Path("/tmp")}
+    for file in (file for each in sorted(parents) for file in each.glob(f"{_PREFIX}*/{_OWNER}")):
         with suppress(OSError):  # locked, owned by another user, or already removed
             if file.stat().st_uid == os.getuid():
                 with file.open("r+") as owner:
                     fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(file.parent, ignore_errors=True)
+                    yield file.parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 import uuid
 from collections.abc import Iterator
@@ -15,11 +16,15 @@ from noisebench.records import provenance
 from noisebench.records.attempts import now
 from noisebench.records.folders import ResultsFolder, SweepFolder
 
+# Of what one attempt prints on one stream, so much is kept.
+MAX_LOG_BYTES = 10 * 1024**2
+
 
 class Log:
     """The log file of one process; attempts write to it one after another.
 
-    `echo`: what is printed also goes where it went before, for people who watch a single process.
+    With `echo`, the output also goes to the stream that it was printed on. Each attempt may print
+    `MAX_LOG_BYTES` on a stream; the log has a note where more was dropped.
     """
 
     def __init__(self, folder: SweepFolder, *, echo: bool = False) -> None:
@@ -30,9 +35,9 @@ class Log:
 
     @contextmanager
     def of(self, attempt_id: str) -> Iterator[None]:
-        """Take what Python prints on stdout or stderr in the block, warnings and tracebacks too.
+        """Write what Python prints on stdout or stderr in the block to the log, warnings included.
 
-        A log that cannot be written is no reason for a trial to fail.
+        If the log cannot be written, the output is lost: that is no reason for a trial to fail.
         """
         out, err = (self._lines(attempt_id, stream) for stream in (sys.stdout, sys.stderr))
         with closing(out), closing(err), redirect_stdout(out), redirect_stderr(err):
@@ -43,13 +48,14 @@ class Log:
 
 
 class _Lines(io.TextIOBase):
-    """Writes each line with its time and attempt in front, for attempts share a file."""
+    """Writes each line with its time and attempt in front, because attempts share a file."""
 
     def __init__(self, file: Path, attempt_id: str, echo: TextIO | None) -> None:
         self._path = file
         self._attempt = attempt_id
         self._echo = echo
         self._begun = ""
+        self._bytes_left = MAX_LOG_BYTES
 
     def writable(self) -> bool:
         return True
@@ -59,6 +65,9 @@ class _Lines(io.TextIOBase):
             self._echo.write(text)
         *whole, self._begun = (self._begun + text).split("\n")
         self._append(whole)
+        if len(self._begun) > self._bytes_left:
+            self._append([self._begun])
+            self._begun = ""
         return len(text)
 
     def close(self) -> None:
@@ -68,6 +77,7 @@ class _Lines(io.TextIOBase):
         super().close()
 
     def _append(self, lines: list[str]) -> None:
+        lines = self._within_limit(lines)
         if not lines:
             return
         try:
@@ -77,13 +87,33 @@ class _Lines(io.TextIOBase):
         except OSError:
             return
 
+    def _within_limit(self, lines: list[str]) -> list[str]:
+        """Return the lines that may still be written, with a note in place of the first that may not."""
+        kept = []
+        for line in lines:
+            if self._bytes_left <= 0:
+                break
+            self._bytes_left -= len(line) + 1
+            kept.append(line if self._bytes_left > 0 else f"(the log ends here after {MAX_LOG_BYTES} bytes)")
+        return kept
+
 
 def lines_of(results: ResultsFolder, log: str | None, attempt_id: str) -> Iterator[str]:
-    """Yield the lines of one attempt from the log its record names, time in front; none if it is gone."""
+    """Yield the lines of one attempt from the log that its record names, each with its time in front.
+
+    Yields nothing if the log is missing, or is not a regular file in the folder of a sweep's logs: whoever
+    can write the journal could name any other file, or a pipe that is never closed.
+    """
     if log is None:
         return
+    path = (results.root / log).resolve()
+    if path.parent.name != "logs" or path.parent.parent.parent != results.sweeps.resolve():
+        return
     try:
-        with (results.root / log).open(encoding="utf-8", errors="replace") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return
             for line in file:
                 time, _, rest = line.rstrip("\n").partition(" ")
                 attempt, _, text = rest.partition(" ")

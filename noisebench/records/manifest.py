@@ -1,6 +1,7 @@
 """A sweep as submitted: its text with its trials, kept in the results folder."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep, parse_sweep
 
 
-def keep_sweep(folder: SweepFolder, sweep: Sweep) -> None:
-    """Write the spec with the manifest, one line for each (block, trial), unless they stand there already.
+def keep_sweep(folder: SweepFolder, sweep: Sweep, *, replace: bool = False) -> None:
+    """Write the spec and the manifest, one line for each (block, trial), unless they are there already.
 
-    The code that the sweep names is allowed from then on: it comes from the user's own file, or was checked
-    by `kept_sweep`.
+    Raises InputError if a sweep of this name is there that has trials which `sweep` lacks, unless it may
+    `replace` that one. More seeds, values or blocks are no other sweep. The code that the sweep names is
+    allowed from then on: it comes from the user's own file, or was checked by `kept_sweep`.
     """
+    if not replace:
+        _refuse_another(folder, sweep)
     lines = [
         json.dumps(
             {
@@ -50,6 +54,31 @@ def kept_sweep(folder: SweepFolder, allowed: Sequence[str] = ()) -> Sweep:
     sweep = parse_sweep(folder.spec.read_text(encoding="utf-8"), str(folder.spec))
     check_code(folder, sweep, allowed)
     return sweep
+
+
+def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
+    kept = kept_trials(folder.manifest)
+    asked = {(block.name, trial.trial_id) for block in sweep.blocks for trial in block.trials}
+    missing = kept - asked
+    if not missing:
+        return
+    counts = Counter(block for block, _ in missing)
+    blocks = ", ".join(f"{count} of block {block}" for block, count in sorted(counts.items()))
+    example = min(missing)[1][:12]
+    raise InputError(
+        f"another sweep '{sweep.name}' is kept in {folder.path}: it has {len(missing)} trials that this one "
+        f"lacks ({blocks}; for example {example}), this one has {len(asked - kept)} that it lacks; give this "
+        "sweep another name, or replace the kept one with --replace (its records stay)"
+    )
+
+
+def kept_trials(manifest: Path) -> set[tuple[str, str]]:
+    """Return (block, trial id) of each line of a manifest; none if it is missing or damaged."""
+    try:
+        lines = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+        return {(line["block"], line["trial_id"]) for line in lines}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _write_if_changed(path: Path, text: str) -> None:

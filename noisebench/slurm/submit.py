@@ -36,7 +36,7 @@ class Request:
 
     `include_failed`: what failed runs again, `restart`: so do stopped blocks. `workers` replaces the number
     that the site and the pending trials give. `execute` ("module:function") replaces the measurement, for
-    benchmarks of the machinery.
+    benchmarks of the machinery. `replace`: a different sweep of the same name is replaced.
     """
 
     data_dir: Path | None = None
@@ -44,6 +44,7 @@ class Request:
     restart: bool = False
     workers: int | None = None
     execute: str | None = None
+    replace: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def submit(
     if live:
         return _release_held(sweep.name, live, slurm)
     with sweep_lock(folder):
-        keep_sweep(folder, sweep)
+        keep_sweep(folder, sweep, replace=request.replace)
         if request.restart:
             restart_blocks(results.sweep(sweep.name))
         pending, failed = pending_of(sweep, results, include_failed=request.include_failed)

@@ -51,8 +51,8 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
         return IngestReport(published=False, unpublished=f"no permission to write in {results.root}")
     try:
         return database.replace(results.database, partial(_build, results, why))
-    except OSError as error:
-        return IngestReport(published=False, unpublished=str(error))
+    except (OSError, duckdb.IOException, duckdb.FatalException) as error:  # a full disk
+        return IngestReport(published=False, unpublished=str(error).splitlines()[0])
 
 
 def _read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:

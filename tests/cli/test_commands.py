@@ -148,6 +148,48 @@ def test_plan(finished: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_sweep_is_planned_by_its_name_too_and_with_other_values(finished: Path, tmp_path: Path) -> None:
+    def trials(*arguments: str) -> int:
+        plan = noisebench_here("plan", *arguments, "--json", cwd=finished)
+        assert plan.returncode == 0, plan.stderr
+        return int(json.loads(plan.stdout)["blocks"][-1]["trials"])
+
+    assert trials("demo") == 8
+    assert trials("demo", "--set", "seeds=3") == trials("sweep.yaml", "--set", "seeds=3") == 12
+    unknown = noisebench_here("plan", "dmeo", cwd=finished)
+    assert (unknown.returncode, "known: demo" in unknown.stderr) == (2, True)
+    (tmp_path / "mnist.yaml").write_text(sweep_text(dataset="MNIST"))
+    missing = noisebench_here("plan", tmp_path / "mnist.yaml", "--data", tmp_path, cwd=finished)
+    assert (missing.returncode, missing.stdout.count(": missing (expected ")) == (0, 4)
+
+
+def test_values_from_the_command_line_are_kept_with_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(sweep_text("CE", seeds="3", name="demo"))
+    options = ("--set", "seeds=1", "--set", "training.epochs=1", "--inline")
+    done = noisebench_here("run", "sweep.yaml", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 trials completed, 1 of them now" in done.stderr
+    resumed = noisebench_here("resume", "demo", "--inline", cwd=tmp_path)
+    assert "1 of 1 trials completed, nothing was pending" in resumed.stderr
+    refused = noisebench_here("run", "sweep.yaml", "--inline", cwd=tmp_path)
+    assert (refused.returncode, "--replace" in refused.stderr) == (2, True)
+    wrong = noisebench_here("plan", "sweep.yaml", "--set", "seeds=0", cwd=tmp_path)
+    assert (wrong.returncode, "--set seeds=0" in wrong.stderr) == (2, True)
+
+
+def test_errors_from_records_cannot_control_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "escaping_losses.py").write_text(
+        "def broken(logits, targets):\n    raise ValueError('\\x1b[2J\\x1b]0;owned\\x07')\n"
+    )
+    (tmp_path / "sweep.yaml").write_text(sweep_text('["escaping_losses:broken"]', name="demo"))
+    assert noisebench("run", "sweep.yaml", "--inline", cwd=tmp_path).returncode == 1
+    failed = noisebench_here("failures", "demo", cwd=tmp_path).stdout
+    assert "\\x1b[2J" in failed
+    example = json.loads(noisebench_here("failures", "demo", "--json", cwd=tmp_path).stdout)[0]["example"]
+    printed = [noisebench_here(command, example, cwd=tmp_path).stdout for command in ("logs", "show")]
+    assert "\x1b" not in failed + "".join(printed)
+
+
 def test_plan_for_a_cluster(finished: Path) -> None:
     site = Path(__file__).parents[2] / "slurm/sites/example-v100.yaml"
     plan = json.loads(noisebench_here("plan", "sweep.yaml", "--site", site, "--json", cwd=finished).stdout)

@@ -72,3 +72,12 @@ def test_a_narrow_terminal_stacks_the_cells_and_loses_nothing() -> None:
     assert max(len(line) for line in text.splitlines()) <= 100
     for part in ("0.960", "± 0.012¹", "(gamma 0.4)", "n=2"):
         assert part in text
+
+
+def test_names_are_no_markup_and_control_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [cell("[/x]"), cell("m:[red]"), cell("\x1b[31mCE")]
+    table.print_tables([{**each, "block": "[/x] \x1b[31m"} for each in cells])
+    text = capsys.readouterr().out
+    for name in ("[/x]", "m:[red]", "\\x1b[31mCE"):
+        assert name in text
+    assert "\x1b" not in text

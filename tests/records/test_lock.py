@@ -1,16 +1,20 @@
-"""One driver a sweep, and a lock that cannot outlive it."""
+"""One driver for each sweep, and a lock that cannot outlive it."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import ResultsFolder
-from noisebench.records.lock import sweep_lock
+from noisebench.records.heartbeats import heartbeat
+from noisebench.records.lock import SweepHeldError, sweep_lock
 
 HOLDER = """
 import sys, time
@@ -51,5 +55,32 @@ def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> No
     with (
         pytest.raises(EnvironmentFault, match="cannot be written"),
         sweep_lock(ResultsFolder(tmp_path / "file").sweep("t")),
+    ):
+        pass
+
+
+def test_a_deleted_lock_does_not_let_a_second_driver_run(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path).sweep("test")
+    with sweep_lock(folder), heartbeat(folder, "first"):
+        while not list(folder.heartbeats.glob("first.json")):
+            time.sleep(0.01)
+        folder.lock.unlink()
+        for _ in range(2):  # nor a third
+            with pytest.raises(SweepHeldError, match="first ran sweep 'test'"), sweep_lock(folder):
+                pass
+    with sweep_lock(folder):
+        pass
+
+
+def test_a_file_system_without_locks_is_one_clear_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(EnvironmentFault, match=r"cannot be locked: Function not implemented"),
+        sweep_lock(ResultsFolder(tmp_path).sweep("t")),
     ):
         pass

@@ -1,10 +1,12 @@
 """What trials print is kept, line by line, with the attempt that printed it."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from noisebench.records import logs
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.logs import Log, lines_of
 
@@ -49,3 +51,27 @@ def test_a_log_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     with log.of("a"):
         print("lost")
     assert printed(results, log, "a") == []
+
+
+@pytest.mark.parametrize("name", ["../key", "sweeps/sweep/logs/link", "sweeps/sweep/logs/pipe", "key"])
+def test_only_regular_files_among_the_logs_are_read(tmp_path: Path, name: str) -> None:
+    results = ResultsFolder(tmp_path / "results")
+    folder = results.sweep("sweep").logs
+    folder.mkdir(parents=True)
+    for key in (tmp_path / "key", results.root / "key"):
+        key.write_text("2026-01-01 a secret\n")
+    (folder / "link").symlink_to(tmp_path / "key")
+    os.mkfifo(folder / "pipe")
+    assert list(lines_of(results, name, "a")) == []
+
+
+def test_a_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 100)
+    results = ResultsFolder(tmp_path)
+    log = Log(results.sweep("sweep"))
+    with log.of("a"):
+        for _ in range(1000):
+            print("x" * 9)
+        print("x" * 1000, end="")
+    lines = printed(results, log, "a")
+    assert (len(lines), lines[-1]) == (10, "(the log ends here after 100 bytes)")

@@ -1,0 +1,122 @@
+"""Files that ended sweeps no longer need, and the disk space that results take."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from noisebench.engine.scratch import abandoned_folders
+from noisebench.errors import InputError
+from noisebench.records.folders import ResultsFolder, SweepFolder
+from noisebench.records.heartbeats import fresh_workers
+from noisebench.records.manifest import kept_trials
+from noisebench.store.states import states_of
+
+
+class Kind(StrEnum):
+    """What can be removed: the records, the journal and the database, never is."""
+
+    CHECKPOINTS = "checkpoints"
+    LOGS = "logs"
+    SCRATCH = "scratch"
+    SCORES = "scores"
+
+
+# Scores are results: they go only if the user names them.
+DEFAULT_KINDS = (Kind.CHECKPOINTS, Kind.LOGS, Kind.SCRATCH)
+
+
+@dataclass(frozen=True)
+class Removable:
+    """Files of one kind: of one sweep, or of none in particular."""
+
+    kind: Kind
+    sweep: str | None
+    paths: tuple[Path, ...]
+    size: int
+
+
+def removable(results: ResultsFolder, sweeps: Sequence[str], kinds: Sequence[Kind]) -> list[Removable]:
+    """Return what can be removed of these sweeps, with scratch folders of processes that were killed.
+
+    The checkpoints of pending trials stay, and so do the files of other sweeps. Raises InputError if a
+    sweep still runs.
+    """
+    found: list[tuple[Kind, str | None, list[Path]]] = []
+    for name in sweeps:
+        folder = results.sweep(name)
+        if is_live(folder):
+            raise InputError(f"sweep '{name}' is running; `noisebench status {name}` shows how far it is")
+        found += [(kind, name, _paths(folder, kind)) for kind in kinds if kind is not Kind.SCRATCH]
+    if Kind.SCRATCH in kinds:
+        found.append((Kind.SCRATCH, None, list(abandoned_folders())))
+    return [
+        Removable(kind, name, tuple(paths), sum(map(disk_use, paths))) for kind, name, paths in found if paths
+    ]
+
+
+def remove(items: Sequence[Removable]) -> None:
+    """Remove the files; raise OSError for the first that cannot be removed."""
+    for item in items:
+        for path in item.paths:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def is_live(folder: SweepFolder) -> bool:
+    """Return whether a process holds the sweep's lock, or one of its workers was alive a minute ago."""
+    if fresh_workers(folder):
+        return True
+    try:
+        with folder.lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def disk_use(path: Path) -> int:
+    """Return the bytes that a file, or all files below a folder, take on the disk; links are not followed."""
+    total = 0
+    with suppress(OSError):  # removed meanwhile
+        total += path.lstat().st_blocks * 512
+        if path.is_dir() and not path.is_symlink():
+            with os.scandir(path) as entries:
+                total += sum(disk_use(Path(entry.path)) for entry in entries)
+    return total
+
+
+def results_disk_use(results: ResultsFolder) -> dict[str, int]:
+    """Return the bytes on the disk of each part of a results folder."""
+    with suppress(FileNotFoundError):
+        return {path.name: disk_use(path) for path in sorted(results.root.iterdir())}
+    return {}
+
+
+def _paths(folder: SweepFolder, kind: Kind) -> list[Path]:
+    if kind is Kind.LOGS:
+        return [folder.logs] if folder.logs.is_dir() else []
+    return list(_files_of_trials(folder, kind))
+
+
+def _files_of_trials(folder: SweepFolder, kind: Kind) -> Iterator[Path]:
+    results = folder.results
+    trial_ids = sorted({trial_id for _, trial_id in kept_trials(folder.manifest)})
+    if kind is Kind.SCORES:
+        yield from (path for path in map(results.scores, trial_ids) if path.is_file())
+        return
+    states = states_of(results, trial_ids)
+    for trial_id in trial_ids:
+        path = results.checkpoint(trial_id)
+        if states.get(trial_id) in ("completed", "failed") and path.is_dir():
+            yield path
