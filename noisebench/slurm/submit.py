@@ -15,7 +15,7 @@ from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
-from noisebench.slurm.client import Job, Slurm
+from noisebench.slurm.client import NO_COMMAND, Job, Slurm
 from noisebench.slurm.driver import drive
 from noisebench.slurm.protocol import Kept
 from noisebench.slurm.registry import remember
@@ -68,11 +68,8 @@ def submit(
     Raises InputError where the sweep is live already, EnvironmentFault (no job is left behind) where Slurm,
     the results folder or the data are not as needed.
     """
-    slurm = slurm or Slurm()
-    missing = [command for command in _NEEDED if shutil.which(command) is None]
-    if missing:
-        where = "submit from a node where Slurm's commands are installed"
-        raise EnvironmentFault(f"{', '.join(missing)}: command not found; {where}")
+    if slurm is None:
+        slurm = _installed_slurm()
     folder = results.sweep(sweep.name)
     live = live_jobs(folder, slurm)
     if live:
@@ -89,6 +86,13 @@ def submit(
         submission = replace(submission, workers=request.workers or submission.workers)
         submission = replace(_within_limits(submission, slurm), execute=request.execute)
         return Submitted(_send(submission, slurm), len(pending), failed)
+
+
+def _installed_slurm() -> Slurm:
+    missing = [command for command in _NEEDED if shutil.which(command) is None]
+    if missing:
+        raise EnvironmentFault(f"{', '.join(missing)}: command not found; {NO_COMMAND}")
+    return Slurm()
 
 
 def pending_of(

@@ -1,0 +1,114 @@
+"""A submission on a fake Slurm: the chain of its jobs, and what is left of one that fails half-way."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records.folders import ResultsFolder, SweepFolder
+from noisebench.slurm.protocol import Messages
+from noisebench.slurm.site import parse_site
+from noisebench.slurm.submission import job_name
+from noisebench.slurm.submit import Request, Submitted, submit
+from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
+from tests.trials import sweep_of
+
+SITE = "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 3, cpus: 1}\nlimits: {array_size: 2}\n"
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    return ResultsFolder(tmp_path / "results").sweep("test")
+
+
+def submitted(folder: SweepFolder, fake: FakeSlurm, workers: int | None = None) -> Submitted:
+    request = Request(workers=workers)
+    return submit(sweep_of(seeds="9"), parse_site(SITE, "x.yaml"), folder.results, request, fake.client())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_chain_of_jobs(folder: SweepFolder, version: str) -> None:
+    fake = FakeSlurm(version)
+    sent = submitted(folder, fake)
+    assert sent.jobs == [("driver", "101"), ("standby", "102"), ("workers", "103"), ("workers", "104")]
+    assert {job_id: job.dependency for job_id, job in fake.jobs.items()} == {
+        "101": "singleton",
+        "102": "afternotok:101,singleton",
+        "103_0": "after:101",
+        "103_1": "after:101",
+        "104": "after:101",
+    }
+    arguments = {path.name for path in Messages(folder).jobs_folder.glob("*_submitted.pkl")}
+    assert arguments == {f"{job_id}_submitted.pkl" for job_id in fake.jobs}
+
+
+def test_as_many_workers_as_requested(folder: SweepFolder) -> None:
+    fake = FakeSlurm()
+    submitted(folder, fake, workers=5)
+    assert sum(job.name == job_name(folder, "worker") for job in fake.jobs.values()) == 5
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_a_refused_job_leaves_none_behind(folder: SweepFolder, limit: int) -> None:
+    fake = FakeSlurm(job_limit=limit)
+    with pytest.raises(EnvironmentFault, match="QOS policy"):
+        submitted(folder, fake)
+    assert {job.state for job in fake.jobs.values()} == {"CANCELLED"}
+    assert Messages(folder).kept_submission() is None
+
+
+class InterruptedSlurm(FakeSlurm):
+    """Ctrl-C comes while the third job is sent."""
+
+    def run(self, words: Sequence[str], seconds: float, environment: Mapping[str, str]):  # type: ignore[no-untyped-def]
+        """Answer one command, or be interrupted."""
+        if words[0] == "sbatch" and len(self.sent("sbatch")) == 2:
+            self.calls.append(tuple(words))
+            raise KeyboardInterrupt
+        return super().run(words, seconds, environment)
+
+
+def test_ctrl_c_leaves_no_job_behind(folder: SweepFolder) -> None:
+    fake = InterruptedSlurm()
+    with pytest.raises(KeyboardInterrupt):
+        submitted(folder, fake)
+    assert [job.state for job in fake.jobs.values()] == ["CANCELLED", "CANCELLED"]
+
+
+def test_a_live_sweep_is_not_submitted_twice(folder: SweepFolder) -> None:
+    fake = FakeSlurm()
+    submitted(folder, fake)
+    with pytest.raises(InputError, match="sweep 'test' is submitted already"):
+        submitted(folder, fake)
+
+
+def test_held_jobs_of_a_live_sweep_are_released(folder: SweepFolder) -> None:
+    fake = FakeSlurm()
+    submitted(folder, fake)
+    fake.hold("101")
+    fake.hold("103_1")
+    again = submitted(folder, fake)
+    assert (again.jobs, again.released) == ([], ("101", "103_1"))
+    assert fake.sent("scontrol") == [("release", "101"), ("release", "103_1")]
+
+
+def test_jobs_that_are_just_ending_are_no_obstacle(folder: SweepFolder) -> None:
+    fake = FakeSlurm()
+    submitted(folder, fake)
+    for job in fake.jobs.values():
+        job.state = "COMPLETING"
+    assert submitted(folder, fake).jobs != []
+
+
+def test_an_unknown_queue_submits_nothing(folder: SweepFolder) -> None:
+    fake = FakeSlurm()
+    fake.fail("squeue", times=99)
+    with pytest.raises(EnvironmentFault, match="squeue"):
+        submitted(folder, fake)
+    assert fake.sent("sbatch") == []
