@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from noisebench.records import provenance
+
 # Ray puts sockets into this folder, and the path of a socket has at most 107 bytes.
 _MAX_LENGTH = 40
 _PREFIX = "noisebench-"
@@ -32,7 +34,10 @@ def private_scratch(parent: Path | None = None) -> Iterator[Path]:
     # The lock ends with this process and, unlike its pid, is valid in every container. It is taken before the
     # file gets its name, so that no other process ever finds it free.
     with (folder / f"{_OWNER}.new").open("w") as owner:
-        fcntl.flock(owner, fcntl.LOCK_EX)
+        owner.write(provenance.host())
+        owner.flush()
+        with suppress(OSError):  # a file system without locks: the folder may be left behind
+            fcntl.flock(owner, fcntl.LOCK_EX)
         Path(owner.name).rename(folder / _OWNER)
         try:
             yield folder
@@ -50,5 +55,8 @@ def abandoned_folders(parent: Path | None = None) -> Iterator[Path]:
         with suppress(OSError):  # locked, owned by another user, or already removed
             if file.stat().st_uid == os.getuid():
                 with file.open("r+") as owner:
+                    # On a shared folder the locks of other machines may not be seen here.
+                    if owner.read() != provenance.host():
+                        continue
                     fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     yield file.parent

@@ -264,19 +264,24 @@ class Slurm:
                 found[job_id] = moment
         return found
 
-    def ended_jobs(self, names: Iterable[str], since: datetime) -> dict[str, dict[str, int]]:
-        """Return how many jobs of each name ended in which state since a time; empty without accounting."""
-        # sacct takes local time and refuses a zone.
-        start = f"--starttime={since.astimezone():%Y-%m-%dT%H:%M:%S}"
-        options = ("--allocations", "--noheader", "--parsable2", f"--name={','.join(names)}", start)
+    def ended_jobs(self, since: Mapping[str, datetime]) -> dict[str, dict[str, int]]:
+        """Return how many jobs of each name, submitted since its time, ended in which state; one call.
+
+        Empty without accounting.
+        """
+        # sacct takes local times and refuses a zone.
+        start = f"--starttime={min(since.values()).astimezone():%Y-%m-%dT%H:%M:%S}"
+        options = ("--allocations", "--noheader", "--parsable2", f"--name={','.join(since)}", start)
         try:
-            lines = self.call("sacct", *options, "--format=JobName,State", patience=Patience(20)).splitlines()
+            output = self.call("sacct", *options, "--format=JobName,State,Submit", patience=Patience(20))
         except EnvironmentFault:
             return {}
         counts: dict[str, dict[str, int]] = {}
-        for line in lines:
-            name, _, state = line.partition("|")
-            if state:
+        for line in output.splitlines():
+            name, state, submitted = [*line.split("|"), "", ""][:3]
+            moment = _moment(submitted)
+            # Slurm's times have no fraction of a second.
+            if name in since and moment and moment.astimezone() >= since[name].replace(microsecond=0):
                 by_state = counts.setdefault(name, {})
                 word = state.split()[0]  # of "CANCELLED by 1000"
                 by_state[word] = by_state.get(word, 0) + 1

@@ -13,7 +13,7 @@ from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.client import SHORT, Job, Slurm
-from noisebench.slurm.protocol import Kept, Messages
+from noisebench.slurm.protocol import Messages
 from noisebench.slurm.submission import job_name
 
 ROLES = ("driver", "worker")
@@ -62,7 +62,7 @@ class SweepJobs:
 def jobs_of(
     results: ResultsFolder, sweeps: Iterable[str], slurm: Slurm | None = None
 ) -> dict[str, SweepJobs]:
-    """Return the jobs of those sweeps that were submitted, with one call to squeue for all.
+    """Return the jobs of those sweeps that were submitted, with one call to squeue for all, one to sacct.
 
     Raises EnvironmentFault where Slurm does not answer: what that means for the jobs is unknown.
     """
@@ -78,19 +78,22 @@ def jobs_of(
     if any(job.waiting for job in live):
         with suppress(EnvironmentFault):
             starts = slurm.expected_starts({job.name for job in live})
-    found = {}
+    alive = {job.name for job in live}
+    since = {
+        names[folder.name, role]: datetime.fromisoformat(kept.submitted_at)
+        for folder, kept in submitted.items()
+        for role in ROLES
+        if alive.isdisjoint(names[folder.name, each] for each in ROLES)
+    }
+    ended = slurm.ended_jobs(since) if since else {}
+    summaries = {}
     for folder, kept in submitted.items():
-        driver, worker = (names[folder.name, role] for role in ROLES)
-        mine = [job for job in live if job.name in (driver, worker)]
-        ended = {} if mine else _ended(slurm, kept, driver, worker)
+        own = {role: names[folder.name, role] for role in ROLES}
+        mine = [job for job in live if job.name in own.values()]
+        by_role = {role: ended.get(name, {}) for role, name in own.items()} if not mine else {}
         changed = kept.code != provenance.source_hash()
-        found[folder.name] = summary(mine, driver, starts, ended, changed=changed)
-    return found
-
-
-def _ended(slurm: Slurm, kept: Kept, driver: str, worker: str) -> dict[str, dict[str, int]]:
-    by_name = slurm.ended_jobs([driver, worker], datetime.fromisoformat(kept.submitted_at))
-    return {"driver": by_name.get(driver, {}), "worker": by_name.get(worker, {})}
+        summaries[folder.name] = summary(mine, own["driver"], starts, by_role, changed=changed)
+    return summaries
 
 
 def summary(

@@ -1,5 +1,6 @@
 """A scratch folder ends with its owner, or at the next one's start."""
 
+import errno
 import stat
 import subprocess
 import sys
@@ -58,3 +59,22 @@ def test_what_a_killed_owner_left_goes_and_what_is_in_use_stays(tmp_path: Path) 
         with private_scratch(tmp_path):
             assert first.exists()
     assert [left.name for left in tmp_path.iterdir()] == ["noisebench-of-somebody-else"]
+
+
+def test_the_folder_of_another_machine_stays(tmp_path: Path) -> None:
+    with private_scratch(tmp_path) as first:
+        # Another machine holds a lock that this one does not see.
+        other = first.parent / "noisebench-of-node2"
+        other.mkdir()
+        (other / "owner").write_text("node2")
+        with private_scratch(tmp_path):
+            assert other.exists()
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with private_scratch(tmp_path) as folder, private_scratch(tmp_path):
+        assert folder.exists()

@@ -22,6 +22,7 @@ UNREACHABLE = {
     "25.05": "error: Unable to contact slurm controller (connect failure)",
 }
 HELD = {"20.11": "launch failed requeued held", "25.05": "launch_failed_requeued_held"}
+LIVE = ("PENDING", "RUNNING", "COMPLETING")
 # The devices of a node with sockets.
 GRES = {"20.11": "gpu:v100:4(S:0-1)", "25.05": "gpu:v100:4(S:0,1)"}
 
@@ -37,6 +38,7 @@ class FakeJob:
     dependency: str = ""
     restarts: int = 0
     preempted: bool = False
+    submitted: str = "2030-01-02T03:04:05"
 
 
 @dataclass
@@ -106,6 +108,7 @@ class FakeSlurm:
             "scontrol": self._scontrol,
             "sinfo": self._sinfo,
             "sacctmgr": self._sacctmgr,
+            "sacct": self._sacct,
         }
         if words[0] not in answers:
             raise FileNotFoundError(words[0])
@@ -131,7 +134,7 @@ class FakeSlurm:
         every = "--states=all" in words
         lines = []
         for job_id, job in self.jobs.items():
-            ended = job.state not in ("PENDING", "RUNNING", "COMPLETING")
+            ended = job.state not in LIVE
             if (names and job.name not in names.split(",")) or (ended and not every):
                 continue
             start = "2030-01-02T03:04:05" if job.state == "PENDING" else "N/A"
@@ -196,6 +199,11 @@ class FakeSlurm:
         del words
         gres = GRES["25.05" if self.version >= "23" else "20.11"]
         return f"main*|infinite|{gres}|40|384000|up|12\nlong|7-00:00:00|(null)|64+|257000+|up|3\n"
+
+    def _sacct(self, words: list[str]) -> str:
+        names = (_option(words, "--name") or "").split(",")
+        jobs = [job for job in self.jobs.values() if job.name in names and job.state not in LIVE]
+        return "".join(f"{job.name}|{job.state} by 0|{job.submitted}\n" for job in jobs)
 
     def _sacctmgr(self, words: list[str]) -> str:
         del words

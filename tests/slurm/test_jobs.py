@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> SweepFolder:
     messages = Messages(folder)
     messages.begin()
     messages.keep_site(SITE)
-    messages.keep_submission(Kept("x", None, "2030-01-02T03:04:05+00:00", "abc"))
+    messages.keep_submission(Kept("x", None, "2030-01-01T00:00:00+00:00", "abc"))
     return folder
 
 
@@ -70,6 +70,21 @@ def test_all_sweeps_take_one_call(folder: SweepFolder) -> None:
     slurm.add(job_name(folder, "driver"), state="RUNNING")
     assert jobs_of(folder.results, ["test", "never-submitted"], slurm.client()).keys() == {"test"}
     assert len(slurm.calls) == 1
+
+
+def test_ended_jobs_of_this_submission_are_counted_with_one_call(folder: SweepFolder) -> None:
+    slurm = FakeSlurm()
+    slurm.add(job_name(folder, "driver"), state="COMPLETED")
+    slurm.add(job_name(folder, "worker"), state="CANCELLED")
+    slurm.add(job_name(folder, "worker"), state="CANCELLED")
+    slurm.add(job_name(folder, "worker"), state="FAILED", submitted="2029-12-31T00:00:00")
+    other = folder.results.sweep("other")
+    Messages(other).begin()
+    Messages(other).keep_submission(Kept("x", None, "2030-01-01T00:00:00+00:00", "abc"))
+    found = jobs_of(folder.results, ["test", "other"], slurm.client())
+    assert found["test"].ended == {"driver": {"COMPLETED": 1}, "worker": {"CANCELLED": 2}}
+    assert found["other"].ended == {"driver": {}, "worker": {}}
+    assert len(slurm.sent("sacct")) == 1
 
 
 def test_slurm_is_not_asked_about_what_was_never_submitted(tmp_path: Path) -> None:

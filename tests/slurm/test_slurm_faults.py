@@ -35,7 +35,7 @@ exec {real} "$@"
 COMMANDS = ("sbatch", "squeue", "scontrol", "scancel")
 # A second driver whose lock does not reach other nodes, and that Slurm does not hold back.
 UNFENCED_DRIVER = """
-import fcntl
+from pathlib import Path
 from submitit.core.utils import DelayedSubmission
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.client import Slurm
