@@ -1,6 +1,8 @@
-"""`python -m analysis.claims`: each claim of the papers as paired tests, with its verdict."""
+"""`python -m analysis.claims`: each claim of the papers as paired tests in each setting, with its verdict."""
 
 import json
+import math
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,30 @@ from analysis.significance import bootstrap_interval, holm, paired_test
 from noisebench.store.claims import claim_blocks, claim_differences, claim_names, claim_text
 
 LEVEL = 0.05
-HEADS = ("claim", "part", "pairs", "mean difference [95%]", "p (Holm)", "verdict")
+HEADS = ("claim", "part", "setting", "pairs", "mean difference [95%]", "effect size", "p (Holm)", "verdict")
+VERDICTS = ("holds", "contradicted", "undecided", "too few seeds")
+_NOTE = (
+    "Two-sided paired t-tests over seeds, one a setting, corrected over the tests of a claim (Holm), at .05. "
+    "Effect size: mean over deviation of the differences. A claim holds where every test does; it is mixed "
+    "where some hold and some are contradicted, and holds in part where the rest is undecided."
+)
 
 
 @dataclass(frozen=True)
-class Part:
-    """One paired difference of a claim, above 0 where it is right; `p` is two-sided, corrected over all."""
+class SettingTest:
+    """One paired difference of a claim in one setting, above 0 where the claim is right.
 
-    name: str
+    `low`, `high` are the 95% bootstrap interval of the mean, `effect` is mean over deviation, `p` two-sided
+    and corrected over the claim. NaN below two pairs.
+    """
+
+    part: str
+    setting: str
     pairs: int
     mean: float
     low: float
     high: float
+    effect: float
     p: float
 
     @property
@@ -41,58 +55,63 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim with its parts; `missing` are the blocks without which nothing can be said."""
+    """A claim with its tests; `missing` are the blocks that would give its data."""
 
     name: str
     text: str
-    parts: tuple[Part, ...]
+    tests: tuple[SettingTest, ...]
     missing: tuple[str, ...]
 
     @property
-    def verdict(self) -> str:
-        """Return holds where all parts do, else the worst that can be said of it."""
-        verdicts = {part.verdict for part in self.parts}
-        worst = ("contradicted", "too few seeds", "undecided", "holds")
-        return next((verdict for verdict in worst if verdict in verdicts), "no data")
+    def counts(self) -> Counter[str]:
+        """How many tests have each verdict."""
+        return Counter(test.verdict for test in self.tests)
 
     @property
-    def absence(self) -> str:
-        """The command that would give the data, where there are none."""
-        specs = " and ".join(f"sweeps/{BLOCK_SPECS[block]}" for block in self.missing)
-        return f"no data: run {specs}"
+    def verdict(self) -> str:
+        """Return one verdict over all settings: see the note below the listing."""
+        verdicts = set(self.counts)
+        if not verdicts:
+            return "no data"
+        if "contradicted" in verdicts:
+            return "mixed" if "holds" in verdicts else "contradicted"
+        if verdicts == {"holds"}:
+            return "holds"
+        if "holds" in verdicts:
+            return "holds in part"
+        return "undecided" if "undecided" in verdicts else "too few seeds"
+
+    @property
+    def summary(self) -> str:
+        """How many tests hold, or the command that would give the data."""
+        if not self.tests:
+            specs = dict.fromkeys(f"sweeps/{BLOCK_SPECS[block]}" for block in self.missing)
+            return f"no data: run {' and '.join(specs)}"
+        words = {"holds": "hold"}
+        counts = [f"{self.counts[name]} {words.get(name, name)}" for name in VERDICTS if self.counts[name]]
+        return f"{', '.join(counts)} of {len(self.tests)}"
 
 
-def judged_claims(source: Feed) -> list[Claim]:
-    """Return every claim, tested; p-values are corrected together (Holm)."""
-    found = {name: _differences(source, name) for name in claim_names()}
-    tests = [paired_test(np.array(values)) for parts in found.values() for values in parts.values()]
-    corrected = iter(holm(tests))
-    return [
-        Claim(
-            name,
-            claim_text(name),
-            tuple(_part(part, np.array(values), next(corrected)) for part, values in parts.items()),
-            tuple(block for block in claim_blocks(name) if not parts and block in BLOCK_SPECS),
-        )
-        for name, parts in found.items()
-    ]
+def evaluate_claims(source: Feed) -> list[Claim]:
+    """Return every claim, tested in each of its settings; the papers' main claim comes first."""
+    names = sorted(claim_names(), key=lambda name: (not name.startswith("proposed-"), name))
+    return [_evaluate(source, name) for name in names]
 
 
-def listing(claims: list[Claim]) -> Listing:
-    """Return the claims in words, their parts below each."""
-    rows = []
-    for claim in claims:
-        rows.append([claim.text, "", "", "", "", claim.verdict])
-        rows += [_part_row(part) for part in claim.parts]
-        if claim.missing:
-            rows.append(["", claim.absence, "", "", "", ""])
-    return Listing("claims", "The papers' claims", HEADS, rows)
+def listings(claims: list[Claim]) -> tuple[Listing, Listing]:
+    """Return each claim with its verdict, then every test."""
+    heads = ("claim", "tests", "verdict")
+    rows = [[claim.text, claim.summary, claim.verdict] for claim in claims]
+    details = [[claim.name, *_test_row(test)] for claim in claims for test in claim.tests]
+    return (
+        Listing("claims", "The papers' claims", heads, rows, [_NOTE]),
+        Listing("claim-tests", "Every test", HEADS, details),
+    )
 
 
-def parts_listing(claim: Claim) -> Listing:
-    """Return the parts of one claim with their tests."""
-    rows = [_part_row(part)[1:] for part in claim.parts]
-    return Listing(f"claim-{claim.name}", "", HEADS[1:], rows)
+def claim_tests(claim: Claim) -> Listing:
+    """Return the tests of one claim."""
+    return Listing(f"claim-{claim.name}", "", HEADS[1:], [_test_row(test) for test in claim.tests])
 
 
 def main(arguments: list[str]) -> int:
@@ -100,45 +119,67 @@ def main(arguments: list[str]) -> int:
     options = parser("claims", __doc__, out=False)
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("--out", type=Path, help="folder to write claims.md to")
-    given = options.parse_args(arguments)
-    claims = judged_claims(feed(existing(given.results), given.sweep))
-    if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "claims.md").write_text(listing(claims).markdown(), encoding="utf-8")
-    if given.json:
+    chosen = options.parse_args(arguments)
+    claims = evaluate_claims(feed(existing(chosen.results), chosen.sweep))
+    text = "\n".join(listing.markdown() for listing in listings(claims))
+    if chosen.out is not None:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        (chosen.out / "claims.md").write_text(text, encoding="utf-8")
+    if chosen.json:
         print(json.dumps([_plain(claim) for claim in claims]))
     else:
-        print(listing(claims).markdown(), end="")
+        print(text, end="")
     return 0
 
 
-def _part_row(part: Part) -> list[str]:
-    known = part.pairs > 1
-    interval = f" [{part.low:+.4f}, {part.high:+.4f}]" if known else ""
-    p = f"{part.p:.2g}" if known else ""
-    return ["", part.name, str(part.pairs), f"{part.mean:+.4f}{interval}", p, part.verdict]
-
-
-def _plain(claim: Claim) -> dict[str, Any]:
-    """Return the claim for JSON, which has no NaN."""
-    parts = [
-        {name: None if value != value else value for name, value in asdict(part).items()}
-        | {"verdict": part.verdict}
-        for part in claim.parts
+def _evaluate(source: Feed, name: str) -> Claim:
+    differences = _differences(source, name)
+    raw = [paired_test(np.array(values)) for values in differences.values()]
+    tests = [
+        _setting_test(part, setting, np.array(values), p)
+        for ((part, setting), values), p in zip(differences.items(), holm(raw), strict=True)
     ]
-    return {**asdict(claim), "verdict": claim.verdict, "parts": parts}
+    missing = () if tests else tuple(claim_blocks(name))
+    return Claim(name, claim_text(name), tuple(tests), missing)
 
 
-def _differences(source: Feed, name: str) -> dict[str, list[float]]:
+def _differences(source: Feed, name: str) -> dict[tuple[str, str], list[float]]:
     sweeps = {block: sweep for block in claim_blocks(name) if (sweep := source.sweep(block))}
     if len(sweeps) < len(claim_blocks(name)):
         return {}
     return claim_differences(source.results, name, sweeps)
 
 
-def _part(name: str, differences: np.ndarray, p: float) -> Part:
+def _setting_test(part: str, setting: str, differences: np.ndarray, p: float) -> SettingTest:
     low, high = bootstrap_interval(differences)
-    return Part(name, len(differences), float(differences.mean()), low, high, p)
+    mean, effect = float(differences.mean()), math.nan
+    if len(differences) > 1:
+        deviation = float(differences.std(ddof=1))
+        effect = mean / deviation if deviation > 0 else math.copysign(math.inf, mean) if mean else 0.0
+    return SettingTest(part, setting, len(differences), mean, low, high, effect, p)
+
+
+def _test_row(test: SettingTest) -> list[str]:
+    paired = test.pairs > 1
+    interval = f" [{test.low:+.4f}, {test.high:+.4f}]" if paired else ""
+    effect, p = (f"{test.effect:+.2f}", f"{test.p:.2g}") if paired else ("", "")
+    return [
+        *(test.part, test.setting, str(test.pairs), f"{test.mean:+.4f}{interval}"),
+        *(effect, p, test.verdict),
+    ]
+
+
+def _plain(claim: Claim) -> dict[str, Any]:
+    """Return the claim for JSON, which has no NaN and no infinity."""
+    tests = [
+        {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(test).items()
+        }
+        | {"verdict": test.verdict}
+        for test in claim.tests
+    ]
+    return {**asdict(claim), "verdict": claim.verdict, "summary": claim.summary, "tests": tests}
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ TABLES = (
     ),
 )
 
-# Both parameters and losses on even terms: chosen by block `choose`, on other seeds than reported.
+# Every loss tuned alike: parameters chosen by block `choose`, on other seeds than reported.
 EQUAL_TUNING = TableItem(
     "equal-tuning",
     "",
@@ -65,10 +65,13 @@ EQUAL_TUNING = TableItem(
 # Blocks of the papers that feed figures alone.
 FIGURE_BLOCKS = ("fig2", "fig5", "clean", "overfitting")
 
-# The spec below sweeps/ that makes each block a table or figure reads.
+# The spec below sweeps/ that makes each block that a table, figure or claim reads.
 BLOCK_SPECS = {item.block: item.spec for item in TABLES} | {
     "fig2": "paper-dynamics.yaml",
     "fig5": "paper-delay.yaml",
+    "bl-delay": "paper-delay.yaml",
+    "choose": "equal-tuning.yaml",
+    "report": "equal-tuning.yaml",
     "clean": "clean.yaml",
     "overfitting": "clean.yaml",
     "forms": "bl-forms.yaml",

@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis import cost, sections
 from analysis.building import mark_ties
-from analysis.claims import judged_claims
+from analysis.claims import evaluate_claims
 from analysis.compare import listings
 from analysis.comparison import compared
 from analysis.evidence import evidence
@@ -44,7 +44,7 @@ def page(source: Feed, now: datetime) -> str:
         tables=sections.tables(tables),
         figures=sections.figures(*_figures(source)),
         comparison=_comparison(rows, data),
-        claims=sections.claims(judged_claims(source)),
+        claims=sections.claims(evaluate_claims(source)),
         failures=sections.failures(all_failures(results), doubts(results)),
         cost=cost.listings(results),
     )

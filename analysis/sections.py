@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from analysis.claims import Claim, parts_listing
+from analysis.claims import Claim, claim_tests
 from analysis.formats import html_values
 from analysis.grid import Table
 from analysis.listing import Listing
@@ -56,13 +56,13 @@ def comparison(rows: Sequence[Plain], links: Sequence[str], listings: Sequence[L
 
 
 def claims(every: Sequence[Claim]) -> list[Plain]:
-    """Return each claim with its verdict and its parts."""
+    """Return each claim with its verdict and its tests."""
     return [
         {
             "text": claim.text,
             "verdict": claim.verdict,
-            "absence": claim.absence,
-            "parts": parts_listing(claim),
+            "summary": claim.summary,
+            "tests": claim_tests(claim),
         }
         for claim in every
     ]

@@ -19,16 +19,20 @@ def claim_text(name: str) -> str:
 
 
 def claim_blocks(name: str) -> list[str]:
-    """Return the blocks that a claim is about, sorted; they are the parameters of its SQL."""
-    return statements.parameters(f"claims/{name}")
+    """Return the blocks that a claim is about, sorted: the parameters of its SQL, with - for _."""
+    return [parameter.replace("_", "-") for parameter in statements.parameters(f"claims/{name}")]
 
 
-def claim_differences(results: ResultsFolder, name: str, sweeps: Mapping[str, str]) -> dict[str, list[float]]:
-    """Return the differences of a claim's pairs by part; all are above 0 where the claim is right.
+def claim_differences(
+    results: ResultsFolder, name: str, sweeps: Mapping[str, str]
+) -> dict[tuple[str, str], list[float]]:
+    """Return the differences of a claim's pairs by (part, setting); all are above 0 where the claim is right.
 
+    A setting is what the claim is tested in, as a data set with a rate; its pairs are of different seeds.
     `sweeps` gives the sweep that each of `claim_blocks` is read from.
     """
-    found: dict[str, list[float]] = defaultdict(list)
-    for row in rows(results, f"claims/{name}", dict(sweeps)):
-        found[row["part"]].append(row["difference"])
-    return dict(found)
+    differences: dict[tuple[str, str], list[float]] = defaultdict(list)
+    parameters = {block.replace("-", "_"): sweep for block, sweep in sweeps.items()}
+    for row in rows(results, f"claims/{name}", parameters):
+        differences[row["part"], row["setting"]].append(float(row["difference"]))
+    return dict(differences)

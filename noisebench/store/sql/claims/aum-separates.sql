@@ -15,4 +15,4 @@ WITH apart AS (
     UNION ALL SELECT seed, 'Wasserstein, BL above CE', bl_w - ce_w FROM apart
     UNION ALL SELECT seed, 'Wasserstein, PZ above BL', pz_w - bl_w FROM apart
 )
-SELECT part, difference FROM parts WHERE difference IS NOT NULL ORDER BY part, seed;
+SELECT part, '0.1' AS setting, difference FROM parts WHERE difference IS NOT NULL ORDER BY part, seed;

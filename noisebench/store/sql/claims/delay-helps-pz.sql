@@ -1,5 +1,5 @@
--- PZ jumps from no delay to a delay of one epoch and declines after it.
--- A pair: one (data set, rate, seed), averaged over c.
+-- PZ jumps from no delay to a delay of one epoch and declines after it (Fig. 5).
+-- A pair: one seed of a (data set, rate), averaged over c.
 WITH delayed AS (
     SELECT
         dataset, eta, seed, value,
@@ -16,4 +16,7 @@ WITH delayed AS (
     UNION ALL
     SELECT dataset, eta, seed, 'one epoch above the longest' AS part, decline AS difference FROM averaged
 )
-SELECT part, difference FROM parts WHERE difference IS NOT NULL ORDER BY part, dataset, eta, seed;
+SELECT part, format('{}, {:g}', dataset, eta) AS setting, difference
+FROM parts
+WHERE difference IS NOT NULL
+ORDER BY part, dataset, eta, seed;

@@ -1,5 +1,5 @@
 -- In the preliminary paper BL is slightly above PZ everywhere.
--- A pair: one seed of one (data set, rate), each loss at its best parameter and delay there.
+-- A pair: one seed of a (data set, rate), each loss at its best parameter and delay there.
 WITH chosen AS (
     FROM block_cells
     WHERE sweep = $preliminary AND block = 'preliminary' AND variant = '{}' AND metric = 'f1' AND loss IN ('BL', 'PZ')
@@ -9,7 +9,7 @@ WITH chosen AS (
     FROM block_runs
     JOIN chosen USING (sweep, block, config_id)
 )
-SELECT format('{}, {:g}', bl.dataset, bl.eta) AS part, bl.f1 - pz.f1 AS difference
+SELECT 'F1, BL above PZ' AS part, format('{}, {:g}', bl.dataset, bl.eta) AS setting, bl.f1 - pz.f1 AS difference
 FROM (FROM trials WHERE loss = 'BL') AS bl
 JOIN (FROM trials WHERE loss = 'PZ') AS pz USING (setting_id, seed)
-ORDER BY part, seed;
+ORDER BY bl.dataset, bl.eta, seed;

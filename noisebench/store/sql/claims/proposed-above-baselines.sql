@@ -1,0 +1,22 @@
+-- BL and PZ are each above every baseline (Tables 1 and 2).
+-- A pair: one seed of a (data set, rate), each loss at its best parameter there by the metric. As in the paper the
+-- parameters of BL and PZ are chosen by the seeds that are reported, and baselines are not tuned.
+WITH chosen AS (
+    FROM block_cells
+    WHERE sweep = $table1 AND block = 'table1' AND variant = '{}' AND metric IN ('f1', 'balanced_accuracy')
+        AND loss IN ('CE', 'FL', 'GCE', 'ANL-CE', 'ANL-FL', 'BL', 'PZ')
+    QUALIFY row_number() OVER (PARTITION BY setting_id, loss, metric ORDER BY mean DESC, value, delay) = 1
+), trials AS (
+    SELECT
+        chosen.setting_id, chosen.dataset, chosen.eta, chosen.loss, chosen.metric, chosen.position, seed,
+        CASE chosen.metric WHEN 'f1' THEN f1 ELSE balanced_accuracy END AS measured
+    FROM block_runs
+    JOIN chosen USING (sweep, block, config_id)
+)
+SELECT
+    format('{}, {} above {}', if(ours.metric = 'f1', 'F1', 'balanced accuracy'), ours.loss, baseline.loss) AS part,
+    format('{}, {:g}', ours.dataset, ours.eta) AS setting,
+    ours.measured - baseline.measured AS difference
+FROM (FROM trials WHERE loss IN ('BL', 'PZ')) AS ours
+JOIN (FROM trials WHERE loss NOT IN ('BL', 'PZ')) AS baseline USING (setting_id, metric, seed)
+ORDER BY ours.metric DESC, ours.loss, baseline.position, ours.position, seed;
