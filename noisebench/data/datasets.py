@@ -24,8 +24,8 @@ from noisebench.sweep.image_files import content_hash
 
 Labels = npt.NDArray[np.int64]
 
-# Parameters of a data set that its reader does not take.
-_NOT_OF_THE_READER = ("samples", "corrupt_training", "source")
+# Parameters of an embedded data set that its reader does not take.
+_NOT_OF_THE_READER = ("samples", "corrupt_training")
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
 def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
     """A user's own data set: `f(data_dir, ...) -> (images uint8 [N, C, H, W], labels int64 [N], classes)`."""
     read = reference.load(dataset.name, dataset.get("source"))
-    found: Any = read(data_dir, **dataset.without(*_NOT_OF_THE_READER))
+    found: Any = read(data_dir, **dataset.without("source"))
     try:
         images, labels, classes = found
         images, labels = torch.as_tensor(images), np.asarray(labels)

@@ -160,8 +160,8 @@ def test_truncated_download_is_named(tmp_path: Path, real_data: Path) -> None:
 
 OWN_DATA = """
 import numpy as np
-def images(data_dir, count):
-    return np.zeros((count, 1, 8, 8), dtype="uint8"), np.arange(count) % 3, 3
+def images(data_dir, samples):
+    return np.zeros((samples, 1, 8, 8), dtype="uint8"), np.arange(samples) % 3, 3
 def floats(data_dir):
     return np.zeros((4, 1, 8, 8)), np.zeros(4, dtype=int), 3
 def beyond(data_dir):
@@ -180,7 +180,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_users_own_data_set(own_module: str) -> None:
     data = load_dataset(
-        Component.of(f"{own_module}:images", count=6, source=source_hash(f"{own_module}:images")), None
+        Component.of(f"{own_module}:images", samples=6, source=source_hash(f"{own_module}:images")), None
     )
     assert data.judged.labels.tolist() == [0, 1, 2, 0, 1, 2]
     assert data.classes == 3

@@ -9,22 +9,21 @@ from noisebench.errors import DataError, InputError
 from noisebench.science.models import build
 from tests.vision import import_torchvision
 
+SIZES = [
+    ("small-cnn", (1, 28, 28), 10, 1_199_882),
+    ("small-cnn", (1, 8, 8), 10, 53_002),
+    ("small-cnn", (3, 9, 12), 11, 86_475),
+    ("resnet-32", (3, 32, 32), 10, 464_154),
+    ("resnet-32", (3, 32, 32), 101, 470_069),
+    ("resnet-34", (3, 32, 32), 100, 21_328_292),
+]
+
 
 def _parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "classes", "parameters"),
-    [
-        ("small-cnn", (1, 28, 28), 10, 1_199_882),
-        ("small-cnn", (1, 8, 8), 10, 53_002),
-        ("small-cnn", (3, 9, 12), 11, 86_475),
-        ("resnet-32", (3, 32, 32), 10, 464_154),
-        ("resnet-32", (3, 32, 32), 101, 470_069),
-        ("resnet-34", (3, 32, 32), 100, 21_328_292),
-    ],
-)
+@pytest.mark.parametrize(("name", "shape", "classes", "parameters"), SIZES)
 def test_parameters_and_shapes(name: str, shape: tuple[int, int, int], classes: int, parameters: int) -> None:
     model = build(name, shape, classes)
     assert _parameters(model) == parameters
