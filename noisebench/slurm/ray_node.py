@@ -77,10 +77,8 @@ def head_node(address: str, scratch: Path) -> Iterator[str]:
     # Draining is for workers: a head ends at once.
     variables = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
     words = ["--head", "--port=0", "--include-dashboard=false", "--num-cpus=0", "--num-gpus=0"]
-    if importlib.util.find_spec("grpc") is not None:
-        # Ray then also serves its client protocol, by default on 10001: two heads on a node would clash.
-        words.append(f"--ray-client-server-port={_free_port()}")
-    with _started([*words, f"--node-ip-address={address}"], scratch, variables) as node:
+    words += [*client_server_words(), f"--node-ip-address={address}"]
+    with _started(words, scratch, variables) as node:
         yield _await_address(node)
 
 
@@ -94,11 +92,16 @@ def worker_node(join: Join) -> Iterator[RayNode]:
         yield node
 
 
-def _free_port() -> int:
+def client_server_words() -> list[str]:
+    """Return the option that gives Ray's client server a free port, where Ray starts such a server.
+
+    With grpcio installed it does, by default on 10001, where two heads on a node would clash.
+    """
+    if importlib.util.find_spec("grpc") is None:
+        return []
     with socket.socket() as probe:
         probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return [f"--ray-client-server-port={probe.getsockname()[1]}"]
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """No process outlives the node of Ray that it belonged to."""
 
+import importlib.util
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from noisebench.slurm.ray_node import end_descendants
+from noisebench.slurm.ray_node import client_server_words, end_descendants
 
 # A child that ends before its own child, which then is adopted.
 SCRIPT = """
@@ -74,3 +76,20 @@ def test_processes_that_cannot_be_killed_are_named(
         monkeypatch.undo()
         sleeper.kill()
         sleeper.wait()
+
+
+def test_two_heads_with_grpcio_take_different_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "grpc.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with socket.socket() as taken:
+        (first,) = client_server_words()
+        taken.bind(("", int(first.split("=")[1])))
+        (second,) = client_server_words()
+    assert first != second
+    assert first.startswith("--ray-client-server-port=")
+
+
+def test_without_grpcio_there_is_no_client_server() -> None:
+    if importlib.util.find_spec("grpc") is not None:
+        pytest.skip("grpcio is installed")
+    assert client_server_words() == []
