@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from noisebench.errors import EnvironmentFault
+from noisebench.slurm.inventory import Associations, Nodes, moment, parse_nodes
 
 Run = Callable[[Sequence[str], float, Mapping[str, str]], "subprocess.CompletedProcess[str]"]
 
@@ -113,46 +114,6 @@ class Job:
     def launch_failed(self) -> bool:
         """Whether Slurm holds it because it could not start it."""
         return self.waiting and _words(self.reason) == _LAUNCH_FAILED
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """`count` nodes of one kind in one partition; `minutes` is the longest time limit there, None: no limit.
-
-    `gres` is how Slurm writes a node's devices, such as gpu:v100:4(S:0-1).
-    """
-
-    partition: str
-    is_default: bool
-    minutes: int | None
-    gres: str
-    cpus: int
-    memory_mb: int
-    available: bool
-    count: int = 1
-
-    def gpus(self, kind: str | None) -> int:
-        """Return how many GPUs a node has, of one kind or of any."""
-        return sum(count for name, count in self.gpu_kinds().items() if kind in (None, "", name))
-
-    def gpu_kinds(self) -> dict[str, int]:
-        """Return how many GPUs a node has of each kind; "" is the kind of GPUs without a name."""
-        kinds: dict[str, int] = {}
-        for entry in re.sub(r"\([^)]*\)", "", self.gres).split(","):
-            parts = entry.split(":")
-            if parts[0] == "gpu" and parts[-1].isdecimal():
-                name = parts[1] if len(parts) > 2 else ""
-                kinds[name] = kinds.get(name, 0) + int(parts[-1])
-        return kinds
-
-
-@dataclass(frozen=True)
-class Associations:
-    """Accounts and qualities of service that accounting knows for this user; empty where there is none."""
-
-    accounts: tuple[str, ...] = ()
-    default_account: str | None = None
-    qos: tuple[str, ...] = ()
 
 
 def command_environment() -> dict[str, str]:
@@ -259,9 +220,9 @@ class Slurm:
         found = {}
         for line in self.call("squeue", *options, patience=SHORT).splitlines():
             job_id, _, start = line.strip().partition("|")
-            moment = _moment(start)
-            if moment is not None:
-                found[job_id] = moment
+            planned = moment(start)
+            if planned is not None:
+                found[job_id] = planned
         return found
 
     def ended_jobs(self, since: Mapping[str, datetime]) -> dict[str, dict[str, int]]:
@@ -279,9 +240,9 @@ class Slurm:
         counts: dict[str, dict[str, int]] = {}
         for line in output.splitlines():
             name, state, submitted = [*line.split("|"), "", ""][:3]
-            moment = _moment(submitted)
+            at = moment(submitted)
             # Slurm's times have no fraction of a second.
-            if name in since and moment and moment.astimezone() >= since[name].replace(microsecond=0):
+            if name in since and at and at.astimezone() >= since[name].replace(microsecond=0):
                 by_state = counts.setdefault(name, {})
                 word = state.split()[0]  # of "CANCELLED by 1000"
                 by_state[word] = by_state.get(word, 0) + 1
@@ -297,10 +258,10 @@ class Slurm:
         except EnvironmentFault:
             return None
         fields = dict(re.findall(r"(\w+)=(\S*)", shown))
-        if _moment(fields.get("PreemptTime", "")) is None:
+        if moment(fields.get("PreemptTime", "")) is None:
             return None
         # Slurm brings the end forward to that of the partition's GraceTime.
-        end = _moment(fields.get("EndTime", ""))
+        end = moment(fields.get("EndTime", ""))
         return None if end is None else end.timestamp()
 
     # What changes the queue
@@ -381,44 +342,6 @@ class Slurm:
     def _configured(self, name: str) -> str | None:
         shown = re.search(rf"^{name}\s*=\s*(\S+)", self.call("scontrol", "show", "config"), re.M)
         return shown[1] if shown else None
-
-
-def parse_nodes(lines: Iterable[str]) -> list[Nodes]:
-    """Read lines of partition|time limit|devices|CPUs|MB|state|nodes; "64+" is the least of several."""
-    nodes = []
-    for line in lines:
-        name, limit, gres, cpus, memory, state, count = line.strip().split("|")
-        seconds = duration(limit)
-        nodes.append(
-            Nodes(
-                name.removesuffix("*"),
-                name.endswith("*"),
-                None if seconds is None else seconds // 60,
-                gres,
-                int(cpus.rstrip("+")),
-                int(memory.rstrip("+")),
-                state == "up",
-                int(count),
-            )
-        )
-    return nodes
-
-
-def duration(text: str) -> int | None:
-    """Return the seconds of Slurm's [days-][hours:]minutes:seconds, None where it is no such thing."""
-    match = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
-    if match is None:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
-def _moment(text: str) -> datetime | None:
-    """Return a local time that Slurm writes, None for Unknown, None, N/A and the like."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _words(reason: str) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from noisebench.engine.preflight import Finding
 from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
-from noisebench.slurm.client import Nodes, Slurm
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.inventory import Nodes
 from noisebench.slurm.job import DriverJob, WorkerJob, gpus_per_node
 from noisebench.slurm.script import driver_script, worker_script
 from noisebench.slurm.site import Site

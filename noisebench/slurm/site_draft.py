@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from noisebench.errors import EnvironmentFault
-from noisebench.slurm.client import Associations, Nodes, Slurm
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.inventory import Associations, Nodes
 
 DRIVER_MINUTES = 2880
 WORKER_MINUTES = 720

@@ -8,8 +8,8 @@ import platform
 import shutil
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,27 +49,58 @@ def probe_findings(
 
     `on_wait` is called now and then with the roles of the probes that have not answered.
     """
-    folder = results.root / f".doctor-{uuid.uuid4().hex}"
     is_new = not results.root.exists()
-    submission = Submission(ResultsFolder(folder).sweep("doctor"), site, workers=1)
+    with _shared_folder(results) as folder:
+        submission = Submission(ResultsFolder(folder).sweep("doctor"), site, workers=1)
+        probes = [_probe(role, folder, results, site, data_dir, files) for role in ("driver", "worker")]
+        found = _answers(submission, probes, wait_minutes, on_wait)
+    if is_new:
+        with suppress(OSError):  # another process has started to use it
+            results.root.rmdir()
+    return found
+
+
+@contextmanager
+def _shared_folder(results: ResultsFolder) -> Iterator[Path]:
+    """Make a folder that all nodes should see, with a word and a lock that is held; remove it at the end."""
+    folder = results.root / f".doctor-{uuid.uuid4().hex}"
+    write_durably(folder / "word", uuid.uuid4().hex.encode())
+    with (folder / "lock").open("w") as lock:
+        with suppress(OSError):  # a file system without locks: the probes report it
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _probe(
+    role: str,
+    folder: Path,
+    results: ResultsFolder,
+    site: Site,
+    data_dir: Path | None,
+    files: tuple[DataFile, ...],
+) -> Probe:
+    gpu = role == "worker" and gpus_per_node(site.worker) > 0
+    word = (folder / "word").read_text()
+    return Probe(role, folder, word, results, site.interface, site.folders.scratch, gpu, data_dir, files)
+
+
+def _answers(
+    submission: Submission, probes: list[Probe], wait_minutes: float, on_wait: Callable[[list[str]], None]
+) -> list[Finding]:
+    """Send the probes and return their findings; no job is left."""
     slurm = Slurm()
-    word = uuid.uuid4().hex
-    write_durably(folder / "word", word.encode())
-    lock = (folder / "lock").open("w")
-    with suppress(OSError):  # a file system without locks: the probes say so
-        fcntl.flock(lock, fcntl.LOCK_EX)
     jobs: dict[Probe, str] = {}
     found = []
     try:
-        for role in ("driver", "worker"):
-            gpu = role == "worker" and gpus_per_node(site.worker) > 0
-            scratch = site.folders.scratch
-            probe = Probe(role, folder, word, results, site.interface, scratch, gpu, data_dir, files)
+        for probe in probes:
+            text = probe_script(submission, probe.role, PROBE_MINUTES)
             try:
-                text = probe_script(submission, role, PROBE_MINUTES)
                 jobs[probe] = send(submission, DelayedSubmission(look, probe), text, slurm)
             except EnvironmentFault as fault:
-                found.append(Finding(role, str(fault), "correct the site"))
+                found.append(Finding(probe.role, str(fault), "correct the site"))
         answers = _await(slurm, jobs, time.monotonic() + 60 * wait_minutes, on_wait)
         for probe, job in jobs.items():
             log = submission.messages.jobs_folder / f"{job}_0_log.out"
@@ -77,11 +108,6 @@ def probe_findings(
     finally:
         with suppress(EnvironmentFault):
             slurm.cancel(list(jobs.values()))
-        lock.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):  # somebody else has come to use it
-                results.root.rmdir()
     return found
 
 

@@ -8,15 +8,13 @@ import pytest
 from noisebench.slurm.client import (
     ONCE,
     CommandMissing,
-    Nodes,
     Patience,
     Slurm,
     SlurmRefused,
     SlurmUnavailable,
-    duration,
-    parse_nodes,
 )
 from noisebench.slurm.doctor import gpu_kind
+from noisebench.slurm.inventory import Nodes, duration, parse_nodes
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
 
 NODE_LINES = [

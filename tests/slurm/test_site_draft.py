@@ -3,7 +3,7 @@
 import pytest
 
 from noisebench.errors import EnvironmentFault
-from noisebench.slurm.client import Associations, parse_nodes
+from noisebench.slurm.inventory import Associations, parse_nodes
 from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.site_draft import draft_site, render_site
