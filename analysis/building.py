@@ -15,14 +15,19 @@ LOSS_ORDER = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL", "BL", "PZ")
 
 
 def paper_table(feed: Feed, item: TableItem) -> Table:
-    """Return one of the papers' tables; every cell that the paper prints is there, if only as missing."""
+    """Return one of the papers' tables with every printed cell, measured or missing, in the printed order.
+
+    Rows that the paper lacks come first.
+    """
     table = block_as_table(feed, item)
-    columns, settings = _printed(item)
+    columns, settings, table.published_seeds = _printed(item)
     table.columns = _ordered([*table.columns, *columns])
     for labels in settings:
         if not any(row.labels[: len(labels)] == labels for row in table.rows):
             blanks = ("",) * (len(table.heads) - len(labels))
             table.rows.append(Row(labels + blanks, {}))
+    places = {labels: place for place, labels in enumerate(settings)}
+    table.rows.sort(key=lambda row: places.get((row.labels[0], row.labels[1]), -1))
     return table
 
 
@@ -79,13 +84,14 @@ def mark_ties(table: Table, tied: Iterable[str]) -> None:
                 row.cells[column] = replace(cell, tied=True)
 
 
-def _printed(item: TableItem) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return the losses and the rows that the paper's table has, none for a table of no paper."""
+def _printed(item: TableItem) -> tuple[list[str], list[tuple[str, ...]], int | None]:
+    """Return losses, rows and number of seeds of the paper's table, none for a table of no paper."""
     with PUBLISHED.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["source"] == item.source]
     etas = {row["eta"]: float(row["eta"]) if row["eta"] else None for row in rows}
     settings = dict.fromkeys((row["dataset"], _eta(etas[row["eta"]])) for row in rows)
-    return list(dict.fromkeys(row["loss"] for row in rows)), list(settings)
+    seeds = next((int(row["seeds"]) for row in rows if row["seeds"]), None)
+    return list(dict.fromkeys(row["loss"] for row in rows)), list(settings), seeds
 
 
 def _cell(row: dict[str, Any]) -> Cell:

@@ -114,10 +114,17 @@ def asides(table: Table, cell: Cell) -> list[str]:
 def caption(table: Table) -> str:
     """Return what the numbers are, n of every cell included."""
     metric = METRIC_NAMES.get(table.metric, table.metric)
-    seeds = "no results yet" if table.seeds is None else f"n = {table.seeds} where no other n is given"
+    seeds = "no results yet" if table.seeds is None else f"n = {_seeds(table)} where no other n is given"
     return (
         f"{metric}, mean ± sample deviation over seeds; {seeds}; best bold and underlined, second best bold"
     )
+
+
+def _seeds(table: Table) -> str:
+    """Return "20", or "3 of the published 20" where cells have fewer seeds than the paper's."""
+    printed = table.published_seeds
+    fewer = printed is not None and table.seeds is not None and table.seeds < printed
+    return f"{table.seeds} of the published {printed}" if fewer else str(table.seeds)
 
 
 def notes(table: Table) -> list[str]:

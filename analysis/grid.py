@@ -56,7 +56,8 @@ class Row:
 class Table:
     """A table to be rendered; `columns` are losses, a row without one of them has a missing cell there.
 
-    `over` and `choose` are as in `noisebench.store.blocks.block_table`.
+    `over` and `choose` are as in `noisebench.store.blocks.block_table`. `published_seeds` is how many seeds
+    the paper's cells have, None where it does not print that.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     over: Over = "family"
     choose: str | None = None
+    published_seeds: int | None = None
 
     def cells(self) -> Iterable[tuple[Row, str, Cell]]:
         """Yield every cell with its row and column, missing ones too."""

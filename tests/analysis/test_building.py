@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.building import block_as_table, other_tables, paper_table
-from analysis.feeding import feed
+from analysis.feeding import Feed, feed
 from analysis.formats import csv_text, html_table, markdown
 from analysis.grid import Cell, Table
 from analysis.items import EQUAL_TUNING, TABLES, TableItem
@@ -268,3 +268,18 @@ def test_rows_that_no_paper_prints_stand_in_its_table_as_well(folder: Folder) ->
     table = paper_table(feed(folder.results), TABLES[0])
     assert [row.labels for row in table.rows][:2] == [("digits", "0.2"), ("MNIST", "0.1")]
     assert (len(table.rows), table.missing) == (17, 17 * 7 - 1)
+
+
+def test_fewer_seeds_than_the_paper_has_stand_in_the_caption(folder: Folder) -> None:
+    """As with mnist-rows, which asks for 3 seeds where Table 1 has 20."""
+    mnist = [replace(trial(seed=seed), dataset=Component.of("MNIST", samples=None)) for seed in range(3)]
+    folder.manifest({"table1": mnist}, seeds_asked=3)
+    complete(folder, *((each, {"f1": 0.5}) for each in mnist))
+    source = feed(folder.results)
+    assert "n = 3 of the published 20 where no other n is given" in markdown(paper_table(source, TABLES[0]))
+
+
+def test_rows_stand_in_the_printed_order(source: Feed) -> None:
+    (table4,) = (item for item in TABLES if item.name == "table4")
+    labels = [row.labels[0] for row in paper_table(source, table4).rows]
+    assert labels == ["CIFAR-10N-aggregate", "CIFAR-100N", "CIFAR-10N-worst"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.cost import listings, main, published_cost
+from analysis.cost import INFERRED_HOURS, PUBLISHED_HOURS, Published, listings, main, published_cost
 from noisebench.records.folders import ResultsFolder
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
@@ -26,8 +26,30 @@ def test_failed_attempts_cost_hours_but_no_minutes_a_trial(folder: Folder) -> No
     assert "| paper | grid | 1/2 | 0.00 | – | 1.03 |" in text
 
 
+@pytest.mark.parametrize(
+    ("dataset", "detector", "dynamics", "minutes", "memory_gb"),
+    [
+        ("MNIST", "confident-learning", False, 5, 6),
+        ("CIFAR-100N", "confident-learning", False, 15, 6),
+        ("MNIST", "confident-learning", True, 60, 3),
+        ("CIFAR-100", "confident-learning", True, 240, 6),
+        ("CIFAR-100-cleaned-test", "confident-learning", False, None, 3),
+        ("CIFAR-100", "aum", False, 150, 7),
+    ],
+)
+def test_the_published_cost_is_that_of_appendix_a1(
+    dataset: str, detector: str, dynamics: bool, minutes: float | None, memory_gb: float
+) -> None:
+    assert published_cost(dataset, detector, dynamics) == Published(minutes, memory_gb)
+
+
 def test_a_part_of_a_data_set_has_no_published_cost() -> None:
     assert published_cost("MNIST:3000", "confident-learning", False) is None
-    dynamics = published_cost("CIFAR-100", "confident-learning", True)
-    assert dynamics is not None
-    assert dynamics.minutes == 240
+
+
+def test_hours_of_a_block_are_labelled_as_inferred_and_sum_to_the_printed_total(folder: Folder) -> None:
+    folder.manifest({"grid": [trial()]})
+    _, hours = listings(folder.results)
+    assert "V100-hours, inferred" in hours.heads
+    assert hours.notes[0].startswith("Of the published hours only the total is printed, 1,800 V100-hours.")
+    assert sum(INFERRED_HOURS.values()) == pytest.approx(PUBLISHED_HOURS, rel=0.01)
