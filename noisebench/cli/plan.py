@@ -93,11 +93,11 @@ def _on_site(path: Path, total: Budget) -> dict[str, Any]:
 
     site = load_site(path)
     gpus = gpus_per_node(site.worker)
-    devices = site.worker.count * (gpus or site.worker.cpus)
+    devices = sum(job.count * (gpus or job.cpus) for job in site.pools)
     seconds = total.v100_seconds if gpus else total.cpu_seconds
     return {
         "name": site.site,
-        "workers": site.worker.count,
+        "workers": sum(job.count for job in site.pools),
         "devices": devices,
         "device": "GPUs" if gpus else "cores",
         "wall_hours": seconds / devices / 3600,

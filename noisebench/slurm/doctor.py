@@ -6,6 +6,7 @@ import getpass
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from noisebench.engine.preflight import Finding
@@ -37,12 +38,17 @@ def cluster_findings(site: Site, results: ResultsFolder, trials: Iterable[Trial]
     return [
         Finding("commands", f"{', '.join(_COMMANDS)} are there"),
         *_job("driver", site.driver, known),
-        *_job("worker", site.worker, known),
+        *(finding for role, job in worker_roles(site) for finding in _job(role, job, known)),
         *_accounts(site, slurm),
         _array_size(site, slurm),
-        *_longest(site.worker, trials),
+        *_longest(max(site.pools, key=lambda job: job.minutes), trials),
         *_verdicts(Submission(results.sweep("doctor"), site, workers=1), slurm),
     ]
+
+
+def worker_roles(site: Site) -> list[tuple[str, WorkerJob]]:
+    """Return the pools of workers by the names that findings have for them: worker, worker-2, ..."""
+    return [("worker" if index == 0 else f"worker-{index + 1}", job) for index, job in enumerate(site.pools)]
 
 
 def _job(role: str, job: DriverJob, known: list[Nodes]) -> Iterator[Finding]:
@@ -100,7 +106,7 @@ def _accounts(site: Site, slurm: Slurm) -> Iterator[Finding]:
     if site.account is not None and site.account not in accounts:
         seen = f"account '{site.account}' is not yours; yours: {', '.join(sorted(accounts))}"
         yield Finding("account", seen, "correct `account:` in the site")
-    for role, job in (("driver", site.driver), ("worker", site.worker)):
+    for role, job in (("driver", site.driver), *worker_roles(site)):
         if job.qos is not None and job.qos not in qualities:
             seen = (
                 f"qos '{job.qos}' of the {role} is not yours; yours: {', '.join(sorted(qualities)) or 'none'}"
@@ -135,7 +141,11 @@ def _longest(job: WorkerJob, trials: Iterable[Trial]) -> Iterator[Finding]:
 
 def _verdicts(submission: Submission, slurm: Slurm) -> Iterator[Finding]:
     """Ask Slurm whether it would take the jobs, without submitting them."""
-    for role, text in (("driver", driver_script(submission)), ("worker", worker_script(submission, 1))):
+    workers = [
+        (role, worker_script(replace(submission, pool=index), 1))
+        for index, (role, _) in enumerate(worker_roles(submission.site))
+    ]
+    for role, text in (("driver", driver_script(submission)), *workers):
         with tempfile.TemporaryDirectory(prefix="nb-doctor-") as folder:
             script = Path(folder) / "script.sh"
             script.write_text(text)

@@ -127,17 +127,20 @@ class _Driver:
                 periodically(self._round, ROUND_SECONDS, "supervisor", at_once=False),
             ):
                 _log.info("driver %s, generation %d, Ray at %s", self._name, head.generation, address)
+                # A trial's share of a node is what the smallest one can give.
+                pools = site.pools
+                memory_gb = [job.memory_gb for job in pools if job.memory_gb]
                 yield Cluster(
                     address=address,
                     own_address=address_here,
                     # `noisebench scale` may bring as many while this driver runs.
                     nodes=site.limits.jobs - DRIVER_JOBS,
-                    cpus=site.worker.cpus,
+                    cpus=min(job.cpus for job in pools),
                     gpus=gpus_per_node(site.worker),
                     trials_per_gpu=site.trials_per_gpu,
                     scratch=scratch,
-                    minutes=site.worker.minutes,
-                    memory_mb=1024 * site.worker.memory_gb if site.worker.memory_gb else None,
+                    minutes=max(job.minutes for job in pools),
+                    memory_mb=1024 * min(memory_gb) if len(memory_gb) == len(pools) else None,
                 )
 
     def _round(self) -> None:

@@ -10,6 +10,7 @@ step, so a reader sees the old one or the new one.
 | `submission.json` | submit | status, resume, scale | what was submitted, and its first jobs |
 | `site.yaml` | submit | resume, scale | the site's profile at that time |
 | `scale.json` | scale | driver | how many workers are wanted |
+| `pools/<job>` | submit, driver | driver | the pool of an array of workers |
 | `drain/<job>` | driver | that worker | finish the running trials, then leave |
 | `requeue/<job>` | worker | its batch script, driver | this job wants to go back into the queue, and why |
 | `faults/<role>-<job>.txt` | any job | status, driver | what is wrong with the job's surroundings |
@@ -55,6 +56,8 @@ from noisebench.records.folders import SweepFolder
 from noisebench.records.periodic import periodically
 
 BEAT_SECONDS = 2.0
+# Folders of notes that belong to one submission.
+_NOTES = ("pools", "requeue", "drain", "faults")
 
 
 class WorkerEnd(StrEnum):
@@ -135,9 +138,9 @@ class Messages:
         """Make the folder for a new submission, with a new token and without messages of earlier ones."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        for name in ("jobs", "requeue", "drain", "faults"):
+        for name in ("jobs", *_NOTES):
             (self.folder / name).mkdir(exist_ok=True)
-        stale = [path for name in ("requeue", "drain", "faults") for path in (self.folder / name).iterdir()]
+        stale = [path for name in _NOTES for path in (self.folder / name).iterdir()]
         for path in (*stale, self.folder / "head.json", self.folder / "scale.json"):
             path.unlink(missing_ok=True)
         self.token.unlink(missing_ok=True)
@@ -232,6 +235,17 @@ class Messages:
     def is_draining(self, job_id: str) -> bool:
         """Whether a worker was asked to leave."""
         return (self.folder / "drain" / job_id).exists()
+
+    def note_pool(self, array: str, pool: int) -> None:
+        """Keep to which of the site's pools an array belongs."""
+        self._write(f"pools/{array}", str(pool).encode())
+
+    def pool_of(self, job_id: str) -> int:
+        """Return the index of a worker's pool; 0 where it is not known."""
+        try:
+            return int((self.folder / "pools" / job_id.split("_")[0]).read_text())
+        except (OSError, ValueError):
+            return 0
 
     # Back into the queue
 

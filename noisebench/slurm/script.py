@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from submitit.slurm.slurm import _make_sbatch_string
@@ -67,7 +68,7 @@ def driver_parameters(submission: Submission, *, after: str | None = None) -> Pa
 
 def worker_parameters(submission: Submission) -> Parameters:
     """Return submitit's parameters of the worker jobs."""
-    site, job = submission.site, submission.site.worker
+    site, job = submission.site, submission.worker
     parameters = _parameters(site, job, submission.job_name("worker"))
     if job.gpu_request is not None:
         option, value = job.gpu_request.removeprefix("--").split("=", 1)
@@ -81,10 +82,20 @@ def worker_parameters(submission: Submission) -> Parameters:
     return parameters
 
 
-def array_sizes(submission: Submission, workers: int) -> list[int]:
-    """Return the size of each array for so many workers: as few arrays as the site's limit allows."""
-    full, rest = divmod(workers, submission.site.limits.array_size)
-    return [submission.site.limits.array_size] * full + ([rest] if rest else [])
+def arrays(
+    submission: Submission, workers: int, present: Mapping[int, int] = MappingProxyType({})
+) -> list[tuple[Submission, int]]:
+    """Return the arrays for so many workers, each with its pool's submission and its size.
+
+    There are as few as the pools and the site's limit on their size allow. `present` is how many workers each
+    pool has already.
+    """
+    found = []
+    for pool, count in submission.pools(workers, present):
+        full, rest = divmod(count, submission.site.limits.array_size)
+        sizes = [submission.site.limits.array_size] * full + ([rest] if rest else [])
+        found += [(pool, size) for size in sizes]
+    return found
 
 
 def python_command(site: Site) -> str:
@@ -99,9 +110,9 @@ def scripts(submission: Submission) -> Iterator[tuple[str, str]]:
     """Yield (what it is, its text) of every script, in the order of submission."""
     yield "driver", driver_script(submission)
     yield "standby driver", driver_script(submission, after=DRIVER)
-    for size in array_sizes(submission, submission.workers):
+    for pool, size in arrays(submission, submission.workers):
         noun = "worker" if size == 1 else "workers"
-        yield f"{size} {noun}", worker_script(submission, size, driver=DRIVER)
+        yield f"{size} {noun}", worker_script(pool, size, driver=DRIVER)
 
 
 def _text(submission: Submission, parameters: Parameters, count: int) -> str:

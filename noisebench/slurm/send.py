@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from submitit.core.utils import DelayedSubmission
 
 from noisebench.slurm.client import Slurm
-from noisebench.slurm.script import array_sizes, driver_script, worker_script
+from noisebench.slurm.script import arrays, driver_script, worker_script
 from noisebench.slurm.submission import Submission
 
 Job = Callable[[Submission], Any]
@@ -23,13 +24,24 @@ def send_driver(submission: Submission, function: Job, slurm: Slurm, *, after: s
 
 
 def send_workers(
-    submission: Submission, function: Job, slurm: Slurm, count: int, *, driver: str | None = None
+    submission: Submission,
+    function: Job,
+    slurm: Slurm,
+    count: int,
+    *,
+    driver: str | None = None,
+    present: Mapping[int, int] = MappingProxyType({}),
 ) -> list[str]:
-    """Submit `count` workers that start after the `driver`, where one is named; return each array's id."""
+    """Submit `count` workers that start after the `driver`, where one is named; return each array's id.
+
+    `present` is how many workers each pool has already.
+    """
     ids = []
-    for size in array_sizes(submission, count):
-        text = worker_script(submission, size, driver=driver)
-        ids.append(send(submission, DelayedSubmission(function, submission), text, slurm, size))
+    for pool, size in arrays(submission, count, present):
+        text = worker_script(pool, size, driver=driver)
+        array = send(pool, DelayedSubmission(function, pool), text, slurm, size)
+        submission.messages.note_pool(array, pool.pool)
+        ids.append(array)
     return ids
 
 

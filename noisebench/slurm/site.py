@@ -9,7 +9,7 @@ from pathlib import Path
 from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import REQUIRED, choice, flag, integer, number, text
 from noisebench.errors import InputError
-from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob
+from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob, gpus_per_node
 from noisebench.sweep.nodes import Node, Problems, read_nodes, read_text
 from noisebench.sweep.schema import (
     Fields,
@@ -63,6 +63,7 @@ class Limits:
 class Site:
     """One cluster, as its profile describes it.
 
+    `more_workers`: further pools of workers, on other nodes; a worker of each pool has as many GPUs.
     `signal_seconds`: how long before its end a job gets a signal. `interface`: the network interface whose
     address the nodes use among themselves; None: the address of the hostname. `setup`: shell lines run before
     noisebench starts on a node. `python`: the Python of the jobs; None: the one that submits, in a container
@@ -80,6 +81,7 @@ class Site:
     mail: Mail | None
     driver: DriverJob
     worker: WorkerJob
+    more_workers: tuple[WorkerJob, ...]
     interface: str | None
     folders: Folders
     setup: tuple[str, ...]
@@ -92,6 +94,11 @@ class Site:
     head_wait_minutes: float
     limits: Limits
     text: str = field(default="", compare=False, repr=False)
+
+    @property
+    def pools(self) -> tuple[WorkerJob, ...]:
+        """All kinds of worker jobs, in the order in which they are filled."""
+        return (self.worker, *self.more_workers)
 
 
 _MAIL_EVENTS = (
@@ -126,6 +133,7 @@ _FIELDS: Fields = {
     ),
     "driver": section(DriverJob, DRIVER_FIELDS),
     "worker": section(WorkerJob, WORKER_FIELDS),
+    "more_workers": several(section(WorkerJob, WORKER_FIELDS)),
     "interface": text(),
     "folders": section(Folders, _FOLDERS, Folders(**defaults(_FOLDERS))),
     "setup": several(text(right="one line of shell")),
@@ -174,17 +182,30 @@ def parse_site(content: str, file: str) -> Site:
 
 def _check_together(site: Site, nodes: dict[str, Node], problems: Problems) -> None:
     """Add the problems of fields that are valid alone, but not together."""
-    for name, job in (("driver", site.driver), ("worker", site.worker)):
+    pools = [nodes["worker"], *_items(nodes.get("more_workers"))]
+    for node, job in zip([nodes["driver"], *pools], [site.driver, *site.pools], strict=True):
         if 60 * job.minutes <= site.signal_seconds:
             problems.add(
-                nodes[name].value["minutes"],
+                node.value["minutes"],
                 f"is {job.minutes}, but must be more than signal_seconds, which is {site.signal_seconds}",
             )
+    gpus = gpus_per_node(site.worker)
+    for node, job in zip(pools[1:], site.more_workers, strict=True):
+        if gpus_per_node(job) != gpus:
+            message = f"asks for {gpus_per_node(job)} GPUs, but `worker` for {gpus}; all pools need as many"
+            problems.add(node.value.get("gpu_request", node), message)
     # The driver and the standby behind it are jobs as well.
-    most = site.limits.jobs - 2
-    if site.worker.count > most:
+    most, count = site.limits.jobs - 2, sum(job.count for job in site.pools)
+    if count > most:
+        where = " in all pools" if site.more_workers else ""
         problems.add(
             nodes["worker"].value["count"],
-            f"is {site.worker.count}, but must be at most {most}: limits.jobs is {site.limits.jobs}, "
+            f"is {count}{where}, but must be at most {most}: limits.jobs is {site.limits.jobs}, "
             "and the driver and its standby are jobs, too",
         )
+
+
+def _items(node: Node | None) -> list[Node]:
+    if node is None or node.value is None:
+        return []
+    return list(node.value) if node.is_list else [node]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from noisebench.records import provenance
 from noisebench.records.folders import SweepFolder
-from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.job import WorkerJob, gpus_per_node
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.site import Site
 from noisebench.sweep.trial import Trial
@@ -27,7 +28,8 @@ _log = logging.getLogger(__name__)
 class Submission:
     """One sweep on one site, as its jobs get to know it.
 
-    `workers` is the number of worker jobs, `number` that of this driver, counted from 1. `include_failed`:
+    `workers` is the number of worker jobs, `number` that of this driver, counted from 1. `pool` is the index
+    of the site's pool that a worker belongs to. `include_failed`:
     trials that failed before `submitted_at` run again. `execute` ("module:function") replaces the
     measurement, for benchmarks of the machinery. `code` is the hash of noisebench's source at that time.
     """
@@ -39,8 +41,29 @@ class Submission:
     include_failed: bool = False
     execute: str | None = None
     number: int = 1
+    pool: int = 0
     submitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     code: str = field(default_factory=provenance.source_hash)
+
+    @property
+    def worker(self) -> WorkerJob:
+        """What a worker of this pool requests."""
+        return self.site.pools[self.pool]
+
+    def pools(
+        self, count: int, present: Mapping[int, int] = MappingProxyType({})
+    ) -> list[tuple[Submission, int]]:
+        """Divide `count` workers among the pools, in their order; what exceeds all goes to the first.
+
+        `present` is how many workers each pool has already, by its index.
+        """
+        parts = []
+        for index, job in enumerate(self.site.pools):
+            size = min(count, max(0, job.count - present.get(index, 0)))
+            parts.append(size)
+            count -= size
+        parts[0] += count
+        return [(replace(self, pool=index), size) for index, size in enumerate(parts) if size]
 
     @property
     def messages(self) -> Messages:
@@ -77,7 +100,7 @@ def submission_for(
     include_failed: bool = False,
 ) -> Submission:
     """Return the submission of a sweep's pending trials, at least one: no more workers than they can fill."""
-    workers = min(site.worker.count, _workers_needed(list(pending), site))
+    workers = min(sum(job.count for job in site.pools), _workers_needed(list(pending), site))
     return Submission(folder, site, workers, data_dir, include_failed)
 
 
@@ -85,5 +108,6 @@ def _workers_needed(pending: list[Trial], site: Site) -> int:
     gpus = gpus_per_node(site.worker)
     models = {trial.training.model for trial in pending}
     # A trial on a CPU takes one core. The model with the fewest places decides: none should have to wait.
-    places = min(gpus * site.trials_per_gpu.get(model, 1) if gpus else site.worker.cpus for model in models)
+    cpus = min(job.cpus for job in site.pools)
+    places = min(gpus * site.trials_per_gpu.get(model, 1) if gpus else cpus for model in models)
     return math.ceil(len(pending) / places)

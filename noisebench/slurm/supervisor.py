@@ -133,7 +133,9 @@ class Supervisor:
     def _scale(self, staying: list[Job], wanted: int) -> None:
         _log.info("%d workers are wanted, %d wait or run", wanted, len(staying))
         if wanted > len(staying):
-            send_workers(self._submission, self._roles.work, self._slurm, wanted - len(staying))
+            present = Counter(self._submission.messages.pool_of(job.job_id) for job in staying)
+            missing = wanted - len(staying)
+            send_workers(self._submission, self._roles.work, self._slurm, missing, present=present)
             return
         # Jobs that wait cost nothing; a running one first finishes its trials.
         order = sorted(staying, key=lambda job: not job.waiting)

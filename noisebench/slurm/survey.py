@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from noisebench.records import provenance
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.client import Slurm
+from noisebench.slurm.doctor import worker_roles
 from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.probe import Probe, look
 from noisebench.slurm.script import probe_script
@@ -52,7 +54,8 @@ def probe_findings(
     is_new = not results.root.exists()
     with _shared_folder(results) as folder:
         submission = Submission(ResultsFolder(folder).sweep("doctor"), site, workers=1)
-        probes = [_probe(role, folder, results, site, data_dir, files) for role in ("driver", "worker")]
+        roles = ["driver", *(role for role, _ in worker_roles(site))]
+        probes = [_probe(role, folder, results, site, data_dir, files) for role in roles]
         found = _answers(submission, probes, wait_minutes, on_wait)
     if is_new:
         with suppress(OSError):  # another process has started to use it
@@ -82,7 +85,7 @@ def _probe(
     data_dir: Path | None,
     files: tuple[DataFile, ...],
 ) -> Probe:
-    gpu = role == "worker" and gpus_per_node(site.worker) > 0
+    gpu = role != "driver" and gpus_per_node(site.worker) > 0
     word = (folder / "word").read_text()
     return Probe(role, folder, word, results, site.interface, site.folders.scratch, gpu, data_dir, files)
 
@@ -95,8 +98,9 @@ def _answers(
     jobs: dict[Probe, str] = {}
     found = []
     try:
-        for probe in probes:
-            text = probe_script(submission, probe.role, PROBE_MINUTES)
+        for index, probe in enumerate(probes):
+            pool = replace(submission, pool=max(0, index - 1))
+            text = probe_script(pool, probe.role, PROBE_MINUTES)
             try:
                 jobs[probe] = send(submission, DelayedSubmission(look, probe), text, slurm)
             except EnvironmentFault as fault:

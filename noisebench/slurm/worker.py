@@ -19,7 +19,7 @@ from noisebench.slurm.activity import Activity
 from noisebench.slurm.allocation import Allocation, allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.data_copy import node_data
-from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.job import WorkerJob, gpus_per_node
 from noisebench.slurm.protocol import Head, WorkerEnd, token_environment
 from noisebench.slurm.ray_node import Join, RayNode, worker_node
 from noisebench.slurm.site import Site
@@ -54,14 +54,14 @@ def work(submission: Submission) -> str:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     site, messages = submission.site, submission.messages
-    allocated = allocation(os.environ, site.worker.minutes)
+    allocated = allocation(os.environ, submission.worker.minutes)
     messages.forget_requeue(allocated.job_id)
     name = f"{provenance.host()}-{allocated.job_id}-{uuid.uuid4().hex[:8]}"
     warn_of_other_code(submission)
     with stop_signals(allocated.ends_at, site.signal_seconds) as stop:
         worker = Worker(submission, allocated, name, stop)
         try:
-            _refuse_missing_gpus(allocated, site)
+            _refuse_missing_gpus(allocated, submission.worker)
             with heartbeat(submission.folder, name), node_data(submission) as data:
                 end = _lend(worker, data)
         except EnvironmentFault as fault:
@@ -73,8 +73,8 @@ def work(submission: Submission) -> str:
     return end.value
 
 
-def _refuse_missing_gpus(allocated: Allocation, site: Site) -> None:
-    expected = gpus_per_node(site.worker)
+def _refuse_missing_gpus(allocated: Allocation, job: WorkerJob) -> None:
+    expected = gpus_per_node(job)
     if allocated.gpus < expected:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         raise EnvironmentFault(

@@ -96,7 +96,7 @@ def section(value: Callable[..., Any], fields: Fields, default: Any = REQUIRED) 
     return Field(right, read, default)
 
 
-def several(parameter: Parameter) -> Field:
+def several(parameter: Parameter | Field) -> Field:
     """A list of values of one kind, read as a tuple; a single value is a list of one."""
     item = scalar(parameter)
 

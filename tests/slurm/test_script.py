@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.records.folders import ResultsFolder
-from noisebench.slurm.script import array_sizes, scripts
+from noisebench.slurm.script import arrays, scripts
 from noisebench.slurm.site import load_site, parse_site
 from noisebench.slurm.submission import Submission
 from tests.command import noisebench
@@ -61,8 +61,43 @@ def test_what_a_site_asks_for_stands_in_the_script() -> None:
 def test_arrays_respect_the_sites_limit() -> None:
     site = parse_site(OTHER, "other.yaml")
     submission = Submission(RESULTS.sweep("test"), site, 7)
-    sizes = [array_sizes(submission, workers) for workers in (7, 6, 2, 0)]
+    sizes = [[size for _, size in arrays(submission, workers)] for workers in (7, 6, 2, 0)]
     assert sizes == [[3, 3, 1], [3, 3], [2], []]
+
+
+TWO_POOLS = """\
+site: pools
+driver: {minutes: 60}
+worker: {partition: v100, minutes: 30, count: 3, gpu_request: "--gres=gpu:v100:4"}
+more_workers:
+  - {partition: a100, minutes: 60, count: 2, memory_gb: 64, gpu_request: "--gres=gpu:a100:4"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("workers", "present", "sizes"),
+    [
+        (2, {}, [(0, 2)]),
+        (5, {}, [(0, 3), (1, 2)]),
+        (7, {}, [(0, 5), (1, 2)]),
+        (2, {0: 3}, [(1, 2)]),
+        (1, {0: 1, 1: 2}, [(0, 1)]),
+    ],
+)
+def test_pools_are_filled_in_their_order(
+    workers: int, present: dict[int, int], sizes: list[tuple[int, int]]
+) -> None:
+    submission = Submission(RESULTS.sweep("test"), parse_site(TWO_POOLS, "x.yaml"), 5)
+    assert [(pool.pool, size) for pool, size in arrays(submission, workers, present)] == sizes
+
+
+def test_each_pool_has_its_own_script() -> None:
+    found = rendered(Submission(RESULTS.sweep("test"), parse_site(TWO_POOLS, "x.yaml"), 5))
+    first, second = found["pools-3-workers.sh"], found["pools-2-workers.sh"]
+    for line in ("partition=v100", "gres=gpu:v100:4", "time=30", "array=0-2%3"):
+        assert f"#SBATCH --{line}\n" in first
+    for line in ("partition=a100", "gres=gpu:a100:4", "time=60", "mem=64G", "array=0-1%2"):
+        assert f"#SBATCH --{line}\n" in second
 
 
 @pytest.mark.slurm

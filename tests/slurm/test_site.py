@@ -38,6 +38,7 @@ def test_defaults() -> None:
             count=2,
             at_once=None,
         ),
+        more_workers=(),
         interface=None,
         folders=Folders(results=None, data=None, scratch=None, copy_data=False),
         setup=(),

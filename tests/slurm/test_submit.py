@@ -27,6 +27,10 @@ signal_seconds: 30
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
 worker: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
 """
+POOL = """\
+more_workers:
+  - {partition: cheap, cpus: 1, memory_gb: 4, minutes: 20, count: 1, gpu_request: "--gres=gpu:v100:1"}
+"""
 # A client on the head's own node.
 STRANGER = "import ray, sys; ray.init(address=sys.argv[1], _node_ip_address=sys.argv[1].split(':')[0])"
 
@@ -54,7 +58,8 @@ def printed(sweep: Submitted) -> list[dict[str, Any]]:
 def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_path: Path) -> None:
     first, second = (Submitted(cluster, tmp_path, name) for name in ("first", "second"))
     sent = first.send(quickstart("first"), SITE)
-    second.send(text_of("second", seeds="[2, 3]"), SITE)
+    pools = second.send(text_of("second", seeds="[2, 3]"), SITE.replace("count: 2", "count: 1") + POOL)
+    assert [line.split()[0] for line in pools.splitlines()] == ["driver", "standby", "workers", "workers"]
     assert [line.split()[0] for line in sent.splitlines()] == ["driver", "standby", "workers"]
     again = first.noisebench("submit", "first.yaml", "--site", "first-site.yaml")
     assert again.returncode == 2

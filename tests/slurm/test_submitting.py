@@ -48,6 +48,15 @@ def test_the_chain_of_jobs(folder: SweepFolder, version: str) -> None:
     assert arguments == {f"{job_id}_submitted.pkl" for job_id in fake.jobs}
 
 
+def test_workers_of_two_pools(folder: SweepFolder) -> None:
+    fake = FakeSlurm()
+    site = parse_site(f"{SITE}more_workers: [{{minutes: 60, count: 2, cpus: 1}}]\n", "x.yaml")
+    sent = submit(sweep_of(seeds="9"), site, folder.results, Request(), fake.client())
+    arrays = [job for role, job in sent.jobs if role == "workers"]
+    assert [Messages(folder).pool_of(f"{array}_0") for array in arrays] == [0, 0, 1]
+    assert sum(job.name == job_name(folder, "worker") for job in fake.jobs.values()) == 5
+
+
 def test_as_many_workers_as_requested(folder: SweepFolder) -> None:
     fake = FakeSlurm()
     submitted(folder, fake, workers=5)

@@ -22,10 +22,10 @@ def job_function(_: Submission) -> None:
 class Scene:
     """A sweep with a running driver on a fake Slurm; `settled` trials have ended."""
 
-    def __init__(self, folder: Path, version: str = "22.05") -> None:
+    def __init__(self, folder: Path, version: str = "22.05", site: str = SITE) -> None:
         self.slurm = FakeSlurm(version)
         sweep = ResultsFolder(folder).sweep("test")
-        self.submission = Submission(sweep, parse_site(SITE, "x.yaml"), workers=3)
+        self.submission = Submission(sweep, parse_site(site, "x.yaml"), workers=3)
         self.submission.messages.begin()
         self.names = {role: self.submission.job_name(role) for role in ("driver", "worker")}
         self.driver = self.slurm.add(self.names["driver"], state="RUNNING", node="node1")
@@ -171,6 +171,17 @@ def test_scaled_up(scene: Scene) -> None:
     scene.add_workers()
     scene.submission.messages.ask_for_workers(5)
     scene.rounds(4)
+    assert scene.states() == ["RUNNING"] * 3 + ["PENDING"] * 2
+
+
+def test_scaled_up_where_a_pool_has_room(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, site=f"{SITE}more_workers: [{{minutes: 60, count: 2}}]\n")
+    scene.add_workers(3)
+    messages = scene.submission.messages
+    messages.ask_for_workers(5)
+    scene.rounds(2)
+    (array,) = {job_id.split("_")[0] for job_id in scene.slurm.jobs if "_" in job_id}
+    assert messages.pool_of(array) == 1
     assert scene.states() == ["RUNNING"] * 3 + ["PENDING"] * 2
 
 
