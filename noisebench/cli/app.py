@@ -18,6 +18,7 @@ from noisebench.cli import (
     run,
     slurm,
     status,
+    verify,
 )
 from noisebench.cli.terminal import printable
 from noisebench.errors import EnvironmentFault, NoisebenchError
@@ -47,6 +48,7 @@ app.command("show")(inspect.show)
 app.command("query")(query.query)
 app.command("schema")(query.schema)
 app.command("ingest")(query.ingest)
+app.command("verify")(verify.verify)
 app.command("export")(archive.export)
 app.command("doctor")(doctor.doctor)
 app.command("import")(archive.import_)

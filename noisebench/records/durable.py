@@ -73,9 +73,11 @@ def open_inside(root: Path, relative: str) -> BinaryIO:
     """Open the regular file at `relative` below the folder `root` for reading.
 
     No symbolic link below `root` is followed, so the file is one of this folder. Raises OSError where it is
-    a link, missing, or no regular file.
+    a link, missing, or no regular file, and where `relative` leads out of the folder.
     """
     *parents, name = relative.split("/")
+    if ".." in (*parents, name):
+        raise OSError(f"{relative!r} leads out of {root}")
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for parent in parents:

@@ -50,7 +50,7 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
     if not os.access(results.root, os.W_OK):
         return IngestReport(published=False, unpublished=f"no permission to write in {results.root}")
     try:
-        return database.replace(results.database, partial(_build, results, why))
+        return database.replace(results.database, partial(build, results, why))
     except (OSError, duckdb.IOException, duckdb.FatalException) as error:  # a full disk
         return IngestReport(published=False, unpublished=str(error).splitlines()[0])
 
@@ -81,7 +81,7 @@ def _gained(results: ResultsFolder, taken: Taken) -> bool:
     return bool(lines.journals(results, taken) or lines.manifests(results, taken))
 
 
-def _build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
+def build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
     """Make the next snapshot at `local`: from the published one, or from nothing where there is a reason."""
     if why is None and results.database.exists():
         try:
