@@ -9,15 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noisebench.errors import DataError
+from noisebench.science.vision import import_torchvision
 
 _WIDTHS_32 = (16, 32, 64)
 _BLOCKS_32 = (5, 5, 5)
-_WIDTHS_34 = (64, 128, 256, 512)
-_BLOCKS_34 = (3, 4, 6, 3)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al. 2016); parts are named as torchvision names them."""
+    """Two 3x3 convolutions beside a shortcut (He et al. 2016)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, shortcut: nn.Module) -> None:
         super().__init__()
@@ -78,42 +77,20 @@ def resnet34(
     `pretrained_state`: torchvision's IMAGENET1K_V1 state dict, for every layer but the stem and the last.
     Raises DataError if it is not the state of a ResNet-34.
     """
-    model = _resnet34_for_imagenet()
+    model = import_torchvision().models.resnet34(weights=None)
     if pretrained_state is not None:
         try:
             model.load_state_dict(pretrained_state)
         except RuntimeError as error:
             cause = textwrap.shorten(str(error), 200, placeholder=" ...")
             raise DataError(f"the pretrained weights do not fit torchvision's ResNet-34: {cause}") from error
-    model.conv1 = nn.Conv2d(shape[0], _WIDTHS_34[0], 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
-    model.fc = nn.Linear(_WIDTHS_34[-1], classes)
-    return model
-
-
-def _resnet34_for_imagenet() -> nn.Sequential:
-    """A ResNet-34 with torchvision's names and draws: one seed gives both the same first weights.
-
-    It has no max-pooling, which has no weights either.
-    """
-    width = _WIDTHS_34[0]
-    parts: OrderedDict[str, nn.Module] = OrderedDict(
-        conv1=nn.Conv2d(3, width, 7, 2, padding=3, bias=False), bn1=nn.BatchNorm2d(width), relu=nn.ReLU()
-    )
-    for stage, (outputs, blocks) in enumerate(zip(_WIDTHS_34, _BLOCKS_34, strict=True), start=1):
-        row = []
-        for _ in range(blocks):
-            shortcut = nn.Identity() if outputs == width else _projection(width, outputs)
-            row.append(ResidualBlock(width, outputs, 1 if outputs == width else 2, shortcut))
-            width = outputs
-        parts[f"layer{stage}"] = nn.Sequential(*row)
-    parts |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(width, 1000)}
-    model = nn.Sequential(parts)
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    return model
-
-
-def _projection(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
+    layers = OrderedDict(model.named_children())
+    del layers["maxpool"]
+    width, features = layers["conv1"].out_channels, layers["fc"].in_features
+    layers["conv1"] = nn.Conv2d(shape[0], width, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(layers["conv1"].weight, mode="fan_out", nonlinearity="relu")
+    # A Sequential instead of torchvision's ResNet: models that are trained together need its layers in order.
+    layers["flatten"] = nn.Flatten()
+    layers.move_to_end("fc")
+    layers["fc"] = nn.Linear(features, classes)
+    return nn.Sequential(layers)

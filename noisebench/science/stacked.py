@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from noisebench.errors import InputError
 from noisebench.science.resnet import ResidualBlock, ThinnedShortcut
+from noisebench.science.vision import is_residual_block
 
 _STATELESS = (nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Identity)
-_COMPOSITE = (nn.Sequential, ResidualBlock)
 
 
 class Stack(nn.Module):
@@ -137,7 +137,7 @@ class _Flatten(nn.Module):
 def _stacked(layers: Sequence[nn.Module], generators: list[torch.Generator]) -> nn.Module:
     """Return one layer that does to each model's part what its own layer does."""
     first, models = layers[0], len(layers)
-    if isinstance(first, _COMPOSITE):
+    if isinstance(first, nn.Sequential | ResidualBlock) or is_residual_block(first):
         children = {
             name: _stacked([getattr(layer, name) for layer in layers], generators)
             for name, _ in first.named_children()

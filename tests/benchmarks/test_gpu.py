@@ -1,4 +1,4 @@
-"""What measures a GPU needs torch and numpy alone; every line of it runs on a CPU too."""
+"""What measures a GPU needs torch, torchvision and numpy alone; every line of it runs on a CPU too."""
 
 import json
 import subprocess
@@ -12,10 +12,9 @@ import torch
 from benchmarks.gpu import Bench
 
 ROOT = Path(__file__).parents[2]
-# All that noisebench depends on but torch and numpy.
+# All that noisebench depends on but torch, torchvision (with PIL) and numpy.
 ABSENT = """
-torchvision ray submitit cleanlab aum sklearn pandas pyarrow duckdb yaml typer rich click pydantic matplotlib
-scipy PIL
+ray submitit cleanlab aum sklearn pandas pyarrow duckdb yaml typer rich click pydantic matplotlib scipy
 """
 BARE = f"""
 import runpy, sys

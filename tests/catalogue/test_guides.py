@@ -91,6 +91,7 @@ def test_small_trials_run_with_the_additions(extended: Path) -> None:
     assert {cell["block"] for cell in outcome["cells"]} == set(SWEEPS)
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_additions_pass(extended: Path) -> None:
     run(extended, "noisebench.catalogue.document")
     passed = run(extended, "pytest", "-q", "-p", "no:cacheprovider", *TESTS, "-k", ADDITIONS)

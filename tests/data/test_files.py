@@ -9,8 +9,8 @@ from noisebench.catalogue.datasets import DATASETS
 from noisebench.catalogue.files import RESNET_34, Archive, DataFile
 from noisebench.catalogue.models import MODELS
 from noisebench.data.files import needed_files, problem
+from noisebench.science.vision import import_torchvision
 from tests.trials import trial_of
-from tests.vision import import_torchvision
 
 LINKS = {
     "cifar-n/CIFAR-10_human.pt": "https://github.com/UCSC-REAL/cifar-10-100n/raw/main/data/CIFAR-10_human.pt",

@@ -1,5 +1,8 @@
 """The models' sizes, shapes and surgery."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +10,7 @@ from torch import nn
 from noisebench.catalogue.models import MODELS
 from noisebench.errors import DataError, InputError
 from noisebench.science.models import build
-from tests.vision import import_torchvision
+from noisebench.science.vision import import_torchvision
 
 SIZES = [
     ("small-cnn", (1, 28, 28), 10, 1_199_882),
@@ -66,7 +69,27 @@ def test_resnet34_starts_and_computes_as_torchvisions() -> None:
     assert list(ours.state_dict()) == list(theirs.state_dict())
     assert all(torch.equal(own, theirs.state_dict()[name]) for name, own in ours.state_dict().items())
     images = torch.rand(2, 3, 16, 16)
-    torch.testing.assert_close(ours(images), theirs(images))
+    assert torch.equal(ours(images), theirs(images))
+
+
+def test_resnet34_draws_its_first_weights_in_a_fixed_order() -> None:
+    """The first weights of published trials; another construction must not change them."""
+    torch.manual_seed(3)
+    state = build("resnet-34", (3, 32, 32), 10).state_dict()
+    expected = {
+        "conv1.weight": [0.07194090634584427, 0.1360984444618225],
+        "layer1.0.conv1.weight": [-0.11536126583814621, 0.06681245565414429],
+        "layer4.2.conv2.weight": [-0.011328263208270073, -0.0069296713918447495],
+        "fc.weight": [0.03533771261572838, -0.03195652365684509],
+    }
+    for name, values in expected.items():
+        torch.testing.assert_close(state[name].flatten()[:2].tolist(), values, rtol=1e-5, atol=0)
+
+
+def test_small_models_are_built_without_torchvision() -> None:
+    code = "import sys; from noisebench.science.models import build; build('resnet-32', (3, 8, 8), 2)"
+    check = f"{code}; raise SystemExit('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 def test_resnet34_keeps_the_pretrained_layers_but_stem_and_head() -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.vision import import_torchvision
+from noisebench.science.vision import import_torchvision
 
 
 def test_the_import_gives_the_whole_package_and_again_the_same() -> None:
@@ -21,7 +21,7 @@ def test_the_shim_is_only_used_where_torchvision_does_not_import() -> None:
         "import importlib\n"
         "try:\n    importlib.import_module('torchvision'); plain = True\n"
         "except RuntimeError:\n    plain = False\n"
-        "from tests import vision\n"
+        "from noisebench.science import vision\n"
         "vision.import_torchvision()\n"
         "shimmed = vision._declare_missing_operators.cache_info().currsize == 1\n"
         "raise SystemExit(0 if plain != shimmed else 1)\n"

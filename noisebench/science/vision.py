@@ -1,4 +1,4 @@
-"""The one place that imports torchvision, the oracle of our ResNet-34."""
+"""The only import of torchvision, made where one of its models is built."""
 
 import importlib
 import sys
@@ -6,12 +6,17 @@ from functools import cache
 from types import ModuleType
 
 import torch
+from torch import nn
 
 _MISSING_OPERATOR = "operator torchvision::nms does not exist"
 
 
 def import_torchvision() -> ModuleType:
-    """The torchvision module, also beside a CPU build of torch, with which its CUDA wheel does not import."""
+    """Return the torchvision module, also beside a CPU build of torch.
+
+    torchvision's CUDA wheel does not import there, because the operators `nms` and `qnms` are not registered;
+    no classification model uses them.
+    """
     try:
         return importlib.import_module("torchvision")
     except RuntimeError as error:
@@ -23,9 +28,14 @@ def import_torchvision() -> ModuleType:
     return importlib.import_module("torchvision")
 
 
+def is_residual_block(layer: nn.Module) -> bool:
+    """Whether a layer is a `BasicBlock` of torchvision's ResNets, without importing torchvision."""
+    return (type(layer).__module__, type(layer).__name__) == ("torchvision.models.resnet", "BasicBlock")
+
+
 @cache
 def _declare_missing_operators() -> torch.library.Library:
-    """Schemas for the operators that the import refers to; the cache keeps the library, hence them, alive."""
+    """Declare the operators that the import refers to; the cache keeps the library, hence them, alive."""
     library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in ("nms", "qnms"):
         schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
