@@ -1,10 +1,12 @@
-"""A cluster's node as its trials see it: environment variables, and the notes of workers that leave."""
+"""A cluster's node as its trials see it: environment variables, notes of workers that leave, Ray's token."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
+from pathlib import Path
 
 from noisebench.records.attempts import LeaveReason
 from noisebench.records.durable import write_durably
@@ -39,3 +41,17 @@ def leave_note(folder: SweepFolder, worker: str) -> LeaveReason | None:
         return LeaveReason(json.loads((folder.heartbeats / f"{worker}.left").read_text())["kind"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def write_token(path: Path) -> None:
+    """Write a new Ray auth token, mode 0600, into a folder that is private to the user."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def token_environment(path: Path) -> dict[str, str]:
+    """Return the variables with which Ray's processes present this token, and require it of others."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}

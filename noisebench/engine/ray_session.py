@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-from noisebench.engine.node import OBJECT_STORE_BYTES
+from noisebench.engine.node import OBJECT_STORE_BYTES, token_environment, write_token
 from noisebench.engine.options import Cluster, Options
 from noisebench.engine.places import Places, places_of
 from noisebench.engine.recovery import FindCause, cause_on_cluster, cause_on_this_machine
@@ -50,20 +49,6 @@ def ray_session(options: Options, folder: SweepFolder, models: set[str]) -> Iter
     with options.cluster() as cluster, _joined_ray(cluster) as scratch:
         find_cause = cause_on_cluster(folder, alive_workers, node_loss_seconds(os.environ))
         yield RaySession(scratch, _cluster_places(cluster, models), find_cause, ALIVE_SECONDS)
-
-
-def write_token(path: Path) -> None:
-    """Write a new Ray auth token, mode 0600, into a folder that is private to the user."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def token_environment(path: Path) -> dict[str, str]:
-    """Return the variables with which Ray's processes present this token, and require it of others."""
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
 
 
 @contextmanager

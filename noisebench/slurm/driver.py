@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
+from noisebench.engine.node import token_environment
 from noisebench.engine.options import Cluster, Options
 from noisebench.engine.run import Outcome, run_sweep
 from noisebench.engine.scratch import private_scratch
@@ -23,7 +24,7 @@ from noisebench.records.periodic import periodically
 from noisebench.slurm.allocation import allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.job import gpus_per_node
-from noisebench.slurm.protocol import Head, token_environment
+from noisebench.slurm.protocol import Head
 from noisebench.slurm.ray_node import head_node
 from noisebench.slurm.submission import DRIVER_JOBS, Submission, warn_of_other_code
 from noisebench.slurm.supervisor import Roles, Supervisor

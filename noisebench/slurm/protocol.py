@@ -41,8 +41,6 @@ generation higher than its own and ends (exit 0, so that its own standby does no
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -51,6 +49,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from noisebench.engine.node import write_token
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import SweepFolder
 from noisebench.records.periodic import periodically
@@ -144,11 +143,7 @@ class Messages:
         for path in (*stale, self.folder / "head.json", self.folder / "scale.json"):
             path.unlink(missing_ok=True)
         self.token.unlink(missing_ok=True)
-        descriptor = os.open(self.token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
+        write_token(self.token)
 
     # The driver's address
 
@@ -282,8 +277,3 @@ class Messages:
 
     def _write(self, name: str, content: bytes) -> None:
         write_durably(self.folder / name, content)
-
-
-def token_environment(token: Path) -> dict[str, str]:
-    """Return the variables by which Ray finds the token, on every node and for every client."""
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}

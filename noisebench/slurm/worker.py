@@ -10,7 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from noisebench.engine.node import DATA_VARIABLE, ENDS_AT_VARIABLE, WORKER_VARIABLE, leave_note, note_leave
+from noisebench.engine.node import (
+    DATA_VARIABLE,
+    ENDS_AT_VARIABLE,
+    WORKER_VARIABLE,
+    leave_note,
+    note_leave,
+    token_environment,
+)
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.attempts import LeaveReason
@@ -20,7 +27,7 @@ from noisebench.slurm.allocation import Allocation, allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.data_copy import node_data
 from noisebench.slurm.job import WorkerJob, gpus_per_node
-from noisebench.slurm.protocol import Head, WorkerEnd, token_environment
+from noisebench.slurm.protocol import Head, WorkerEnd
 from noisebench.slurm.ray_node import Join, RayNode, worker_node
 from noisebench.slurm.site import Site
 from noisebench.slurm.stop import Stop, stop_signals
