@@ -1,7 +1,7 @@
 """Whole trials at `precision: fast` beside the reference: do the flags agree, does F1 stay?
 
 The measure of agreement is a second reference that differs in the order of summation alone (on a CPU without
-oneDNN, on a GPU with other cuDNN kernels): flags of a fast variant have to agree with the reference's at
+oneDNN, on a GPU without cuDNN): flags of a fast variant have to agree with the reference's at
 least as well, less .2 points, and the paired mean difference of F1 has to have its 95% interval inside
 `--bound`. `python -m benchmarks.equality --data DIR` takes MNIST whole, by the paper's recipe; smaller with
 `--samples N --folds N --epochs N --learning-rate R`, faster with several `--processes`. With `--keep DIR`
@@ -28,7 +28,7 @@ import torch
 from scipy import stats
 
 from noisebench.sweep.sweep import parse_sweep
-from noisebench.training.fast_path import OVERRIDE
+from noisebench.training.modes import OVERRIDE
 from noisebench.trial.measurement import measure
 
 SLACK_POINTS = 0.2
@@ -65,11 +65,11 @@ class Outcome:
 def variants(device: torch.device, only: str | None) -> dict[str, Variant]:
     """Return the reference, its double, every fast variant of the device or `only` one."""
     words, other_order = (
-        (["fp32 channels-last fused", "half channels-last"], _without_onednn)
+        (["fp32 channels-last grouped", "half channels-last"], _without_onednn)
         if device.type == "cpu"
         else (
-            ["fp32 graph fused", "half channels-last graph", "half channels-last graph fused"],
-            _other_kernels,
+            ["fp32 graph branches", "half channels-last graph branches", "half channels-last graph grouped"],
+            _without_cudnn,
         )
     )
     references = {REFERENCE: Variant(None), OTHER_ORDER: Variant(None, other_order)}
@@ -126,8 +126,9 @@ def _without_onednn() -> Iterator[None]:
 
 
 @contextmanager
-def _other_kernels() -> Iterator[None]:
-    with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False):
+def _without_cudnn() -> Iterator[None]:
+    # Torch's own convolutions: cuDNN, choosing by time, could choose the kernels of the reference again.
+    with torch.backends.cudnn.flags(enabled=False):
         yield
 
 

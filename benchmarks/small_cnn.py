@@ -1,7 +1,7 @@
 """Row 1: images a second of the small CNN in training, on one CPU thread.
 
 Ours beside the usual loop (DataLoader, a transform for each sample, eager fp32), batch 64 for both: the five
-folds of a trial as one model where our path says so, else one fold. The two alternate; a ratio is the median
+folds of a trial as one model where the modes say so, else one fold. The two alternate; a ratio is the median
 over the pairs, in CPU seconds, so that a busy machine hurts both alike. The faster of two epochs counts.
 `python -m benchmarks.small_cnn [--data DIR] [--pairs N]`
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.row import Row, at_least, print_rows
-from benchmarks.workload import RECIPES, Images, fast_epoch_seconds, mnist, noise, usual_epoch_seconds
-from noisebench.training.fast_path import FastPath
+from benchmarks.workload import RECIPES, Images, epoch_seconds, mnist, noise, task_of, usual_epoch_seconds
+from noisebench.training.modes import default_modes
 
 CPU = torch.device("cpu")
 FOLDS = 5
@@ -28,17 +28,17 @@ FOLDS = 5
 def row(number: str, images: Images, bar: float, pairs: int) -> Row:
     """Measure both loops on the same images, in turn."""
     recipe, count = RECIPES["small-cnn"], len(images.labels)
-    path = FastPath.of(CPU, "small-cnn", images.pixels.shape)
-    runs = FOLDS if path.fused else 1
+    modes = default_modes(CPU, "small-cnn", images.pixels.shape)
+    runs = FOLDS if modes.together else 1
+    task = task_of(images, recipe, CPU, runs)
     ratios, ours, usual = [], [], []
     for _ in range(pairs):
         usual.append(usual_epoch_seconds(images, recipe, CPU, epochs=2, clock=time.process_time))
-        together = fast_epoch_seconds(images, recipe, path, CPU, runs, epochs=2, clock=time.process_time)
-        ours.append(together / runs)
+        ours.append(epoch_seconds(task, modes, epochs=2, clock=time.process_time) / runs)
         ratios.append(usual[-1] / ours[-1])
     rates = [count / statistics.median(seconds) for seconds in (ours, usual)]
     what = f"small CNN training, one CPU thread, {images.source}"
-    figures = f"{rates[0]:,.0f} images/s ({path}), usual loop {rates[1]:,.0f}"
+    figures = f"{rates[0]:,.0f} images/s ({modes}), usual loop {rates[1]:,.0f}"
     return at_least(number, what, figures, statistics.median(ratios), bar)
 
 

@@ -20,8 +20,9 @@ class Stack(nn.Module):
 
     Convolutions and matrix products are computed in `dtype` (float32, bfloat16, float16), the last layer in
     float32. The models lie beside each other in the channels, as groups; parameters are copies of theirs.
-    Dropout draws each model's mask from a generator of its own, in the order of
-    [B, C, H, W], as `nn.Dropout` does on a CPU.
+    Dropout draws each model's mask from a generator of its own, in the order of [B, C, H, W], or with
+    `pixelwise_masks` in that of [B, H, W, C]. `nn.Dropout` on a CPU draws in the order in which its input
+    lies in memory, which is the latter where the images were gathered pixel by pixel.
     Raises InputError for a layer it does not know.
     """
 
@@ -32,26 +33,36 @@ class Stack(nn.Module):
         dtype: torch.dtype = torch.float32,
         *,
         channels_last: bool = False,
+        pixelwise_masks: bool = False,
     ) -> None:
         super().__init__()
+        self.device = torch.device(device)
         self.generators = [torch.Generator(device) for _ in models]
         self.size = len(models)
         self.dtype = dtype
-        self._channels_last = channels_last
+        self._channels_last, self._pixelwise_masks = channels_last, pixelwise_masks
         self._models = tuple(models)  # in a tuple, so that they are no part of this module
-        self._layers = _stacked(models, self.generators).to(device)
+        self._layers = _stacked(models, self.generators, pixelwise_masks).to(device)
         if channels_last:
             self._layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         _last_linear(self._layers).in_float32 = True
 
     def forward(self, images: Tensor) -> Tensor:
         models, batch = images.shape[:2]
-        side_by_side = images.transpose(0, 1).reshape(batch, -1, *images.shape[3:])
+        # One model sees its images as they lie in memory, as it would alone.
+        side_by_side = (
+            images[0] if models == 1 else images.transpose(0, 1).reshape(batch, -1, *images.shape[3:])
+        )
         if self._channels_last:
             side_by_side = side_by_side.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits: Tensor = self._layers(side_by_side)
         return logits.view(models, batch, -1)
+
+    @property
+    def draws(self) -> bool:
+        """Whether training draws random numbers, which only dropout does."""
+        return any(isinstance(module, _Dropout) and module.share > 0 for module in self.modules())
 
     def seed(self, seeds: Sequence[int]) -> None:
         """Start each model's dropout anew from a seed of its own."""
@@ -67,7 +78,7 @@ class Stack(nn.Module):
         for number, model in enumerate(self._models):
             for own, joined in zip([*model.parameters(), *model.buffers()], wide, strict=True):
                 own.copy_(joined.chunk(self.size)[number].view_as(own) if own.dim() else joined)
-        alike = {"channels_last": self._channels_last}
+        alike = {"channels_last": self._channels_last, "pixelwise_masks": self._pixelwise_masks}
         return [_Alone(Stack([model], wide[0].device, self.dtype, **alike)) for model in self._models]
 
 
@@ -106,7 +117,10 @@ class _Linear(nn.Module):
 
 
 class _Dropout(nn.Module):
-    """Dropout with a generator for each model, over [M, B, I]."""
+    """Dropout with a generator for each model, over features [M, B, I] or images [B, M * C, H, W].
+
+    Masks of images are drawn in the order of [B, H, W, C].
+    """
 
     def __init__(self, share: float, generators: list[torch.Generator]) -> None:
         super().__init__()
@@ -116,11 +130,21 @@ class _Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        masks = torch.empty_like(x, memory_format=torch.contiguous_format)
-        for mask, own in zip(masks, self.generators, strict=True):
-            mask.bernoulli_(1 - self.share, generator=own)
         # Scaled after the mask: 1 / (1 - share) itself is not a bfloat16.
-        return x * masks * (1 / (1 - self.share))
+        return x * self._masks(x) * (1 / (1 - self.share))
+
+    def _masks(self, x: Tensor) -> Tensor:
+        if x.dim() == 3:
+            return self._drawn(torch.empty_like(x, memory_format=torch.contiguous_format))
+        models, (batch, channels, height, width) = len(self.generators), x.shape
+        shape = (models, batch, height, width, channels // models)
+        masks = self._drawn(torch.empty(shape, dtype=x.dtype, device=x.device))
+        return masks.permute(1, 0, 4, 2, 3).flatten(1, 2)
+
+    def _drawn(self, masks: Tensor) -> Tensor:
+        for mask, generator in zip(masks, self.generators, strict=True):
+            mask.bernoulli_(1 - self.share, generator=generator)
+        return masks
 
 
 class _Flatten(nn.Module):
@@ -134,15 +158,17 @@ class _Flatten(nn.Module):
         return torch.unflatten(x, 1, (self.models, -1)).flatten(2).transpose(0, 1)
 
 
-def _stacked(layers: Sequence[nn.Module], generators: list[torch.Generator]) -> nn.Module:
+def _stacked(
+    layers: Sequence[nn.Module], generators: list[torch.Generator], pixelwise_masks: bool
+) -> nn.Module:
     """Return one layer that does to each model's part what its own layer does."""
     first, models = layers[0], len(layers)
     if isinstance(first, nn.Sequential | ResidualBlock) or is_residual_block(first):
         children = {
-            name: _stacked([getattr(layer, name) for layer in layers], generators)
+            name: _stacked([getattr(layer, name) for layer in layers], generators, pixelwise_masks)
             for name, _ in first.named_children()
         }
-        return _recombined(first, children)
+        return _recombined(first, children, pixelwise_masks)
     if isinstance(first, nn.Conv2d | nn.BatchNorm2d):
         return _wider(layers)
     if isinstance(first, nn.Linear):
@@ -158,16 +184,18 @@ def _stacked(layers: Sequence[nn.Module], generators: list[torch.Generator]) -> 
     raise InputError(f"a {type(first).__name__} layer cannot be stacked")
 
 
-# The first of each pair has less to do as the second: no value, gradient or draw is another then.
+# The first of each pair has less to do as the second; no value, gradient or draw changes.
 _CHEAPER_LATER = ((nn.ReLU, nn.MaxPool2d), (_Dropout, _Flatten))
 
 
-def _recombined(composite: nn.Module, children: dict[str, nn.Module]) -> nn.Module:
+def _recombined(composite: nn.Module, children: dict[str, nn.Module], pixelwise_masks: bool) -> nn.Module:
     """Return `composite` with other children."""
     names = list(children)
+    # Flattened features no longer show which of them make a pixel.
+    swaps = _CHEAPER_LATER[:1] if pixelwise_masks else _CHEAPER_LATER
     if isinstance(composite, nn.Sequential):
         for earlier, later in pairwise(names):
-            if (type(children[earlier]), type(children[later])) in _CHEAPER_LATER:
+            if (type(children[earlier]), type(children[later])) in swaps:
                 children[earlier], children[later] = children[later], children[earlier]
     found = copy.deepcopy(composite)
     for name in names:

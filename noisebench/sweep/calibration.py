@@ -10,7 +10,7 @@ from pathlib import Path
 from noisebench.catalogue.models import Rate
 from noisebench.errors import InputError
 from noisebench.sweep.cost import SecondsOf, seconds_for
-from noisebench.sweep.trial import Trial
+from noisebench.sweep.trial import Training, Trial
 
 FILE = "calibration.json"
 
@@ -20,7 +20,8 @@ class Measured:
     """One model on one device (a kind of GPU, or one thread of a kind of CPU) at one precision.
 
     `training` and `evaluation` are images a second at that height, over the `together` trials that share
-    the device; `memory_mb` is what one of them takes.
+    the device; `memory_mb` is what one of them takes. `modes` are the execution modes that were measured; of
+    `precision: fast` the fastest.
     """
 
     device: str
@@ -32,6 +33,7 @@ class Measured:
     evaluation: float
     memory_mb: float
     together: int
+    modes: str = ""
 
     @property
     def what(self) -> tuple[str, str, int, str]:
@@ -65,6 +67,11 @@ class Calibration:
     def as_json(self) -> str:
         """Return the text of the file."""
         return json.dumps([asdict(entry) for entry in self.measured], indent=1) + "\n"
+
+    def modes_of(self, device: str, training: Training, height: int) -> str | None:
+        """Return the modes measured for a training on images of `height`; None where none were."""
+        wanted = (device, training.model, height, training.precision)
+        return next((entry.modes or None for entry in self.measured if entry.what == wanted), None)
 
     def seconds_by_device(self, trials: Iterable[Trial]) -> dict[str, SecondsOf]:
         """Return what tells the seconds of a trial, for each device on which all of `trials` were measured.

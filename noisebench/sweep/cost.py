@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noisebench.catalogue.datasets import dataset
 from noisebench.catalogue.detectors import DETECTORS
 from noisebench.catalogue.models import MODELS, Rate
-from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
+
+if TYPE_CHECKING:  # estimates of single trials need no YAML
+    from noisebench.sweep.sweep import Sweep
 
 SecondsOf = Callable[[Trial], float]
 

@@ -22,58 +22,51 @@ class InputPipeline:
     ) -> None:
         self.images = images
         self._augmentation = augmentation
-        self._generator = torch.Generator()
         self._affine: tuple[Tensor, Tensor] = like._affine if like else _affine(images, scale)
 
     def plain_batch(self, indices: Tensor) -> Tensor:
         """Return the scaled images at `indices` as float32 [n, C, H, W]."""
         return self._scaled(self.images[indices])
 
-    def training_batch(self, indices: Tensor) -> Tensor:
-        """Return the same, augmented where this pipeline augments."""
-        pixels = self.images[indices]
-        if self._augmentation == "none":
-            return self._scaled(pixels)
-        return self._scaled(_windows(pixels, self._draw(len(pixels)).to(pixels.device)))
+    @property
+    def augments(self) -> bool:
+        """Whether training images are augmented; they then lie in memory pixel by pixel, [n, H, W, C]."""
+        return self._augmentation != "none"
 
-    def seed_augmentation(self, seed: int) -> None:
-        """Start the augmentation's random stream anew."""
-        self._generator.manual_seed(seed)
+    def epoch_draws(self, seed: int, samples: int, batch_size: int) -> Tensor:
+        """Return an epoch's augmentation, int64 [samples, 3]: top row, left column, whether mirrored.
 
-    def epoch_draws(self, seed: int, samples: int, batch_size: int) -> Tensor | None:
-        """Return an epoch's augmentation, int64 [samples, 3]: what `training_batch` draws batch by batch.
-
-        None where this pipeline does not augment.
+        Drawn on the host, batch by batch.
         """
-        if self._augmentation == "none":
-            return None
-        self.seed_augmentation(seed)
-        sizes = [len(part) for part in torch.split(torch.empty(samples), batch_size)]
-        return torch.cat([self._draw(size) for size in sizes])
+        generator = torch.Generator().manual_seed(seed)
+        sizes = [min(batch_size, samples - begin) for begin in range(0, samples, batch_size)]
+        return torch.cat([_draw(size, generator) for size in sizes])
 
     def drawn_batch(self, indices: Tensor, draws: Tensor | None) -> Tensor:
-        """Return the scaled images at `indices` [M, B] as float32 [M, B, C, H, W].
+        """Return the scaled images at `indices` [M, B], augmented by `draws` [M, B, 3] if there are any.
 
-        They are augmented as `draws` [M, B, 3] say.
+        Float32 [M, B, C, H, W].
         """
-        pixels = self.images[indices]
+        pixels = self.images[indices.flatten()]
         if draws is not None:
-            pixels = _windows(pixels.flatten(0, 1), draws.flatten(0, 1)).view(pixels.shape)
-        return self._scaled(pixels)
-
-    def _draw(self, count: int) -> Tensor:
-        """Return top row, left column, whether mirrored: int64 [count, 3]."""
-        corners = torch.randint(0, 2 * CROP_PADDING + 1, (2, count, 1), generator=self._generator)
-        mirrored = torch.randint(0, 2, (count, 1), generator=self._generator)
-        return torch.cat([corners[0], corners[1], mirrored], 1)
+            pixels = _windows(pixels, draws.flatten(0, 1))
+        scaled = self._scaled(pixels)
+        # A convolution chooses its arithmetic by the strides, which `view` changes for one channel.
+        return scaled[None] if len(indices) == 1 else scaled.view(*indices.shape, *scaled.shape[1:])
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         shift, factor = self._affine
         return (pixels.float() - shift) * factor
 
 
+def _draw(count: int, generator: torch.Generator) -> Tensor:
+    corners = torch.randint(0, 2 * CROP_PADDING + 1, (2, count, 1), generator=generator)
+    mirrored = torch.randint(0, 2, (count, 1), generator=generator)
+    return torch.cat([corners[0], corners[1], mirrored], 1)
+
+
 def _windows(pixels: Tensor, draws: Tensor) -> Tensor:
-    """Return a window of each padded image [n, C, H, W], where and how `draws` [n, 3] say."""
+    """Return a window of each padded image [n, C, H, W], placed and mirrored by `draws` [n, 3]."""
     count, _, height, width = pixels.shape
     padded = functional.pad(pixels, [CROP_PADDING] * 4)
     top, left, mirrored = draws[:, :1], draws[:, 1:2], draws[:, 2:].bool()

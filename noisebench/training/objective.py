@@ -1,4 +1,4 @@
-"""What training minimises: the trial's loss with its delay, ANL's L1 term beside it."""
+"""The training objective: a trial's loss with its delay, and ANL's L1 term."""
 
 from __future__ import annotations
 

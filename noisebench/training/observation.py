@@ -1,4 +1,4 @@
-"""What is seen of one run while it trains."""
+"""What is recorded of one run while it trains."""
 
 from __future__ import annotations
 
@@ -58,10 +58,11 @@ class Observation:
         for each in self._watchers:
             each(epoch, logits, targets, indices)
 
-    def after_epoch(self, model: nn.Module, statistics: EpochStatistics) -> None:
-        """Add the row of an epoch that `model` has just finished."""
+    def after_epoch(self, model: nn.Module | None, statistics: EpochStatistics) -> None:
+        """Add the row of a finished epoch; dynamics need the `model` as it is now."""
         row = {"fold": self._run.number, **asdict(statistics)}
         if self._dynamics is not None:
+            assert model is not None
             row["quantiles"] = self._dynamics.quantiles(statistics.epoch)
             row["held_out_loss"] = self._surrogate.held_out_loss(model, self._run.held_out, statistics.epoch)
         self.rows.append(row)

@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from noisebench.records.checkpoints import pack, unpack
-from noisebench.training.fast_fit import FastFit, start_fast_fit
-from noisebench.training.fast_path import FastPath
-from noisebench.training.fast_training import train_together
-from noisebench.training.loop import EpochStatistics, Fit, start_fit, train
+from noisebench.training.fit import Fit, start_fit
+from noisebench.training.graph import recording_epochs
+from noisebench.training.loop import EpochStatistics, train
 from noisebench.training.observation import Observation, Run
 from noisebench.training.surrogate import Indices, Surrogate
+from noisebench.training.task import TrainingTask
 
 Finish = Callable[[Run, nn.Module], dict[str, Tensor]]
 Group = Sequence[Run]
 
+# The mark of an epoch in which a step is recorded, or replayed for the first time.
+_RECORDING = "recording"
+
 
 def results_of(surrogate: Surrogate, runs: Group, finish: Finish) -> list[dict[str, Tensor]]:
-    """Return the tensors of each run: from its checkpoint, or what `finish` makes of the trained model.
+    """Return the tensors of each run: from its checkpoint, or the result of `finish` on the trained model.
 
-    Models are trained one after another, or together where the surrogate's fast path says so.
+    Models are trained one after another, or together where the surrogate's modes say so.
     """
     kept = {run.number: surrogate.checkpoints.read(f"run-{run.number}") for run in runs}
-    found = {number: unpack(content) for number, content in kept.items() if content is not None}
-    for group in _groups(surrogate, [run for run in runs if run.number not in found]):
+    results = {number: unpack(content) for number, content in kept.items() if content is not None}
+    for group in _groups(surrogate, [run for run in runs if run.number not in results]):
         observations = [Observation(surrogate, run) for run in group]
         models = _train(surrogate, group, observations)
         for run, observation, model in zip(group, observations, models, strict=True):
-            found[run.number] = observation.rows, finish(run, model)
-            surrogate.checkpoints.write(f"run-{run.number}", pack(*found[run.number]))
+            results[run.number] = observation.rows, finish(run, model)
+            surrogate.checkpoints.write(f"run-{run.number}", pack(*results[run.number]))
         surrogate.checkpoints.forget(_name(group))
     for run in runs:
-        surrogate.rows.extend(found[run.number][0])
-    return [found[run.number][1] for run in runs]
+        surrogate.rows.extend(results[run.number][0])
+    return [results[run.number][1] for run in runs]
 
 
 def _groups(surrogate: Surrogate, runs: Group) -> list[Group]:
     """Split runs into those trained together; models that see unequal numbers of samples are not."""
-    if surrogate.path is None or not surrogate.path.fused:
+    if not surrogate.modes.together:
         return [[run] for run in runs]
     by_length: dict[int, list[Run]] = {}
     for run in runs:
@@ -50,63 +54,56 @@ def _groups(surrogate: Surrogate, runs: Group) -> list[Group]:
 
 
 def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) -> list[nn.Module]:
-    if surrogate.path is None:
-        return [_train_reference(surrogate, group, observations)]
-    return _train_fast(surrogate, group, observations, surrogate.path)
-
-
-def _train_reference(surrogate: Surrogate, group: Group, observations: list[Observation]) -> nn.Module:
-    (run,), (observation,) = group, observations
-    fit = start_fit(_fresh_model(surrogate, run), surrogate.trial.training, run.number)
+    _avoid_repeated_crash(surrogate)
+    task = _task(surrogate, group)
+    models = [surrogate.fresh_model(run.number, run.classes or surrogate.dataset.classes) for run in group]
+    fit = start_fit(models, task, surrogate.modes)
     _restore(surrogate, group, fit, observations)
+    recording = recording_epochs(task, fit.epochs_done) if fit.modes.graph else ()
+    _mark_recording(surrogate, needed=fit.epochs_done in recording)
 
-    def after_epoch(fit: Fit, statistics: EpochStatistics) -> None:
-        observation.after_epoch(fit.model, statistics)
+    def after_epoch(fit: Fit, statistics: list[EpochStatistics]) -> None:
+        _mark_recording(surrogate, needed=fit.modes.graph and fit.epochs_done in recording)
+        # Only the held-out loss of the dynamics needs the models; grouped ones have to be copied apart.
+        models = fit.models() if surrogate.trial.dynamics else [None] * len(group)
+        for observation, model, of_run in zip(observations, models, statistics, strict=True):
+            observation.after_epoch(model, of_run)
         _keep(surrogate, group, fit, observations)
 
-    train(
-        fit,
-        surrogate.training,
-        surrogate.on_device(_targets(surrogate, run)),
-        surrogate.on_device(_indices(surrogate, run)),
-        surrogate.objective,
-        surrogate.trial.training,
-        surrogate.trial.seed_for,
-        observation.on_batch,
-        after_epoch,
+    hooks = [observation.on_batch for observation in observations if observation.watching]
+    train(fit, task, hooks, after_epoch)
+    surrogate.take_over(fit.modes, fit.notes)
+    return fit.models()
+
+
+def _task(surrogate: Surrogate, group: Group) -> TrainingTask:
+    return TrainingTask(
+        inputs=surrogate.training,
+        targets=torch.stack([surrogate.on_device(_targets(surrogate, run)) for run in group]),
+        indices=torch.stack([surrogate.on_device(_indices(surrogate, run)) for run in group]),
+        objective=surrogate.objective,
+        training=surrogate.trial.training,
+        runs=tuple(run.number for run in group),
+        seed_for=surrogate.trial.seed_for,
     )
-    return fit.model
 
 
-def _train_fast(
-    surrogate: Surrogate, group: Group, observations: list[Observation], path: FastPath
-) -> list[nn.Module]:
-    models = [_fresh_model(surrogate, run) for run in group]
-    numbers = [run.number for run in group]
-    fit = start_fast_fit(models, surrogate.trial.training, numbers, surrogate.device, path)
-    _restore(surrogate, group, fit, observations)
+def _avoid_repeated_crash(surrogate: Surrogate) -> None:
+    """Train without a graph where an earlier attempt of this trial ended in an epoch that recorded one.
 
-    def after_epoch(fit: FastFit, statistics: list[EpochStatistics]) -> None:
-        for observation, model, own in zip(observations, fit.stack.alone(), statistics, strict=True):
-            observation.after_epoch(model, own)
-        _keep(surrogate, group, fit, observations)
-
-    train_together(
-        fit,
-        surrogate.training,
-        torch.stack([surrogate.on_device(_targets(surrogate, run)) for run in group]),
-        torch.stack([surrogate.on_device(_indices(surrogate, run)) for run in group]),
-        surrogate.objective,
-        surrogate.trial.training,
-        surrogate.trial.seed_for,
-        [observation.on_batch for observation in observations if observation.watching],
-        after_epoch,
-    )
-    return fit.stack.alone()
+    A crash, or an error that costs the process its GPU, leaves no other trace.
+    """
+    if surrogate.modes.graph and surrogate.checkpoints.read(_RECORDING) is not None:
+        without = replace(surrogate.modes, graph=False)
+        surrogate.take_over(without, ["no graph: an earlier attempt ended while it was recorded"])
 
 
-def _fresh_model(surrogate: Surrogate, run: Run) -> nn.Module:
-    return surrogate.fresh_model(run.number, run.classes or surrogate.dataset.classes)
+def _mark_recording(surrogate: Surrogate, *, needed: bool) -> None:
+    """Keep the mark for the next epoch, or remove it."""
+    if needed:
+        surrogate.checkpoints.write(_RECORDING, {})
+    else:
+        surrogate.checkpoints.forget(_RECORDING)
 
 
 def _targets(surrogate: Surrogate, run: Run) -> Indices:
@@ -121,8 +118,8 @@ def _name(group: Group) -> str:
     return "fit-" + "-".join(str(run.number) for run in group)
 
 
-def _keep(surrogate: Surrogate, group: Group, fit: Fit | FastFit, observations: list[Observation]) -> None:
-    """Keep an unfinished fit where the trial's epochs are kept."""
+def _keep(surrogate: Surrogate, group: Group, fit: Fit, observations: list[Observation]) -> None:
+    """Keep an unfinished fit where that is due."""
     if fit.epochs_done == surrogate.trial.training.epochs or not surrogate.checkpoints.epoch_due:
         return
     states = [observation.state() for observation in observations]
@@ -130,10 +127,11 @@ def _keep(surrogate: Surrogate, group: Group, fit: Fit | FastFit, observations: 
         surrogate.checkpoints.write(_name(group), {**fit.state(), "observations": states})
 
 
-def _restore(surrogate: Surrogate, group: Group, fit: Fit | FastFit, observations: list[Observation]) -> None:
-    """Bring a fit to where its checkpoint left it."""
+def _restore(surrogate: Surrogate, group: Group, fit: Fit, observations: list[Observation]) -> None:
+    """Bring a fit to where its checkpoint left it; one of other modes or another version is not used."""
     kept = surrogate.checkpoints.read(_name(group))
-    if kept is not None:
-        fit.restore(kept)
-        for observation, state in zip(observations, kept["observations"], strict=True):
-            observation.restore(state)
+    if kept is None or not fit.fits(kept):
+        return
+    fit.restore(kept)
+    for observation, state in zip(observations, kept["observations"], strict=True):
+        observation.restore(state)

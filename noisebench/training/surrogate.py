@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,15 @@ from noisebench.data.datasets import Dataset, LabelledImages, Labels
 from noisebench.data.noisy_labels import given_labels, training_labels
 from noisebench.records.checkpoints import Checkpoints, Rows
 from noisebench.science.models import build
-from noisebench.sweep.trial import Training, Trial
-from noisebench.training.fast_path import FastPath
+from noisebench.sweep import reference
+from noisebench.sweep.calibration import Calibration
+from noisebench.sweep.trial import Trial
+from noisebench.training.host_access import refused_operation
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import predict
+from noisebench.training.modes import Modes, default_modes, overridden_modes
 from noisebench.training.objective import Objective
+from noisebench.training.streams import reproducible_kernels
 from noisebench.training.watchers import DynamicsWatcher
 from noisebench.training.weights import pretrained_state
 
@@ -32,8 +36,8 @@ class Surrogate:
     """What the models of one trial share: data on the device, labels, objective, checkpoints.
 
     `given` are the labels of the judged samples. `training` and `training_targets` are what is trained
-    on: the same samples, unless the data set has a training part of its own. `path` is None where
-    training is the reference. `rows` gathers one row for each epoch of each run (fold).
+    on: the same samples, unless the data set has a training part of its own. `modes` say how the device
+    trains, `notes` why it is not as calibrated. `rows` gathers one row for each epoch of each run (fold).
     """
 
     trial: Trial
@@ -46,8 +50,10 @@ class Surrogate:
     training: InputPipeline
     judged: InputPipeline
     objective: Objective
-    path: FastPath | None
+    modes: Modes
+    notes: list[str] = field(default_factory=list)
     rows: Rows = field(default_factory=list)
+    _test: InputPipeline | None = None
 
     @classmethod
     def of(
@@ -57,8 +63,9 @@ class Surrogate:
         device: torch.device,
         checkpoints: Checkpoints,
         data_dir: Path | None,
+        calibration: Calibration | None = None,
     ) -> Surrogate:
-        """Corrupt the labels, move the data to the device."""
+        """Corrupt the labels, move the data to the device, choose the modes."""
         given, own_targets = given_labels(trial, dataset), training_labels(trial, dataset)
         scale, augmentation = trial.training.input_scale, trial.training.augmentation
         if own_targets is None or dataset.training is None:
@@ -68,6 +75,12 @@ class Surrogate:
             training = InputPipeline(dataset.training.images.to(device), scale, augmentation)
             judged = InputPipeline(dataset.judged.images.to(device), scale, like=training)
             targets = own_targets
+        objective = Objective.of(trial.loss)
+        modes, notes = _chosen_modes(trial, device, training.images, calibration or Calibration())
+        if modes.graph and reference.is_reference(trial.loss.name):
+            refused = refused_operation(objective, dataset.classes)
+            if refused is not None:
+                modes, notes = replace(modes, graph=False), [*notes, f"no graph: the loss's {refused}"]
         return cls(
             trial=trial,
             dataset=dataset,
@@ -78,14 +91,22 @@ class Surrogate:
             training_targets=targets,
             training=training,
             judged=judged,
-            objective=Objective.of(trial.loss),
-            path=_path(trial.training, device, training.images),
+            objective=objective,
+            modes=modes,
+            notes=notes,
         )
 
     @property
     def fast_path(self) -> str | None:
-        """The text that says how the models are trained fast; None where training is the reference."""
-        return None if self.path is None else str(self.path)
+        """The modes that were used, and why they are not as calibrated; None for the reference."""
+        if self.trial.training.precision == "reference":
+            return None
+        return "; ".join([str(self.modes), *self.notes])
+
+    def take_over(self, modes: Modes, notes: list[str]) -> None:
+        """Use these modes from now on; `notes` say why they differ from before."""
+        self.modes = modes
+        self.notes.extend(note for note in notes if note not in self.notes)
 
     def probabilities(self, model: nn.Module, indices: Indices | None = None) -> Tensor:
         """Return softmax probabilities float32 [n, K] of judged samples (default: all), on the CPU."""
@@ -101,9 +122,10 @@ class Surrogate:
         return torch.tensor([float((guesses == test.labels).mean())], dtype=torch.float64)
 
     def _test_logits(self, model: nn.Module, test: LabelledImages) -> Tensor:
-        scale = self.trial.training.input_scale
-        inputs = InputPipeline(test.images.to(self.device), scale, like=self.training)
-        return predict(model, inputs, self.on_device(np.arange(len(test.labels))))
+        if self._test is None:
+            scale = self.trial.training.input_scale
+            self._test = InputPipeline(test.images.to(self.device), scale, like=self.training)
+        return predict(model, self._test, self.on_device(np.arange(len(test.labels))))
 
     def fresh_model(self, run: int, classes: int) -> nn.Module:
         """Return the model that `run` starts from, on the device."""
@@ -141,23 +163,38 @@ class Surrogate:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
-def _path(training: Training, device: torch.device, images: Tensor) -> FastPath | None:
-    return FastPath.of(device, training.model, images.shape) if training.precision == "fast" else None
+def _chosen_modes(
+    trial: Trial, device: torch.device, images: Tensor, calibration: Calibration
+) -> tuple[Modes, list[str]]:
+    """Return the modes of a trial: overridden, else calibrated, else the defaults."""
+    training = trial.training
+    if training.precision == "reference":
+        return Modes(), []
+    overridden = overridden_modes(device)
+    if overridden is not None:
+        return overridden, []
+    modes = default_modes(device, training.model, images.shape)
+    if device.type == "cpu":
+        # Not calibrated: a CPU's results are equal to the last bit from machine to machine.
+        return modes, []
+    measured = calibration.modes_of(torch.cuda.get_device_name(device), training, images.shape[-2])
+    if measured is None:
+        return modes, ["default modes, not measured on this device"]
+    return Modes.parse(measured, device), []
 
 
 @contextmanager
-def own_randomness(device: torch.device) -> Iterator[None]:
-    """Give the trial torch's global generators and one thread, then hand back what was there before.
+def isolated_torch(device: torch.device) -> Iterator[None]:
+    """Give the trial torch's global generators, one thread and reproducible kernels; restore all afterwards.
 
     Results depend on the number of threads (sums are split differently), so a trial on a CPU always
-    has one; trials run side by side instead. float32 is that on a GPU too: cuDNN would round to TF32.
+    has one; trials run side by side instead.
     """
-    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False
     try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), reproducible_kernels(device):
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.backends.cudnn.allow_tf32 = tf32

@@ -1,176 +1,322 @@
-"""Measuring what a model costs on the device at hand."""
+"""Measure which modes a device trains a model fastest in, and how many trials share it best."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
+import sys
 import time
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
 import torch
+from torch import nn
 
 from noisebench.catalogue.component import Component
-from noisebench.errors import EnvironmentFault
+from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records import provenance
+from noisebench.records.checkpoints import Checkpoints
 from noisebench.science.models import build
 from noisebench.sweep.calibration import Measured
-from noisebench.sweep.trial import Training
-from noisebench.training.fast_fit import start_fast_fit
-from noisebench.training.fast_path import FastPath
-from noisebench.training.fast_training import train_together
+from noisebench.sweep.trial import Training, Trial
+from noisebench.training.equality import difference
+from noisebench.training.fit import start_fit
 from noisebench.training.inputs import InputPipeline
-from noisebench.training.loop import predict, start_fit, train
+from noisebench.training.loop import predict
+from noisebench.training.modes import OVERRIDE, Modes, default_modes, overridden_modes
 from noisebench.training.objective import Objective
+from noisebench.training.task import TrainingTask
+from noisebench.trial.device import CONTEXT_MB, USABLE_SHARE
+from noisebench.trial.measurement import measure
 
-# More trials on a GPU are worth it as long as they do this much more together.
+# More trials on a device are worth it as long as all together train this much faster.
 WORTHWHILE = 1.05
-MEMORY_SHARE = 0.9
-CLASSES = 10
-MOST_BATCHES = 2_000
-# The folds of the papers' trials: where runs are trained as one model, so many are measured.
-FUSED_RUNS = 5
-# What a process holds of a GPU beside its tensors.
-_CONTEXT_MB = 600
-_START_SECONDS = 300
+# The modes that are tried on a GPU beside the defaults.
+CANDIDATES = (
+    "half channels-last graph",
+    "half channels-last graph tuned",
+    "half channels-last graph grouped",
+    "half graph branches",
+    "half channels-last graph compiled",
+    "half channels-last",
+)
+FOLDS = 5
+EQUAL_STEPS = 20
+# Batches of an epoch: as many as MNIST has on a GPU, where an epoch's own cost counts; few on a CPU.
+_BATCHES = {"cuda": 750, "cpu": 8}
+# Time for a process to start, compile and record, beside the time that it measures.
+START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """A training to be measured on images (C, H, W), for about `seconds` on `device`."""
+    """A training to be measured on noise (C, H, W), for about `seconds` in each process on `device`."""
 
     training: Training
     shape: tuple[int, int, int]
     device: str
     seconds: float
 
+    def trial(self) -> Trial:
+        """Return a trial of this training that ends when it is stopped; its loss starts after an epoch."""
+        kind = torch.device(self.device).type
+        samples = _BATCHES[kind] * self.training.batch_size * FOLDS // (FOLDS - 1)
+        channels, height, width = self.shape
+        return Trial(
+            dataset=Component.of(
+                "noisebench.data.noise:noise", count=samples, channels=channels, height=height, width=width
+            ),
+            corruption=Component.of("none"),
+            loss=Component.of("BL", gamma=0.4, delay=1),
+            detector=Component.of("confident-learning", folds=FOLDS, prune="both"),
+            training=replace(self.training, epochs=1_000_000, pretrained=False),
+            dynamics=False,
+            seed=0,
+        )
+
 
 @dataclass(frozen=True)
 class Figures:
-    """Images a second of one process, and the memory it took."""
+    """Images a second of one process, the memory it took, the modes as a record would name them."""
 
     training: float
     evaluation: float
     memory_mb: float
+    modes: str
 
 
 def calibrate(task: Task, together: Sequence[int]) -> Measured:
-    """Measure one process, then as many at a time as `together` says, while it pays and memory holds them.
+    """Measure the modes one by one, then several processes at a time in the fastest, while that pays.
 
-    Raises EnvironmentFault where even one process fails.
+    Modes that fail, hang, or differ from the reference beyond the bounds are left out, with a line on stderr.
+    Raises EnvironmentFault where not even the default modes can be measured.
     """
-    best, found = 1, _side_by_side(task, 1)
+    best_modes, figures = _fastest(task)
+    best, found = 1, [figures]
     for processes in together:
-        if processes * found[0].memory_mb > MEMORY_SHARE * _memory_mb(task.device):
+        if processes * figures.memory_mb > USABLE_SHARE * _memory_mb(task.device):
             break
-        more = _side_by_side(task, processes)
-        if sum(own.training for own in more) < WORTHWHILE * sum(own.training for own in found):
+        try:
+            several = _side_by_side(task, best_modes, processes)
+        except EnvironmentFault as error:
+            print(f"{processes} trials at a time: {error}", file=sys.stderr, flush=True)
             break
-        best, found = processes, more
+        if _rate(several) < WORTHWHILE * _rate(found):
+            break
+        best, found = processes, several
     return Measured(
         device=_name(task.device),
         gpu=task.device != "cpu",
         model=task.training.model,
         height=task.shape[1],
         precision=task.training.precision,
-        training=sum(own.training for own in found),
-        evaluation=sum(own.evaluation for own in found),
-        memory_mb=max(own.memory_mb for own in found),
+        training=_rate(found),
+        evaluation=sum(figures.evaluation for figures in found),
+        memory_mb=max(figures.memory_mb for figures in found),
         together=best,
+        modes=found[0].modes,
     )
 
 
-def _side_by_side(task: Task, processes: int) -> list[Figures]:
-    """Measure in processes of their own, all at the same time."""
+def candidates(task: Task) -> list[str]:
+    """Return the modes to be measured, the first of them required."""
+    device = torch.device(task.device)
+    if task.training.precision == "reference":
+        return [str(Modes())]
+    first = overridden_modes(device) or default_modes(device, task.training.model, task.shape)
+    if device.type == "cpu" or overridden_modes(device) is not None:
+        return [str(first)]
+    return list(dict.fromkeys([str(first), *(str(Modes.parse(words, device)) for words in CANDIDATES)]))
+
+
+def _fastest(task: Task) -> tuple[str, Figures]:
+    measured: dict[str, Figures] = {}
+    for number, words in enumerate(candidates(task)):
+        try:
+            (measured[words],) = _side_by_side(task, words, 1)
+        except EnvironmentFault as error:
+            if number == 0 and task.device == "cpu":
+                raise
+            print(f"left out: {error}", file=sys.stderr, flush=True)
+    if not measured:
+        raise EnvironmentFault(f"{task.training.model} cannot be measured on {task.device} in any mode")
+    best = max(measured, key=lambda words: measured[words].training)
+    return best, measured[best]
+
+
+def _side_by_side(task: Task, words: str, processes: int) -> list[Figures]:
+    """Measure in processes of their own, all at the same time; raises EnvironmentFault where one fails."""
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(processes), context.Queue()
-    started = [context.Process(target=_measure, args=(task, barrier, answers)) for _ in range(processes)]
+    started = [
+        context.Process(target=_measure, args=(task, words, barrier, answers), daemon=True)
+        for _ in range(processes)
+    ]
     for process in started:
         process.start()
-    found = [answers.get() for _ in started]
-    for process in started:
-        process.join()
+    try:
+        found = [_answer(answers, started, 2 * START_SECONDS + task.seconds) for _ in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.join()
     failures = [answer for answer in found if isinstance(answer, str)]
     if failures:
-        raise EnvironmentFault(f"{task.training.model} cannot be measured on {task.device}: {failures[0]}")
-    return found
+        raise EnvironmentFault(
+            f"{task.training.model} cannot be measured on {task.device} ({words}): {failures[0]}"
+        )
+    return [answer for answer in found if isinstance(answer, Figures)]
 
 
-def _measure(task: Task, barrier: Barrier, answers: Queue[Figures | str]) -> None:
+def _answer(answers: Queue[Figures | str], processes: Sequence[BaseProcess], seconds: float) -> Figures | str:
+    """Wait for one answer, as long as the processes live and the time lasts."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        dead = [process.exitcode for process in processes if process.exitcode]
+        try:
+            return answers.get(timeout=1.0)
+        except queue.Empty:
+            if dead:
+                return f"its process ended with code {dead[0]}"
+    return f"no result within {seconds:.0f} seconds"
+
+
+def _measure(task: Task, words: str, barrier: Barrier, answers: Queue[Figures | str]) -> None:
     torch.set_num_threads(1)
+    if task.training.precision == "fast":
+        os.environ[OVERRIDE] = words
     try:
-        bench = _Bench(task)
-        batches = max(2, min(MOST_BATCHES, int(task.seconds / (bench.train(2) / 2))))
-        barrier.wait(_START_SECONDS)
-        size = task.training.batch_size
-        training = bench.runs * batches * size / bench.train(batches)
-        answers.put(Figures(training, bench.evaluate(size * batches), bench.memory_mb()))
-    except Exception as error:  # whatever it is, the parent waits for an answer
+        _check_equality(task, words)
+        stopwatch = Stopwatch(task, lambda: barrier.wait(START_SECONDS))
+        figures = stopwatch.run()
+        answers.put(replace(figures, evaluation=_evaluation_rate(task, words)))
+    except Exception as error:  # the parent waits for an answer in any case
         barrier.abort()
         answers.put(f"{type(error).__name__}: {error}")
 
 
-class _Bench:
-    """The models that a trial trains at a time, on seeded noise."""
+class _EnoughError(Exception):
+    """The trial has been measured for long enough."""
 
-    def __init__(self, task: Task) -> None:
-        self._training, self._device = task.training, torch.device(task.device)
-        generator = torch.Generator().manual_seed(0)
-        samples = 32 * task.training.batch_size
-        images = torch.randint(0, 256, (samples, *task.shape), generator=generator, dtype=torch.uint8)
-        self._targets = torch.randint(0, CLASSES, (samples,), generator=generator).to(self._device)
-        training = task.training
-        self._inputs = InputPipeline(images.to(self._device), training.input_scale, training.augmentation)
-        fast = training.precision == "fast"
-        self._path = FastPath.of(self._device, training.model, task.shape) if fast else None
-        self.runs = FUSED_RUNS if self._path is not None and self._path.fused else 1
-        torch.manual_seed(0)
-        self._model = self._trained = build(training.model, task.shape, CLASSES).to(self._device)
+
+class Stopwatch(Checkpoints):
+    """Times the epochs of a real trial and stops it; nothing is kept.
+
+    The first two epochs compile, record, and start the trial's own loss: they only warm up.
+    """
+
+    WARM_UP = 2
+
+    def __init__(self, task: Task, warmed_up: Callable[[], object]) -> None:
+        super().__init__()
+        self._task, self._warmed_up = task, warmed_up
         # A thread's own seconds, whatever else runs on a busy machine; a GPU's are seen from outside.
         self._clock = time.process_time if task.device == "cpu" else time.perf_counter
+        self._epochs, self._begun, self._seconds = 0, 0.0, 0.0
 
-    def train(self, batches: int) -> float:
-        """Train two epochs of so many batches; return the seconds of the second, which compiles nothing."""
-        stamps: list[float] = []
-        size, samples = self._training.batch_size, len(self._targets)
-        indices = torch.arange(batches * size, device=self._device) % samples
-        training = replace(self._training, epochs=2)
-        objective = Objective.of(Component.of("CE", delay=0))
+    @property
+    def epoch_due(self) -> bool:
+        """Note the end of an epoch; raises _EnoughError once the time is over."""
+        self._epochs += 1
+        if self._epochs == self.WARM_UP:
+            self._warmed_up()
+            self._begun = self._clock()
+        elif self._epochs > self.WARM_UP:
+            self._seconds = self._clock() - self._begun
+            if self._seconds >= self._task.seconds:
+                raise _EnoughError
+        return False
 
-        def stamp(*_: object) -> None:
-            stamps.append(self._clock())
+    def run(self) -> Figures:
+        """Measure the trial; the modes are those that were still in use at its end."""
+        trial, device = self._task.trial(), torch.device(self._task.device)
+        with suppress(_EnoughError):
+            measure(trial, None, device, self)
+        images = (self._epochs - self.WARM_UP) * self._images_an_epoch(trial)
+        return Figures(images / self._seconds, 0.0, _used_memory_mb(device), _modes_text(self._task))
 
-        if self._path is not None:
-            models = [self._model] * self.runs
-            fit = start_fast_fit(models, training, range(self.runs), self._device, self._path)
-            self._trained = fit.stack.alone()[0]
-            each = (self._targets.expand(self.runs, -1), indices.expand(self.runs, -1))
-            train_together(fit, self._inputs, *each, objective, training, _seed, after_epoch=stamp)
-        else:
-            plain = start_fit(self._model, training, 0)
-            train(plain, self._inputs, self._targets, indices, objective, training, _seed, None, stamp)
-        return stamps[1] - stamps[0]
-
-    def evaluate(self, images: int) -> float:
-        """Return the images a second that the model evaluates."""
-        indices = torch.arange(images, device=self._device) % len(self._targets)
-        begun = self._clock()
-        with torch.no_grad():
-            predict(self._trained, self._inputs, indices).cpu()
-        return images / (self._clock() - begun)
-
-    def memory_mb(self) -> float:
-        """Return the most memory this process has held, on the GPU if it is measured there."""
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_reserved(self._device) / 2**20 + _CONTEXT_MB
-        return provenance.peak_memory_mb() or 0.0
+    def _images_an_epoch(self, trial: Trial) -> int:
+        samples: int = trial.dataset["count"]
+        each = samples - samples // FOLDS
+        modes = _modes(self._task, _modes_text(self._task))
+        return FOLDS * each if modes.together else each
 
 
-def _seed(purpose: str, *parts: int) -> int:
-    return zlib.crc32(repr((purpose, parts)).encode())
+def _check_equality(task: Task, words: str) -> None:
+    modes, device = _modes(task, words), torch.device(task.device)
+    if modes == Modes():
+        return
+    runs = 2 if modes.together else 1
+    found = difference(_equality_task(task, runs), lambda: _models(task, runs, device), modes)
+    if not found.share_of_bound <= 1:
+        raise InputError(
+            f"{EQUAL_STEPS} steps differ from the reference by {found.largest:.1e}, root mean square "
+            f"{found.root_mean_square:.1e}: {found.share_of_bound:.1f} times the bound"
+        )
+
+
+def _equality_task(task: Task, runs: int) -> TrainingTask:
+    device, size = torch.device(task.device), task.training.batch_size
+    generator = torch.Generator().manual_seed(0)
+    samples = EQUAL_STEPS * size
+    images = torch.randint(0, 256, (samples, *task.shape), generator=generator, dtype=torch.uint8)
+    targets = torch.randint(0, 10, (runs, samples), generator=generator)
+    training = replace(task.training, epochs=1, learning_rate=min(task.training.learning_rate, 1e-4))
+    return TrainingTask(
+        inputs=InputPipeline(images.to(device), training.input_scale, training.augmentation),
+        targets=targets.to(device),
+        indices=torch.arange(samples, device=device).expand(runs, -1),
+        objective=Objective.of(Component.of("CE", delay=0)),
+        training=training,
+        runs=tuple(range(runs)),
+        seed_for=task.trial().seed_for,
+    )
+
+
+def _evaluation_rate(task: Task, words: str) -> float:
+    """Return the images a second that a model evaluates, after a first pass."""
+    device, modes = torch.device(task.device), _modes(task, words)
+    training = _equality_task(task, 1)
+    (model,) = start_fit(_models(task, 1, device), training, replace(modes, graph=False)).models()
+    clock = time.process_time if task.device == "cpu" else time.perf_counter
+    seconds = []
+    for _ in range(2):
+        begun = clock()
+        predict(model, training.inputs, training.indices[0]).cpu()
+        seconds.append(clock() - begun)
+    return training.samples / seconds[-1]
+
+
+def _models(task: Task, count: int, device: torch.device) -> list[nn.Module]:
+    models = []
+    for number in range(count):
+        torch.manual_seed(number)
+        models.append(build(task.training.model, task.shape, 10).to(device))
+    return models
+
+
+def _modes(task: Task, words: str) -> Modes:
+    reference = task.training.precision == "reference"
+    return Modes() if reference else Modes.parse(words, torch.device(task.device))
+
+
+def _modes_text(task: Task) -> str:
+    return str(Modes()) if task.training.precision == "reference" else os.environ[OVERRIDE]
+
+
+def _rate(found: Sequence[Figures]) -> float:
+    return sum(figures.training for figures in found)
+
+
+def _used_memory_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device) / 2**20 + CONTEXT_MB
+    return provenance.peak_memory_mb() or 0.0
 
 
 def _name(device: str) -> str:

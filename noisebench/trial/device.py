@@ -52,19 +52,6 @@ def describe(device: torch.device) -> str:
     return "cpu" if device.type == "cpu" else f"{device} {torch.cuda.get_device_name(device)}"
 
 
-def is_usable(device: torch.device) -> bool:
-    """Whether the device still computes: after a sticky CUDA error no call of this process succeeds."""
-    if device.type != "cuda":
-        return True
-    try:
-        torch.cuda.synchronize(device)
-        return float(torch.ones(1, device=device).item()) == 1.0
-    except torch.OutOfMemoryError:
-        return True
-    except RuntimeError:
-        return False
-
-
 def limit_gpu_memory(device: torch.device, share: float) -> None:
     """Let this process allocate at most its `share` (0..1) of the GPU; a share is no limit by itself."""
     if device.type != "cuda" or share >= 1:

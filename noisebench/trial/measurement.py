@@ -17,8 +17,9 @@ from noisebench.detectors.judgement import Judgement
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.science import corruption
 from noisebench.science.metrics import detection_metrics, guard
+from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial
-from noisebench.training.surrogate import Surrogate, own_randomness
+from noisebench.training.surrogate import Surrogate, isolated_torch
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,23 @@ class Measurement:
 
 
 def measure(
-    trial: Trial, data_dir: Path | None, device: torch.device, checkpoints: Checkpoints | None = None
+    trial: Trial,
+    data_dir: Path | None,
+    device: torch.device,
+    checkpoints: Checkpoints | None = None,
+    calibration: Calibration | None = None,
 ) -> Measurement:
     """Run a trial on `device` and return all it measured; only `checkpoints` are written.
 
+    `calibration` names the fastest modes of GPUs, for trials with `precision: fast`.
+
     The result depends on the trial alone (on one kind of hardware and one set of versions, to the last
     digit): not on what ran before in this process, beside it, in which order, or how often it was
-    interrupted and picked up again.
+    interrupted and resumed.
     """
     dataset = load_dataset(trial.dataset, data_dir)
-    with own_randomness(device):
-        surrogate = Surrogate.of(trial, dataset, device, checkpoints or Checkpoints(), data_dir)
+    with isolated_torch(device):
+        surrogate = Surrogate.of(trial, dataset, device, checkpoints or Checkpoints(), data_dir, calibration)
         judgement: Judgement = DETECTORS[trial.detector.name].load()(surrogate)
     return _score(surrogate, judgement)
 

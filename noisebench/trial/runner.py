@@ -22,7 +22,9 @@ from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.logs import Log
 from noisebench.records.scores import write_scores
+from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial
+from noisebench.training.streams import is_usable
 from noisebench.trial import device as devices
 from noisebench.trial.duration import CHECKPOINT_SECONDS
 from noisebench.trial.failures import MAX_ERROR_CHARACTERS, classify, gpu_error
@@ -45,7 +47,8 @@ class Runner:
 
     `worker` is the name of the heartbeat that vouches for this process. `execute` turns a trial into a
     measurement; benchmarks of the engine replace it. `log` takes what trials print; without one it goes to
-    this process's streams. `leaving` is set once the machine has told the process to end: exceptions after
+    this process's streams. Without an `execute` of its own it measures, by the calibration in the results
+    folder. `leaving` is set once the machine has told the process to end: exceptions after
     that are no failure of the trial, and the driver records the end.
     """
 
@@ -55,9 +58,13 @@ class Runner:
     data_dir: Path | None
     device: torch.device
     journal: JournalWriter
-    execute: Execute = measure
+    execute: Execute | None = None
     log: Log | None = None
     leaving: bool = False
+
+    def __post_init__(self) -> None:
+        if self.execute is None:
+            self.execute = partial(measure, calibration=Calibration.read(self.results.root))
 
     def attempt(self, trial: Trial, attempt_id: str, limits: Limits | None = None) -> End:
         """Run `trial` once and return how that ended; the record is on the disk by then.
@@ -91,6 +98,7 @@ class Runner:
         try:
             devices.reset_peak_memory(self.device)
             with watched(limits, partial(self._give_up, attempt)):
+                assert self.execute is not None
                 measured = self.execute(trial, self.data_dir, self.device, checkpoints)
                 scores, digest = None, None
                 if measured.samples:
@@ -118,7 +126,7 @@ class Runner:
     def _failed(self, attempt: _Attempt, error: BaseException) -> End:
         """Record a failure; end this process where it cannot run another trial."""
         where, failure = traceback.format_exc(), classify(error)
-        if not failure.ends_process and not devices.is_usable(self.device):
+        if not failure.ends_process and not is_usable(self.device):
             # CUDA reports errors late, so any exception can be their first sign.
             failure = gpu_error(f"the GPU no longer computes, after {failure.end.error}")
         self._end(attempt, failure.end, traceback=where)

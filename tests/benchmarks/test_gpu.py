@@ -1,64 +1,112 @@
-"""What measures a GPU needs torch, torchvision and numpy alone; every line of it runs on a CPU too."""
+"""The GPU's rows need few packages; each runs in a process of its own, on a CPU too."""
 
 import json
 import subprocess
 import sys
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.gpu import Bench
+from benchmarks import gpu, gpu_rows
+from benchmarks.gpu_rows import ROWS, Bench, Part
+from benchmarks.row import Row, at_least
 
 ROOT = Path(__file__).parents[2]
-# All that noisebench depends on but torch, torchvision (with PIL) and numpy.
-ABSENT = """
-ray submitit cleanlab aum sklearn pandas pyarrow duckdb yaml typer rich click pydantic matplotlib scipy
-"""
-BARE = f"""
-import runpy, sys
-sys.modules.update(dict.fromkeys({ABSENT.split()}))  # None stands for a module that cannot be imported
-sys.argv = ["gpu.py", *sys.argv[1:]]
-runpy.run_path("benchmarks/gpu.py", run_name="__main__")
-"""
+# A machine that is lent for an hour has neither these nor the time to install them.
+ABSENT = "ray submitit cleanlab aum duckdb yaml matplotlib click pydantic"
+# None stands for a module that cannot be imported; the folder of this file comes first for all children.
+BLOCK = f"import sys\nsys.modules.update(dict.fromkeys({ABSENT.split()}))\n"
 
 
-def rows(*arguments: str) -> list[dict[str, str]]:
+def rows(folder: Path, *arguments: str) -> list[dict[str, str]]:
+    (folder / "sitecustomize.py").write_text(BLOCK)
     done = subprocess.run(
-        [sys.executable, "-c", BARE, *arguments, "--json"],
+        [sys.executable, "benchmarks/gpu.py", *arguments, "--json"],
         capture_output=True,
         text=True,
         cwd=ROOT,
         check=False,
+        env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_every_row_runs_on_a_cpu_without_the_other_packages(tmp_path: Path) -> None:
-    found = rows("--device", "cpu", "--tiny", "--out", str(tmp_path / "folds.npz"))
-    assert [row["number"] for row in found] == ["=", "=", "2", "2", "3", "4", "4", "10"]
+def test_rows_run_on_a_cpu_without_the_other_packages(tmp_path: Path) -> None:
+    out, folds = tmp_path / "rows.jsonl", tmp_path / "folds.npz"
+    options = ("--device", "cpu", "--tiny", "--out", str(out), "--probabilities", str(folds))
+    found = rows(tmp_path, *options, "--only", "trial", "grouped-small-cnn", "grid")
+    assert [row["number"] for row in found] == ["2", "4", "10"]
     assert {row["verdict"] for row in found} == {"not measured"}
-    arrays = np.load(tmp_path / "folds.npz")
+    assert "no cleanlab here" in found[0]["figures"]
+    assert found[2]["figures"] == "no rate of resnet-32, resnet-34"
+    assert [json.loads(line)["what"] for line in out.read_text().splitlines()] == [
+        row["what"] for row in found
+    ]
+    arrays = np.load(folds)
     assert arrays["probabilities"].shape == (len(arrays["given"]), 10)
     assert np.allclose(arrays["probabilities"].sum(1), 1, atol=1e-5)
 
 
-def test_a_row_that_breaks_off_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsupported(*_: object) -> float:
-        raise RuntimeError("no such kernel\nand much more")
+@pytest.mark.parametrize("name", [name for name in ROWS if "compiled" not in name and name != "trial"])
+def test_every_row_runs_on_a_cpu(name: str) -> None:
+    bench = Bench(torch.device("cpu"), None, tiny=True)
+    (row,) = ROWS[name].measure(bench)
+    assert row.number == ROWS[name].number
+    assert row.figures
 
-    monkeypatch.setattr(Bench, "matrix_rate", unsupported)
-    found = list(Bench(torch.device("cpu"), None, None, tiny=True).rows())
-    assert [row.number for row in found] == ["=", "=", "2", "2", "3", "4", "4", "10"]
-    assert [row.figures for row in found if row.verdict == "failed"] == ["RuntimeError: no such kernel"]
-    assert (found[-1].verdict, found[-1].figures) == ("not measured", "no rate of resnet-34")
+
+def broken(_: Bench) -> Iterator[Row]:
+    yield at_least("3", "the first half", "1", 1, 1)
+    raise RuntimeError("no such kernel\nand more")
+
+
+def options_of(**changes: object) -> Namespace:
+    names = {"device": "cpu", "data": None, "probabilities": None, "tiny": True, "limit": None}
+    return Namespace(**{**names, "only": ["small-cnn"], **changes})
+
+
+def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str) -> None:
+    """Let the process of a row run `code` instead."""
+    script = tmp_path / "row.py"
+    script.write_text(code)
+    monkeypatch.setattr(gpu, "__file__", str(script))
+
+
+def test_a_row_that_dies_keeps_its_lines_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    row = {"number": "2", "what": "half", "figures": "1", "ratio": "", "bar": "", "verdict": "ok"}
+    child(monkeypatch, tmp_path, f"import os\nprint('''{json.dumps(row)}''', flush=True)\nos._exit(139)")
+    first, second = gpu.rows(options_of())
+    assert first.what == "half"
+    assert (second.verdict, second.figures) == ("failed", "its process ended with code 139")
+
+
+def test_a_row_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    child(monkeypatch, tmp_path, "import time\ntime.sleep(600)")
+    (row,) = gpu.rows(options_of(limit=1.0))
+    assert (row.verdict, row.figures) == ("failed", "not done within 1 s")
+
+
+def test_a_row_that_raises_prints_what_it_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(gpu_rows.ROWS, "small-cnn", Part("3", broken, 10))
+    with pytest.raises(RuntimeError):
+        gpu.measure_here("small-cnn", options_of())
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["what"] == "the first half"
+    assert (second["verdict"], second["figures"]) == ("failed", "RuntimeError: no such kernel")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_its_rows_are_not_measured() -> None:
-    found = rows()
+def test_without_a_gpu_its_rows_are_not_measured(tmp_path: Path) -> None:
+    found = rows(tmp_path)
     assert [(row["number"], row["verdict"]) for row in found] == [
         (number, "not measured") for number in ("2", "3", "4", "10")
     ]

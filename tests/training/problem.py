@@ -1,4 +1,4 @@
-"""Trainings that are done by the reference and fast, on the same draws."""
+"""Trainings that are done by the oracle and in every mode, on the same draws."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,12 +10,13 @@ from noisebench.catalogue.component import Component
 from noisebench.data.datasets import load_dataset
 from noisebench.science.models import build
 from noisebench.sweep.trial import Training
-from noisebench.training.fast_fit import FastFit, start_fast_fit
-from noisebench.training.fast_path import FastPath
-from noisebench.training.fast_training import train_together
+from noisebench.training.fit import Fit, start_fit
 from noisebench.training.inputs import InputPipeline
-from noisebench.training.loop import start_fit, train
+from noisebench.training.loop import train
+from noisebench.training.modes import Modes
 from noisebench.training.objective import Objective
+from noisebench.training.task import TrainingTask
+from tests.training.oracle import train_alone
 from tests.trials import trial_of
 
 CPU = torch.device("cpu")
@@ -32,12 +33,13 @@ class Problem:
     training: Training
     loss: Component = CE
     model: str = "small-cnn"
+    device: torch.device = CPU
     logits: list[list[Tensor]] = field(default_factory=list)
 
     @classmethod
-    def small(cls, runs: int = 3, loss: Component = CE, **training: object) -> "Problem":
+    def small(cls, runs: int = 3, loss: Component = CE, channels: int = 1, **training: object) -> "Problem":
         generator = torch.Generator().manual_seed(0)
-        images = torch.randint(0, 256, (150, 1, 8, 8), generator=generator, dtype=torch.uint8)
+        images = torch.randint(0, 256, (150, channels, 8, 8), generator=generator, dtype=torch.uint8)
         targets = torch.randint(0, 10, (runs, 150), generator=generator)
         indices = torch.stack([torch.randperm(150, generator=generator)[:100] for _ in range(runs)])
         return cls(images, targets, indices, training_of(**training), loss)
@@ -55,50 +57,44 @@ class Problem:
         models = []
         for run in range(len(self.targets)):
             torch.manual_seed(run)
-            models.append(build(self.model, tuple(self.images.shape[1:]), 10))  # type: ignore[arg-type]
+            models.append(build(self.model, tuple(self.images.shape[1:]), 10).to(self.device))  # type: ignore[arg-type]
         return models
 
-    def pipeline(self) -> InputPipeline:
-        return InputPipeline(self.images, "unit", self.training.augmentation)
-
-    def seed_for(self, *parts: object) -> int:
-        return trial_of().seed_for(*parts)  # type: ignore[arg-type]
-
-    def reference(self) -> list[nn.Module]:
-        """Train the runs one after another; their logits are kept, run by run."""
-        models = self.models()
-        for run, model in enumerate(models):
-            self.logits.append([])
-            train(
-                start_fit(model, self.training, run),
-                self.pipeline(),
-                self.targets[run],
-                self.indices[run],
-                Objective.of(self.loss),
-                self.training,
-                self.seed_for,
-                self.keep(run),
-            )
-        return models
-
-    def fit(self, path: FastPath) -> FastFit:
-        runs = range(len(self.targets))
-        return start_fast_fit(self.models(), self.training, runs, CPU, path)
-
-    def fast(self, path: FastPath, fit: FastFit | None = None) -> FastFit:
-        """Train the runs side by side."""
-        fit = fit or self.fit(path)
-        self.logits = [[] for _ in fit.runs]
-        train_together(
-            fit,
-            self.pipeline(),
-            self.targets,
-            self.indices,
-            Objective.of(self.loss),
-            self.training,
-            self.seed_for,
-            [self.keep(run) for run in fit.runs],
+    def task(self) -> TrainingTask:
+        return TrainingTask(
+            inputs=InputPipeline(self.images.to(self.device), "unit", self.training.augmentation),
+            targets=self.targets.to(self.device),
+            indices=self.indices.to(self.device),
+            objective=Objective.of(self.loss),
+            training=self.training,
+            runs=tuple(range(len(self.targets))),
+            seed_for=trial_of().seed_for,
         )
+
+    def alone(self, run: int) -> "Problem":
+        """The same training of one run; its draws are those of the run among the others."""
+        return replace(
+            self, targets=self.targets[run : run + 1], indices=self.indices[run : run + 1], logits=[]
+        )
+
+    def oracle(self) -> list[nn.Module]:
+        """Train the runs one after another by the plain loop; their logits are kept, run by run."""
+        models, task = self.models(), self.task()
+        self.logits = [[] for _ in models]
+        for run, model in enumerate(models):
+            part = slice(run, run + 1)
+            own = replace(task, targets=task.targets[part], indices=task.indices[part], runs=task.runs[part])
+            train_alone(model, own, self.keep(run))
+        return models
+
+    def fit(self, modes: Modes) -> Fit:
+        return start_fit(self.models(), self.task(), modes)
+
+    def train(self, modes: Modes, fit: Fit | None = None) -> Fit:
+        """Train the runs together; modes without `grouped` make each a branch of its own."""
+        fit = fit or self.fit(modes)
+        self.logits = [[] for _ in self.targets]
+        train(fit, self.task(), [self.keep(run) for run in range(len(self.targets))])
         return fit
 
     def keep(self, run: int) -> Callable[..., None]:
@@ -110,10 +106,19 @@ def training_of(**changes: object) -> Training:
 
 
 def differences(ours: Problem, theirs: Problem) -> Tensor:
-    """How far the logits of each run lie apart, step by step: [runs, steps], the largest of a batch."""
+    """How far the logits of each run differ, step by step: [runs, steps], the largest of a batch."""
     return torch.tensor(
         [
             [float((own - other).abs().max()) for own, other in zip(*run, strict=True)]
             for run in zip(ours.logits, theirs.logits, strict=True)
         ]
+    )
+
+
+def parameters_differ(ours: list[nn.Module], theirs: list[nn.Module]) -> bool:
+    """Whether any parameter or buffer of the models differs in any bit."""
+    return not all(
+        torch.equal(own.view(other.shape), other)
+        for mine, others in zip(ours, theirs, strict=True)
+        for own, other in zip(mine.state_dict().values(), others.state_dict().values(), strict=True)
     )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from noisebench.training.fast_path import FastPath
+from noisebench.training.modes import Modes
 from tests.training.problem import Problem, differences
 
 pytestmark = [
@@ -26,8 +26,8 @@ def test_compiled_runs_are_the_runs_alone_and_compiled_once(
     compiled = []
     for _ in range(2):
         together, alone = Problem.digits(), Problem.digits()
-        alone.reference()
-        together.fast(FastPath(compiled=True, fused=True))
+        alone.oracle()
+        together.train(Modes(compiled=True, grouped=True))
         assert differences(together, alone).shape == (2, 20)
         assert differences(together, alone).max() < 1e-4
         compiled.append(counters["stats"]["unique_graphs"])

@@ -1,5 +1,7 @@
 """Training is what the trial says: objective, schedule, batches, scaling."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,13 @@ from torch import Tensor, nn
 from noisebench.catalogue.component import Component
 from noisebench.errors import DivergedError, InputError
 from noisebench.science.losses import cross_entropy, piecewise_zero
-from noisebench.sweep.trial import Training
+from noisebench.training.fit import Fit, start_fit
 from noisebench.training.inputs import InputPipeline
-from noisebench.training.loop import predict, start_fit, train
+from noisebench.training.loop import predict, train
+from noisebench.training.modes import Modes
 from noisebench.training.objective import Objective
+from noisebench.training.task import TrainingTask
+from tests.training.problem import CE, parameters_differ
 from tests.trials import trial_of
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
@@ -43,7 +48,7 @@ def test_a_users_loss_must_return_one_value_a_sample(
 ) -> None:
     (tmp_path / "mean_loss_of_a_test.py").write_text("def f(logits, targets):\n    return logits.mean()\n")  # type: ignore[operator]
     monkeypatch.syspath_prepend(tmp_path)
-    objective = Objective.of(Component.of("mean_loss_of_a_test:f", delay=0, source="x"))
+    objective = Objective.of(Component.of("mean_loss_of_a_test:f", delay=0, source=None))
     with pytest.raises(
         InputError, match=r"returned shape \[\] for 2 samples; it must return one loss a sample, \[2\]"
     ):
@@ -70,10 +75,9 @@ def test_input_scales() -> None:
 def test_crop_and_flip_shows_windows_of_the_padded_image() -> None:
     images = pixels(20, 3, 8, 8)
     pipeline = InputPipeline(images, "raw", "crop-flip")
-    pipeline.seed_augmentation(1)
-    first = pipeline.training_batch(torch.arange(20))
-    pipeline.seed_augmentation(1)
-    assert torch.equal(first, pipeline.training_batch(torch.arange(20)))
+    draws = pipeline.epoch_draws(1, samples=20, batch_size=8)
+    assert torch.equal(draws, pipeline.epoch_draws(1, samples=20, batch_size=8))
+    first = pipeline.drawn_batch(torch.arange(20)[None], draws[None])[0]
     padded = nn.functional.pad(images.float(), [4] * 4)
     shifts = set()
     for sample in range(20):
@@ -95,30 +99,33 @@ class Recorder:
     """A small training whose batches, rates and weights can be looked at."""
 
     def __init__(self, **changes: object) -> None:
-        training = trial_of().training
-        self.training = Training(
-            **{**{f: getattr(training, f) for f in training.__dataclass_fields__}, **changes}
-        )
+        self.training = replace(trial_of().training, **changes)  # type: ignore[arg-type]
         self.images, self.targets = pixels(90, 1, 8, 8), torch.arange(90) % 3
         torch.manual_seed(0)
-        self.fit = start_fit(
-            nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)), self.training, run=0
-        )
+        self.model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3))
+        self.fit = start_fit([self.model], self.task(), Modes())
         self.batches: list[tuple[int, list[int]]] = []
         self.rates: list[float] = []
 
-    def run(self, indices: Tensor | None = None, loss: str = "CE") -> None:
-        train(
-            self.fit,
-            InputPipeline(self.images, "unit"),
-            self.targets,
-            torch.arange(90) if indices is None else indices,
-            Objective.of(Component.of(loss, delay=0)),
-            self.training,
-            trial_of().seed_for,
-            lambda epoch, _logits, _targets, batch: self.batches.append((epoch, batch.tolist())),
-            lambda fit, _: self.rates.append(fit.optimizer.param_groups[0]["lr"]),
+    def task(self, indices: Tensor | None = None, objective: Objective | None = None) -> TrainingTask:
+        return TrainingTask(
+            inputs=InputPipeline(self.images, "unit"),
+            targets=self.targets[None],
+            indices=(torch.arange(90) if indices is None else indices)[None],
+            objective=objective or Objective.of(CE),
+            training=self.training,
+            runs=(0,),
+            seed_for=trial_of().seed_for,
         )
+
+    def run(self, indices: Tensor | None = None) -> None:
+        def note_batch(epoch: int, _logits: Tensor, _targets: Tensor, batch: Tensor) -> None:
+            self.batches.append((epoch, batch.tolist()))
+
+        def note_rate(fit: Fit, _: object) -> None:
+            self.rates.append(fit.branches[0].optimizer.param_groups[0]["lr"])
+
+        train(self.fit, self.task(indices), [note_batch], note_rate)
 
 
 def test_every_epoch_sees_every_sample_once_in_another_order() -> None:
@@ -137,7 +144,7 @@ def test_step_schedule() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "nesterov"])
-def test_a_fit_picked_up_after_an_epoch_ends_the_same(optimizer: str) -> None:
+def test_a_fit_resumed_after_an_epoch_ends_the_same(optimizer: str) -> None:
     """Every draw is seeded by (purpose, run, epoch): model, optimizer and epoch are the whole state."""
     whole = Recorder(epochs=4, optimizer=optimizer, momentum=0.9)
     whole.run()
@@ -146,8 +153,7 @@ def test_a_fit_picked_up_after_an_epoch_ends_the_same(optimizer: str) -> None:
     torch.rand(7)  # what another trial would do to the global generator
     halves.training = whole.training
     halves.run()
-    for ours, theirs in zip(halves.fit.model.parameters(), whole.fit.model.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    assert not parameters_differ(halves.fit.models(), whole.fit.models())
 
 
 def test_divergence_names_its_epoch(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,22 +162,14 @@ def test_divergence_names_its_epoch(tmp_path: object, monkeypatch: pytest.Monkey
     )  # type: ignore[operator]
     monkeypatch.syspath_prepend(tmp_path)
     recorder = Recorder(epochs=3)
-    objective = Objective.of(Component.of("nan_loss_of_a_test:f", delay=1, source="x"))
+    objective = Objective.of(Component.of("nan_loss_of_a_test:f", delay=1, source=None))
     with pytest.raises(DivergedError, match="no longer finite in epoch 1"):
-        train(
-            recorder.fit,
-            InputPipeline(recorder.images, "unit"),
-            recorder.targets,
-            torch.arange(90),
-            objective,
-            recorder.training,
-            trial_of().seed_for,
-        )
+        train(recorder.fit, recorder.task(objective=objective))
 
 
 def test_predict_is_in_evaluation_mode_and_in_order() -> None:
     recorder = Recorder()
-    inputs = InputPipeline(recorder.images, "unit")
-    logits = predict(recorder.fit.model, inputs, torch.tensor([5, 2]))
-    assert torch.equal(logits, predict(recorder.fit.model, inputs, torch.tensor([5, 2])))
-    assert torch.allclose(logits[1], predict(recorder.fit.model, inputs, torch.tensor([2]))[0], atol=1e-6)
+    inputs, (model,) = InputPipeline(recorder.images, "unit"), recorder.fit.models()
+    logits = predict(model, inputs, torch.tensor([5, 2]))
+    assert torch.equal(logits, predict(model, inputs, torch.tensor([5, 2])))
+    assert torch.allclose(logits[1], predict(model, inputs, torch.tensor([2]))[0], atol=1e-6)

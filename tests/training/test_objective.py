@@ -7,9 +7,12 @@ from torch.nn import functional
 
 from noisebench.catalogue.component import Component
 from noisebench.sweep.trial import Training
+from noisebench.training.fit import start_fit
 from noisebench.training.inputs import InputPipeline
-from noisebench.training.loop import start_fit, train
+from noisebench.training.loop import train
+from noisebench.training.modes import Modes
 from noisebench.training.objective import Objective
+from noisebench.training.task import TrainingTask
 from tests.science.formulas import CASES, IDS, Formula
 from tests.trials import trial_of
 
@@ -60,21 +63,23 @@ def test_training_with_delay(name: str, parameters: dict[str, object], formula: 
     objective = Objective.of(Component.of(name, **parameters, **fixed, **more, delay=DELAY))  # type: ignore[arg-type]
     images, targets, model = problem()
     batches: list[tuple[int, Tensor]] = []
-    train(
-        start_fit(model, TRAINING, run=0),
-        InputPipeline(images, "unit"),
-        targets,
-        torch.arange(SAMPLES),
-        objective,
-        TRAINING,
-        trial_of().seed_for,
-        lambda epoch, _logits, _targets, batch: batches.append((epoch, batch)),
+    task = TrainingTask(
+        inputs=InputPipeline(images, "unit"),
+        targets=targets[None],
+        indices=torch.arange(SAMPLES)[None],
+        objective=objective,
+        training=TRAINING,
+        runs=(0,),
+        seed_for=trial_of().seed_for,
     )
+    fit = start_fit([model], task, Modes())
+    train(fit, task, [lambda epoch, _logits, _targets, batch: batches.append((epoch, batch))])
+    (trained,) = fit.models()
     assert [(epoch, len(batch)) for epoch, batch in batches] == [
         (epoch, size) for epoch in range(3) for size in (16, 16, 8)
     ]
-    for ours, theirs in zip(model.parameters(), expected(formula, delta, batches), strict=True):
-        torch.testing.assert_close(ours.detach(), theirs, rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(trained.parameters(), expected(formula, delta, batches), strict=True):
+        torch.testing.assert_close(ours.detach()[0], theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_zeros_of_pz_count_in_the_mean() -> None:

@@ -1,4 +1,4 @@
-"""A trial stopped after any epoch, of any run, and picked up again has the same result to the last bit."""
+"""A trial stopped after any epoch, of any run, and resumed has the same result to the last bit."""
 
 from pathlib import Path
 

@@ -8,7 +8,8 @@ import torch
 
 from noisebench.errors import InputError
 from noisebench.records.checkpoints import Checkpoints
-from noisebench.training.fast_path import OVERRIDE
+from noisebench.science.stacked import Stack
+from noisebench.training.modes import OVERRIDE
 from noisebench.trial.measurement import measure
 from tests.training.test_resume import FEW, Stopped, StoppingCheckpoints, equal
 from tests.trials import trial_of
@@ -36,10 +37,32 @@ def test_fast_in_float32_is_the_reference(parts: str, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("parts", PARTS)
-def test_fused_stopped_after_each_write_and_resumed(
+def test_branches_are_the_reference(parts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OVERRIDE, "fp32 branches")
+    reference = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
+    branches = measure(trial_of(training=training("fast"), **PARTS[parts]), None, CPU)
+    assert equal(branches, reference)
+    assert branches.fast_path == "fp32 branches"
+
+
+@pytest.mark.parametrize("dynamics", [False, True])
+def test_grouped_models_are_copied_apart_only_where_they_are_looked_at(
+    dynamics: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OVERRIDE, "fp32 grouped")
+    copies = []
+    alone = Stack.alone
+    monkeypatch.setattr(Stack, "alone", lambda stack: copies.append(stack.size) or alone(stack))
+    extra = {"more": "dynamics: true"} if dynamics else {}
+    measure(trial_of(dataset=FEW, training=training("fast"), **extra), None, CPU)
+    assert copies == [2] * (4 if dynamics else 1)  # three epochs, and once at the end
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_grouped_stopped_after_each_write_and_resumed(
     parts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(OVERRIDE, "fp32 fused")
+    monkeypatch.setenv(OVERRIDE, "fp32 grouped")
     trial = trial_of(training=training("fast"), **PARTS[parts])
     expected = measure(trial, None, CPU)
     one_after_another = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
@@ -50,7 +73,7 @@ def test_fused_stopped_after_each_write_and_resumed(
         try:
             measure(trial, None, CPU, StoppingCheckpoints(folder, writes))
         except Stopped:
-            # A run picked up alone is not the last bit of the run that was trained beside others.
+            # A run resumed alone differs in the last bits from the run that was grouped with others.
             together = writes < 3 or parts == "ctrl"
             resumed = measure(trial, None, CPU, Checkpoints(folder, epoch_seconds=0))
             assert not together or equal(resumed, expected)
@@ -59,7 +82,7 @@ def test_fused_stopped_after_each_write_and_resumed(
 
 def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three folds of 400 samples: 266 are left to train the first on, 267 to the others."""
-    monkeypatch.setenv(OVERRIDE, "fp32 fused")
+    monkeypatch.setenv(OVERRIDE, "fp32 grouped")
     parts = {"detector": "{name: confident-learning, folds: 3}"}
     trial = trial_of(training=training("fast"), **parts)
     with pytest.raises(Stopped):
@@ -70,7 +93,7 @@ def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: py
     assert np.mean(resumed.samples["flagged"] == reference.samples["flagged"]) > 0.98
 
 
-def test_a_path_beyond_the_device_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modes_beyond_the_device_fail_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OVERRIDE, "half graph")
     with pytest.raises(InputError, match="a cpu has no CUDA graphs"):
         measure(trial_of(training=training("fast")), None, CPU)

@@ -1,55 +1,130 @@
 """Measuring on the device at hand; the same code on every kind."""
 
-from dataclasses import replace
+import os
+import queue
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from noisebench.errors import EnvironmentFault
+from noisebench.sweep.calibration import Calibration, Measured
+from noisebench.training.modes import OVERRIDE
 from noisebench.trial import calibration
-from noisebench.trial.calibration import Figures, Task, calibrate
+from noisebench.trial.calibration import Figures, Stopwatch, Task, calibrate, candidates
 from tests.trials import trial_of
 
 SHAPE = (1, 8, 8)
 
 
-def task(precision: str = "fast") -> Task:
-    training = trial_of(training=f"{{precision: {precision}}}").training
-    return Task(training, SHAPE, "cpu", seconds=0.2)
+def task(precision: str = "fast", device: str = "cpu", shape: tuple[int, int, int] = SHAPE) -> Task:
+    training = trial_of(training=f"{{precision: {precision}, batch_size: 32}}").training
+    return Task(training, shape, device, seconds=0.2)
 
 
 @pytest.mark.slow
 def test_two_processes_at_a_time() -> None:
-    found = calibration._side_by_side(task(), 2)
+    found = calibration._side_by_side(task(), "fp32 channels-last grouped", 2)
     assert len(found) == 2
-    for own in found:
+    for figures in found:
         # Wide margins: nothing here is a benchmark.
-        assert own.training > 100
-        assert own.evaluation > 100
-        assert 50 < own.memory_mb < 5_000
+        assert figures.training > 100
+        assert figures.evaluation > 100
+        assert 50 < figures.memory_mb < 5_000
+        assert figures.modes == "fp32 channels-last grouped"
 
 
 @pytest.mark.parametrize(
-    ("precision", "height", "runs"), [("fast", 8, 5), ("fast", 28, 1), ("reference", 8, 1)]
+    ("precision", "words", "fits"), [("fast", "fp32 grouped", 5), ("reference", "fp32", 1)]
 )
-def test_runs_trained_as_one_model_are_measured_as_one(precision: str, height: int, runs: int) -> None:
-    bench = calibration._Bench(replace(task(precision), shape=(1, height, height)))
-    assert bench.runs == runs
-    assert bench.train(2) > 0
+def test_a_real_trial_is_timed_after_its_warm_up(
+    precision: str, words: str, fits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight batches of 32 in each of the fits that an epoch trains."""
+    monkeypatch.setenv(OVERRIDE, words)
+    warmed_up: list[int] = []
+    stopwatch = Stopwatch(task(precision), lambda: warmed_up.append(stopwatch._epochs))
+    figures = stopwatch.run()
+    assert warmed_up == [2]
+    epochs = stopwatch._epochs - Stopwatch.WARM_UP
+    assert stopwatch._seconds >= 0.2
+    assert figures.training == pytest.approx(fits * epochs * 8 * 32 / stopwatch._seconds)
+    assert figures.modes == words
+
+
+def test_a_cpu_is_measured_in_its_fixed_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert candidates(task()) == ["fp32 channels-last grouped"]
+    assert candidates(task("reference")) == ["fp32"]
+    monkeypatch.setenv(OVERRIDE, "bf16")
+    assert candidates(task()) == ["bf16"]
+
+
+def test_a_gpu_is_measured_in_several_modes_the_defaults_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: True)
+    found = candidates(task(device="cuda:0"))
+    assert found[0] == "bf16 channels-last graph branches"
+    assert "bf16 channels-last graph grouped" in found
+    assert len(found) == len(set(found)) > 4
+
+
+def figures_of(rate: float, modes: str = "fp32") -> Figures:
+    return Figures(rate, 1.0, 900.0, modes)
+
+
+def test_the_fastest_modes_that_work_are_stored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = {"bf16 graph": None, "bf16": 300.0, "fp32": 200.0}
+
+    def side_by_side(_: Task, words: str, processes: int) -> list[Figures]:
+        rate = rates[words]
+        if rate is None:
+            raise EnvironmentFault(f"cannot be measured ({words}): 3.0 times the bound")
+        return [figures_of(rate / processes, words)] * processes
+
+    monkeypatch.setattr(calibration, "candidates", lambda _: list(rates))
+    monkeypatch.setattr(calibration, "_side_by_side", side_by_side)
+    monkeypatch.setattr(calibration, "_name", lambda _: "NVIDIA Test")
+    measured = calibrate(task(device="cuda:0"), together=())
+    assert (measured.modes, measured.training, measured.gpu) == ("bf16", 300.0, True)
+    assert "left out: cannot be measured (bf16 graph): 3.0 times the bound" in capsys.readouterr().err
+    stored = Calibration((measured,))
+    assert stored.modes_of("NVIDIA Test", task().training, 8) == "bf16"
+    assert stored.modes_of("NVIDIA Other", task().training, 8) is None
+    assert stored.modes_of("NVIDIA Test", task("reference").training, 8) is None
+
+
+def test_calibrations_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").write_text(
+        '[{"device": "V100", "gpu": true, "model": "small-cnn", "height": 28, "precision": "fast", '
+        '"training": 1.0, "evaluation": 1.0, "memory_mb": 1.0, "together": 2}]'
+    )
+    (entry,) = Calibration.read(tmp_path).measured
+    assert entry == Measured("V100", True, "small-cnn", 28, "fast", 1.0, 1.0, 1.0, 2)
+    assert Calibration((entry,)).modes_of("V100", task().training, 28) is None
 
 
 @pytest.mark.parametrize(
     ("together_rates", "memory_mb", "expected"),
     [
         ({1: 100, 2: 180, 4: 300, 8: 310}, 10_000, 4),  # eight gain too little
-        ({1: 100, 2: 104, 4: 900}, 10_000, 1),  # nothing is looked for behind a step that does not pay
+        ({1: 100, 2: 104, 4: 900}, 10_000, 1),  # the search ends at a step that does not pay
         ({1: 100, 2: 180, 4: 300}, 2_500, 2),  # four of 900 MB do not fit
+        ({1: 100, 2: 180, 4: None}, 10_000, 2),  # four failed
     ],
 )
 def test_how_many_trials_share_a_device(
-    together_rates: dict[int, float], memory_mb: float, expected: int, monkeypatch: pytest.MonkeyPatch
+    together_rates: dict[int, float | None],
+    memory_mb: float,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def side_by_side(_: Task, processes: int) -> list[Figures]:
-        return [Figures(together_rates[processes] / processes, 1.0, 900.0)] * processes
+    def side_by_side(_: Task, words: str, processes: int) -> list[Figures]:
+        rate = together_rates[processes]
+        if rate is None:
+            raise EnvironmentFault("no result within 600 seconds")
+        return [figures_of(rate / processes, words)] * processes
 
     monkeypatch.setattr(calibration, "_side_by_side", side_by_side)
     monkeypatch.setattr(calibration, "_memory_mb", lambda _: memory_mb)
@@ -60,9 +135,43 @@ def test_how_many_trials_share_a_device(
     assert measured.training == pytest.approx(together_rates[expected])
 
 
-def test_what_cannot_be_measured_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NOISEBENCH_FAST_PATH", "fp32 graph")
-    with pytest.raises(
-        EnvironmentFault, match=r"small-cnn cannot be measured on cpu: InputError: .*CUDA graphs"
-    ):
-        calibrate(task(), together=())
+def die(*_: Any) -> None:
+    os._exit(9)
+
+
+def hang(*_: Any) -> None:
+    time.sleep(600)
+
+
+@pytest.mark.parametrize(
+    ("child", "reason"), [(die, "its process ended with code 9"), (hang, "no result within 0 seconds")]
+)
+def test_a_child_that_dies_or_hangs_is_not_waited_for(
+    child: Any, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "_measure", child)
+    if child is hang:
+        monkeypatch.setattr(calibration, "START_SECONDS", 0.0)
+    with pytest.raises(EnvironmentFault, match=reason):
+        calibration._side_by_side(task(), "fp32", 1)
+
+
+def answers_of(words: str, monkeypatch: pytest.MonkeyPatch) -> list[Figures | str]:
+    class Alone:
+        def wait(self, _: float) -> None: ...
+        def abort(self) -> None: ...
+
+    monkeypatch.setenv(OVERRIDE, "")
+    answers: queue.Queue[Figures | str] = queue.Queue()
+    calibration._measure(task(), words, Alone(), answers)  # type: ignore[arg-type]
+    return [answers.get_nowait()]
+
+
+def test_modes_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    (accepted,) = answers_of("fp32 grouped", monkeypatch)
+    assert isinstance(accepted, Figures)
+    monkeypatch.setattr("noisebench.training.equality.FP32_BOUND", 1e-9)
+    (refused,) = answers_of("fp32 grouped", monkeypatch)
+    assert "20 steps differ from the reference by" in str(refused)
+    (impossible,) = answers_of("fp32 graph", monkeypatch)
+    assert "a cpu has no CUDA graphs" in str(impossible)

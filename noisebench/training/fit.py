@@ -1,0 +1,144 @@
+"""Models in training, with their optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from noisebench.science.stacked import Stack
+from noisebench.sweep.trial import Training
+from noisebench.training.modes import Modes
+from noisebench.training.task import TrainingTask
+
+
+@dataclass
+class Branch:
+    """Models that share a forward pass, an optimizer and the scale of their loss."""
+
+    stack: Stack
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+    def state(self) -> dict[str, Any]:
+        """Return tensors and numbers for a checkpoint."""
+        return {
+            "model": self.stack.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.stack.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        for group in self.optimizer.param_groups:
+            # A recorded step keeps its rate on the device; the next training makes its own.
+            group["lr"] = float(group["lr"])
+            if "capturable" in group:
+                group["capturable"] = False
+
+
+@dataclass
+class Fit:
+    """The models of M runs in training; a checkpoint holds its `state`.
+
+    One branch holds all models where they are grouped, else each branch holds one. Every random draw of an
+    epoch is seeded by (purpose, run, epoch), so a fit that is resumed after any epoch ends as one that was
+    never interrupted. `notes` says where the training had to leave its modes.
+    """
+
+    branches: tuple[Branch, ...]
+    modes: Modes
+    epochs_done: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def models(self) -> list[nn.Module]:
+        """Return the models as they are now, in the order of the runs; costs copies where grouped."""
+        return [model for branch in self.branches for model in branch.stack.alone()]
+
+    def state(self) -> dict[str, Any]:
+        """Return tensors, numbers and text for a checkpoint."""
+        return {
+            "kind": self._kind(),
+            "branches": [branch.state() for branch in self.branches],
+            "epochs_done": self.epochs_done,
+        }
+
+    def fits(self, state: dict[str, Any]) -> bool:
+        """Whether `state` was returned by a fit of the same modes, so that `restore` can take it."""
+        return state.get("kind") == self._kind() and len(state["branches"]) == len(self.branches)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned; `fits` has to hold."""
+        for branch, of_branch in zip(self.branches, state["branches"], strict=True):
+            branch.restore(of_branch)
+        self.epochs_done = state["epochs_done"]
+
+    def _kind(self) -> str:
+        # A recorded step does what the eager one does.
+        return str(replace(self.modes, graph=False))
+
+
+def start_fit(models: Sequence[nn.Module], task: TrainingTask, modes: Modes) -> Fit:
+    """Return a fit of `models`, one for each run of `task`, that has not seen an epoch."""
+    groups = [models] if modes.grouped else [[model] for model in models]
+    return Fit(tuple(_branch(group, task, modes) for group in groups), modes)
+
+
+def _branch(models: Sequence[nn.Module], task: TrainingTask, modes: Modes) -> Branch:
+    stack = Stack(
+        models,
+        task.device,
+        modes.dtype,
+        channels_last=modes.channels_last,
+        pixelwise_masks=task.inputs.augments,
+    )
+    # The narrow exponent of float16 loses small gradients, which a scaled loss keeps.
+    scaler = torch.amp.GradScaler(task.device.type, enabled=modes.dtype == torch.float16)
+    optimizer = optimizer_for(stack, task.training)
+    if scaler.is_enabled() and isinstance(optimizer, torch.optim.SGD):
+        # The scaler skips steps; if the first is skipped, the momentum would start from uninitialised memory.
+        for parameter in stack.parameters():
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return Branch(stack, optimizer, scaler)
+
+
+def optimizer_for(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """Return the optimizer that a trial's training asks for."""
+    if training.optimizer == "adam":
+        return torch.optim.Adam(
+            model.parameters(), training.learning_rate, weight_decay=training.weight_decay, fused=True
+        )
+    return torch.optim.SGD(
+        model.parameters(),
+        training.learning_rate,
+        momentum=training.momentum,
+        weight_decay=training.weight_decay,
+        nesterov=training.optimizer == "nesterov",
+        fused=True,
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, training: Training, epoch: int) -> None:
+    """Set the learning rate of `epoch`; a rate that is a tensor is filled in place."""
+    rate = training.learning_rate
+    if training.schedule.name == "step":
+        rate *= training.schedule["factor"] ** (epoch // training.schedule["every"])
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def make_recordable(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    """Keep on the device what changes from step to step or from epoch to epoch."""
+    for group in optimizer.param_groups:
+        group["lr"] = torch.zeros((), device=device)
+        if "capturable" in group:
+            group["capturable"] = True

@@ -1,0 +1,154 @@
+"""A training step recorded as a CUDA graph."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.torch_version import TorchVersion
+
+from noisebench.training.fit import Fit
+from noisebench.training.step import Step
+from noisebench.training.streams import is_usable
+from noisebench.training.task import TrainingTask
+
+# In its first steps a library chooses kernels and an optimizer creates its state; no graph may hold that.
+STEPS_BEFORE_RECORDING = 3
+# Since torch 2.14 graphs know the generators that they use, and registering one only warns.
+_REGISTERS_GENERATORS = TorchVersion(torch.__version__) < "2.14"
+
+# Why recording failed in this process, by device: a second attempt in the same process is not safe.
+_refusals: dict[torch.device, str] = {}
+
+
+def recording_epochs(task: TrainingTask, first_epoch: int) -> set[int]:
+    """Return the epochs, from `first_epoch` on, in which steps are recorded or which lead up to that.
+
+    Only batches of full size are recorded; with few of them, eager steps fill the first epochs.
+    """
+    whole_batches = task.samples // task.training.batch_size
+    if not whole_batches:
+        return set()
+    starts = {first_epoch, max(first_epoch, task.objective.delay)}
+    later = range(STEPS_BEFORE_RECORDING // whole_batches + 1)
+    return {start + epoch for start in starts for epoch in later}
+
+
+@dataclass(frozen=True)
+class _Recording:
+    graph: torch.cuda.CUDAGraph
+    batch: Tensor
+    draws: Tensor | None
+    logits: Tensor
+
+
+class RecordedStep:
+    """A step on batches of one size: eager at first, then recorded, replayed from then on.
+
+    The first steps are real ones, so nothing has to be undone. All steps have to be launched on one stream
+    that is not the default one. Where recording fails, the steps stay eager, and the fit notes why.
+    """
+
+    def __init__(self, step: Step, fit: Fit) -> None:
+        self._step, self._fit = step, fit
+        self._phase: bool | None = None
+        self._steps_seen = 0
+        self._recording: _Recording | None = None
+
+    def phase(self, epoch: int) -> bool:
+        """Return a value that differs between epochs whose steps consist of different operations."""
+        return self._step.phase(epoch)
+
+    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
+        """Train; return the logits [M, B, K] that led to the loss."""
+        phase = self._step.phase(epoch)
+        if phase != self._phase:
+            # The old graph goes before a new one is recorded on the same stream: up to torch 2.14 it takes
+            # the stream's cuBLAS workspace with it.
+            self._phase, self._steps_seen, self._recording = phase, 0, None
+        self._steps_seen += 1
+        refusal = _refusals.get(batch.device)
+        if refusal is None and self._recording is None and self._steps_seen > STEPS_BEFORE_RECORDING:
+            self._recording = self._record(batch, draws, epoch)
+            refusal = _refusals.get(batch.device)
+        if refusal is not None:
+            self._note(refusal)
+        if self._recording is None:
+            return self._step(batch, draws, epoch)
+        return _replayed(self._recording, batch, draws)
+
+    def _record(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Recording | None:
+        state = _HostState(self._fit)
+        try:
+            return self._captured(batch.clone(), None if draws is None else draws.clone(), epoch)
+        except Exception as error:
+            if not is_usable(batch.device):
+                raise
+            _refusals[batch.device] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        state.restore()
+        return None
+
+    def _captured(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Recording:
+        graph = torch.cuda.CUDAGraph()
+        if _REGISTERS_GENERATORS:
+            for branch in self._fit.branches:
+                # Each registered generator costs two kernels a replay.
+                for generator in branch.stack.generators if branch.stack.draws else ():
+                    graph.register_generator_state(generator)
+        with _without_garbage_collection(), torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+            logits = self._step(batch, draws, epoch)
+        return _Recording(graph, batch, draws, logits)
+
+    def _note(self, refusal: str) -> None:
+        if self._fit.modes.graph:
+            self._fit.modes = replace(self._fit.modes, graph=False)
+            self._fit.notes.append(f"graph not recorded: {refusal}")
+
+
+def _replayed(recording: _Recording, batch: Tensor, draws: Tensor | None) -> Tensor:
+    recording.batch.copy_(batch)
+    if recording.draws is not None and draws is not None:
+        recording.draws.copy_(draws)
+    recording.graph.replay()
+    return recording.logits.clone()  # the next step overwrites it
+
+
+class _HostState:
+    """The state that Python code of a step changes even where none of its kernels run."""
+
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+        self._scalers = [branch.scaler.state_dict() for branch in fit.branches]
+        self._generators = [
+            [generator.get_state() for generator in branch.stack.generators] for branch in fit.branches
+        ]
+
+    def restore(self) -> None:
+        """Undo a step that was not completed; what took part in a failed recording is replaced."""
+        for branch, scale, states in zip(self._fit.branches, self._scalers, self._generators, strict=True):
+            enabled, device = branch.scaler.is_enabled(), branch.stack.device
+            branch.scaler = torch.amp.GradScaler(device.type, enabled=enabled)
+            branch.scaler.load_state_dict(scale)
+            branch.optimizer.zero_grad(set_to_none=True)
+            fresh = [torch.Generator(device) for _ in states]
+            for generator, state in zip(fresh, states, strict=True):
+                generator.set_state(state)
+            # In place: the dropout layers hold this very list.
+            branch.stack.generators[:] = fresh
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Keep the collector from freeing tensors of other streams or graphs while one is recorded."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

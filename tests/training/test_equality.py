@@ -1,0 +1,212 @@
+"""Every mode trains what the plain loop trains: to the last bit, or as near as its arithmetic allows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from noisebench.catalogue.component import Component
+from noisebench.data.datasets import load_dataset
+from noisebench.errors import DivergedError
+from noisebench.science.stacked import _Dropout
+from noisebench.training.fit import start_fit
+from noisebench.training.loop import train
+from noisebench.training.modes import Modes, default_modes
+from tests.training.problem import CE, CPU, Problem, differences, parameters_differ, training_of
+
+LOSSES = {
+    "CE": CE,
+    "ANL-CE, delayed": Component.of("ANL-CE", alpha=1.0, beta=1.0, delta=1e-3, delay=1),
+    "Curriculum": Component.of("Curriculum", delay=0),
+}
+OPTIMIZERS = {
+    "adam": {"optimizer": "adam", "learning_rate": 1e-3},
+    "nesterov": {"optimizer": "nesterov", "learning_rate": 0.02, "momentum": 0.9, "weight_decay": 1e-4},
+}
+
+
+@pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
+@pytest.mark.parametrize(
+    ("model", "channels", "optimizer"),
+    [
+        ("small-cnn", 1, "adam"),
+        ("small-cnn", 3, "nesterov"),
+        ("resnet-32", 1, "nesterov"),
+        ("resnet-32", 3, "adam"),
+    ],
+)
+def test_the_reference_is_the_plain_loop_to_the_last_bit(
+    model: str, channels: int, optimizer: str, augmentation: str
+) -> None:
+    schedule = Component.of("step", every=1, factor=0.5)
+    changes = {**OPTIMIZERS[optimizer], "schedule": schedule, "augmentation": augmentation}
+    ours, plain = (Problem.small(1, channels=channels, **changes) for _ in range(2))
+    ours.model = plain.model = model
+    expected = plain.oracle()
+    trained = ours.train(Modes()).models()
+    assert len(ours.logits[0]) == 8
+    assert not differences(ours, plain).any()
+    assert not parameters_differ(trained, expected)
+
+
+@pytest.mark.parametrize(
+    "modes", [Modes(branches=True), Modes(torch.bfloat16, channels_last=True, branches=True)]
+)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_fits_as_branches_are_the_fits_alone_to_the_last_bit(loss: str, modes: Modes) -> None:
+    together = Problem.small(3, LOSSES[loss], augmentation="crop-flip")
+    fit = together.train(modes)
+    assert len(fit.branches) == 3
+    for run, trained in enumerate(fit.models()):
+        part = slice(run, run + 1)
+        task = together.task()
+        task = replace(task, targets=task.targets[part], indices=task.indices[part], runs=(run,))
+        alone = start_fit([together.models()[run]], task, replace(modes, branches=False))
+        train(alone, task)
+        assert not parameters_differ([trained], alone.models())
+
+
+@pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
+def test_dropout_draws_the_same_masks_in_every_mode(
+    augmentation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = masks(Modes(), augmentation, monkeypatch)
+    assert len(reference) == 3
+    assert not torch.equal(reference[0], reference[1])
+    for words in ("branches", "grouped", "channels-last", "bf16", "bf16 channels-last grouped"):
+        of_mode = masks(Modes.parse(words, CPU), augmentation, monkeypatch)
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(of_mode, reference, strict=True)), words
+
+
+def masks(modes: Modes, augmentation: str, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """Return all elements that dropout keeps in each of three runs, in one order for all modes."""
+    drawn: dict[int, list[Tensor]] = {}
+    draw = _Dropout._masks
+
+    def watched(layer: _Dropout, x: Tensor) -> Tensor:
+        kept = draw(layer, x)
+        models = len(layer.generators)
+        of_models = kept if kept.dim() == 3 else kept.unflatten(1, (models, -1)).transpose(0, 1)
+        for generator, mask in zip(layer.generators, of_models, strict=True):
+            drawn.setdefault(id(generator), []).append(mask.flatten() > 0)
+        return kept
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Dropout, "_masks", watched)
+        problem = Problem.small(3, channels=3, epochs=1, augmentation=augmentation)
+        fit = problem.train(modes)
+    generators = [generator for branch in fit.branches for generator in branch.stack.generators]
+    return [torch.cat(drawn[id(generator)]) for generator in generators]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_grouped_runs_are_the_runs_alone(loss: str, optimizer: str) -> None:
+    together = Problem.small(3, LOSSES[loss], **OPTIMIZERS[optimizer])
+    alone = Problem.small(3, LOSSES[loss], **OPTIMIZERS[optimizer])
+    alone.oracle()
+    together.train(Modes(grouped=True))
+    assert differences(together, alone).max() < 1e-5
+
+
+def test_twenty_steps_on_digits_by_the_modes_of_tiny_images() -> None:
+    together, alone = Problem.digits(), Problem.digits()
+    alone.oracle()
+    together.train(default_modes(CPU, "small-cnn", together.images.shape))
+    assert differences(together, alone).shape == (2, 20)
+    assert differences(together, alone).max() < 1e-4
+
+
+def test_a_run_in_bfloat16_grouped_is_the_run_alone() -> None:
+    together = Problem.small(3, learning_rate=1e-3)
+    alone = together.alone(0)
+    modes = Modes(torch.bfloat16, channels_last=True, grouped=True)
+    together.train(modes)
+    alone.train(modes)
+    assert len(alone.logits[0]) == 8
+    pairs = zip(together.logits[0], alone.logits[0], strict=True)
+    assert max(float((own - other).abs().max()) for own, other in pairs) < 1e-3
+
+
+def mnist(real_data: Path, runs: int, batch_size: int) -> Problem:
+    """20 steps at the paper's learning rate on noisy labels of MNIST; its batches hold 64 images."""
+    samples = 20 * batch_size
+    data = load_dataset(Component.of("MNIST", samples=samples + 160), real_data)
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.from_numpy(data.judged.labels)
+    wrong = torch.rand(len(labels), generator=generator) < 0.2
+    labels = torch.where(wrong, torch.randint(0, 10, labels.shape, generator=generator), labels)
+    indices = torch.stack([torch.arange(run, samples + run) for run in range(runs)])
+    training = training_of(epochs=1, batch_size=batch_size, learning_rate=1e-4)
+    return Problem(data.judged.images, labels.expand(runs, -1), indices, training)
+
+
+@pytest.mark.data
+def test_twenty_grouped_steps_on_mnist(real_data: Path) -> None:
+    together, alone = mnist(real_data, 2, batch_size=16), mnist(real_data, 2, batch_size=16)
+    alone.oracle()
+    together.train(Modes(grouped=True))
+    assert differences(together, alone).shape == (2, 20)
+    assert differences(together, alone).max() < 1e-4
+
+
+@pytest.mark.data
+def test_twenty_steps_on_mnist_in_bfloat16(real_data: Path) -> None:
+    """Adam's first steps are as long for a gradient near zero as for any: noise in it grows step by step."""
+    fast, plain = mnist(real_data, 1, batch_size=64), mnist(real_data, 1, batch_size=64)
+    plain.oracle()
+    fast.train(Modes(torch.bfloat16, channels_last=True))
+    assert differences(fast, plain)[0, 0] < 2e-3
+    pairs = zip(fast.logits[0], plain.logits[0], strict=True)
+    assert max(float((own - other).square().mean().sqrt()) for own, other in pairs) < 2e-2
+
+
+def test_resnet32_grouped() -> None:
+    problems = [Problem.small(2, **OPTIMIZERS["nesterov"], batch_size=50) for _ in range(2)]
+    for problem in problems:
+        problem.model = "resnet-32"
+    problems[0].oracle()
+    problems[1].train(Modes(grouped=True))
+    assert differences(problems[1], problems[0])[:, 0].max() < 1e-4
+
+
+@pytest.mark.parametrize("words", ["bf16 grouped", "fp32 branches", "fp32"])
+def test_a_fit_resumed_after_an_epoch_ends_the_same(words: str) -> None:
+    changes = {**OPTIMIZERS["nesterov"], "augmentation": "crop-flip"}
+    whole, halves = Problem.small(2, **changes), Problem.small(2, **changes)
+    modes = Modes.parse(words, CPU)
+    expected = whole.train(modes)
+    halves.training = replace(halves.training, epochs=1)
+    kept = halves.train(modes).state()
+    halves.training = whole.training
+    resumed = halves.fit(modes)
+    assert resumed.fits(kept)
+    resumed.restore(kept)
+    halves.train(modes, resumed)
+    assert not parameters_differ(resumed.models(), expected.models())
+
+
+def test_a_fit_of_other_modes_is_not_resumed() -> None:
+    problem = Problem.small(2, epochs=1)
+    kept = problem.train(Modes(branches=True)).state()
+    assert not problem.fit(Modes(grouped=True)).fits(kept)
+    assert not problem.fit(Modes(branches=True)).fits({"model": {}, "optimizer": {}, "epochs_done": 1})
+    assert problem.fit(Modes(branches=True, graph=True)).fits(kept)
+
+
+def test_float16_scales_the_loss_of_each_branch() -> None:
+    fast, plain = Problem.small(2, **OPTIMIZERS["nesterov"]), Problem.small(2, **OPTIMIZERS["nesterov"])
+    plain.oracle()
+    fit = fast.train(Modes(torch.float16, branches=True))
+    assert [branch.scaler.get_scale() > 1 for branch in fit.branches] == [True, True]
+    assert differences(fast, plain).max() < 2e-2
+
+
+@pytest.mark.parametrize("modes", [Modes(grouped=True), Modes(branches=True)])
+def test_divergence_of_any_run_names_its_epoch(modes: Modes) -> None:
+    problem = Problem.small(2, optimizer="sgd", learning_rate=1e-3)
+    problem.training = replace(problem.training, learning_rate=1e30)
+    with pytest.raises(DivergedError, match="no longer finite in epoch 0"):
+        problem.train(modes)

@@ -1,0 +1,275 @@
+"""When a step is eager, recorded, replayed; the graph is a fake that runs the step again to replay it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from noisebench.catalogue.component import Component
+from noisebench.records.checkpoints import Checkpoints
+from noisebench.training import graph
+from noisebench.training.fit import Fit
+from noisebench.training.graph import STEPS_BEFORE_RECORDING, RecordedStep
+from noisebench.training.modes import Modes
+from noisebench.trial.measurement import measure
+from tests.training.problem import Problem, differences, parameters_differ
+from tests.trials import trial_of
+
+CPU = torch.device("cpu")
+DELAYED = Component.of("PZ", c=0.02, delay=1)
+
+
+class FakeGraph:
+    """Replays the call that was made while it recorded, on the tensors of that call."""
+
+    def __init__(self) -> None:
+        self.generators: list[torch.Generator] = []
+
+    def register_generator_state(self, generator: torch.Generator) -> None:
+        self.generators.append(generator)
+
+    def replay(self) -> None:
+        self.logits.copy_(self.step.logits_of(*self.call))
+
+
+class FakeStep:
+    """Doubles the batch; a call while a graph records is kept, not run."""
+
+    def __init__(self) -> None:
+        self.recording: FakeGraph | None = None
+        self.graphs: list[FakeGraph] = []
+        self.runs = 0
+
+    def phase(self, epoch: int) -> bool:
+        return epoch >= 1
+
+    def logits_of(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
+        return 2.0 * batch + epoch + (0 if draws is None else draws.sum(2))
+
+    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
+        if self.recording is None:
+            self.runs += 1
+            return self.logits_of(batch, draws, epoch)
+        recorded = self.recording
+        recorded.step, recorded.call, recorded.logits = self, (batch, draws, epoch), torch.empty(batch.shape)  # type: ignore[attr-defined]
+        self.graphs.append(recorded)
+        return recorded.logits  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.fixture(autouse=True)
+def _no_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "_refusals", {})
+
+
+@pytest.fixture
+def step(monkeypatch: pytest.MonkeyPatch) -> FakeStep:
+    fake = FakeStep()
+
+    @contextmanager
+    def record(recorded: FakeGraph, stream: object) -> Iterator[None]:
+        del stream
+        fake.recording = recorded
+        yield
+        fake.recording = None
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "graph", record)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    return fake
+
+
+def fit_of(model: str = "small-cnn") -> Fit:
+    problem = Problem.small(2)
+    problem.model = model
+    return problem.fit(Modes(graph=True, branches=True))
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_every_step_sees_its_own_batch(step: FakeStep, augmented: bool) -> None:
+    recorded = RecordedStep(step, fit_of())
+    kept = []
+    for number in range(8):
+        batch = torch.full((1, 4), number)
+        draws = torch.full((1, 4, 3), 10 * number) if augmented else None
+        kept.append((recorded(batch, draws, 0), step.logits_of(batch, draws, 0)))
+    assert all(torch.equal(own, expected) for own, expected in kept)  # also the earlier ones, later
+    assert step.runs == STEPS_BEFORE_RECORDING
+    assert len(step.graphs) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "registers", "expected"),
+    [("small-cnn", True, 2), ("small-cnn", False, 0), ("resnet-32", True, 0)],
+    ids=["dropout", "torch 2.14", "no dropout"],
+)
+def test_only_generators_that_draw_are_registered(
+    step: FakeStep, monkeypatch: pytest.MonkeyPatch, model: str, registers: bool, expected: int
+) -> None:
+    monkeypatch.setattr(graph, "_REGISTERS_GENERATORS", registers)
+    recorded = RecordedStep(step, fit_of(model))
+    for _ in range(STEPS_BEFORE_RECORDING + 1):
+        recorded(torch.zeros(1, 4), None, 0)
+    assert len(step.graphs[0].generators) == expected
+
+
+def test_each_phase_is_recorded_for_itself_and_the_old_graph_dropped_first(step: FakeStep) -> None:
+    recorded = RecordedStep(step, fit_of())
+    for epoch in (0, 1):
+        for number in range(6):
+            batch = torch.full((1, 4), number)
+            assert torch.equal(recorded(batch, None, epoch), step.logits_of(batch, None, epoch))
+            assert (recorded._recording is None) == (number < STEPS_BEFORE_RECORDING)
+    assert step.runs == 2 * STEPS_BEFORE_RECORDING
+    assert len(step.graphs) == 2
+
+
+class ReplayingGraph:
+    """Stands for a graph of a real step: replaying it takes the step on the recorded buffers."""
+
+    def __init__(self, recorded: RecordedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> None:
+        self.call = (batch, draws, epoch)
+        self.step = recorded._step
+        self.logits = torch.empty(0)
+
+    def replay(self) -> None:
+        self.logits.copy_(self.step(*self.call))
+
+
+@pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
+@pytest.mark.parametrize("words", ["fp32", "fp32 branches", "bf16 grouped"])
+def test_a_recorded_training_is_the_eager_one(
+    words: str, augmentation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its phases, its short last batch, its learning rate on the device."""
+    recordings = []
+
+    def captured(recorded: RecordedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> object:
+        fake = ReplayingGraph(recorded, batch, draws, epoch)
+        fake.logits = torch.empty(*batch.shape, 10)
+        recordings.append(epoch)
+        return graph._Recording(fake, batch, draws, fake.logits)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RecordedStep, "_captured", captured)
+    modes = Modes.parse(words, CPU)
+    # On the device the rate is a float32, which holds this one exactly.
+    changes = {"epochs": 3, "batch_size": 18, "augmentation": augmentation, "learning_rate": 2**-10}
+    eager, replayed = (Problem.small(2, DELAYED, **changes) for _ in range(2))
+    expected = eager.train(modes)
+    fit = replayed.train(recorded_modes(modes))
+    assert recordings == [0, 1]
+    assert not differences(replayed, eager).any()
+    assert not parameters_differ(fit.models(), expected.models())
+    assert fit.notes == []
+
+
+def recorded_modes(modes: Modes) -> Modes:
+    return replace(modes, graph=True)
+
+
+@pytest.fixture
+def _refusing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording that fails after the step's Python code has drawn and scaled."""
+
+    @contextmanager
+    def refuse(recorded: FakeGraph, stream: object) -> Iterator[None]:
+        del stream
+        for generator in recorded.generators:
+            torch.rand(3, generator=generator)
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nand more")
+        yield
+
+    monkeypatch.setattr(graph, "_REGISTERS_GENERATORS", True)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "graph", refuse)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+
+
+@pytest.mark.usefixtures("_refusing")
+@pytest.mark.parametrize("words", ["fp32 branches", "fp16 branches"])
+def test_a_training_whose_recording_fails_stays_eager_and_says_so(words: str) -> None:
+    modes = Modes.parse(words, CPU)
+    eager, refused = (Problem.small(2, learning_rate=2**-10) for _ in range(2))
+    expected = eager.train(modes)
+    fit = refused.train(recorded_modes(modes))
+    assert not differences(refused, eager).any()
+    assert not parameters_differ(fit.models(), expected.models())
+    assert fit.modes == modes
+    assert fit.notes == [
+        "graph not recorded: RuntimeError: CUDA error: operation not permitted when stream is capturing"
+    ]
+
+
+@pytest.mark.usefixtures("_refusing")
+def test_a_process_does_not_try_to_record_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Problem.small(1).train(Modes(graph=True))
+    monkeypatch.setattr(RecordedStep, "_record", lambda *_: pytest.fail("recorded again"))
+    second = Problem.small(1).train(Modes(graph=True))
+    assert first.notes == second.notes != []
+
+
+@pytest.mark.usefixtures("_refusing")
+def test_a_failure_that_costs_the_gpu_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "is_usable", lambda _: False)
+    with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
+        Problem.small(1).train(Modes(graph=True))
+
+
+class Killed(BaseException):
+    """Stands for the death of the process."""
+
+
+def test_a_trial_whose_process_died_while_recording_is_trained_without_a_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    trial = trial_of(training="{epochs: 2, batch_size: 64, precision: fast}")
+    expected = measure(trial, None, CPU)
+    graphed = Modes(channels_last=True, graph=True, grouped=True)
+    monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: graphed)
+    monkeypatch.setattr(RecordedStep, "_captured", die)
+    with pytest.raises(Killed):
+        measure(trial, None, CPU, Checkpoints(tmp_path))
+    resumed = measure(trial, None, CPU, Checkpoints(tmp_path))
+    assert resumed.fast_path == (
+        "fp32 channels-last grouped; no graph: an earlier attempt ended while it was recorded"
+    )
+    assert resumed.result == expected.result
+
+
+def test_the_mark_of_a_recording_goes_with_its_first_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
+    monkeypatch.setattr(RecordedStep, "_record", lambda *_: seen.append(mark.exists()))
+    mark = tmp_path / "recording.pt"
+    training = "{epochs: 3, batch_size: 40, precision: fast}"
+    trial = trial_of("{name: PZ, c: 0.02, delay: 1}", detector="none", training=training)
+    measure(trial, None, CPU, Checkpoints(tmp_path))
+    # Of ten steps an epoch the first three are eager; the loss itself starts in epoch 1.
+    assert seen == [True] * 14 + [False] * 10
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "delay", "first_epoch", "expected"),
+    [
+        (40, 0, 0, {0}),
+        (40, 2, 0, {0, 2}),
+        (40, 2, 3, {3}),
+        (64, 5, 0, {0, 1, 2, 3, 5, 6, 7, 8}),  # one batch of full size an epoch
+        (128, 0, 0, set()),
+    ],
+)
+def test_epochs_that_record(batch_size: int, delay: int, first_epoch: int, expected: set[int]) -> None:
+    problem = Problem.small(1, Component.of("CE", delay=delay), batch_size=batch_size)
+    problem.indices = torch.arange(120 if batch_size == 40 else 100)[None]
+    if batch_size == 40:
+        problem.training = replace(problem.training, batch_size=20)
+    assert graph.recording_epochs(problem.task(), first_epoch) == expected
