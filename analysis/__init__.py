@@ -1,1 +1,1 @@
-"""What people came for: the papers' tables, figures and comparisons, rendered from the database."""
+"""The papers' tables, figures, claims and comparisons, rendered from the database."""

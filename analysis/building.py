@@ -32,39 +32,39 @@ def paper_table(feed: Feed, item: TableItem) -> Table:
 
 
 def other_tables(feed: Feed) -> list[Table]:
-    """Return a table of F1 for every block that is none of the papers' and has a cell."""
-    found, known = [], {item.block for item in TABLES} | set(FIGURE_BLOCKS)
+    """Return a table of F1 for every block with results that no table or figure of the papers reads."""
+    tables, of_papers = [], {item.block for item in TABLES} | set(FIGURE_BLOCKS)
     for sweep, block in sorted(feed.blocks):
-        if block not in known:
-            table = block_as_table(feed.of(sweep), _own_item(feed.of(sweep), sweep, block))
+        if block not in of_papers:
+            table = block_as_table(feed.of(sweep), _block_item(feed.of(sweep), sweep, block))
             if any(cell.n for _, _, cell in table.cells()):
-                found.append(table)
-    return found
+                tables.append(table)
+    return tables
 
 
-def _own_item(feed: Feed, sweep: str, block: str) -> TableItem:
-    """Return what to make of a block of no paper: `report` beside `choose` is an equal tuning."""
+def _block_item(feed: Feed, sweep: str, block: str) -> TableItem:
+    """Return the table of a block outside the papers: `report` beside `choose` is an equal tuning."""
     if block == EQUAL_TUNING.block and feed.sweep(EQUAL_TUNING.choose or ""):
         return replace(EQUAL_TUNING, name=f"{sweep}-{block}")
     return TableItem(f"{sweep}-{block}", "", f"{sweep}, {block}: F1", block, "")
 
 
 def block_as_table(feed: Feed, item: TableItem) -> Table:
-    """Return the table of a block as far as the database has it; without rows where it has no such block."""
+    """Return the table of a block with the cells that the database has; without rows where it lacks it."""
     sweep = feed.sweep(item.block)
     named = (item.name, item.title, item.metric, item.decimals, sweep, item.block, item.spec)
     table = Table(*named, over=item.over, choose=item.choose)
     if sweep is None:
         return table
-    found = block_table(
+    cells = block_table(
         feed.results.sweep(sweep), item.block, item.metric, item.decimals, item.over, item.choose
     )
-    names = [column_name(row, found, item.over) for row in found]
-    settings = setting_labels({row["setting_id"]: json.loads(row["config"]) for row in found})
+    names = [column_name(row, cells, item.over) for row in cells]
+    settings = setting_labels({row["setting_id"]: json.loads(row["config"]) for row in cells})
     if any(settings.values()):
         table.heads = (*table.heads, "setting")
     rows: dict[str, Row] = {}
-    for name, each in zip(names, found, strict=True):
+    for name, each in zip(names, cells, strict=True):
         setting = each["setting_id"]
         if setting not in rows:
             labels = (_data_set(each), _eta(each["eta"]), settings[setting])
@@ -76,7 +76,7 @@ def block_as_table(feed: Feed, item: TableItem) -> Table:
 
 
 def mark_ties(table: Table, tied: Iterable[str]) -> None:
-    """Mark the cells of the given configurations as not told apart from the best of their row."""
+    """Mark the cells of these configurations as statistically tied with the best of their row."""
     ids = set(tied)
     for row in table.rows:
         for column, cell in row.cells.items():
@@ -112,7 +112,7 @@ def _cell(row: dict[str, Any]) -> Cell:
 
 
 def _chosen(row: dict[str, Any]) -> tuple[str, ...]:
-    """Return what was chosen among several, a delay of nothing aside."""
+    """Return the values that were chosen among several, without a chosen delay of 0."""
     best = json.loads(row["loss_parameters"])
     names = differing([json.loads(tried) for tried in row["tried"]])
     delay = [f"delay={row['delay']}"] if len(row["delays"]) > 1 and row["delay"] else []
@@ -129,7 +129,7 @@ def _eta(eta: float | None) -> str:
 
 
 def _ordered(columns: Iterable[str]) -> list[str]:
-    """Return the columns each once, the papers' losses in their order, others as they came."""
-    known = {loss: place for place, loss in enumerate(LOSS_ORDER)}
+    """Return each column once: the papers' losses in their order, then the others as they came."""
+    places = {loss: place for place, loss in enumerate(LOSS_ORDER)}
     once = list(dict.fromkeys(columns))
-    return sorted(once, key=lambda name: known.get(name.split(",")[0], len(known)))
+    return sorted(once, key=lambda name: places.get(name.split(",")[0], len(places)))

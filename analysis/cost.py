@@ -54,7 +54,7 @@ def published_cost(dataset: str, detector: str, dynamics: bool) -> Published | N
 
 
 def listings(results: ResultsFolder) -> tuple[Listing, Listing]:
-    """Return the cost of trials, then of blocks; a dash where nothing is stated or recorded."""
+    """Return the cost of trials, then of blocks; a dash where nothing is published or recorded."""
     heads = ["data set", "detector", "model", "hardware", "trials", "minutes a trial", "published minutes"]
     trials = Listing(
         "trial-cost",
@@ -72,21 +72,21 @@ def main(arguments: list[str]) -> int:
     """Print the cost; return the exit code."""
     options = parser("cost", __doc__, out=False)
     options.add_argument("--out", type=Path, help="folder to write cost.md to")
-    given = options.parse_args(arguments)
-    text = "\n".join(listing.markdown() for listing in listings(existing(given.results)))
-    if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "cost.md").write_text(text, encoding="utf-8")
+    chosen = options.parse_args(arguments)
+    text = "\n".join(listing.markdown() for listing in listings(existing(chosen.results)))
+    if chosen.out is not None:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        (chosen.out / "cost.md").write_text(text, encoding="utf-8")
     print(text, end="")
     return 0
 
 
 def _trial_row(row: dict[str, Any]) -> list[str]:
-    stated = published_cost(row["dataset"], row["detector"], row["dynamics"])
+    published = published_cost(row["dataset"], row["detector"], row["dynamics"])
     model = f"{row['model']}, dynamics" if row["dynamics"] else row["model"]
     named = [row["dataset"], row["detector"], model, row["hardware"], str(row["trials"])]
-    minutes = [_number(row["minutes"]), _number(stated.minutes if stated else None)]
-    return [*named, *minutes, _number(row["memory_gb"]), _number(stated.memory_gb if stated else None)]
+    minutes = [_number(row["minutes"]), _number(published.minutes if published else None)]
+    return [*named, *minutes, _number(row["memory_gb"]), _number(published.memory_gb if published else None)]
 
 
 def _hours_row(row: dict[str, Any]) -> list[str]:

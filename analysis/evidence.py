@@ -1,4 +1,4 @@
-"""What each cell of a page's tables is made of, as data that the page holds."""
+"""The trials, candidates and SQL behind each cell of the report's tables, as data for its script."""
 
 import json
 from collections import defaultdict
@@ -13,7 +13,7 @@ from noisebench.store.statements import filled
 
 Plain = dict[str, Any]
 
-# What a page shows of a trial before its other metrics.
+# Shown of a trial before its other metrics.
 _FIRST = ("seed", "seconds", "hardware", "fast_path", "commit", "host", "ended_at")
 
 
@@ -25,15 +25,15 @@ def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -
     blocks = dict.fromkeys((table.sweep, table.block) for table in tables if table.sweep is not None)
     trials = {block: block_trials(source.results.sweep(block[0]), block[1]) for block in blocks}
     configs = [block_configs(source.results.sweep(block[0]), block[1]) for block in blocks]
-    known = metrics(source.results)
+    every_metric = metrics(source.results)
     return {
-        "metrics": {row["name"]: row["description"] for row in known},
+        "metrics": {row["name"]: row["description"] for row in every_metric},
         "names": METRIC_NAMES,
-        "configs": {name: json.loads(text) for found in configs for name, text in found.items()},
+        "configs": {name: json.loads(text) for block in configs for name, text in block.items()},
         "trials": _trials(
-            [trial for found in trials.values() for trial in found], [row["name"] for row in known]
+            [trial for block in trials.values() for trial in block], [row["name"] for row in every_metric]
         ),
-        "blocks": {"/".join(block): _by_config(found) for block, found in trials.items()},
+        "blocks": {"/".join(block): _by_config(each) for block, each in trials.items()},
         "tables": {
             table.name: _table(source, table, table.sweep, compared)
             for table in tables
@@ -43,7 +43,7 @@ def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -
 
 
 def _trials(trials: Sequence[Plain], names: Sequence[str]) -> Plain:
-    """Return {columns, rows: values by trial_id}; a column that no trial has a value of is left out."""
+    """Return {columns, rows: values by trial_id}, without columns that are empty in every trial."""
     columns = [
         name for name in dict.fromkeys((*_FIRST, *names)) if any(trial[name] is not None for trial in trials)
     ]
@@ -52,17 +52,17 @@ def _trials(trials: Sequence[Plain], names: Sequence[str]) -> Plain:
 
 
 def _short(value: Any) -> Any:
-    """Return a value as JSON has it; digits that no reader needs make a page heavy."""
+    """Return a value for JSON, rounded to seven digits: more only make the page larger."""
     if isinstance(value, float):
         return float(f"{value:.7g}")
     return value if isinstance(value, int | str | None) else value.isoformat(" ", "seconds")
 
 
 def _by_config(trials: Sequence[Plain]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+    ids: dict[str, list[str]] = defaultdict(list)
     for trial in trials:
-        found[trial["config_id"]].append(trial["trial_id"])
-    return found
+        ids[trial["config_id"]].append(trial["trial_id"])
+    return ids
 
 
 def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) -> Plain:
@@ -99,11 +99,11 @@ def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) ->
 
 
 def _candidates(source: Feed, table: Table, sweep: str, block: str) -> dict[str, list[Plain]]:
-    """Return by configuration what its column of its row chose among, nothing where there was no choice."""
+    """Return by configuration the candidates of its cell, nothing where there was no choice."""
     groups: dict[tuple[str, str], list[Plain]] = defaultdict(list)
     for row in block_candidates(source.results.sweep(sweep), block, table.metric, table.over):
         groups[row["setting_id"], row["column_id"]].append(row)
-    found: dict[str, list[Plain]] = {}
+    candidates: dict[str, list[Plain]] = {}
     for group in groups.values():
         variants = [{**json.loads(row["loss_parameters"]), "delay": row["delay"]} for row in group]
         names = differing(variants)
@@ -115,12 +115,12 @@ def _candidates(source: Feed, table: Table, sweep: str, block: str) -> dict[str,
             }
             for row, variant in zip(group, variants, strict=True)
         ]
-        found |= {row["config_id"]: tried for row in group if len(group) > 1}
-    return found
+        candidates |= {row["config_id"]: tried for row in group if len(group) > 1}
+    return candidates
 
 
 def _published(table: Table, labels: Sequence[str], loss: str, compared: Sequence[Plain]) -> Plain | None:
-    """Return what the paper prints in this place of its table and what came of comparing, if it does."""
+    """Return the number that the paper prints in this cell with its verdict, None where it prints none."""
     for row in compared:
         eta = "" if row["eta"] is None else f"{row['eta']:g}"
         if (row["source"], row["dataset"], eta, row["loss"]) == (table.name, *labels[:2], loss):

@@ -24,8 +24,8 @@ class Feed:
 
     def of(self, sweep: str) -> "Feed":
         """Return the feed that reads every block from one sweep."""
-        own = tuple(pair for pair in self.blocks if pair[0] == sweep)
-        return Feed(self.results, {block: sweep for _, block in own}, own)
+        pairs = tuple(pair for pair in self.blocks if pair[0] == sweep)
+        return Feed(self.results, {block: sweep for _, block in pairs}, pairs)
 
 
 def feed(results: ResultsFolder, sweep: str | None = None) -> Feed:
@@ -33,13 +33,13 @@ def feed(results: ResultsFolder, sweep: str | None = None) -> Feed:
 
     Of equally full sweeps the first by name. Raises InputError where no sweep is called `sweep`.
     """
-    found = blocks(results)
+    every_block = blocks(results)
     if sweep is not None:
-        found = [row for row in found if row["sweep"] == sweep]
-        if not found:
+        every_block = [row for row in every_block if row["sweep"] == sweep]
+        if not every_block:
             known = ", ".join(sorted({row["sweep"] for row in blocks(results)})) or "none yet"
             raise InputError(f"{results.root}: no sweep '{sweep}' here; known: {known}")
     sweeps: dict[str, str] = {}
-    for row in found:
+    for row in every_block:
         sweeps.setdefault(row["block"], row["sweep"])
-    return Feed(results, sweeps, tuple((row["sweep"], row["block"]) for row in found))
+    return Feed(results, sweeps, tuple((row["sweep"], row["block"]) for row in every_block))

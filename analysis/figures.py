@@ -27,7 +27,7 @@ from analysis.plots.style import message_figure, save, styled
 
 @dataclass(frozen=True)
 class FigureItem:
-    """A figure; `draw` returns None where the results lack what it shows, which `block` would give."""
+    """A figure; `draw` returns None where block `block` has no results for it."""
 
     name: str
     title: str
@@ -36,7 +36,7 @@ class FigureItem:
 
     @property
     def absence(self) -> str:
-        """What to say where there is nothing to draw."""
+        """The message where there is nothing to draw."""
         spec = f"sweeps/{BLOCK_SPECS[self.block]}" if self.block else ""
         return f"{self.title}: no results yet; noisebench run {spec} makes them"
 
@@ -85,12 +85,12 @@ FIGURES = (
 
 def main(arguments: list[str]) -> int:
     """Write the figures; return the exit code."""
-    given = parser("figures", __doc__).parse_args(arguments)
-    source = feed(existing(given.results), given.sweep)
+    chosen = parser("figures", __doc__).parse_args(arguments)
+    source = feed(existing(chosen.results), chosen.sweep)
     for item in FIGURES:
         with styled():
             figure = item.draw(source)
-            save(figure or message_figure(item.absence), given.out, item.name)
+            save(figure or message_figure(item.absence), chosen.out, item.name)
         if figure is None:
             print(item.absence, file=sys.stderr)
     return 0

@@ -129,14 +129,14 @@ def _seeds(table: Table) -> str:
 
 def notes(table: Table) -> list[str]:
     """Return the sentences under a table: how to make what is missing, what the marks mean."""
-    found = []
+    sentences = []
     if table.missing:
         cells = "1 cell is" if table.missing == 1 else f"{table.missing} cells are"
         command = f"run sweeps/{table.spec}" if table.spec else f"resume {table.sweep}"
-        found.append(f"{cells} missing ({MISSING}): noisebench {command} makes them.")
+        sentences.append(f"{cells} missing ({MISSING}): noisebench {command} makes them.")
     if any(cell.tied for _, _, cell in table.cells()):
-        found.append(f"{TIED}: not told apart from the best (paired t-test, Holm over the row, p > .05).")
-    return found
+        sentences.append(f"{TIED}: tied with the best (paired t-test, Holm over the row, p > .05).")
+    return sentences
 
 
 def _remarks(table: Table, cell: Cell) -> list[str]:

@@ -12,7 +12,7 @@ from noisebench.store.blocks import Over
 class Cell:
     """Mean and sample deviation over `n` of `seeds_asked` seeds, at the best parameter where one is swept.
 
-    `rank` is 1 for the best of the row and 2 for the second; `tied`: not told apart from the best. A missing
+    `rank` is 1 for the best of the row and 2 for the second; `tied`: statistically tied with it. A missing
     cell has n 0. `commits` and `hardware` are all that its attempts ran on.
     """
 
@@ -32,15 +32,15 @@ class Cell:
 
     @property
     def warnings(self) -> list[str]:
-        """Why the mean is not what it seems, each in two or three words."""
-        found = []
+        """Reasons for caution about the mean, each in two or three words."""
+        reasons = []
         if self.n and self.seeds_asked and self.n < self.seeds_asked:
-            found.append(f"n={self.n} of {self.seeds_asked}")
+            reasons.append(f"n={self.n} of {self.seeds_asked}")
         if len(self.commits) > 1:
-            found.append(f"{len(self.commits)} commits")
+            reasons.append(f"{len(self.commits)} commits")
         if len(self.hardware) > 1:
-            found.append(f"{len(self.hardware)} kinds of hardware")
-        return found
+            reasons.append(f"{len(self.hardware)} kinds of hardware")
+        return reasons
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,16 @@ def column_name(row: dict[str, Any], among: list[dict[str, Any]], over: Over = "
     if over == "parameters":
         return str(row["loss"])
     same = [other for other in among if other["loss"] == row["loss"]]
-    telling = dict.fromkeys(name for other in same for name in json.loads(other["variant"]))
+    distinguishing = dict.fromkeys(name for other in same for name in json.loads(other["variant"]))
     for setting in dict.fromkeys(other["setting_id"] for other in same):
         together = [_fixed(other, over) for other in same if other["setting_id"] == setting]
-        telling |= dict.fromkeys(differing(together))
-    own = _fixed(row, over)
-    return ", ".join([row["loss"], *(f"{name} {plain(own.get(name))}" for name in telling)])
+        distinguishing |= dict.fromkeys(differing(together))
+    fixed = _fixed(row, over)
+    return ", ".join([row["loss"], *(f"{name} {plain(fixed.get(name))}" for name in distinguishing)])
 
 
 def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return what tells each setting from others of the same data set, corruption, rate, detector.
+    """Return how each setting differs from others of the same data set, corruption, rate and detector.
 
     `configs` are configurations by setting_id; the label is empty where nothing else differs.
     """
@@ -129,7 +129,7 @@ def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def _fixed(row: dict[str, Any], over: Over) -> dict[str, Any]:
-    """Return what of a loss its column does not choose."""
+    """Return the parameters of a loss that its column does not choose."""
     parameters = json.loads(row["loss_parameters"])
     parameters.pop(row["parameter"], None)
     return parameters if over == "delays" else {**parameters, "delay": row["delay"]}
@@ -139,23 +139,23 @@ _SHOWN = ("dataset.name", "dataset.samples", "corruption.name", "corruption.rate
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in config.items():
         if prefix == "" and key == "loss":
             continue
         if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
+            fields |= _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
-    return found
+            fields[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return fields
 
 
 def differing(variants: list[dict[str, Any]]) -> list[str]:
-    """Return the keys whose values are not the same in all of the given mappings."""
+    """Return the keys whose values differ between the mappings."""
     keys = dict.fromkeys(key for variant in variants for key in variant)
     return [key for key in keys if len({variant.get(key) for variant in variants}) > 1]
 
 
 def plain(value: Any) -> str:
-    """Return a value as tables show it, a number without needless digits."""
+    """Return a value as tables show it, numbers without trailing zeros."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -62,7 +62,7 @@ EQUAL_TUNING = TableItem(
     choose="choose",
 )
 
-# Blocks of the papers that feed figures alone.
+# Blocks of the papers that feed only figures.
 FIGURE_BLOCKS = ("fig2", "fig5", "clean", "overfitting")
 
 # The spec below sweeps/ that makes each block that a table, figure or claim reads.

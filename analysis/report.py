@@ -52,10 +52,10 @@ def page(source: Feed, now: datetime) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write report.html; return the exit code."""
-    given = parser("report", __doc__).parse_args(arguments)
-    text = page(feed(existing(given.results), given.sweep), datetime.now(UTC))
-    given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / "report.html"
+    chosen = parser("report", __doc__).parse_args(arguments)
+    text = page(feed(existing(chosen.results), chosen.sweep), datetime.now(UTC))
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    path = chosen.out / "report.html"
     path.write_text(text, encoding="utf-8")
     print(f"{path}: {len(text) / 1e6:.1f} MB", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""Means measured on parts of data sets (subset-means.csv) beside what the papers print for the whole.
+"""Means measured on parts of data sets (subset-means.csv) beside the published numbers for the whole.
 
 Their records were not kept: only means and deviations are known.
 """
@@ -46,11 +46,11 @@ def _table(rows: Sequence[Row], published: Sequence[Row]) -> str:
         heads += [HEADS[metric], *(["published"] if metric in compared else [])]
     lines = [heads, ["---"] * len(heads)]
     for _, cells in itertools.groupby(rows, lambda row: row["config_id"]):
-        found = {row["metric"]: row for row in cells}
-        any_row = next(iter(found.values()))
+        by_metric = {row["metric"]: row for row in cells}
+        any_row = next(iter(by_metric.values()))
         line = [any_row["dataset"], any_row["eta"], _loss(any_row), *(any_row[name] for name in settings)]
         for metric in metrics:
-            row = found.get(metric)
+            row = by_metric.get(metric)
             line.append(_cell(row) if row else "")
             if metric in compared:
                 line.append(_printed(row, published) if row else "")

@@ -19,13 +19,13 @@ def all_tables(source: Feed) -> list[Table]:
 
 
 def write_contrasts(source: Feed, tables: list[Table], out: Path) -> None:
-    """Mark in each table what is not told apart from the best; write the tests that say so beside it."""
+    """Mark the cells that are tied with the best of their row; write the paired tests beside each table."""
     out.mkdir(parents=True, exist_ok=True)
     for table in tables:
-        found = contrasts(source, table)
-        mark_ties(table, [contrast.config_id for contrast in found if contrast.tied])
+        every_contrast = contrasts(source, table)
+        mark_ties(table, [contrast.config_id for contrast in every_contrast if contrast.tied])
         (out / f"{file_name(table.name)}-contrasts.md").write_text(
-            listing(table, found).markdown(), encoding="utf-8"
+            listing(table, every_contrast).markdown(), encoding="utf-8"
         )
 
 
@@ -40,16 +40,18 @@ def write_tables(tables: list[Table], out: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Write the tables; return the exit code."""
     options = parser("tables", __doc__)
-    options.add_argument("--tied", action="store_true", help="mark what is not told apart from the best")
-    given = options.parse_args(arguments)
-    source = feed(existing(given.results), given.sweep)
+    options.add_argument(
+        "--tied", action="store_true", help="mark cells that are statistically tied with the best"
+    )
+    chosen = options.parse_args(arguments)
+    source = feed(existing(chosen.results), chosen.sweep)
     tables = all_tables(source)
-    if given.tied:
-        write_contrasts(source, tables, given.out)
-    write_tables(tables, given.out)
+    if chosen.tied:
+        write_contrasts(source, tables, chosen.out)
+    write_tables(tables, chosen.out)
     for table in tables:
         state = f"{table.missing} cells missing" if table.missing else "complete"
-        print(f"{given.out / file_name(table.name)}: {state}", file=sys.stderr)
+        print(f"{chosen.out / file_name(table.name)}: {state}", file=sys.stderr)
     return 0
 
 

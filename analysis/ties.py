@@ -1,4 +1,4 @@
-"""Which cells of a table are not told apart from the best of their row."""
+"""Which cells of a table are statistically tied with the best of their row."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Contrast:
-    """The best cell of a row beside another: mean of (best - other) over the seeds both have.
+    """The best cell of a row against another: mean of (best - other) over their common seeds.
 
     `low`, `high` are its 95% bootstrap interval, `p` the paired t-test's, `p_holm` corrected over the row.
     All are NaN below two common seeds.
@@ -35,7 +35,7 @@ class Contrast:
 
     @property
     def tied(self) -> bool:
-        """Whether the difference may be nothing."""
+        """Whether the test leaves the difference undecided."""
         return not self.p_holm <= LEVEL
 
 
@@ -47,7 +47,7 @@ def contrasts(feed: Feed, table: Table) -> list[Contrast]:
     for trial in block_trials(feed.results.sweep(table.sweep), table.block):
         if trial[table.metric] is not None:
             values[trial["config_id"]][trial["seed"]] = trial[table.metric]
-    found: list[Contrast] = []
+    every_contrast: list[Contrast] = []
     for row in table.rows:
         ids = {name: cell.config_id for name, cell in row.cells.items() if cell.config_id}
         best = next((name for name in table.columns if name in ids and row.cells[name].rank == 1), None)
@@ -62,7 +62,7 @@ def contrasts(feed: Feed, table: Table) -> list[Contrast]:
         for (name, differences), p, p_holm in zip(pairs.items(), raw, holm(raw), strict=True):
             low, high = bootstrap_interval(differences)
             mean = float(differences.mean()) if len(differences) else float("nan")
-            found.append(
+            every_contrast.append(
                 Contrast(
                     row.labels,
                     best,
@@ -76,11 +76,11 @@ def contrasts(feed: Feed, table: Table) -> list[Contrast]:
                     p_holm,
                 )
             )
-    return found
+    return every_contrast
 
 
-def listing(table: Table, found: list[Contrast]) -> Listing:
-    """Return the contrasts of a table in words."""
+def listing(table: Table, every_contrast: list[Contrast]) -> Listing:
+    """Return the contrasts of a table as rows of text."""
     digits = table.decimals + 1
     rows = [
         [
@@ -93,7 +93,7 @@ def listing(table: Table, found: list[Contrast]) -> Listing:
             f"{each.p_holm:.2g}",
             "tied" if each.tied else "",
         ]
-        for each in found
+        for each in every_contrast
     ]
     heads = ["row", "best", "other", "seeds", "best - other [95%]", "p", "p (Holm)", ""]
     return Listing(f"{table.name}-contrasts", f"{table.title}, best beside the others", heads, rows)

@@ -1,1 +1,1 @@
-"""The papers' figures, one module a kind of picture."""
+"""The papers' figures, one module for each kind."""

@@ -5,12 +5,12 @@ import pandas as pd
 from analysis.feeding import Feed
 from noisebench.store.blocks import block_cells
 
-# The variant of a loss that is as its name alone says.
+# The variant of a loss without unusual parameters.
 USUAL = "{}"
 
 
 def usual_cells(source: Feed, block: str, *metrics: str) -> pd.DataFrame:
-    """Return the cells of a block for the metrics, of losses as the papers have them; empty without any."""
+    """Return the cells of a block for these metrics, of losses in the papers' form; empty without any."""
     sweep = source.sweep(block)
     if sweep is None:
         return pd.DataFrame()

@@ -1,4 +1,4 @@
-"""Average ranks of the losses with what tells them apart."""
+"""Average ranks of the losses with their critical difference."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,25 +20,25 @@ def ranks_of(table: Table) -> AverageRanks | None:
 
 def critical_difference(table: Table) -> Figure | None:
     """Draw each loss at its average rank; bars join those less than a critical difference apart."""
-    found = ranks_of(table)
-    if found is None:
+    ranks = ranks_of(table)
+    if ranks is None:
         return None
-    order = np.argsort(found.ranks)
+    order = np.argsort(ranks.ranks)
     figure, axes = new_figure(1, 1, 0.9 + 0.3 * len(order))
     axis = axes[0, 0]
     for place, index in enumerate(order):
-        axis.plot(found.ranks[index], place, "o", color=BLUE)
+        axis.plot(ranks.ranks[index], place, "o", color=BLUE)
         axis.annotate(
-            f"{found.methods[index]}  {found.ranks[index]:.2f}",
-            (found.ranks[index], place),
+            f"{ranks.methods[index]}  {ranks.ranks[index]:.2f}",
+            (ranks.ranks[index], place),
             xytext=(-6, 0),
             textcoords="offset points",
             ha="right",
             va="center",
         )
-        reach = order[found.ranks[order] <= found.ranks[index] + found.critical_difference]
+        reach = order[ranks.ranks[order] <= ranks.ranks[index] + ranks.critical_difference]
         axis.plot(
-            [found.ranks[index], found.ranks[reach].max()],
+            [ranks.ranks[index], ranks.ranks[reach].max()],
             [place, place],
             color="#888888",
             linewidth=3,
@@ -46,10 +46,10 @@ def critical_difference(table: Table) -> Figure | None:
         )
     axis.invert_yaxis()
     axis.set(
-        xlabel=f"average rank over {found.rows} rows (1 is best); grey: within the critical difference "
-        f"{found.critical_difference:.2f}",
+        xlabel=f"average rank over {ranks.rows} rows (1 is best); grey: within the critical difference "
+        f"{ranks.critical_difference:.2f}",
         xlim=(0, len(order) + 0.5),
-        title=f"{table.title}; Friedman p = {found.friedman_p:.1g}",
+        title=f"{table.title}; Friedman p = {ranks.friedman_p:.1g}",
     )
     axis.set_yticks([])
     return figure

@@ -25,7 +25,7 @@ _MEASURES = {
 _GROUPS = {"wrong": (WRONG, -0.2, "//"), "right": (RIGHT, 0.2, "")}
 # Fig. 2 cuts the gradient off here; Fig. 7 shows all of it.
 _CUT = (-10.0, 10.0)
-# An fp32 softmax may underflow to 0; records count lower probabilities as this one, too.
+# An fp32 softmax may underflow to 0; the records clip lower probabilities to this one, too.
 _LOWEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 Quantiles = NDArray[np.float64]

@@ -15,7 +15,7 @@ from analysis.plots.style import YELLOW, new_figure
 
 DATASETS = ("MNIST", "CIFAR-100")
 BASELINES = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL")
-# Without viridis' bright end, on which yellow marks would not be seen.
+# Without the bright end of viridis, where yellow marks are invisible.
 _COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.62, 256)))
 
 

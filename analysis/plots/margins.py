@@ -1,4 +1,4 @@
-"""How far AUM tells wrong from right labels: P2 Fig. 6."""
+"""Distributions of the AUM of wrong and right labels: P2 Fig. 6."""
 
 from typing import Any
 

@@ -62,11 +62,16 @@ def detections(source: Feed) -> Figure | None:
 
 def _lines(axis: Any, cells: pd.DataFrame, loss: str) -> None:
     for metric, (colour, marker) in _METRICS.items():
-        own = cells[(cells.loss == loss) & (cells.metric == metric)].sort_values("value")
-        deviation = own["std"].fillna(0)
-        axis.plot(own.value, own["mean"], color=colour, marker=marker, label=_NAMES[metric])
+        line = cells[(cells.loss == loss) & (cells.metric == metric)].sort_values("value")
+        deviation = line["std"].fillna(0)
+        axis.plot(line.value, line["mean"], color=colour, marker=marker, label=_NAMES[metric])
         axis.fill_between(
-            own.value, own["mean"] - deviation, own["mean"] + deviation, color=colour, alpha=0.2, linewidth=0
+            line.value,
+            line["mean"] - deviation,
+            line["mean"] + deviation,
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
         )
         for mean in cells[(cells.loss == "FL") & (cells.metric == metric)]["mean"]:
             axis.axhline(mean, color=colour, linestyle=":", linewidth=1.2)

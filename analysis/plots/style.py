@@ -1,4 +1,4 @@
-"""How every figure looks: sizes, colours that colour-blind readers tell apart, files."""
+"""The style of every figure: sizes, a colour-blind safe palette, files."""
 
 import io
 from contextlib import AbstractContextManager
@@ -43,7 +43,7 @@ RC: dict[Any, Any] = {
 
 
 def styled() -> AbstractContextManager[None]:
-    """Return the context in which figures are drawn and saved; outside it they look otherwise."""
+    """Return the context in which figures must be drawn and saved to have this style."""
     return mpl.rc_context(RC)
 
 
@@ -54,7 +54,7 @@ def new_figure(rows: int, columns: int, height: float, **options: Any) -> tuple[
 
 
 def message_figure(text: str) -> Figure:
-    """Return a figure that says in words why it shows nothing."""
+    """Return a figure with a message in place of a plot."""
     figure, axes = new_figure(1, 1, 2.0)
     axes[0, 0].axis("off")
     axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", wrap=True)

@@ -1,4 +1,4 @@
-"""What the tests of the analysis share: a synthetic database of the whole grid, tools that may be missing."""
+"""Shared fixtures: a synthetic database of the whole grid, and programs that may be missing."""
 
 import shutil
 from collections.abc import Callable

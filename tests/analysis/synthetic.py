@@ -88,19 +88,19 @@ def block_lines(
 
 def cells_by_source() -> Cells:
     """Return the published rows by (source, dataset, eta, loss, metric)."""
-    found: Cells = {}
+    drawn: Cells = {}
     with PUBLISHED.open() as file:
         for row in csv.DictReader(file):
             eta = float(row["eta"]) if row["eta"] else None
-            found.setdefault((row["source"], row["dataset"], eta, row["loss"], row["metric"]), []).append(row)
-    return found
+            drawn.setdefault((row["source"], row["dataset"], eta, row["loss"], row["metric"]), []).append(row)
+    return drawn
 
 
 def draws(
     block: str, trials: list[Trial], published: Cells, rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
     """Return one value a seed for each published metric of a configuration."""
-    first, found = trials[0], {}
+    first, drawn = trials[0], {}
     eta = 0.0 if first.corruption.name == "none" else first.corruption.get("rate")
     # Seeds make the same noise for all losses, so their values go together.
     shared = np.random.default_rng([7, *map(ord, f"{first.dataset.name}{eta}")]).normal(size=len(trials))
@@ -111,8 +111,8 @@ def draws(
         mean, std = target(first, rows[0])
         noise = shared + rng.normal(size=len(trials))
         noise = (noise - noise.mean()) / noise.std(ddof=1) if len(trials) > 1 else np.zeros(1)
-        found[metric] = mean + std * noise
-    return found
+        drawn[metric] = mean + std * noise
+    return drawn
 
 
 def target(trial: Trial, row: dict[str, Any]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Tables of small results folders, where every trap has its own."""
+"""Tables of small results folders, one for each special case."""
 
 import math
 from dataclasses import replace
@@ -182,8 +182,8 @@ def test_a_chosen_delay_never_mixes_forms(folder: Folder) -> None:
 
 
 def test_a_users_loss_is_named_with_its_parameters(folder: Folder) -> None:
-    own = [trial("mine:loss", source="ab", cutoff=cutoff) for cutoff in (0.1, 0.2)]
-    folder.manifest({"grid": [*own, trial()]}, seeds_asked=1)
+    users_loss = [trial("mine:loss", source="ab", cutoff=cutoff) for cutoff in (0.1, 0.2)]
+    folder.manifest({"grid": [*users_loss, trial()]}, seeds_asked=1)
     assert table_of(folder).columns == ["CE", "mine:loss, cutoff 0.1", "mine:loss, cutoff 0.2"]
 
 

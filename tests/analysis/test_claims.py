@@ -241,8 +241,8 @@ def test_the_approach_to_ce_is_measured_from_ce(folder: Folder) -> None:
     f1 = delayed(lambda _, d, __: {0: 0.1, 1: 0.9, 8: 0.75}[d])
     folder.manifest({"fig5": f1, "table1": [trial()]}, seeds_asked=1)
     complete(folder, *((each, {"f1": value}) for each, value in f1.items()), (trial(), {"f1": 0.7}))
-    found = claim_differences(folder.results, "delay-approaches-ce", {"fig5": "paper", "table1": "paper"})
-    (values,) = found.values()
+    measured = claim_differences(folder.results, "delay-approaches-ce", {"fig5": "paper", "table1": "paper"})
+    (values,) = measured.values()
     assert values == pytest.approx([0.15])
 
 
@@ -298,8 +298,8 @@ def test_tuned_baselines_are_chosen_on_other_seeds(folder: Folder) -> None:
     folder.manifest({"choose": choose, "report": report}, seeds_asked=1)
     complete(folder, *((each, {"f1": f1}) for each, f1 in (choose | report).items()))
     sweeps = {"choose": "paper", "report": "paper"}
-    found = claim_differences(folder.results, "proposed-above-tuned-baselines", sweeps)
-    assert found == {("F1, BL above GCE", "digits, 0.2"): [pytest.approx(0.2)]}
+    measured = claim_differences(folder.results, "proposed-above-tuned-baselines", sweeps)
+    assert measured == {("F1, BL above GCE", "digits, 0.2"): [pytest.approx(0.2)]}
 
 
 def test_the_printed_sign_of_bl_is_not_the_trained_one(claims: dict[str, Claim]) -> None:

@@ -65,11 +65,11 @@ def test_without_results_a_figure_says_which_sweep_makes_it(
         "preliminary-figure4",
     ]
     assert main(["--results", str(folder.root), "--out", str(tmp_path / "out")]) == 0
-    said = capsys.readouterr().err.splitlines()
-    assert said == [item.absence for item in absent]
+    messages = capsys.readouterr().err.splitlines()
+    assert messages == [item.absence for item in absent]
     assert (
         "Figure 5: effect of the delay: no results yet; noisebench run sweeps/paper-delay.yaml makes them"
-        in said
+        in messages
     )
     assert len(list((tmp_path / "out").iterdir())) == 3 * len(FIGURES)
 
@@ -173,8 +173,8 @@ def test_forms_of_bl_are_lines_beside_gce(drawn: Draw) -> None:
 
 
 def test_ranks_are_over_the_rows_that_have_every_loss(source: Feed, folder: Folder) -> None:
-    found = ranks_of(paper_table(source, TABLES[0]))
-    assert found is not None
-    assert (found.rows, found.methods[int(found.ranks.argmin())]) == (16, "BL")
+    ranks = ranks_of(paper_table(source, TABLES[0]))
+    assert ranks is not None
+    assert (ranks.rows, ranks.methods[int(ranks.ranks.argmin())]) == (16, "BL")
     folder.root.mkdir()
     assert ranks_of(paper_table(feed(folder.results), TABLES[0])) is None

@@ -1,4 +1,4 @@
-"""What the analysis says of sweeps, held against the sweeps."""
+"""The blocks that the analysis names, checked against the sweeps."""
 
 from dataclasses import replace
 

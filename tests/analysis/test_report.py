@@ -23,37 +23,37 @@ from tests.store.results_folder import Folder, started, trial, unsuccessful
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
-# Does on the page what a reader does, then leaves what it saw for `found`.
+# Acts on the page as a reader does, then leaves what it saw in an element.
 VISIT = """
 <script>
 setTimeout(() => {
   const table = document.getElementById(TABLE);
   const column = (index) => [...table.tBodies[0].rows].map((row) => row.cells[index].dataset.value ?? null);
-  const found = { orders: [column(COLUMN)] };
+  const seen = { orders: [column(COLUMN)] };
   for (let click = 0; click < 3; click++) {
     table.tHead.rows[0].cells[COLUMN].querySelector("button").click();
-    found.orders.push(column(COLUMN));
+    seen.orders.push(column(COLUMN));
   }
   const link = table.tBodies[0].rows[0].cells[COLUMN].querySelector("a");
-  found.href = link.getAttribute("href");
+  seen.href = link.getAttribute("href");
   link.click();
   setTimeout(() => {
     const dialog = document.getElementById("cell");
     const texts = (selector) => [...dialog.querySelectorAll(selector)].map((each) => each.textContent);
-    found.open = dialog.open;
-    found.title = texts("h3")[0];
-    found.measured = texts(".measured")[0];
-    found.heads = texts("table:first-of-type th button");
-    found.trials = dialog.querySelector("table").tBodies[0].rows.length;
-    found.first = [...dialog.querySelector("table").tBodies[0].rows[0].cells].map((cell) => cell.textContent);
-    found.fields = texts(".fields dd");
-    found.sql = texts(".sql pre");
-    found.tried = texts("tr.chosen td");
+    seen.open = dialog.open;
+    seen.title = texts("h3")[0];
+    seen.measured = texts(".measured")[0];
+    seen.heads = texts("table:first-of-type th button");
+    seen.trials = dialog.querySelector("table").tBodies[0].rows.length;
+    seen.first = [...dialog.querySelector("table").tBodies[0].rows[0].cells].map((cell) => cell.textContent);
+    seen.fields = texts(".fields dd");
+    seen.sql = texts(".sql pre");
+    seen.tried = texts("tr.chosen td");
     dialog.querySelector("button.close").click();
-    found.after = [dialog.open, location.hash];
+    seen.after = [dialog.open, location.hash];
     const left = document.createElement("pre");
-    left.id = "found";
-    left.textContent = JSON.stringify(found);
+    left.id = "seen";
+    left.textContent = JSON.stringify(seen);
     document.body.append(left);
   }, 100);
 }, 0);
@@ -85,8 +85,8 @@ def visited(chromium: Open, path: Path, table: str, column: int) -> dict[str, An
     copy = path.with_name("visited.html")
     copy.write_text(path.read_text(encoding="utf-8").replace("</body>", script + "</body>"), encoding="utf-8")
     dom = chromium(copy.as_uri(), "--dump-dom")
-    (found,) = re.findall(r'<pre id="found">(.*?)</pre>', dom, re.S)
-    seen: dict[str, Any] = json.loads(html.unescape(found))
+    (seen,) = re.findall(r'<pre id="seen">(.*?)</pre>', dom, re.S)
+    seen: dict[str, Any] = json.loads(html.unescape(seen))
     return seen
 
 
@@ -200,7 +200,7 @@ def test_failures_are_grouped_with_one_traceback(folder: Folder) -> None:
     assert "<pre>line 1\n&lt;y&gt;</pre>" in text
 
 
-def test_doubts_are_told(folder: Folder) -> None:
+def test_doubts_are_listed(folder: Folder) -> None:
     folder.manifest({"grid": [trial()]})
     complete(folder, (trial(), {"f1": 0.0, "guard": "flags-nothing"}))
     folder.journal(b"torn {\n")

@@ -49,10 +49,10 @@ def test_the_bootstrap_interval_holds_the_mean_and_is_repeatable() -> None:
 def test_average_ranks_by_hand() -> None:
     """Ties share their mean rank; the critical difference of 4 methods over 10 rows is 2.569 sqrt(20/60)."""
     rows = np.array([[0.9, 0.8, 0.7, 0.6], [0.8, 0.8, 0.9, 0.1]] * 5)
-    found = average_ranks(["a", "b", "c", "d"], rows)
-    assert found.ranks == pytest.approx([1.75, 2.25, 2.0, 4.0])
-    assert found.critical_difference == pytest.approx(2.569 * math.sqrt(20 / 60), abs=1e-3)
-    assert found.friedman_p == pytest.approx(stats.friedmanchisquare(*rows.T).pvalue)
+    ranked = average_ranks(["a", "b", "c", "d"], rows)
+    assert ranked.ranks == pytest.approx([1.75, 2.25, 2.0, 4.0])
+    assert ranked.critical_difference == pytest.approx(2.569 * math.sqrt(20 / 60), abs=1e-3)
+    assert ranked.friedman_p == pytest.approx(stats.friedmanchisquare(*rows.T).pvalue)
 
 
 def test_two_methods_have_no_ranks() -> None:

@@ -29,17 +29,17 @@ def test_pairing_finds_what_deviations_hide(folder: Folder) -> None:
     complete(folder, *((each, {"f1": f1[each.loss.name][each.seed]}) for each in trials))
     source = feed(folder.results)
     table = table_of(source)
-    found = {each.other: each for each in contrasts(source, table)}
-    assert {name: each.tied for name, each in found.items()} == {"MAE": False, "SCE": True}
-    assert (round(found["MAE"].difference, 4), found["MAE"].seeds) == (0.0105, 4)
-    assert found["MAE"].low > 0 > found["SCE"].low
-    mark_ties(table, [each.config_id for each in found.values() if each.tied])
+    by_loss = {each.other: each for each in contrasts(source, table)}
+    assert {name: each.tied for name, each in by_loss.items()} == {"MAE": False, "SCE": True}
+    assert (round(by_loss["MAE"].difference, 4), by_loss["MAE"].seeds) == (0.0105, 4)
+    assert by_loss["MAE"].low > 0 > by_loss["SCE"].low
+    mark_ties(table, [each.config_id for each in by_loss.values() if each.tied])
     assert {name: cell.tied for name, cell in table.rows[0].cells.items()} == {
         "CE": False,
         "MAE": False,
         "SCE": True,
     }
-    assert "| digits 0.2 | CE | MAE | 4 | +0.0105 [" in listing(table, list(found.values())).markdown()
+    assert "| digits 0.2 | CE | MAE | 4 | +0.0105 [" in listing(table, list(by_loss.values())).markdown()
 
 
 def test_without_common_seeds_nothing_is_told_apart(folder: Folder) -> None:

@@ -1,4 +1,4 @@
-"""Write the golden tables anew: `python -m tests.analysis.write_golden`."""
+"""Rewrite the golden tables: `python -m tests.analysis.write_golden`."""
 
 import tempfile
 from pathlib import Path
