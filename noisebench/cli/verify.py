@@ -1,19 +1,24 @@
-"""`noisebench verify`: whether a results folder is whole."""
+"""`noisebench verify`: whether a results folder is whole, and whether trials repeat."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from noisebench.cli.folders import existing, sweep_folder
-from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
+from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results
+from noisebench.cli.run import AllowCode, modules_of
 from noisebench.cli.terminal import printable
+from noisebench.errors import InputError
 
 if TYPE_CHECKING:
+    from noisebench.engine.rerun import Repetition
+    from noisebench.records.folders import SweepFolder
     from noisebench.store.verification import Verification
 
 
@@ -25,12 +30,27 @@ def verify(
     without_scores: Annotated[
         bool, typer.Option("--without-scores", help="Do not check the per-sample scores.")
     ] = False,
+    repeat: Annotated[
+        int | None,
+        typer.Option("--rerun", min=1, metavar="N", help="Repeat N finished trials and compare the results."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the choice of the trials to repeat.")] = 0,
+    data: Data = None,
+    allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
     """Check records, scores, manifests and the database for damage; change nothing.
 
-    Exit code 1 if there is damage. Each place is printed with what is wrong and what that means.
+    Exit code 1 if there is damage. Each place is printed with what is wrong and what that means. With
+    --rerun, finished trials of the sweep are run again in this process instead, in a temporary folder: on a
+    CPU with equal versions all their numbers have to be equal, elsewhere within 5 %.
     """
+    if repeat is not None:
+        if sweep is None:
+            raise InputError("--rerun: name the sweep whose trials are to be repeated")
+        place = sweep_folder(results, sweep)
+        _print_repetitions(_repetitions(place, modules_of(allow_code), repeat, seed, data), as_json)
+        return
     from noisebench.store.database_check import compare_database, lost_files
     from noisebench.store.verification import verify_files
 
@@ -75,3 +95,44 @@ def _print(verification: Verification, as_json: bool) -> None:
         + ("whole" if verification.whole else f"{len(verification.damages)} places are damaged"),
         file=sys.stderr,
     )
+
+
+def _repetitions(
+    folder: SweepFolder, allowed: list[str], count: int, seed: int, data: Path | None
+) -> list[Repetition]:
+    from noisebench.engine.rerun import rerun
+    from noisebench.records.manifest import kept_sweep
+
+    trials = list(kept_sweep(folder, allowed).trials())
+    repetitions = rerun(folder, trials, count, seed, None if data is None else data.absolute())
+    if not repetitions:
+        raise InputError(f"--rerun: no trial of {folder.name} has completed yet")
+    return repetitions
+
+
+def _print_repetitions(repetitions: list[Repetition], as_json: bool) -> None:
+    differing = [repetition for repetition in repetitions if repetition.differences]
+    if as_json:
+        print(json.dumps([asdict(repetition) for repetition in repetitions], default=str))
+    else:
+        for repetition in differing:
+            _print_repetition(repetition)
+    exact = sum(repetition.exact for repetition in repetitions)
+    print(
+        f"{len(repetitions)} trials repeated, {exact} of them on a CPU with equal versions: "
+        + (f"{len(differing)} differ" if differing else "no result differs"),
+        file=sys.stderr,
+    )
+    if differing:
+        raise typer.Exit(1)
+
+
+def _print_repetition(repetition: Repetition) -> None:
+    print(f"trial {repetition.trial_id}, attempt {repetition.attempt_id}:")
+    for name, (recorded, repeated) in repetition.differences.items():
+        print(printable(f"    {name}: recorded {recorded}, repeated {repeated}"))
+    if repetition.exact:
+        print(printable(f"    both on {repetition.recorded}"))
+    else:
+        print(printable(f"    recorded on {repetition.recorded}"))
+        print(printable(f"    repeated on {repetition.repeated}"))
