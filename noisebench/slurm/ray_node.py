@@ -43,6 +43,17 @@ class RayNode:
         """Whether it is still part of a cluster: it ends by itself once its head is gone."""
         return self.process.poll() is None
 
+    @property
+    def starting(self) -> bool:
+        """Whether a process of a trial starts here: thousands of them that import torch at once are slow."""
+        try:
+            commands = [
+                child.cmdline() for child in psutil.Process(self.process.pid).children(recursive=True)
+            ]
+        except psutil.Error:
+            return False  # one of them has just ended
+        return any(_is_starting(command) for command in commands if command)
+
     def drain(self, seconds: float) -> None:
         """Take no more trials, wait up to `seconds` for those that run, then end."""
         self.process.terminate()
@@ -50,6 +61,14 @@ class RayNode:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
+
+
+def _is_starting(command: list[str]) -> bool:
+    """Whether this is a worker process of Ray that imports its libraries, or an actor that is being made."""
+    imports = "python" in Path(command[0]).name and any(
+        word.endswith("default_worker.py") for word in command
+    )
+    return imports or (command[0].startswith("ray::") and ".__init__" in command[0])
 
 
 @dataclass(frozen=True)

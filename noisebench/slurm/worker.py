@@ -29,7 +29,6 @@ from noisebench.slurm.data_copy import node_data
 from noisebench.slurm.job import WorkerJob, gpus_per_node
 from noisebench.slurm.protocol import Head, WorkerEnd
 from noisebench.slurm.ray_node import Join, RayNode, worker_node
-from noisebench.slurm.site import Site
 from noisebench.slurm.stop import Stop, stop_signals
 from noisebench.slurm.submission import Submission, warn_of_other_code
 
@@ -153,7 +152,7 @@ def _stay(worker: Worker, node: RayNode, joined: Head) -> WorkerEnd | None:
     """Watch the node until there is a reason to leave; None where the driver went away."""
     folder, messages = worker.submission.folder, worker.submission.messages
     activity = Activity(folder, worker.name)
-    idle = Idle(worker.submission.site)
+    busy_until = time.monotonic()
     while node.alive:
         if worker.stop.wait(LOOK_SECONDS):
             return _leave(worker, node)
@@ -168,28 +167,11 @@ def _stay(worker: Worker, node: RayNode, joined: Head) -> WorkerEnd | None:
             return WorkerEnd.DONE
         if head is not None and head.driver != joined.driver:
             return None
-        if idle.expired(busy):
+        if busy or node.starting:
+            busy_until = time.monotonic()
+        elif time.monotonic() - busy_until > 60 * worker.submission.site.idle_minutes:
             return WorkerEnd.IDLE
     return None
-
-
-class Idle:
-    """Measures how long a worker has had no trial.
-
-    Before the first one it also has the time in which a driver may come: thousands of processes that import
-    their libraries from one file system at once are slow.
-    """
-
-    def __init__(self, site: Site) -> None:
-        self._allowed = 60 * (site.idle_minutes + site.head_wait_minutes)
-        self._after_work = 60 * site.idle_minutes
-        self._since = time.monotonic()
-
-    def expired(self, busy: bool) -> bool:
-        """Note whether a trial runs now; return whether there was none for too long."""
-        if busy:
-            self._since, self._allowed = time.monotonic(), self._after_work
-        return time.monotonic() - self._since > self._allowed
 
 
 def leave_note_of(worker: Worker) -> WorkerEnd | None:

@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from noisebench.engine.node import note_leave
@@ -65,24 +67,32 @@ def stay(submission: Submission, node: RayNode, stop: Stop | None = None) -> Wor
     return worker._stay(worker_of(submission, stop), node, JOINED)
 
 
-def test_it_leaves_when_nothing_came_for_long(
-    submission: Submission, node: RayNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker.Idle, "expired", lambda *_: True)
-    assert stay(submission, node) is WorkerEnd.IDLE
+def test_it_leaves_when_nothing_came_for_long(submission: Submission, node: RayNode) -> None:
+    site = parse_site(SITE.format(idle=0), "x.yaml")
+    assert stay(replace(submission, site=site), node) is WorkerEnd.IDLE
 
 
-def test_before_its_first_trial_it_waits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.monotonic()
-    monkeypatch.setattr("noisebench.slurm.worker.time.monotonic", lambda: now)
-    idle = worker.Idle(parse_site(SITE.format(idle=5), "x.yaml"))
-    now += 6 * 60 - 1
-    assert not idle.expired(busy=False)
-    now += 2
-    assert idle.expired(busy=False)
-    assert not idle.expired(busy=True)
-    now += 5 * 60 + 1
-    assert idle.expired(busy=False)
+@pytest.mark.parametrize("name", ["ray::TrialActor.__init__", "python3 ray/default_worker.py"])
+def test_a_process_that_starts_is_no_idle_time(submission: Submission, tmp_path: Path, name: str) -> None:
+    site = parse_site(SITE.format(idle=0), "x.yaml")
+    title, *words = name.split()
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray/default_worker.py").touch()
+    child = f"exec -a {title} tail -f {' '.join(words) or '/dev/null'}"
+    process = subprocess.Popen(["bash", "-c", f"({child}) & wait"], cwd=tmp_path)
+    node = RayNode(process, tmp_path)
+    stop = Stop(None, 1)
+    signal = threading.Timer(0.5, lambda: stop.handle(15, None))
+    try:
+        while not node.starting:
+            time.sleep(0.01)
+        signal.start()
+        assert stay(replace(submission, site=site), node, stop) is WorkerEnd.CANCELLED
+    finally:
+        signal.join()
+        for left in psutil.Process().children(recursive=True):
+            left.kill()
+        process.wait()
 
 
 def test_it_leaves_when_all_is_done(submission: Submission, node: RayNode) -> None:
