@@ -16,7 +16,8 @@ def export(
     sweep: SweepName,
     out: Annotated[Path, typer.Option("--out", help="The tar file to write.", dir_okay=False)],
     without_scores: Annotated[
-        bool, typer.Option("--without-scores", help="Leave out the per-sample scores: a small archive.")
+        bool,
+        typer.Option("--without-scores", help="Leave out the per-sample scores."),
     ] = False,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
@@ -31,7 +32,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="The tar file that `noisebench export` wrote.")],
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Take a sweep that another site exported into the results; what is there already stays as it is."""
+    """Import a sweep that another site has exported; existing records stay as they are."""
     from noisebench.records.folders import ResultsFolder
     from noisebench.store.archive import import_archive
 

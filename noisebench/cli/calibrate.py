@@ -1,4 +1,4 @@
-"""`noisebench calibrate`: what models cost on the device at hand, for `plan` and `run`."""
+"""`noisebench calibrate`: measure the speed and memory of models on this machine, for `plan` and `run`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from noisebench.sweep.trial import Training
     from noisebench.trial.calibration import Task
 
-# How many trials are tried on one GPU, as long as each step pays.
+# The numbers of trials that are tried on one GPU, as long as each step is faster.
 TOGETHER = (2, 4, 8)
-# What a model alone is measured on: the papers' use of it.
+# The data set and the detector with which a single model is measured, as in the papers.
 TYPICAL = {
     "small-cnn": ("MNIST", "confident-learning"),
     "resnet-32": ("CIFAR-10", "aum"),
@@ -33,13 +33,13 @@ def calibrate(
     ],
     results: Results = DEFAULT_RESULTS,
     gpu: Annotated[bool, typer.Option(help="Measure on the GPU, if there is one.")] = True,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each training is measured.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds to measure each training.")] = 5.0,
     as_json: Json = False,
 ) -> None:
     """Measure models on this machine's GPU, or on one thread of its CPU.
 
-    The figures are kept in the results folder: `plan` then shows hours on that device, `run` lets as many
-    trials share a GPU as do most together.
+    The measurements are kept in the results folder. `plan` uses them to estimate hours on this device, and
+    `run` to choose how many trials share a GPU.
     """
     from noisebench.records.durable import write_durably
     from noisebench.sweep.calibration import FILE, Calibration
@@ -47,20 +47,20 @@ def calibrate(
     from noisebench.trial.device import visible_device
 
     device = visible_device(gpu=gpu)
-    found = []
+    measurements = []
     for task in _tasks(target, str(device), seconds):
-        found.append(measure(task, TOGETHER if device.type == "cuda" else ()))
-        kept = Calibration.read(results).with_newer(found)
+        measurements.append(measure(task, TOGETHER if device.type == "cuda" else ()))
+        kept = Calibration.read(results).with_newer(measurements)
         write_durably(results / FILE, kept.as_json().encode())
         if not as_json:
-            print(_line(found[-1]), flush=True)
+            print(_line(measurements[-1]), flush=True)
     if as_json:
-        print(Calibration(tuple(found)).as_json(), end="")
+        print(Calibration(tuple(measurements)).as_json(), end="")
     print(f"kept in {results / FILE}", file=sys.stderr)
 
 
 def _tasks(target: str, device: str, seconds: float) -> list[Task]:
-    """Return what a sweep trains, each (model, image height, precision) once; or one model, at each."""
+    """Return the tasks of a sweep, each (model, image height, precision) once; or those of one model."""
     from noisebench.sweep.cost import image_shape
     from noisebench.sweep.sweep import load_sweep
     from noisebench.trial.calibration import Task
@@ -70,8 +70,8 @@ def _tasks(target: str, device: str, seconds: float) -> list[Task]:
     tasks: dict[tuple[str, int, str], Task] = {}
     for trial in load_sweep(Path(target)).trials():
         training, shape = trial.training, image_shape(trial)
-        what = (training.model, shape[1], training.precision)
-        tasks.setdefault(what, Task(training, shape, device, seconds))
+        key = (training.model, shape[1], training.precision)
+        tasks.setdefault(key, Task(training, shape, device, seconds))
     return list(tasks.values())
 
 

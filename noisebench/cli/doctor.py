@@ -1,4 +1,4 @@
-"""`noisebench doctor`: what would stop a sweep, here or on a cluster."""
+"""`noisebench doctor`: check this machine or a cluster for problems that would stop a sweep."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def doctor(
     site: Annotated[
         Path | None,
-        typer.Option("--site", help="Look at this cluster, by its profile; default: this machine."),
+        typer.Option("--site", help="Check this cluster, by its profile; default: this machine."),
     ] = None,
     spec: Annotated[
         Path | None,
-        typer.Option("--spec", help="A sweep: are its files there, is there time for its trials?"),
+        typer.Option("--spec", help="Check also the data files and the time that this sweep needs."),
     ] = None,
     results: Annotated[
         Path | None,
@@ -35,7 +35,7 @@ def doctor(
     data: Data = None,
     wait_minutes: Annotated[
         float,
-        typer.Option("--wait-minutes", min=0, help="How long to wait for the probe jobs; 0: send none."),
+        typer.Option("--wait-minutes", min=0, help="Minutes to wait for the probe jobs; 0: send none."),
     ] = 5,
     as_json: Json = False,
 ) -> None:
@@ -46,17 +46,17 @@ def doctor(
 
     sweep = None if spec is None else load_sweep(spec)
     if site is None:
-        found = _here(sweep, results, data)
+        findings = _here(sweep, results, data)
     else:
-        found = _on_site(site, sweep, results, data, wait_minutes)
+        findings = _on_site(site, sweep, results, data, wait_minutes)
     if as_json:
-        print(json.dumps([{**asdict(finding), "ok": finding.ok} for finding in found]))
+        print(json.dumps([{**asdict(finding), "ok": finding.ok} for finding in findings]))
     else:
-        for finding in found:
+        for finding in findings:
             print(f"{'ok' if finding.ok else 'problem':8}{finding.check}: {finding.seen}")
             if finding.fix is not None:
                 print(f"{'':8}{finding.fix}")
-    if not all(finding.ok for finding in found):
+    if not all(finding.ok for finding in findings):
         raise typer.Exit(3)
 
 
@@ -91,9 +91,9 @@ def _on_site(
     profile = load_site(site)
     folder = shared_results(results, profile)
     trials = [] if sweep is None else list(sweep.trials())
-    found = [*cluster_findings(profile, folder, trials), *results_findings(folder)]
-    # What is amiss already would only make the probes wait.
-    if all(finding.ok for finding in found) and wait_minutes:
+    findings = [*cluster_findings(profile, folder, trials), *results_findings(folder)]
+    # With a known problem, the probe jobs would only wait.
+    if all(finding.ok for finding in findings) and wait_minutes:
         files = tuple(needed_files(trials))
-        found += probe_findings(profile, folder, files, shared_data(data, profile), wait_minutes, on_wait)
-    return found
+        findings += probe_findings(profile, folder, files, shared_data(data, profile), wait_minutes, on_wait)
+    return findings

@@ -1,4 +1,4 @@
-"""`noisebench prepare`: fetch and verify what a sweep reads, on a node with internet."""
+"""`noisebench prepare`: download and verify the data files of a sweep."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ def prepare(
     spec: Annotated[Path, typer.Argument(help="The sweep's YAML file.")],
     data: Annotated[
         Path | None,
-        typer.Option("--data", envvar="NOISEBENCH_DATA", help="Folder of the data sets; made where needed."),
+        typer.Option("--data", envvar="NOISEBENCH_DATA", help="Folder of the data sets; created if needed."),
     ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Only say what is missing and what would be fetched.")
+        bool,
+        typer.Option("--offline", help="Show what is missing; download nothing."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Verify the data sets and pretrained weights of a sweep by checksum, and fetch what is missing."""
+    """Verify the data sets and pretrained weights of a sweep by checksum; download what is missing."""
     from noisebench.data.download import fetch_all
     from noisebench.data.files import needed_files, problem
     from noisebench.sweep.sweep import load_sweep
 
     sweep = load_sweep(spec)
     if data is None:
-        raise InputError("prepare: say where the data sets belong, with --data DIR")
+        raise InputError("prepare: name the folder for the data sets with --data DIR")
     needed = needed_files(list(sweep.trials()))
-    wrong = {file: found for file in needed if (found := problem(file, data))}
+    wrong = {file: text for file in needed if (text := problem(file, data))}
     if wrong and not offline:
         fetch_all(list(wrong), data, _ProgressLines())
         wrong = {}
@@ -57,7 +58,7 @@ def prepare(
 
 
 class _ProgressLines:
-    """Prints a line for an address now and then, and when it is whole."""
+    """Prints a line for a download every two seconds, and when it is complete."""
 
     def __init__(self) -> None:
         self._last = 0.0

@@ -1,4 +1,4 @@
-"""`noisebench query`, `schema` and `ingest`: the database for people."""
+"""`noisebench query`, `schema` and `ingest`: SQL over the database of results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noisebench.errors import InputError
 
 
 class Format(StrEnum):
-    """How the rows are written."""
+    """The format of the rows."""
 
     table = "table"
     csv = "csv"
@@ -27,17 +27,17 @@ class Format(StrEnum):
 
 def query(
     sql: Annotated[
-        str | None, typer.Argument(help="SQL over the tables that `noisebench schema` shows.")
+        str | None, typer.Argument(help="SQL over the tables and views that `noisebench schema` lists.")
     ] = None,
     results: Results = DEFAULT_RESULTS,
     named: Annotated[
-        str | None, typer.Option("--named", help="A query by name; `--named list` lists them.")
+        str | None, typer.Option("--named", help="Run a prepared query; `--named list` lists them.")
     ] = None,
-    format: Annotated[Format, typer.Option("--format", help="How to write the rows.")] = Format.table,
+    format: Annotated[Format, typer.Option("--format", help="Format of the rows.")] = Format.table,
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file.", dir_okay=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer SQL from the database, after taking in what the journal has gained; changes nothing."""
+    """Run read-only SQL on the database, after updating it from the journal."""
     from noisebench.cli import rows
     from noisebench.store import query as store
 
@@ -59,14 +59,14 @@ def query(
 
 
 def schema(results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
-    """Show the tables and views of the database, with what their columns mean."""
+    """Show the tables and views of the database, with the meaning of their columns."""
     from noisebench.store.schema import schema as described
 
-    found = described(existing(results))
+    relations = described(existing(results))
     if as_json:
-        print(json.dumps([asdict(relation) for relation in found]))
+        print(json.dumps([asdict(relation) for relation in relations]))
         return
-    for relation in found:
+    for relation in relations:
         print(f"{relation.name} ({'table' if relation.is_table else 'view'}): {relation.comment}")
         for column in relation.columns:
             print(f"    {column.name:24} {column.type:24} {column.comment or ''}".rstrip())
@@ -75,10 +75,10 @@ def schema(results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
 def ingest(
     results: Results = DEFAULT_RESULTS,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Build the database anew from the whole journal.")
+        bool, typer.Option("--rebuild", help="Rebuild the database from the whole journal.")
     ] = False,
 ) -> None:
-    """Take what the journal has gained into the database."""
+    """Update the database from the journal."""
     from noisebench.store.ingest import ingest as take_in
 
     report = take_in(existing(results), rebuild=rebuild)

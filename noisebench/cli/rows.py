@@ -1,4 +1,4 @@
-"""Rows of an answer, written in the format asked for."""
+"""Writes the rows of a query in one of several formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from noisebench.errors import EnvironmentFault, InputError
 def write(table: Any, style: str, out: Path | None) -> None:
     """Write an Arrow table as table, csv, json or parquet to `out`, or to stdout where that is None."""
     if style == "parquet" and out is None and sys.stdout.isatty():
-        raise InputError("query: parquet is no text; say where to write it with --out FILE")
+        raise InputError("query: parquet is binary; name a file with --out FILE")
     data = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}[style](table)
     if out is None:
         sys.stdout.buffer.write(data)

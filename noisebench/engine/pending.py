@@ -48,7 +48,10 @@ def _journal_files(folder: SweepFolder, attempt_ids: Iterable[str]) -> dict[str,
     missing = {attempt_id: attempt_id.encode() for attempt_id in attempt_ids}
     files = {}
     for path in folder.journal.glob("*.jsonl"):
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue  # not a journal file
         for attempt_id in [each for each, text in missing.items() if text in content]:
             files[attempt_id] = path
             del missing[attempt_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from noisebench.records.attempts import ErrorKind
 from noisebench.sweep.trial import Trial
 
 
@@ -70,12 +71,12 @@ class Places:
         shares = {model: share.larger() or share for model, share in self.shares.items()}
         return replace(self, shares=shares, max_concurrent=max(1, self.max_concurrent // 2))
 
-    def has_larger_share(self, trial: Trial, error_kind: str) -> bool:
+    def has_larger_share(self, trial: Trial, error_kind: ErrorKind) -> bool:
         """Return whether a trial that failed with an error of this kind could get more of what it lacked."""
         share = self.share_for(trial)
-        if error_kind == "gpu-memory":
+        if error_kind == ErrorKind.GPU_MEMORY:
             return 0 < share.gpus < 1
-        return error_kind == "host-memory" and share.larger() is not None
+        return error_kind == ErrorKind.HOST_MEMORY and share.larger() is not None
 
 
 def places_of(

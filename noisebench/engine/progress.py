@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from noisebench.records.attempts import Status
+
 
 @dataclass
 class Progress:
@@ -32,11 +34,11 @@ class Progress:
         self.running += 1
         self.on_change(self)
 
-    def settled(self, status: str) -> None:
+    def settled(self, status: Status) -> None:
         """Count a running trial that ended as completed or failed."""
         self.running -= 1
         self.settled_here += 1
-        if status == "completed":
+        if status is Status.COMPLETED:
             self.completed += 1
         else:
             self.failed += 1

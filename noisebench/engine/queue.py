@@ -97,7 +97,7 @@ class TrialQueue:
     def settle(self, attempt_id: str, end: End) -> None:
         """Note how an attempt ended, as its own process recorded it."""
         self._failed_starts = 0
-        if end.status == "interrupted":
+        if end.status is Status.INTERRUPTED:
             self.put_back(attempt_id)
             self._give_up(f"a trial could not write its files: {end.error}; free space, then resume")
             return
@@ -144,7 +144,7 @@ class TrialQueue:
                 self._record_end(
                     attempt_id, trial, End(Status.INTERRUPTED, ErrorKind.CANCELLED, "the sweep was stopped")
                 )
-            elif end.status != "interrupted":
+            elif end.status is not Status.INTERRUPTED:
                 self.settle(attempt_id, end)
         self._live.clear()
         self._lost.clear()
@@ -153,7 +153,7 @@ class TrialQueue:
 
     def _explain(self, attempt_id: str, seconds: float) -> None:
         end = self._tail.ended(attempt_id)
-        if end is not None and (end.status != "interrupted" or end.error_kind == "storage"):
+        if end is not None and (end.status is not Status.INTERRUPTED or end.error_kind is ErrorKind.STORAGE):
             del self._lost[attempt_id]
             self.settle(attempt_id, end)
             return
@@ -180,7 +180,7 @@ class TrialQueue:
     def _requeue_or_fail(self, attempt_id: str, loss: Loss, *, recorded: bool) -> None:
         trial = self._live.pop(attempt_id)
         end = self._losses.end_after(trial, loss, self._tail.started(attempt_id))
-        if end.status == "failed":
+        if end.status is Status.FAILED:
             # An attempt has one end: if its process has recorded one, the failure gets an id of its own.
             self._record_end(uuid.uuid4().hex if recorded else attempt_id, trial, end)
             self._settled(trial, end)

@@ -99,7 +99,7 @@ class RecoveryPolicy:
     find_cause: FindCause = cause_on_this_machine
     poll_seconds: float = 0.0
     allowance_minutes: float | None = None
-    has_larger_share: Callable[[Trial, str], bool] = lambda _, __: False
+    has_larger_share: Callable[[Trial, ErrorKind], bool] = lambda _, __: False
     previous_journals: Mapping[str, Path] = field(default_factory=dict)
     places: int = 1
     max_process_deaths: int = MAX_PROCESS_DEATHS
@@ -141,7 +141,7 @@ class LossCounter:
                 "the trial may bring its node down"
             )
             return End(Status.FAILED, ErrorKind.NODE_LOST, message)
-        if loss.error_kind == "time-limit" and count >= policy.max_stalled_attempts:
+        if loss.error_kind is ErrorKind.TIME_LIMIT and count >= policy.max_stalled_attempts:
             message = (
                 f"{count} workers reached their time limit while they ran this trial, without a new "
                 "checkpoint in between: raise `worker.minutes` in the site's profile"
@@ -173,14 +173,17 @@ class JournalTail:
 
     def __init__(self, folder: SweepFolder) -> None:
         self._folder = folder
-        self._positions = {path: path.stat().st_size for path in folder.journal.glob("*.jsonl")}
+        self._positions = {path: path.lstat().st_size for path in folder.journal.glob("*.jsonl")}
         self._started: dict[str, Started] = {}
         self._ended: dict[str, End] = {}
 
     def refresh(self, live: Mapping[str, Trial]) -> None:
         """Read what was appended; keep what concerns the attempts in `live`."""
         for path in self._folder.journal.glob("*.jsonl"):
-            lines, self._positions[path] = complete_lines(path, self._positions.get(path, 0))
+            try:
+                lines, self._positions[path] = complete_lines(path, self._positions.get(path, 0))
+            except OSError:
+                continue  # no journal file, or one that cannot be read at the moment
             for record in readable(lines):
                 if isinstance(record, Started):
                     self._started[record.attempt_id] = record
@@ -200,7 +203,7 @@ class JournalTail:
 
 def recorded_loss(end: End | None) -> Loss | None:
     """Return the loss that a process has itself recorded before it ended: a GPU that no longer works."""
-    if end is None or end.error_kind != "gpu-error":
+    if end is None or end.error_kind is not ErrorKind.GPU_ERROR:
         return None
     return Loss(Cause.PROCESS_DIED, ErrorKind.GPU_ERROR, end.error or "a CUDA error")
 

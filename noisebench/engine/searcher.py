@@ -8,7 +8,7 @@ from ray.tune.search import Searcher
 
 from noisebench.engine.places import Places
 from noisebench.engine.queue import TrialQueue
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, ErrorKind, Status
 
 # The status of a result with which an actor returns its trial: its worker leaves. The actor runs no other.
 DECLINED = "declined"
@@ -70,7 +70,7 @@ class QueueSearcher(Searcher):
         if error or not result or "status" not in result:
             self._queue.lose(attempt_id)
         else:
-            self._queue.settle(attempt_id, End(result["status"], result["error_kind"], result["error"]))
+            self._queue.settle(attempt_id, _end_of(result))
 
     @property
     def is_done(self) -> bool:
@@ -82,3 +82,8 @@ class QueueSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing; see `save`."""
+
+
+def _end_of(result: dict[str, Any]) -> End:
+    kind = result["error_kind"]
+    return End(Status(result["status"]), None if kind is None else ErrorKind(kind), result["error"])

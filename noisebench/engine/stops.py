@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from noisebench.records.attempts import End
+from noisebench.records.attempts import End, Status
 from noisebench.records.durable import patiently, write_durably
 from noisebench.records.folders import SweepFolder
 from noisebench.sweep.block import Block
@@ -49,7 +49,7 @@ class Stops:
         return True
 
     def _note_in(self, block: str, end: End) -> None:
-        if end.status == "completed":
+        if end.status is Status.COMPLETED:
             self._alike[block] = None
             self.errors.pop(block, None)
             return

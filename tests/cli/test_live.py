@@ -7,6 +7,7 @@ import pytest
 from noisebench.cli import live
 from noisebench.cli.live import LiveProgress
 from noisebench.engine.progress import Progress
+from noisebench.records.attempts import Status
 
 
 def test_lines_are_printed_while_all_places_are_taken(
@@ -22,7 +23,7 @@ def test_lines_are_printed_while_all_places_are_taken(
             time.sleep(0.05)
             text += capsys.readouterr().err
         # Between these two calls one place is free.
-        progress.settled("completed")
+        progress.settled(Status.COMPLETED)
         progress.started()
     assert set(text.splitlines()) == {"demo: 0/9 done, 2 running, 7 pending"}
     assert capsys.readouterr().err.splitlines()[-1].startswith("demo: 1/9 done, 2 running, 6 pending")

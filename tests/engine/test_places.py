@@ -1,6 +1,7 @@
 """How a machine is divided among trials."""
 
 from noisebench.engine.places import Share, places_of, share_of
+from noisebench.records.attempts import ErrorKind
 from tests.trials import trial_of
 
 MODELS = ("small-cnn", "resnet-32", "resnet-34")
@@ -49,9 +50,9 @@ def test_only_what_helps_against_the_error_is_a_larger_share() -> None:
     shared, whole = places_of(8, 2, {"small-cnn": 4}, MODELS), places_of(8, 2, {}, MODELS)
     places = (shared, whole, places_of(1, 0, {}, MODELS))
     trial = trial_of()
-    assert [each.has_larger_share(trial, "gpu-memory") for each in places] == [True, False, False]
-    assert [each.has_larger_share(trial, "host-memory") for each in places] == [True, True, False]
-    assert not shared.has_larger_share(trial, "exception")
+    assert [each.has_larger_share(trial, ErrorKind.GPU_MEMORY) for each in places] == [True, False, False]
+    assert [each.has_larger_share(trial, ErrorKind.HOST_MEMORY) for each in places] == [True, True, False]
+    assert not shared.has_larger_share(trial, ErrorKind.EXCEPTION)
     larger = shared.larger()
     assert larger.share_for(trial) == Share(cpus=4, gpus=1, concurrent=2)
     assert larger.max_concurrent == 4

@@ -4,6 +4,7 @@ import time
 
 from noisebench.cli.live import describe
 from noisebench.engine.progress import Progress
+from noisebench.records.attempts import Status
 
 
 def test_counts_and_callbacks() -> None:
@@ -13,8 +14,8 @@ def test_counts_and_callbacks() -> None:
     )
     progress.started()
     progress.started()
-    progress.settled("completed")
-    progress.settled("failed")
+    progress.settled(Status.COMPLETED)
+    progress.settled(Status.FAILED)
     progress.started()
     progress.returned()
     assert seen == [(1, 0, 1, 3), (1, 0, 2, 2), (2, 0, 1, 2), (2, 1, 0, 2), (2, 1, 1, 1), (2, 1, 0, 2)]
@@ -24,7 +25,7 @@ def test_time_left_follows_the_rate_of_this_run() -> None:
     progress = Progress(10, 4, 0, 6, begun=time.monotonic() - 100)
     assert progress.eta_seconds is None
     progress.started()
-    progress.settled("completed")
+    progress.settled(Status.COMPLETED)
     assert 35 < progress.rate_per_hour <= 36
     assert progress.eta_seconds is not None
     assert 500 <= progress.eta_seconds < 510
