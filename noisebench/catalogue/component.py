@@ -17,14 +17,14 @@ class Component:
 
     @classmethod
     def of(cls, name: str, **parameters: Value) -> Component:
-        """Build one with its parameters in sorted order, so that equal parts compare equal."""
+        """Return a component with sorted parameters, so that equal ones compare equal."""
         return cls(name, tuple(sorted(parameters.items())))
 
     def __getitem__(self, parameter: str) -> Any:
         return dict(self.parameters)[parameter]
 
     def get(self, parameter: str, default: Any = None) -> Any:
-        """Return the parameter's value, or `default` where this part has none of that name."""
+        """Return the parameter's value, or `default` if there is none of that name."""
         return dict(self.parameters).get(parameter, default)
 
     def without(self, *names: str) -> dict[str, Any]:
@@ -32,12 +32,12 @@ class Component:
         return {name: value for name, value in self.parameters if name not in names}
 
     def as_fields(self) -> dict[str, Any]:
-        """Return the flat mapping that stands in records: name beside parameters."""
+        """Return the flat mapping that records contain: name and parameters."""
         return {"name": self.name, **dict(self.parameters)}
 
     @classmethod
     def from_fields(cls, mapping: dict[str, Any]) -> Component:
-        """Read back what `as_fields` wrote, also after a trip through JSON."""
+        """Read back what `as_fields` wrote, also from JSON."""
         parameters = {key: _frozen(value) for key, value in mapping.items() if key != "name"}
         return cls.of(mapping["name"], **parameters)
 

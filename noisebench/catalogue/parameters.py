@@ -1,4 +1,4 @@
-"""What a parameter may be: its kind, default, range."""
+"""Parameters: kind, default, range."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Kind = Literal["number", "integer", "flag", "text", "matrix"]
 class Parameter:
     """One parameter: `low` and `high` bound it, `open_low` and `open_high` exclude the bound itself.
 
-    Text must be one of `choices` where there are any, and match `pattern`, which `right` describes.
+    Text must be one of `choices` if there are any, and match `pattern`, which `right` describes.
     """
 
     kind: Kind
@@ -98,17 +98,17 @@ class Parameter:
 
 
 def number(
-    default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **more: Any
+    default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **limits: Any
 ) -> Parameter:
     """A real number."""
-    return Parameter("number", float(default) if isinstance(default, int) else default, low, high, **more)
+    return Parameter("number", float(default) if isinstance(default, int) else default, low, high, **limits)
 
 
 def integer(
-    default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **more: Any
+    default: Value | _Marker = REQUIRED, low: float = -math.inf, high: float = math.inf, **limits: Any
 ) -> Parameter:
     """A whole number."""
-    return Parameter("integer", default, low, high, **more)
+    return Parameter("integer", default, low, high, **limits)
 
 
 def flag(default: Value | _Marker = REQUIRED) -> Parameter:

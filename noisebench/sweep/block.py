@@ -1,4 +1,4 @@
-"""One named grid of a sweep: its alternatives multiplied out into trials."""
+"""One named grid of a sweep, expanded into trials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from noisebench.catalogue.losses import COMMON, LOSSES
 from noisebench.catalogue.parameters import flag, integer
 from noisebench.catalogue.training import SCHEDULES, TRAINING
 from noisebench.sweep.components import MAX_TRIALS, Vocabulary, exceeds_limit, union
-from noisebench.sweep.configuration import Overrides, configure
+from noisebench.sweep.configuration import Combination, Overrides, configure
 from noisebench.sweep.image_files import content_hash
 from noisebench.sweep.nodes import Node, Problems
 from noisebench.sweep.schema import (
@@ -33,7 +33,7 @@ from noisebench.sweep.trial import Trial
 
 @dataclass(frozen=True)
 class Block:
-    """A block with its trials in the order of its grid, the seeds of one configuration together."""
+    """A block and its trials in grid order; seeds vary fastest."""
 
     name: str
     trials: tuple[Trial, ...]
@@ -60,7 +60,7 @@ _LOSS = Vocabulary(
 
 
 def read_block(node: Node, name: str, problems: Problems) -> Block | None:
-    """Read one block; None where it has problems, which are then in `problems`."""
+    """Read one block; return None if it has problems, which are added to `problems`."""
     before = problems.count()
     if not is_mapping(node, "a mapping with dataset, corruption, loss, seeds", problems):
         return None
@@ -74,7 +74,8 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
         return None
     trials: list[Trial] = []
     for dataset, corruption, detector, training, dynamics, loss in itertools.product(*axes):
-        trial = configure(dataset, corruption, detector, loss, training, dynamics, problems)
+        combination = Combination(dataset, corruption, detector, loss, training, dynamics)
+        trial = configure(combination, problems)
         trials.extend(replace(trial, seed=seed) for seed in values["seeds"])
     if problems.count() > before:
         return None
@@ -82,7 +83,7 @@ def read_block(node: Node, name: str, problems: Problems) -> Block | None:
 
 
 def _identified(dataset: Component) -> Component:
-    """Add the hash of its images to a folder of images, where the folder is seen from here."""
+    """Add the hash of its images to a folder of images, if the folder can be read here."""
     content = content_hash(Path(dataset["path"])) if dataset.name == FOLDER.name else None
     if content is None:
         return dataset
@@ -96,7 +97,7 @@ def _default_detector() -> Component:
 
 
 def _read_training(node: Node, problems: Problems) -> list[Overrides]:
-    """Read `training:` into one set of overrides for each combination of its lists."""
+    """Read `training:`; lists of values give one set of overrides for each combination."""
     if not is_mapping(node, "a mapping, such as {epochs: 10}", problems):
         return []
     refuse_unknown(node, _TRAINING, problems)
@@ -112,7 +113,7 @@ def _read_training(node: Node, problems: Problems) -> list[Overrides]:
 
 
 def _read_seeds(node: Node, problems: Problems) -> Sequence[int]:
-    """Read `seeds: 20` as 0..19, or a list as it stands."""
+    """Read `seeds: 20` as 0..19; use a list as written."""
     if node.is_list:
         return read_values(node, integer(low=0), problems)
     counts = read_values(node, integer(low=1), problems)

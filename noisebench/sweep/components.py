@@ -1,4 +1,4 @@
-"""From YAML nodes to the alternatives they stand for: a list means one trial for each value."""
+"""Components of a trial from YAML: a list of values gives one component for each."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from noisebench.sweep import reference
 from noisebench.sweep.nodes import REPORTED, Node, Problems
 from noisebench.sweep.schema import Field, read_values, show, unknown
 
-Found = tuple[Component, Node]
+# A component with the node it was read from.
+Placed = tuple[Component, Node]
 
 MAX_TRIALS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What may stand in one place of a sweep: names, each with its parameters.
+    """The names that are valid in one place of a sweep, each with its parameters.
 
-    `key` is the field that holds the name, `common` the parameters of a user's function where `references`
-    allows one. A mapping with a field of `shorthands` in place of `key` is of that name: {folder: PATH}.
+    `key` is the field that holds the name. `references` allows a user's function, which has the parameters
+    `common`. A mapping with a field of `shorthands` instead of `key` has that name: {folder: PATH}.
     """
 
     noun: str
@@ -39,15 +40,15 @@ class Vocabulary:
 def union(vocabulary: Vocabulary, default: Any = REQUIRED) -> Field:
     """A name, a mapping or a list of either, read as a list of components with their nodes."""
 
-    def read(node: Node, problems: Problems) -> list[Found]:
+    def read(node: Node, problems: Problems) -> list[Placed]:
         return read_union(node, vocabulary, problems)
 
     example = next(iter(vocabulary.entries))
     return Field(f"a {vocabulary.noun} such as {example}, or a list of them", read, default)
 
 
-def read_union(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[Found]:
-    """Read a name, a mapping or a list of either into components, each with the node it came from."""
+def read_union(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[Placed]:
+    """Read a name, a mapping or a list of either into components; a repeated one is a problem."""
     if not node.is_list:
         return read_component(node, vocabulary, problems)
     if not node.value:
@@ -56,52 +57,52 @@ def read_union(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[F
     for item in node.value:
         for component, where in read_component(item, vocabulary, problems):
             if component in components:
-                problems.add(where, f"the {vocabulary.noun} {describe(component)} stands twice")
+                problems.add(where, f"the {vocabulary.noun} {describe(component)} is listed twice")
             components[component] = where
     return list(components.items())
 
 
-def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[Found]:
-    """Read one name or mapping into the components its lists of values stand for."""
+def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> list[Placed]:
+    """Read one name or mapping; lists of parameter values give a component for each combination."""
     if node.value is REPORTED:
         return []
-    given: dict[str, Node] = {}
+    fields: dict[str, Node] = {}
     name_node = node
     if node.is_mapping:
-        given = dict(node.value)
+        fields = dict(node.value)
         for word, parameters in vocabulary.shorthands.items():
-            if word in given:
-                given["path"] = given.pop(word)
-                return _read_named(word, parameters, given, node, problems)
-        if vocabulary.key not in given:
+            if word in fields:
+                fields["path"] = fields.pop(word)
+                return _read_named(word, parameters, fields, node, problems)
+        if vocabulary.key not in fields:
             problems.add(node, f"has no `{vocabulary.key}:`; write {{{vocabulary.key}: ..., <parameters>}}")
             return []
-        name_node = given.pop(vocabulary.key)
+        name_node = fields.pop(vocabulary.key)
     if name_node.value is REPORTED:
         return []
     if not isinstance(name_node.value, str):
         known = ", ".join(vocabulary.entries)
-        problems.add(name_node, f"{show(name_node.plain())} is no {vocabulary.noun}; known: {known}")
+        problems.add(name_node, f"{show(name_node.plain())} is not a {vocabulary.noun}; known: {known}")
         return []
     name = name_node.value
     if vocabulary.references and reference.is_reference(name):
-        return _read_reference(name, name_node, given, node, vocabulary, problems)
+        return _read_reference(name, name_node, fields, node, vocabulary, problems)
     if name not in vocabulary.entries:
         problems.add(name_node, f"{vocabulary.noun} " + unknown(name, vocabulary.entries))
         return []
-    return _read_named(name, vocabulary.entries[name], given, node, problems)
+    return _read_named(name, vocabulary.entries[name], fields, node, problems)
 
 
 def _read_named(
-    name: str, parameters: Mapping[str, Parameter], given: dict[str, Node], node: Node, problems: Problems
-) -> list[Found]:
-    for key, value_node in given.items():
+    name: str, parameters: Mapping[str, Parameter], fields: dict[str, Node], node: Node, problems: Problems
+) -> list[Placed]:
+    for key, value_node in fields.items():
         if key not in parameters:
             problems.add(value_node, f"parameter {unknown(key, parameters, of=name)}")
     axes = []
     for key, parameter in parameters.items():
-        if key in given:
-            axes.append([(key, value) for value in read_values(given[key], parameter, problems)])
+        if key in fields:
+            axes.append([(key, value) for value in read_values(fields[key], parameter, problems)])
         elif parameter.default is REQUIRED:
             problems.add(node, f"{name} needs `{key}`, {parameter.describe()}")
         else:
@@ -110,9 +111,14 @@ def _read_named(
 
 
 def _read_reference(
-    name: str, name_node: Node, given: dict[str, Node], node: Node, vocabulary: Vocabulary, problems: Problems
-) -> list[Found]:
-    """Read a user's own function, whose parameters are whatever it takes."""
+    name: str,
+    name_node: Node,
+    entries: dict[str, Node],
+    node: Node,
+    vocabulary: Vocabulary,
+    problems: Problems,
+) -> list[Placed]:
+    """Read a user's function; its parameters can have any name."""
     try:
         source = reference.source_hash(name)
     except InputError as error:
@@ -120,9 +126,9 @@ def _read_reference(
         return []
     axes: list[list[tuple[str, Any]]] = [[("source", source)]]
     for key, parameter in vocabulary.common.items():
-        if key not in given:
+        if key not in entries:
             axes.append([(key, parameter.default)])
-    for key, value_node in given.items():
+    for key, value_node in entries.items():
         if key in vocabulary.common:
             axes.append([(key, value) for value in read_values(value_node, vocabulary.common[key], problems)])
             continue
@@ -136,21 +142,21 @@ def _read_reference(
 
 def _products(
     name: str, axes: Sequence[Sequence[tuple[str, Any]]], node: Node, problems: Problems
-) -> list[Found]:
+) -> list[Placed]:
     if exceeds_limit(axes, node, problems):
         return []
     return [(Component.of(name, **dict(combination)), node) for combination in itertools.product(*axes)]
 
 
 def exceeds_limit(axes: Iterable[Sized], node: Node, problems: Problems) -> bool:
-    """Whether the product of these lists has more than MAX_TRIALS members; `problems` says so then."""
+    """Whether there are more than MAX_TRIALS combinations of these lists, which is then a problem."""
     count = math.prod(len(axis) for axis in axes)
     if count > MAX_TRIALS:
-        problems.add(node, f"stands for {count:,} combinations; the most is {MAX_TRIALS:,}")
+        problems.add(node, f"makes {count:,} combinations; the maximum is {MAX_TRIALS:,}")
     return count > MAX_TRIALS
 
 
 def describe(component: Component) -> str:
-    """Show a component in one short phrase."""
+    """Return a component as text: name(parameter=value, ...)."""
     inside = ", ".join(f"{key}={value}" for key, value in component.parameters if value is not None)
     return f"{component.name}({inside})" if inside else component.name

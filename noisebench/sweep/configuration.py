@@ -1,8 +1,9 @@
-"""One combination of a grid's alternatives, completed from recipes, checked as a whole."""
+"""One combination of a grid's alternatives: values of the recipe filled in, checked as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from noisebench.catalogue import datasets as catalogue
@@ -11,45 +12,51 @@ from noisebench.catalogue.datasets import DATASETS, DatasetDescriptor
 from noisebench.catalogue.detectors import DETECTORS
 from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import FROM_RECIPE
-from noisebench.sweep.components import Found, describe
+from noisebench.sweep.components import Placed, describe
 from noisebench.sweep.nodes import Node, Problems
 from noisebench.sweep.trial import Training, Trial
 
 Overrides = dict[str, Any]
 
 
-def configure(
-    dataset: Found,
-    corruption: Found,
-    detector: Found,
-    loss: Found,
-    overrides: Overrides,
-    dynamics: bool,
-    problems: Problems,
-) -> Trial:
-    """Return the trial of one combination with seed 0, all that the data set implies written out.
+@dataclass(frozen=True)
+class Combination:
+    """One combination of a grid's alternatives, parameters from recipes not yet filled in."""
 
-    What cannot go together is noted in `problems`.
+    dataset: Placed
+    corruption: Placed
+    detector: Placed
+    loss: Placed
+    overrides: Overrides
+    dynamics: bool
+
+
+def configure(combination: Combination, problems: Problems) -> Trial:
+    """Return the trial of a combination with seed 0, values of the recipe filled in.
+
+    Parts that do not fit together are added to `problems`.
     """
-    name, entry = dataset[0].name, DATASETS.get(dataset[0].name)
-    recipe = catalogue.dataset(name).recipe
-    training = Training(**{**recipe.training_for(detector[0].name), **overrides})
-    resolved_loss = _resolve(loss[0], recipe.losses)
-    resolved_detector = _resolve(detector[0], {"folds": recipe.folds})
-    _check_delay(resolved_loss, training, loss[1], problems)
-    _check_skip(detector, training, problems)
-    _check_model(training, loss[1], problems)
-    if corruption[0].name == "asymmetric":
-        _check_asymmetric(name, entry, corruption, problems)
+    (dataset, _), (corruption, _) = combination.dataset, combination.corruption
+    (loss, at_loss), (detector, _) = combination.loss, combination.detector
+    recipe = catalogue.dataset(dataset.name).recipe
+    training = Training(**{**recipe.training_for(detector.name), **combination.overrides})
+    resolved_loss = _resolve(loss, recipe.losses)
+    resolved_detector = _resolve(detector, {"folds": recipe.folds})
+    _check_delay(resolved_loss, training, at_loss, problems)
+    _check_skip(combination.detector, training, problems)
+    _check_model(training, at_loss, problems)
+    entry = DATASETS.get(dataset.name)
+    if corruption.name == "asymmetric":
+        _check_asymmetric(dataset.name, entry, combination.corruption, problems)
     if entry is not None:
-        _check_samples(dataset, entry, problems)
-        _check_human(name, entry, corruption, problems)
-        _check_detector(name, entry, detector, problems)
-    return Trial(dataset[0], corruption[0], resolved_loss, resolved_detector, training, dynamics, 0)
+        _check_samples(combination.dataset, entry, problems)
+        _check_human(entry, combination.corruption, problems)
+        _check_detector(entry, combination.detector, problems)
+    return Trial(dataset, corruption, resolved_loss, resolved_detector, training, combination.dynamics, 0)
 
 
 def _resolve(component: Component, recipe: Mapping[str, Value]) -> Component:
-    """Put values in where the component leaves them to the recipe."""
+    """Replace each FROM_RECIPE by the value of the recipe."""
     parameters = {
         key: recipe[key] if cast("object", value) is FROM_RECIPE else value
         for key, value in component.parameters
@@ -63,7 +70,7 @@ def _check_delay(loss: Component, training: Training, node: Node, problems: Prob
         problems.add(node, f"{left}: the training has {training.epochs}")
 
 
-def _check_skip(detector: Found, training: Training, problems: Problems) -> None:
+def _check_skip(detector: Placed, training: Training, problems: Problems) -> None:
     component, node = detector
     if component.get("skip_epochs", 0) >= training.epochs:
         left = f"skip_epochs {component['skip_epochs']} leaves {component.name} no epoch"
@@ -77,14 +84,14 @@ def _check_model(training: Training, node: Node, problems: Problems) -> None:
         )
 
 
-def _check_samples(dataset: Found, entry: DatasetDescriptor, problems: Problems) -> None:
+def _check_samples(dataset: Placed, entry: DatasetDescriptor, problems: Problems) -> None:
     samples = dataset[0].get("samples")
     if samples is not None and samples > entry.samples:
-        problems.add(dataset[1], f"samples is {samples}, but {dataset[0].name} has {entry.samples} only")
+        problems.add(dataset[1], f"samples is {samples}, but {dataset[0].name} has only {entry.samples}")
 
 
 def _check_asymmetric(
-    name: str, entry: DatasetDescriptor | None, corruption: Found, problems: Problems
+    name: str, entry: DatasetDescriptor | None, corruption: Placed, problems: Problems
 ) -> None:
     component, node = corruption
     rate, matrix = component["rate"], component["matrix"]
@@ -97,21 +104,23 @@ def _check_asymmetric(
         problems.add(node, f"matrix is {len(matrix)} x {len(matrix)}, but {name} has {entry.classes} classes")
 
 
-def _check_human(name: str, entry: DatasetDescriptor, corruption: Found, problems: Problems) -> None:
+def _check_human(entry: DatasetDescriptor, corruption: Placed, problems: Problems) -> None:
     kind, node = corruption[0].name, corruption[1]
     if entry.human and kind != "human":
-        problems.add(node, f"{name} comes with people's labels, so its corruption is `human`, not {kind}")
+        problems.add(node, f"{entry.name} has human labels, so its corruption must be `human`, not {kind}")
     elif kind == "human" and not entry.human:
         known = ", ".join(other for other, known_entry in DATASETS.items() if known_entry.human)
-        problems.add(node, f"{name} has no human labels; data sets that have them: {known}")
+        problems.add(node, f"{entry.name} has no human labels; data sets that have them: {known}")
 
 
-def _check_detector(name: str, entry: DatasetDescriptor, detector: Found, problems: Problems) -> None:
+def _check_detector(entry: DatasetDescriptor, detector: Placed, problems: Problems) -> None:
     if entry.training_samples is None:
         return
     component, node = detector
     if not DETECTORS[component.name].separate_training:
         known = ", ".join(other for other, detectors in DETECTORS.items() if detectors.separate_training)
-        problems.add(node, f"{name} is judged by {known} alone, not by {component.name}")
+        problems.add(node, f"{entry.name} works with {known} only, not with {component.name}")
     elif component.get("folds", FROM_RECIPE) is not FROM_RECIPE:
-        problems.add(node, f"{name} has a training part of its own, so there are no folds; leave `folds` out")
+        problems.add(
+            node, f"{entry.name} has a separate training part, so there are no folds; leave out `folds`"
+        )

@@ -1,4 +1,4 @@
-"""What a sweep will cost, before anything is started."""
+"""Estimates of the time that a sweep takes, before it starts."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ if TYPE_CHECKING:  # estimates of single trials need no YAML
     from noisebench.sweep.sweep import Sweep
 
 SecondsOf = Callable[[Trial], float]
-
-
 Rates = Mapping[tuple[str, int], Rate]
 
 # Images/s by (model, image height), of one CPU thread and of a V100.
 CPU_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.cpu.items()}
 V100_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.v100.items()}
 
-# Interpreter, Ray's hand-over, detection, the records.
+# Per trial: interpreter, Ray, detection, records.
 OVERHEAD_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Budget:
-    """One block's trials with what the pending ones will take on each kind of device.
+    """A block's trials, and the estimated seconds of the pending ones on each kind of device.
 
-    `measured_seconds` are those on devices that were calibrated, by name.
+    `measured_seconds` are estimates for calibrated devices, by name.
     """
 
     block: str
@@ -43,7 +41,7 @@ class Budget:
     measured_seconds: dict[str, float] = field(default_factory=dict)
 
     def header(self) -> tuple[str, ...]:
-        """Return what the cells of `row` are."""
+        """Return the heads of the columns of `row`."""
         measured = (f"{device} hours" for device in self.measured_seconds)
         return ("block", "trials", "completed", "CPU-thread hours", "V100 hours", *measured)
 
@@ -53,7 +51,7 @@ class Budget:
         return (self.block, str(self.trials), str(self.completed), *(f"{s / 3600:.2f}" for s in seconds))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same for JSON; hours are of one CPU thread, of one V100."""
+        """Return the same for JSON; hours are those of one CPU thread and of one V100."""
         return {
             "block": self.block,
             "trials": self.trials,
@@ -68,9 +66,9 @@ class Budget:
 def budgets(
     sweep: Sweep, completed: Container[str], measured: Mapping[str, SecondsOf] | None = None
 ) -> list[Budget]:
-    """Return the budget of each block, then of the whole sweep, where shared trials count once.
+    """Return the budget of each block, then of the whole sweep, which counts shared trials once.
 
-    `measured` tells the seconds of a trial on devices that were calibrated, by name.
+    `measured` maps a calibrated device to a function from a trial to its seconds.
     """
     parts = [*((block.name, list(block.trials)) for block in sweep.blocks), ("total", list(sweep.trials()))]
     return [_budget(name, trials, completed, measured or {}) for name, trials in parts]
@@ -80,7 +78,7 @@ def _budget(
     name: str, trials: list[Trial], completed: Container[str], measured: Mapping[str, SecondsOf]
 ) -> Budget:
     pending = [trial for trial in trials if trial.trial_id not in completed]
-    # Seeds of one configuration cost the same: one estimate serves them all.
+    # Seeds of one configuration cost the same: estimate once.
     seeds = Counter(replace(trial, seed=0) for trial in pending)
 
     def total(seconds_of: SecondsOf) -> float:
@@ -104,12 +102,12 @@ def seconds_for(trial: Trial, rates: Rates) -> float:
 
 
 def image_shape(trial: Trial) -> tuple[int, int, int]:
-    """Return (channels, height, width) of a trial's images, as far as it is known without reading them."""
+    """Return (channels, height, width) of a trial's images, as far as known without reading them."""
     return dataset(trial.dataset.name).shape
 
 
 def _images(trial: Trial) -> tuple[int, int]:
-    """Return how many images an epoch trains over all models, how many are evaluated in all."""
+    """Return the images that all models train on in an epoch, and the images evaluated in all."""
     entry, detector = dataset(trial.dataset.name), DETECTORS[trial.detector.name]
     samples = trial.dataset.get("samples") or entry.samples
     test_samples = min(entry.test_samples, samples)
@@ -120,7 +118,7 @@ def _images(trial: Trial) -> tuple[int, int]:
 
 
 def _rate(model: str, height: int, rates: Rates) -> Rate:
-    """Return a model's rate at an image height, carried over from the nearest one measured."""
+    """Return a model's rate at an image height, scaled by area from the nearest measured height."""
     measured = {size: rate for (name, size), rate in rates.items() if name == model}
     nearest = min(measured, key=lambda size: abs(size - height))
     scale = (nearest / height) ** 2

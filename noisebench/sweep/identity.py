@@ -1,7 +1,7 @@
-"""Content ids of trials, with the seeds that are derived from them by name.
+"""Content ids of trials, and named seeds derived from their fields.
 
-All functions take the fields of a trial (`Trial.as_fields()`, or the same mapping read back from a
-record), so that an old record keeps the ids it was written with.
+All functions take the fields of a trial, from `Trial.as_fields()` or from a record, so that an old record
+keeps its ids.
 """
 
 import hashlib
@@ -11,15 +11,15 @@ from typing import Any
 
 from noisebench.catalogue.losses import LOSSES
 
-# Raise this whenever the same trial would give other numbers; the golden-result test watches it.
+# Raise this when the same trial gives other numbers; the golden-result test checks it.
 SCIENCE_VERSION = 1
 
 # The one parameter of a loss that the papers vary and choose by its result.
 SWEPT_PARAMETER = {name: loss.swept for name, loss in LOSSES.items() if loss.swept}
 
-# What each source of randomness depends on. Losses enter none of them: all losses at one
-# (data, corruption, seed) see the same wrong labels, folds, first weights and batches, so that
-# comparisons are paired. Folds do not see the corruption either.
+# The fields that each source of randomness depends on. The loss is not among them: all losses at one
+# (data, corruption, seed) get the same wrong labels, folds, first weights and batches, so comparisons are
+# paired. Folds do not depend on the corruption either.
 _SEED_FIELDS = {
     "corruption": ("dataset", "corruption", "seed"),
     "folds": ("dataset", "seed"),
@@ -47,13 +47,13 @@ def config_id(fields: Mapping[str, Any]) -> str:
 
 
 def family_id(fields: Mapping[str, Any]) -> str:
-    """Return the id shared by configurations that differ in the loss's swept parameter alone."""
+    """Return the id shared by configurations that differ only in the loss's swept parameter."""
     loss = fields["loss"]
     return trial_id({**_without(fields, "seed"), "loss": _without(loss, SWEPT_PARAMETER.get(loss["name"]))})
 
 
 def setting_id(fields: Mapping[str, Any]) -> str:
-    """Return the id shared by configurations that differ in the loss alone: one row of a table."""
+    """Return the id shared by configurations that differ only in the loss: one row of a table."""
     return trial_id(_without(_without(fields, "seed"), "loss"))
 
 
@@ -61,7 +61,7 @@ def seed_for(fields: Mapping[str, Any], purpose: str, *parts: int) -> int:
     """Return the seed, in [0, 2**63), of one named source of randomness in a trial.
 
     `purpose` is one of corruption, folds, thresholds, init, batches, dropout, augmentation; `parts`
-    tell its uses apart (run or fold, epoch). Nothing else enters: no loop order, no global state.
+    distinguish its uses (fold, epoch). The seed depends on no loop order and no global state.
     """
     relevant = {name: fields[name] for name in _SEED_FIELDS[purpose]}
     text = canonical_json({"purpose": purpose, "parts": parts, **relevant})

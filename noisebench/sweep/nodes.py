@@ -1,4 +1,4 @@
-"""YAML as a tree that knows its lines, with YAML's traps refused."""
+"""YAML as a tree of nodes with line numbers; values that YAML 1.1 misreads are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noisebench.errors import InputError
 class Node:
     """A value in a YAML file: a scalar, a dict of nodes or a list of nodes, with its place.
 
-    `source` takes the place of file and line in messages about a value that comes from elsewhere.
+    `source` replaces file and line in messages, for a value that is not from the file.
     """
 
     value: Any
@@ -44,7 +44,7 @@ class Node:
         return self.value
 
 
-# Stands for a value whose problem is already reported: further checks ignore it.
+# The value of a node whose problem is already reported: further checks ignore it.
 REPORTED = object()
 MAX_SHOWN = 100
 
@@ -60,11 +60,11 @@ class Problems:
     found: Counter[tuple[str, int, str]] = field(default_factory=Counter)
 
     def of(self, file: str) -> Problems:
-        """Return the place for the problems of another file, reported together with these."""
+        """Return the problems of another file; they are reported together with these."""
         return Problems(file, self.found)
 
     def add(self, node: Node, message: str) -> None:
-        """Add one problem at a node, once."""
+        """Add a problem at a node; a repeated message is reported once."""
         where = f"{node.path}: " if node.path else ""
         place = f"{node.source}:" if node.source else f"{self.file}:{node.line}"
         self.found["" if node.source else self.file, node.line, f"{place} {where}{message}"] += 1
@@ -79,7 +79,7 @@ class Problems:
             ordered = sorted(self.found, key=lambda entry: entry[:2])
             lines = [text for _, _, text in ordered[:MAX_SHOWN]]
             more = len(ordered) - len(lines)
-            raise InputError("\n".join([*lines, f"and {more} more problems"] if more else lines))
+            raise InputError("\n".join([*lines, f"and {more} more"] if more else lines))
 
 
 def read_nodes(text: str, problems: Problems, needs: str, source: str = "") -> Node:
@@ -131,7 +131,7 @@ _TOO_DEEP = f"values are nested more than {MAX_DEPTH} levels deep"
 
 @dataclass
 class _Reading:
-    """Where the problems of one text go, what they name as its place, how many nodes it has so far."""
+    """The state of reading one text: its problems, its source for messages, the nodes read so far."""
 
     problems: Problems
     source: str
@@ -141,9 +141,8 @@ class _Reading:
         return Node(value, path, line, self.source)
 
     def error(self, line: int, message: str) -> InputError:
-        return InputError(
-            f"{self.source}: {message}" if self.source else f"{self.problems.file}:{line} {message}"
-        )
+        place = f"{self.source}:" if self.source else f"{self.problems.file}:{line}"
+        return InputError(f"{place} {message}")
 
     def count(self, line: int, depth: int) -> None:
         """Raise InputError where the text is too large, aliases expanded."""
@@ -194,7 +193,7 @@ def _convert_mapping(node: yaml.MappingNode, path: str, reading: _Reading, depth
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
             reading.problems.add(here, f"the key {key!r} is not read as text by YAML; write it in quotes")
         elif key in entries:
-            reading.problems.add(here, f"the key '{key}' stands twice; YAML would keep the last one only")
+            reading.problems.add(here, f"the key '{key}' is repeated; YAML would keep only the last one")
             continue
         converted = _convert(value_node, key_path, reading, depth + 1)
         entries[str(key)] = reading.node(converted.value, key_path, key_line)
@@ -205,7 +204,7 @@ _RESOLVER = yaml.resolver.Resolver()
 
 
 def _explicit_tag(node: yaml.Node) -> str | None:
-    """Return the tag of a node that YAML would not give it by itself, or None."""
+    """Return the tag of a node if it differs from the one that YAML implies, else None."""
     plain = isinstance(node, yaml.ScalarNode) and not node.style
     implied = _RESOLVER.resolve(type(node), node.value, (plain, not plain))  # type: ignore[no-untyped-call]
     return None if node.tag == implied else str(node.tag).replace("tag:yaml.org,2002:", "!!")
@@ -220,7 +219,7 @@ def _trap(node: yaml.ScalarNode) -> str | None:
     """Return the error about a scalar that YAML 1.1 reads otherwise than it looks, or None."""
     text, kind = node.value, node.tag.rsplit(":", 1)[-1]
     if any("\ud800" <= character <= "\udfff" for character in text):
-        return "has half of a surrogate pair, which is no character"
+        return "contains an unpaired surrogate, which cannot be written as UTF-8"
     if node.style in ("'", '"', "|", ">") or kind == "null":
         return None
     quoted = f"or '{text}' in quotes for text"

@@ -49,7 +49,7 @@ def apply_overrides(file: SweepFile, overrides: Iterable[Override], problems: Pr
     """Return a sweep with fields replaced; errors are added to `problems`.
 
     `blocks.NAME.FIELD` is a field of one block, `sweep` and `description` are those of the sweep, any other
-    path is a field of every block. A path may lead through mappings, not through lists.
+    path is a field of every block. Each step of a path but the last is a mapping.
     """
     for override in overrides:
         if override.path[0] in _OF_THE_SWEEP:
@@ -97,9 +97,9 @@ def _set_on_one_block(file: SweepFile, override: Override, problems: Problems) -
 def _set_on_block(
     entry: BlockEntry, path: tuple[str, ...], override: Override, problems: Problems
 ) -> BlockEntry:
-    return (
-        replace(entry, node=_with(entry.node, path, override, problems)) if entry.node.is_mapping else entry
-    )
+    if not entry.node.is_mapping:
+        return entry
+    return replace(entry, node=_with(entry.node, path, override, problems))
 
 
 def _with(node: Node, path: tuple[str, ...], override: Override, problems: Problems) -> Node:

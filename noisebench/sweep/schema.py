@@ -21,7 +21,7 @@ Reader = Callable[[Node, Problems], Any]
 
 @dataclass(frozen=True)
 class Field:
-    """One field: `right` describes a correct value, `default` stands for an absent or empty one."""
+    """One field: `right` describes a correct value, `default` replaces an absent or empty one."""
 
     right: str
     read: Reader
@@ -36,8 +36,8 @@ def read_fields(
 ) -> dict[str, Any]:
     """Return the value of every field of a mapping, defaults included; errors are added to `problems`.
 
-    `noun` is the word for a field in these messages. `empty_is_absent`: a key without a value stands for
-    the default; otherwise it is an error.
+    `noun` is the word for a field in these messages. `empty_is_absent`: a key without a value gets the
+    default; otherwise it is an error.
     """
     refuse_unknown(node, fields, problems, noun)
     values, present = defaults(fields), {}
@@ -144,7 +144,7 @@ def read_values(node: Node, parameter: Parameter, problems: Problems) -> list[An
     for item in node.value:
         for value in read_value(item, parameter, problems):
             if value in values:
-                problems.add(item, f"{show(value)} stands twice in the list")
+                problems.add(item, f"{show(value)} is listed twice")
             values[value] = None
     return list(values)
 

@@ -1,4 +1,4 @@
-"""A sweep file as written: its name, its description, its blocks with those that it includes."""
+"""A sweep file before its grids are expanded: name, description, blocks, included blocks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BLOCKS = "a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}
 
 @dataclass(frozen=True)
 class BlockEntry:
-    """A block as it stands in a file, `problems` being those of that file."""
+    """A block as written in a file; `problems` are those of that file."""
 
     name: str
     node: Node
@@ -34,14 +34,14 @@ class BlockEntry:
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep before its grids are multiplied out, the blocks of included files among its own."""
+    """A sweep before its grids are expanded; `entries` contains the included blocks."""
 
     name: str
     description: str
     entries: tuple[BlockEntry, ...]
 
     def as_text(self) -> str:
-        """Return YAML that gives the same sweep without the included files; problems must be none."""
+        """Return YAML of the same sweep that includes no file; only for a sweep without problems."""
         blocks = {entry.name: entry.node.plain() for entry in self.entries}
         whole = {"sweep": self.name, "description": self.description, "blocks": blocks}
         return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
@@ -50,8 +50,8 @@ class SweepFile:
 def read_sweep_file(content: str, problems: Problems, including: tuple[Path, ...] = ()) -> SweepFile:
     """Read a sweep's YAML text; `including` are the files, outermost first, that led to this one.
 
-    What is wrong is noted in `problems`. Raises InputError where the text, or that of an included file,
-    is no mapping in YAML.
+    Errors are added to `problems`. Raises InputError if the text, or that of an included file, is not a
+    mapping in YAML.
     """
     root = read_nodes(content, problems, "the file is empty; it needs `sweep:` and `blocks:`")
     if not root.is_mapping:
@@ -99,10 +99,10 @@ def _read_includes(node: Node, problems: Problems, including: tuple[Path, ...]) 
 
 
 def _included_path(item: Node, problems: Problems, including: tuple[Path, ...]) -> Path | None:
-    """Return the path of an included file, or None where the item is no file to be included."""
+    """Return the path of an included file; None if the item is not one, which is then a problem."""
     if item.value is REPORTED:
         return None
-    # A name alone: what is included can be found, moved and copied with the sweep that includes it.
+    # No folders: a sweep and the files it includes can be moved together.
     if not isinstance(item.value, str) or Path(item.value).name != item.value:
         problems.add(
             item, f"is {show(item.plain())}, but must be the name of a sweep file in the folder of this one"
@@ -115,7 +115,7 @@ def _included_path(item: Node, problems: Problems, including: tuple[Path, ...]) 
         return None
     if path.resolve() in including:
         chain = " includes ".join(file.name for file in (*including, path))
-        problems.add(item, f"goes round in a circle: {chain}")
+        problems.add(item, f"includes itself: {chain}")
         return None
     return path
 
@@ -129,7 +129,7 @@ def _read_blocks(node: Node, problems: Problems) -> list[BlockEntry]:
     for entry in entries:
         if not re.fullmatch(NAME, entry.name):
             problems.add(
-                entry.node, f"'{entry.name}' is no block name; use letters, digits, '.', '_' and '-'"
+                entry.node, f"'{entry.name}' is not a block name; use letters, digits, '.', '_' and '-'"
             )
     return entries
 
@@ -139,11 +139,11 @@ def _refuse_second(
 ) -> None:
     for other in earlier:
         if other.name == entry.name:
-            problems.add(where, f"the block '{entry.name}' stands in {other.problems.file} already")
+            problems.add(where, f"block '{entry.name}' is already defined in {other.problems.file}")
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what `read_nodes` reads back: text that looks like a number stands in quotes."""
+    """A YAML dumper that quotes text which looks like a number, so that `read_nodes` reads it back."""
 
 
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER_AS_TEXT, list("-+.0123456789"))

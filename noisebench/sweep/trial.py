@@ -1,4 +1,4 @@
-"""The trial as a value: everything that changes its result, nothing else."""
+"""A trial: all fields that change its result, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from noisebench.sweep import identity
 
 @dataclass(frozen=True)
 class Training:
-    """How a surrogate model is trained; units: epochs, samples a batch, L2 weight decay."""
+    """How a model is trained. `epochs` counts passes over the data, `batch_size` samples."""
 
     model: str
     pretrained: bool
@@ -28,7 +28,7 @@ class Training:
     precision: str
 
     def as_fields(self) -> dict[str, Any]:
-        """Return the mapping that stands in records."""
+        """Return the mapping that records contain."""
         mapping = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**mapping, "schedule": self.schedule.as_fields()}
 
@@ -42,8 +42,8 @@ class Training:
 class Trial:
     """One configuration with a seed.
 
-    Where it runs, on what device and for which sweep are no part of it: a trial's result does not
-    depend on them, and two sweeps that contain the same trial share its result.
+    Host, device and sweep are not fields: the result does not depend on them, and sweeps that contain the
+    same trial share its result.
     """
 
     dataset: Component
@@ -55,7 +55,7 @@ class Trial:
     seed: int
 
     def as_fields(self) -> dict[str, Any]:
-        """Return the trial as JSON-ready fields, the science version among them."""
+        """Return the fields for JSON, with the science version."""
         return {
             "science": identity.SCIENCE_VERSION,
             "dataset": self.dataset.as_fields(),
@@ -82,7 +82,7 @@ class Trial:
 
     @cached_property
     def trial_id(self) -> str:
-        """16 hex digits that name this trial by its content."""
+        """16 hex digits: the hash of all fields."""
         return identity.trial_id(self.as_fields())
 
     def seed_for(self, purpose: str, *parts: int) -> int:

@@ -106,8 +106,8 @@ def test_problems_of_all_files_are_reported_together(folder: Path) -> None:
             "include[0]: sweep file 'on.yaml' is unknown; known: one.yaml, two.yaml, whole.yaml. "
             "Did you mean one.yaml?",
         ),
-        ("[one.yaml, one.yaml]", "include[1]: the block 'first' stands in one.yaml already"),
-        ("[whole.yaml]", "include[0]: goes round in a circle: whole.yaml includes whole.yaml"),
+        ("[one.yaml, one.yaml]", "include[1]: block 'first' is already defined in one.yaml"),
+        ("[whole.yaml]", "include[0]: includes itself: whole.yaml includes whole.yaml"),
     ],
 )
 def test_what_cannot_be_included_is_named(folder: Path, include: str, message: str) -> None:
@@ -118,13 +118,13 @@ def test_what_cannot_be_included_is_named(folder: Path, include: str, message: s
 def test_a_wider_circle_is_named(folder: Path) -> None:
     (folder / "two.yaml").write_text("sweep: two\ninclude: [whole.yaml]\n")
     assert refused(folder, "sweep: whole\ninclude: [two.yaml]\n") == [
-        "two.yaml:2 include[0]: goes round in a circle: whole.yaml includes two.yaml includes whole.yaml"
+        "two.yaml:2 include[0]: includes itself: whole.yaml includes two.yaml includes whole.yaml"
     ]
 
 
 def test_a_block_of_ones_own_may_not_have_an_included_name(folder: Path) -> None:
     assert refused(folder, f"sweep: whole\ninclude: [one.yaml]\nblocks:\n  first: {BLOCK}\n") == [
-        "whole.yaml:4 blocks.first: the block 'first' stands in one.yaml already"
+        "whole.yaml:4 blocks.first: block 'first' is already defined in one.yaml"
     ]
 
 

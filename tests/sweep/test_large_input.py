@@ -64,7 +64,7 @@ def test_more_seeds_than_can_be_run() -> None:
 def test_more_trials_than_can_be_run() -> None:
     rates = ", ".join(f"0.{number}" for number in range(1, 1000) if number % 10)
     assert refused(block(corruption=f"{{kind: uniform, rate: [{rates}]}}", seeds="2000")) == (
-        "large.yaml:3 blocks.grid: stands for 1,800,000 combinations; the most is 1,000,000"
+        "large.yaml:3 blocks.grid: makes 1,800,000 combinations; the maximum is 1,000,000"
     )
 
 
@@ -72,11 +72,11 @@ def test_more_combinations_in_one_part_than_can_be_run() -> None:
     values = f"[{', '.join(map(str, range(1, 121)))}]"
     loss = f"{{name: ANL-CE, alpha: {values}, beta: {values}, delta: {values}}}"
     assert refused(block(loss=loss)) == (
-        "large.yaml:6 blocks.grid.loss: stands for 1,728,000 combinations; the most is 1,000,000"
+        "large.yaml:6 blocks.grid.loss: makes 1,728,000 combinations; the maximum is 1,000,000"
     )
     training = f"{{epochs: {values}, batch_size: {values}, learning_rate: {values}}}"
     assert refused(block(training=training)) == (
-        "large.yaml:8 blocks.grid.training: stands for 1,728,000 combinations; the most is 1,000,000"
+        "large.yaml:8 blocks.grid.training: makes 1,728,000 combinations; the maximum is 1,000,000"
     )
 
 
@@ -85,7 +85,7 @@ def test_thousands_of_problems_are_cut_short() -> None:
         parse_sweep("".join(f"key{number}: 1\n" for number in range(20_000)), "large.yaml")
     lines = str(error.value).splitlines()
     assert len(lines) == 101
-    assert lines[-1] == "and 19902 more problems"
+    assert lines[-1] == "and 19902 more"
 
 
 def test_long_values_are_shortened_in_messages() -> None:
