@@ -46,13 +46,12 @@ class RayNode:
     @property
     def starting(self) -> bool:
         """Whether a process of a trial starts here: thousands of them that import torch at once are slow."""
-        try:
-            commands = [
-                child.cmdline() for child in psutil.Process(self.process.pid).children(recursive=True)
-            ]
-        except psutil.Error:
-            return False  # one of them has just ended
-        return any(_is_starting(command) for command in commands if command)
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.Error):  # it has just ended
+                    if _is_starting(child.cmdline()):
+                        return True
+        return False
 
     def drain(self, seconds: float) -> None:
         """Take no more trials, wait up to `seconds` for those that run, then end."""
@@ -65,10 +64,10 @@ class RayNode:
 
 def _is_starting(command: list[str]) -> bool:
     """Whether this is a worker process of Ray that imports its libraries, or an actor that is being made."""
-    imports = "python" in Path(command[0]).name and any(
-        word.endswith("default_worker.py") for word in command
-    )
-    return imports or (command[0].startswith("ray::") and ".__init__" in command[0])
+    program = Path(command[0]).name if command else ""
+    if program.startswith("python"):
+        return any(word.endswith("default_worker.py") for word in command)
+    return program.startswith("ray::") and ".__init__" in program
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 70
+TRIALS = 60
 # Longer than the workers would wait for a driver, were they to start before it.
 LATE_SECONDS = 75
 # The tasks start, and so reach their limit of three minutes, at different moments.
