@@ -36,7 +36,7 @@ def summary(rows: list[Row]) -> list[Row]:
                 **{verdict: counts[verdict] for verdict in VERDICTS},
                 "equivalent": sum(row["equivalence"] == "equivalent" for row in cells),
                 "different": sum(row["equivalence"] == "different" for row in cells),
-                "reproduced, also accepts another loss": sum(bool(row["also_accepts"]) for row in reproduced),
+                "also accepts another": sum(bool(row["also_accepts"]) for row in reproduced),
                 "best over grid": len(best),
                 "best reproduced": sum(row["best_verdict"] == "reproduced" for row in best),
                 "parameter agrees": sum(bool(row["parameter_agrees"]) for row in best),

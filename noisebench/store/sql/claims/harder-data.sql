@@ -1,4 +1,4 @@
--- Harder data, CIFAR-100 against MNIST, want a larger gamma, but not a larger c.
+-- Harder data (CIFAR-100 against MNIST) need a larger gamma, but not a larger c.
 -- A pair: one seed of a rate; the differences: best gamma on CIFAR-100 less that on MNIST; how far the best c on
 -- CIFAR-100 stays below that on MNIST and one step of the grid, .005.
 WITH best AS (

@@ -19,4 +19,4 @@ SELECT
     ours.measured - baseline.measured AS difference
 FROM (FROM trials WHERE loss IN ('BL', 'PZ')) AS ours
 JOIN (FROM trials WHERE loss NOT IN ('BL', 'PZ')) AS baseline USING (setting_id, metric, seed)
-ORDER BY ours.metric DESC, ours.loss, baseline.position, ours.position, seed;
+ORDER BY ours.metric DESC, ours.loss, list_position(['CE', 'FL', 'GCE', 'ANL-CE', 'ANL-FL'], baseline.loss), ours.position, seed;

@@ -16,4 +16,4 @@ SELECT
     ours.f1 - baseline.f1 AS difference
 FROM (FROM trials WHERE loss IN ('BL', 'PZ')) AS ours
 JOIN (FROM trials WHERE loss NOT IN ('BL', 'PZ')) AS baseline USING (setting_id, seed)
-ORDER BY ours.loss, baseline.position, ours.position, seed;
+ORDER BY ours.loss, list_position(['CE', 'FL', 'GCE', 'ANL-CE', 'ANL-FL'], baseline.loss), ours.position, seed;
