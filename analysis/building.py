@@ -56,9 +56,7 @@ def block_as_table(feed: Feed, item: TableItem) -> Table:
     table = Table(*named, over=item.over, choose=item.choose)
     if sweep is None:
         return table
-    cells = block_table(
-        feed.results.sweep(sweep), item.block, item.metric, item.decimals, item.over, item.choose
-    )
+    cells = block_table(feed.store, sweep, item.block, item.metric, item.decimals, item.over, item.choose)
     names = [column_name(row, cells, item.over) for row in cells]
     settings = setting_labels({row["setting_id"]: json.loads(row["config"]) for row in cells})
     if any(settings.values()):

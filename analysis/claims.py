@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from analysis.claim_sql import claim_blocks, claim_differences, claim_names, claim_text
 from analysis.feeding import Feed, feed
 from analysis.items import BLOCK_SPECS
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
 from analysis.significance import bootstrap_interval, holm, paired_test
-from noisebench.store.claims import claim_blocks, claim_differences, claim_names, claim_text
 
 LEVEL = 0.05
 HEADS = ("claim", "part", "setting", "pairs", "mean difference [95%]", "effect size", "p (Holm)", "verdict")
@@ -147,7 +147,7 @@ def _differences(source: Feed, name: str) -> dict[tuple[str, str], list[float]]:
     sweeps = {block: sweep for block in claim_blocks(name) if (sweep := source.sweep(block))}
     if len(sweeps) < len(claim_blocks(name)):
         return {}
-    return claim_differences(source.results, name, sweeps)
+    return claim_differences(source.store, name, sweeps)
 
 
 def _setting_test(part: str, setting: str, differences: np.ndarray, p: float) -> SettingTest:

@@ -7,10 +7,9 @@ from typing import Any
 
 from analysis.feeding import Feed
 from analysis.items import PUBLISHED, SOURCE_BLOCKS
+from analysis.published import comparison, load_published
 from analysis.recipes import recipe_differences, recipe_text
 from analysis.significance import equivalence
-from noisebench.store.comparison import comparison
-from noisebench.store.published import load_published
 
 TOLERANCE = 0.001
 VERDICTS = ("reproduced", "higher", "lower", "too few seeds", "no verdict", "missing")
@@ -46,18 +45,18 @@ def one_setting_each(rows: Sequence[Row]) -> list[Row]:
 def settings_compared(source: Feed, tolerance: float = TOLERANCE) -> list[Row]:
     """Return each published number beside every setting that measured it; one row where none did.
 
-    Keys as in `noisebench.store.comparison`, and:
+    Keys as in `analysis.published.comparison`, and:
     precision (of the arithmetic); recipe (what differs from the data set's recipe, "" for nothing);
     bound (the largest difference that counts as reproduced); margin (see `equivalence_margin`);
     equivalence (equivalent, different, inconclusive; None where it can't be tested);
     also_accepts (other losses whose published mean lies within the bound of this one: the verdict could not
     have told them apart).
     """
-    load_published(source.results, PUBLISHED)
+    load_published(source.store, PUBLISHED)
     feeds = {name: (sweep, block) for name, block in SOURCE_BLOCKS.items() if (sweep := source.sweep(block))}
     searched = sorted({sweep for sweep, _ in source.blocks})
     open_sources = [name for name in SOURCE_BLOCKS if name not in _CLOSED_SOURCES]
-    rows = comparison(source.results, feeds, searched, open_sources, tolerance)
+    rows = comparison(source.store, feeds, searched, open_sources, tolerance)
     printed: dict[tuple[Any, ...], dict[str, float]] = defaultdict(dict)
     for row in rows:
         printed[_table_row(row)][row["loss"]] = row["published_mean"]

@@ -6,8 +6,8 @@ from typing import Any
 
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
-from noisebench.records.folders import ResultsFolder
-from noisebench.store.cost import block_hours, trial_costs
+from noisebench.store.store import Store, open_store
+from noisebench.store.summaries import block_hours, trial_costs
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ def published_cost(dataset: str, detector: str, dynamics: bool) -> Published | N
     return None
 
 
-def listings(results: ResultsFolder) -> tuple[Listing, Listing]:
+def listings(store: Store) -> tuple[Listing, Listing]:
     """Return the cost of trials, then of blocks; a dash where nothing is published or recorded."""
     heads = ["data set", "detector", "model", "hardware", "trials", "minutes a trial", "published minutes"]
     trials = Listing(
         "trial-cost",
         "Cost of a trial",
         [*heads, "GiB", "published GB"],
-        [_trial_row(row) for row in trial_costs(results)],
+        [_trial_row(row) for row in trial_costs(store)],
     )
     heads = ["sweep", "block", "completed", "GPU-hours", "V100-hours, inferred", "CPU-thread hours"]
-    rows = [_hours_row(row) for row in block_hours(results)]
+    rows = [_hours_row(row) for row in block_hours(store)]
     hours = Listing("hours", "Hours, all attempts", heads, rows, [_HOURS_NOTE])
     return trials, hours
 
@@ -73,7 +73,8 @@ def main(arguments: list[str]) -> int:
     options = parser("cost", __doc__, out=False)
     options.add_argument("--out", type=Path, help="folder to write cost.md to")
     chosen = options.parse_args(arguments)
-    text = "\n".join(listing.markdown() for listing in listings(existing(chosen.results)))
+    with open_store(existing(chosen.results)) as store:
+        text = "\n".join(listing.markdown() for listing in listings(store))
     if chosen.out is not None:
         chosen.out.mkdir(parents=True, exist_ok=True)
         (chosen.out / "cost.md").write_text(text, encoding="utf-8")

@@ -8,8 +8,9 @@ from typing import Any
 from analysis.feeding import Feed
 from analysis.formats import METRIC_NAMES, asides, number
 from analysis.grid import Cell, Table, differing, plain
-from noisebench.store.blocks import block_candidates, block_configs, block_trials, metrics
-from noisebench.store.statements import filled
+from noisebench.store.blocks import block_candidates, block_configs, block_trials
+from noisebench.store.statements import SQL
+from noisebench.store.summaries import metrics
 
 Plain = dict[str, Any]
 
@@ -23,9 +24,9 @@ def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -
     `compared` are the rows of `analysis.compare.compared`. All of it can be written as JSON.
     """
     blocks = dict.fromkeys((table.sweep, table.block) for table in tables if table.sweep is not None)
-    trials = {block: block_trials(source.results.sweep(block[0]), block[1]) for block in blocks}
-    configs = [block_configs(source.results.sweep(block[0]), block[1]) for block in blocks]
-    every_metric = metrics(source.results)
+    trials = {block: block_trials(source.store, block[0], block[1]) for block in blocks}
+    configs = [block_configs(source.store, block[0], block[1]) for block in blocks]
+    every_metric = metrics(source.store)
     return {
         "metrics": {row["name"]: row["description"] for row in every_metric},
         "names": METRIC_NAMES,
@@ -76,9 +77,9 @@ def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) ->
         "decimals": table.decimals,
         "block": f"{sweep}/{table.block}",
         "chosen_by": chosen_by,
-        "sql": filled("paper/table", {**place, **question, "choose": chosen_by}),
-        "cell_sql": filled("paper/cell", {**place, "metric": table.metric}),
-        "trials_sql": filled("paper/cell_trials", place),
+        "sql": SQL.filled("blocks/table", {**place, **question, "choose": chosen_by}),
+        "cell_sql": SQL.filled("blocks/cell", {**place, "metric": table.metric}),
+        "trials_sql": SQL.filled("blocks/cell_trials", place),
         "cells": {
             cell.config_id: {
                 "row": [
@@ -101,7 +102,7 @@ def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) ->
 def _candidates(source: Feed, table: Table, sweep: str, block: str) -> dict[str, list[Plain]]:
     """Return by configuration the candidates of its cell, nothing where there was no choice."""
     groups: dict[tuple[str, str], list[Plain]] = defaultdict(list)
-    for row in block_candidates(source.results.sweep(sweep), block, table.metric, table.over):
+    for row in block_candidates(source.store, sweep, block, table.metric, table.over):
         groups[row["setting_id"], row["column_id"]].append(row)
     candidates: dict[str, list[Plain]] = {}
     for group in groups.values():

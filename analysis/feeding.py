@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
-from noisebench.store.blocks import blocks
+from noisebench.store.store import Store, open_store
+from noisebench.store.summaries import blocks
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A results folder with the sweep that each block is read from.
+    """A snapshot of a results folder with the sweep that each block is read from.
 
     `blocks` are all (sweep, block) that it may read, those of other sweeps under the same name too.
     """
 
     results: ResultsFolder
+    store: Store
     sweeps: dict[str, str]
     blocks: tuple[tuple[str, str], ...]
 
@@ -25,7 +27,7 @@ class Feed:
     def of(self, sweep: str) -> "Feed":
         """Return the feed that reads every block from one sweep."""
         pairs = tuple(pair for pair in self.blocks if pair[0] == sweep)
-        return Feed(self.results, {block: sweep for _, block in pairs}, pairs)
+        return Feed(self.results, self.store, {block: sweep for _, block in pairs}, pairs)
 
 
 def feed(results: ResultsFolder, sweep: str | None = None) -> Feed:
@@ -33,13 +35,14 @@ def feed(results: ResultsFolder, sweep: str | None = None) -> Feed:
 
     Of equally full sweeps the first by name. Raises InputError where no sweep is called `sweep`.
     """
-    every_block = blocks(results)
+    store = open_store(results)
+    every_block = blocks(store)
     if sweep is not None:
         every_block = [row for row in every_block if row["sweep"] == sweep]
         if not every_block:
-            known = ", ".join(sorted({row["sweep"] for row in blocks(results)})) or "none yet"
+            known = ", ".join(sorted({row["sweep"] for row in blocks(store)})) or "none yet"
             raise InputError(f"{results.root}: no sweep '{sweep}' here; known: {known}")
     sweeps: dict[str, str] = {}
     for row in every_block:
         sweeps.setdefault(row["block"], row["sweep"])
-    return Feed(results, sweeps, tuple((row["sweep"], row["block"]) for row in every_block))
+    return Feed(results, store, sweeps, tuple((row["sweep"], row["block"]) for row in every_block))

@@ -19,8 +19,7 @@ from analysis.plots.style import styled, svg
 from analysis.tables import all_tables
 from analysis.templating import render
 from analysis.ties import contrasts
-from noisebench.store.cost import block_hours
-from noisebench.store.overview import all_failures, block_progress, doubts, overview
+from noisebench.store.summaries import all_failures, block_hours, block_progress, doubts, overview
 
 # Each is a template of its own, shown under its name.
 SECTIONS = ("progress", "tables", "figures", "comparison", "claims", "failures", "cost")
@@ -33,20 +32,20 @@ def page(source: Feed, now: datetime) -> str:
         mark_ties(table, [each.config_id for each in contrasts(source, table) if each.tied])
     rows = compared(source)
     data = evidence(source, tables, rows)
-    results = source.results
+    store = source.store
     sweeps = ", ".join(sorted({sweep for sweep, _ in source.blocks})) or "no sweep yet"
     return render(
         "report.html",
         sections=SECTIONS,
         subtitle=f"{sweeps}; made {now:%Y-%m-%d %H:%M} UTC",
         evidence=data,
-        progress=sections.progress(overview(results), block_progress(results), block_hours(results)),
+        progress=sections.progress(overview(store), block_progress(store), block_hours(store)),
         tables=sections.tables(tables),
         figures=sections.figures(*_figures(source)),
         comparison=_comparison(rows, data),
         claims=sections.claims(evaluate_claims(source)),
-        failures=sections.failures(all_failures(results), doubts(results)),
-        cost=cost.listings(results),
+        failures=sections.failures(all_failures(store), doubts(store)),
+        cost=cost.listings(store),
     )
 
 

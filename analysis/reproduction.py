@@ -60,7 +60,7 @@ def generated(root: Path) -> dict[str, str]:
         for archive in sorted((root / "analysis" / "measured").glob("*.tar")):
             import_archive(results, archive)
         source = feed(results)
-        trials = measured_trials(results)
+        trials = measured_trials(source.store)
         rows = settings_compared(source)
         parts = {DOCUMENT: _document_part(source, root, rows), README: sentence(one_setting_each(rows))}
     texts = {name: _between_markers(root / name, part) for name, part in parts.items()}
@@ -135,7 +135,7 @@ def _origins(source: Feed, root: Path) -> Listing:
     heads = ["sweep", "block", "trials", "seeds", "commit", "hardware", "command"]
     lines = []
     for sweep, block in sorted(source.blocks):
-        trials = block_trials(source.results.sweep(sweep), block)
+        trials = block_trials(source.store, sweep, block)
         if trials:
             seeds = sorted({trial["seed"] for trial in trials})
             origin = [_joined(trial[name] for trial in trials) for name in ("commit", "hardware")]

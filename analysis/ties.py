@@ -44,7 +44,7 @@ def contrasts(feed: Feed, table: Table) -> list[Contrast]:
     if table.sweep is None:
         return []
     values: dict[str, dict[int, float]] = defaultdict(dict)
-    for trial in block_trials(feed.results.sweep(table.sweep), table.block):
+    for trial in block_trials(feed.store, table.sweep, table.block):
         if trial[table.metric] is not None:
             values[trial["config_id"]][trial["seed"]] = trial[table.metric]
     every_contrast: list[Contrast] = []

@@ -15,5 +15,5 @@ def usual_cells(source: Feed, block: str, *metrics: str) -> pd.DataFrame:
     if sweep is None:
         return pd.DataFrame()
     return pd.DataFrame(
-        [row for metric in metrics for row in block_cells(source.results.sweep(sweep), block, metric)]
+        [row for metric in metrics for row in block_cells(source.store, sweep, block, metric)]
     )

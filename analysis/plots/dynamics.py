@@ -52,7 +52,7 @@ def trained_gradient(p: Quantiles, gamma: float) -> Quantiles:
 
 def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | None:
     sweep = source.sweep("fig2")
-    rows = block_epochs(source.results.sweep(sweep), "fig2") if sweep else []
+    rows = block_epochs(source.store, sweep, "fig2") if sweep else []
     rows = [
         row for row in rows if row["quantiles"] is not None and row["seed"] == 0 and row["variant"] == USUAL
     ]

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 def by_parameter(source: Feed) -> Figure | None:
     """Draw F1 over gamma (GCE: q), a line a form, a panel for each (data set, eta), CE as dotted line."""
     sweep = source.sweep(BLOCK)
-    cells = block_candidates(source.results.sweep(sweep), BLOCK, "f1") if sweep else []
+    cells = block_candidates(source.store, sweep, BLOCK, "f1") if sweep else []
     swept = [cell for cell in cells if cell["value"] is not None]
     if not swept:
         return None

@@ -23,7 +23,7 @@ def histograms(source: Feed) -> Figure | None:
     Dashed lines are the means; each group's area is 1. Reads the per-sample scores of the results folder.
     """
     sweep = source.sweep("table5")
-    trials = block_trials(source.results.sweep(sweep), "table5") if sweep else []
+    trials = block_trials(source.store, sweep, "table5") if sweep else []
     chosen = {
         trial["loss"]: trial
         for trial in trials

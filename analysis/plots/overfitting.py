@@ -15,7 +15,7 @@ DATASETS = ("MNIST", "Fashion-MNIST")
 def overfitting(source: Feed) -> Figure | None:
     """Draw training and held-out loss over epochs, mean over seeds, on clean MNIST and Fashion-MNIST."""
     sweep = source.sweep(BLOCK)
-    rows = pd.DataFrame(block_epochs(source.results.sweep(sweep), BLOCK) if sweep else [])
+    rows = pd.DataFrame(block_epochs(source.store, sweep, BLOCK) if sweep else [])
     shown = [name for name in DATASETS if len(rows) and name in set(rows.dataset)]
     if not shown:
         return None

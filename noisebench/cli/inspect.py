@@ -40,32 +40,37 @@ def logs(
         return
     from noisebench.records.logs import lines_of
     from noisebench.store.states import trial_record
+    from noisebench.store.store import open_store
 
     folder = existing(results)
-    record = trial_record(folder, trial)
+    with open_store(folder) as store:
+        record = trial_record(store, trial)
     for attempt in record.attempts:
-        job = f", Slurm job {attempt['slurm_job_id']}" if attempt["slurm_job_id"] else ""
-        kind = f" ({attempt['error_kind']})" if attempt["error_kind"] else ""
-        end = f"{attempt['status']}{kind} on {attempt['host']}{job}, log {attempt['log']}"
-        print(printable(f"# attempt {attempt['attempt_id']}: {end}"), file=sys.stderr)
-        for line in lines_of(folder, attempt["log"], attempt["attempt_id"]):
+        job = f", Slurm job {attempt.slurm_job_id}" if attempt.slurm_job_id else ""
+        kind = f" ({attempt.error_kind})" if attempt.error_kind else ""
+        end = f"{attempt.status}{kind} on {attempt.host}{job}, log {attempt.log}"
+        print(printable(f"# attempt {attempt.attempt_id}: {end}"), file=sys.stderr)
+        for line in lines_of(folder, attempt.log, attempt.attempt_id):
             print(printable(line))
-        if attempt["traceback"]:
-            print(printable(attempt["traceback"]), end="")
+        if attempt.traceback:
+            print(printable(attempt.traceback), end="")
 
 
 def failures(sweep: SweepName, results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
     """Show a sweep's failed trials, grouped by error, with an example of each."""
     from noisebench.store.states import failures as grouped
+    from noisebench.store.store import open_store
 
-    groups = grouped(sweep_folder(results, sweep))
+    folder = sweep_folder(results, sweep)
+    with open_store(folder.results) as store:
+        groups = grouped(store, sweep)
     if as_json:
-        print(json.dumps(groups))
+        print(json.dumps([asdict(group) for group in groups]))
         return
     for group in groups:
-        trials = "1 trial" if group["trials"] == 1 else f"{group['trials']} trials"
-        print(printable(f"{trials}: {group['error_kind']}: {group['error']}"))
-        print(printable(f"    for example {group['example']}: noisebench show {group['example']}"))
+        trials = "1 trial" if group.trials == 1 else f"{group.trials} trials"
+        print(printable(f"{trials}: {group.error_kind}: {group.error}"))
+        print(printable(f"    for example {group.example}: noisebench show {group.example}"))
     if not groups:
         print(f"no trial of {sweep} has failed", file=sys.stderr)
 
@@ -73,10 +78,12 @@ def failures(sweep: SweepName, results: Results = DEFAULT_RESULTS, as_json: Json
 def show(trial: TrialId, results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
     """Show all records of one trial, with the command that runs it in this process."""
     from noisebench.store.states import trial_record
+    from noisebench.store.store import open_store
 
-    record = trial_record(existing(results), trial)
+    with open_store(existing(results)) as store:
+        record = trial_record(store, trial)
     fields = json.loads(json.dumps(asdict(record), default=str))
-    sweeps = {attempt["sweep"] for attempt in record.attempts}
+    sweeps = {attempt.sweep for attempt in record.attempts}
     fields["by_hand"] = [
         f"noisebench resume {sweep} --trial {record.trial_id} --inline" for sweep in sorted(sweeps)
     ]

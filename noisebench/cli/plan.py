@@ -107,8 +107,9 @@ def _on_site(path: Path, total: Budget) -> dict[str, Any]:
 def _completed(folder: ResultsFolder, trial_ids: list[str]) -> set[str]:
     if not folder.root.is_dir():
         return set()
-    from noisebench.store.ingest import ingest
     from noisebench.store.states import states_of
+    from noisebench.store.store import open_store
 
-    ingest(folder)
-    return {trial for trial, state in states_of(folder, trial_ids).items() if state == "completed"}
+    with open_store(folder) as store:
+        states = states_of(store, trial_ids)
+    return {trial for trial, state in states.items() if state == "completed"}

@@ -39,17 +39,19 @@ def query(
 ) -> None:
     """Run read-only SQL on the database, after updating it from the journal."""
     from noisebench.cli import rows
-    from noisebench.store import query as store
+    from noisebench.store.query import named as named_query
+    from noisebench.store.query import named_queries
+    from noisebench.store.query import query as answer_query
 
     if named == "list":
-        for name, description in store.named_queries().items():
+        for name, description in named_queries().items():
             print(f"{name:16} {description}")
         return
     if (sql is None) == (named is None):
         raise InputError(
             'query: give either SQL, such as "SELECT * FROM runs", or --named NAME (--named list shows them)'
         )
-    answer = store.query(existing(results), sql if sql is not None else store.named(named or ""))
+    answer = answer_query(existing(results), sql if sql is not None else named_query(named or ""))
     if answer.age_seconds is not None:
         print(
             f"warning: this snapshot is {answer.age_seconds:.0f} s old and could not be renewed",
@@ -60,9 +62,11 @@ def query(
 
 def schema(results: Results = DEFAULT_RESULTS, as_json: Json = False) -> None:
     """Show the tables and views of the database, with the meaning of their columns."""
-    from noisebench.store.schema import schema as described
+    from noisebench.store.query import schema as described
+    from noisebench.store.store import open_store
 
-    relations = described(existing(results))
+    with open_store(existing(results)) as store:
+        relations = described(store)
     if as_json:
         print(json.dumps([asdict(relation) for relation in relations]))
         return

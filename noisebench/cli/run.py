@@ -217,8 +217,10 @@ def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
 def _print_results(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) -> None:
     from noisebench.cli.table import print_tables
     from noisebench.store.states import table_cells
+    from noisebench.store.store import open_store
 
-    cells = table_cells(folder.sweep(sweep.name), "f1")
+    with open_store(folder) as store:
+        cells = table_cells(store, sweep.name, "f1")
     if not as_json:
         print_tables(cells)
         return

@@ -225,12 +225,14 @@ def _wait(results: ResultsFolder, sweep: str) -> None:
     """Wait until no job is left; a Slurm that does not answer is asked again. Exit 1 if trials are left."""
     from noisebench.slurm.wait import wait_for_jobs
     from noisebench.store.states import sweep_progress
+    from noisebench.store.store import open_store
 
     wait_for_jobs(results.sweep(sweep))
-    progress = sweep_progress(results.sweep(sweep), [])
-    state = f"{progress['completed']}/{progress['total']} completed, {progress['failed']} failed"
+    with open_store(results) as store:
+        progress = sweep_progress(store, sweep, [])
+    state = f"{progress.completed}/{progress.total} completed, {progress.failed} failed"
     print(f"{sweep}: {state}", file=sys.stderr)
-    if progress["completed"] != progress["total"]:
+    if progress.completed != progress.total:
         raise typer.Exit(1)
 
 

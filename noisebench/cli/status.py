@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from noisebench.errors import EnvironmentFault
 if TYPE_CHECKING:
     from noisebench.records.folders import ResultsFolder
     from noisebench.slurm.jobs import SweepJobs
+    from noisebench.store.store import Store
 
 WATCH_SECONDS = 5.0
 # How often Slurm is asked for the jobs: less often than the records are read, to spare a busy controller.
@@ -33,13 +35,16 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show how many trials have completed, run, failed and wait; rate, time left, failures by kind."""
+    from noisebench.store.store import open_store
+
     folder = sweep_folder(results, sweep).results if sweep else existing(results)
     names = [sweep] if sweep else sweeps_in(folder)
     asked, jobs = float("-inf"), None
     while True:
         if time.monotonic() - asked > ASK_SECONDS:
             asked, jobs = time.monotonic(), _jobs(folder, names)
-        states = [_state(folder, name, jobs) for name in names]
+        with open_store(folder) as store:
+            states = [_state(store, name, jobs) for name in names]
         if disk:
             states = [{**state, "disk_bytes": _disk_bytes(folder, state["sweep"])} for state in states]
         if as_json:
@@ -75,19 +80,19 @@ def _disk_bytes(folder: ResultsFolder, sweep: str) -> dict[str, int]:
     return {"journal": disk_use(mine.journal), "logs": disk_use(mine.logs), **shared}
 
 
-def _state(folder: ResultsFolder, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[str, Any]:
+def _state(store: Store, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[str, Any]:
     from noisebench.engine.stops import stopped_blocks
     from noisebench.records.heartbeats import fresh_workers
     from noisebench.slurm.protocol import Messages
     from noisebench.store.states import sweep_progress
 
-    sweep_jobs = (jobs or {}).get(sweep)
+    sweep_jobs, folder = (jobs or {}).get(sweep), store.results.sweep(sweep)
     return {
         "sweep": sweep,
-        **sweep_progress(folder.sweep(sweep), fresh_workers(folder.sweep(sweep))),
+        **asdict(sweep_progress(store, sweep, fresh_workers(folder))),
         "jobs": sweep_jobs and sweep_jobs.as_dict(),
-        "faults": Messages(folder.sweep(sweep)).faults(),
-        "stopped": stopped_blocks(folder.sweep(sweep)),
+        "faults": Messages(folder).faults(),
+        "stopped": stopped_blocks(folder),
     }
 
 

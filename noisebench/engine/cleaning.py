@@ -17,6 +17,7 @@ from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.heartbeats import fresh_workers
 from noisebench.records.manifest import kept_trials
 from noisebench.store.states import states_of
+from noisebench.store.store import open_store
 
 
 class Kind(StrEnum):
@@ -115,7 +116,8 @@ def _files_of_trials(folder: SweepFolder, kind: Kind) -> Iterator[Path]:
     if kind is Kind.SCORES:
         yield from (path for path in map(results.scores, trial_ids) if path.is_file())
         return
-    states = states_of(results, trial_ids)
+    with open_store(results) as store:
+        states = states_of(store, trial_ids)
     for trial_id in trial_ids:
         path = results.checkpoint(trial_id)
         if states.get(trial_id) in ("completed", "failed") and path.is_dir():

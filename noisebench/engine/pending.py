@@ -10,6 +10,7 @@ from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.store.states import unended_attempts
+from noisebench.store.store import open_store
 from noisebench.sweep.trial import Trial
 
 
@@ -32,7 +33,8 @@ def mark_interrupted(folder: SweepFolder, kind: ErrorKind, error: str) -> dict[s
     Returns the journal file of each of their trials, by trial id: on a cluster, a process without a driver
     may still complete its trial and record that there. Only the holder of the sweep's lock may call this.
     """
-    unended = {row["attempt_id"]: row["trial_id"] for row in unended_attempts(folder)}
+    with open_store(folder.results) as store:
+        unended = {each.attempt_id: each.trial_id for each in unended_attempts(store, folder.name)}
     if not unended:
         return {}
     files = _journal_files(folder, unended)

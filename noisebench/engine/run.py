@@ -19,6 +19,7 @@ from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
 from noisebench.store.ingest import IngestReport, ingest
 from noisebench.store.states import failed_since, states_of
+from noisebench.store.store import open_store
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
@@ -106,11 +107,11 @@ def _pending(
     on_change: Callable[[Progress], None],
 ) -> tuple[list[Trial], Progress]:
     """Return the trials to run, in order, with the counts of all that are wanted."""
-    states = {} if options.trial else states_of(results, [trial.trial_id for trial in wanted])
+    with open_store(results) as store:
+        states = {} if options.trial else states_of(store, [trial.trial_id for trial in wanted])
+        failed = set() if options.submitted_at is None else failed_since(store, options.submitted_at)
     pending = pending_trials(wanted, states, include_failed=options.include_failed)
-    if options.submitted_at is not None:
-        failed = failed_since(results, options.submitted_at)
-        pending = [trial for trial in pending if trial.trial_id not in failed]
+    pending = [trial for trial in pending if trial.trial_id not in failed]
     completed = sum(state == "completed" for state in states.values())
     failed_before = len(wanted) - completed - len(pending)
     return pending, Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)

@@ -24,8 +24,12 @@ def patiently(write: Callable[[], Written]) -> Written:
     return write()
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that readers see the old file or the new one, also after a power cut."""
+def write_durably(path: Path, data: bytes, unless: Callable[[], bool] = lambda: False) -> bool:
+    """Put `data` at `path` so that readers see the old file or the new one, also after a power cut.
+
+    Where `unless`, asked once the data are on the disk, returns true, the old file stays. Return whether the
+    file was written.
+    """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -33,10 +37,13 @@ def write_durably(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if unless():
+            return False
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+    return True
 
 
 def remove_leftovers(path: Path, seconds: float) -> None:

@@ -31,6 +31,7 @@ from noisebench.slurm.supervisor import Roles, Supervisor
 from noisebench.slurm.worker import work
 from noisebench.store.ingest import ingest
 from noisebench.store.states import sweep_progress
+from noisebench.store.store import open_store
 
 ROUND_SECONDS = 30.0
 LOCK_SECONDS = 10.0
@@ -157,8 +158,10 @@ class _Driver:
             _log.warning("the database is not up to date: %s", report.unpublished)
 
     def _settled(self) -> int:
-        progress = sweep_progress(self._submission.folder, [])
-        return int(progress["completed"]) + int(progress["failed"])
+        folder = self._submission.folder
+        with open_store(folder.results) as store:
+            progress = sweep_progress(store, folder.name, [])
+        return progress.completed + progress.failed
 
     def _end_superseded(self) -> None:
         self.superseded = True

@@ -24,6 +24,7 @@ from noisebench.slurm.site import Site
 from noisebench.slurm.submission import DRIVER_JOBS, Submission, job_name, submission_for
 from noisebench.slurm.worker import work
 from noisebench.store.states import states_of
+from noisebench.store.store import open_store
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
@@ -102,7 +103,8 @@ def pending_of(
     trials = list(sweep.trials())
     states = {}
     if results.root.is_dir():
-        states = states_of(results, [trial.trial_id for trial in trials])
+        with open_store(results) as store:
+            states = states_of(store, [trial.trial_id for trial in trials])
     failed = 0 if include_failed else sum(state == "failed" for state in states.values())
     stops = Stops(sweep.blocks, results.sweep(sweep.name))
     pending = pending_trials(trials, states, include_failed=include_failed)

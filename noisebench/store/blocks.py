@@ -2,20 +2,15 @@
 
 from typing import Any, Literal
 
-from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.store.reading import rows
+from noisebench.store.store import Store
 
 Row = dict[str, Any]
 Over = Literal["family", "delays", "parameters"]
 
 
-def blocks(results: ResultsFolder) -> list[Row]:
-    """Return block, sweep, trials, completed of all blocks of all sweeps, the fullest of a name first."""
-    return rows(results, "paper/blocks", {})
-
-
 def block_table(
-    folder: SweepFolder,
+    store: Store,
+    sweep: str,
     block: str,
     metric: str,
     decimals: int,
@@ -33,59 +28,53 @@ def block_table(
     a loss; `choose` is the block by whose means it chooses, `block` itself unless given.
     """
     choice = {"metric": metric, "decimals": decimals, "over": over, "choose": choose or block}
-    return rows(folder.results, "paper/table", {"sweep": folder.name, "block": block, **choice})
+    return store.rows("blocks/table", {"sweep": sweep, "block": block, **choice})
 
 
-def block_candidates(folder: SweepFolder, block: str, metric: str, over: Over = "family") -> list[Row]:
+def block_candidates(store: Store, sweep: str, block: str, metric: str, over: Over = "family") -> list[Row]:
     """Return what each column of a block's table, as `block_table` has it, chooses among.
 
     Keys: setting_id, column_id (together one cell of the table), config_id, dataset, eta, loss,
     loss_parameters (JSON), value, delay, mean, std, n.
     """
-    return rows(
-        folder.results,
-        "paper/candidates",
-        {"sweep": folder.name, "block": block, "metric": metric, "over": over},
+    return store.rows(
+        "blocks/candidates",
+        {"sweep": sweep, "block": block, "metric": metric, "over": over},
     )
 
 
-def block_configs(folder: SweepFolder, block: str) -> dict[str, str]:
+def block_configs(store: Store, sweep: str, block: str) -> dict[str, str]:
     """Return the configurations (JSON) of a block's trials by config_id."""
-    found = rows(folder.results, "paper/configs", {"sweep": folder.name, "block": block})
+    found = store.rows("blocks/configs", {"sweep": sweep, "block": block})
     return {row["config_id"]: row["config"] for row in found}
 
 
-def metrics(results: ResultsFolder) -> list[Row]:
-    """Return name, higher_is_better (None where neither way is), description of each metric."""
-    return rows(results, "paper/metrics", {})
-
-
-def block_cells(folder: SweepFolder, block: str, metric: str) -> list[Row]:
+def block_cells(store: Store, sweep: str, block: str, metric: str) -> list[Row]:
     """Return every cell of a block for a metric, not only the best parameters: columns of view `block_cells`.
 
     Only of losses as their names alone say: BL printed is another loss than BL. best_of_setting and
     best_of_loss tell whether the mean is the best of its row, or of its loss in that row.
     """
-    return rows(folder.results, "paper/cells", {"sweep": folder.name, "block": block, "metric": metric})
+    return store.rows("blocks/cells", {"sweep": sweep, "block": block, "metric": metric})
 
 
-def block_trials(folder: SweepFolder, block: str) -> list[Row]:
+def block_trials(store: Store, sweep: str, block: str) -> list[Row]:
     """Return the completed trials of a block: view `runs` with hardware, fast_path, commit, host, log."""
-    return rows(folder.results, "paper/trials", {"sweep": folder.name, "block": block})
+    return store.rows("blocks/trials", {"sweep": sweep, "block": block})
 
 
-def block_epochs(folder: SweepFolder, block: str) -> list[Row]:
+def block_epochs(store: Store, sweep: str, block: str) -> list[Row]:
     """Return the trained epochs of a block's trials.
 
     Keys: dataset, eta, loss, parameter, value, variant (JSON), delay, seed, fold, epoch, training_loss,
     held_out_loss, quantiles (JSON).
     """
-    return rows(folder.results, "paper/epochs", {"sweep": folder.name, "block": block})
+    return store.rows("blocks/epochs", {"sweep": sweep, "block": block})
 
 
-def measured_trials(results: ResultsFolder) -> list[Row]:
+def measured_trials(store: Store) -> list[Row]:
     """Return every completed trial of every block: its keys, metrics, training recipe, commit and hardware.
 
     `arithmetic` is the precision of the training, `precision` the metric.
     """
-    return rows(results, "paper/measured_trials", {})
+    return store.rows("blocks/measured_trials")

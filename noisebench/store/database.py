@@ -1,15 +1,20 @@
 """The DuckDB file that a results folder's journal is read into."""
 
+import contextlib
+import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
 from noisebench.records.durable import remove_leftovers, write_durably
-from noisebench.store import statements
+from noisebench.store.statements import SQL
 
 # In the order in which they need each other.
 VIEWS = (
@@ -23,7 +28,12 @@ VIEWS = (
     "ranked_cells",
     "disagreements",
 )
-_SCHEMA = ("tables", *(f"views/{view}" for view in VIEWS))
+# What a database is made of, and what is done with lines: a change in either makes another database.
+_MADE_WITH = (
+    "tables",
+    *(f"views/{view}" for view in VIEWS),
+    *(f"merge/{name}" for name in ("trials", "attempts", "results", "forget")),
+)
 
 # No extension is ever fetched, no variable of the calling Python is ever read as a table.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -38,6 +48,7 @@ _TRIES = 4
 
 # A file being published grows all the while: one untouched for so long has lost its writer.
 _STALE_SECONDS = 3_600
+_BUILD_PREFIX = "noisebench-ingest-"
 
 Outcome = TypeVar("Outcome")
 Stamp = tuple[int, int, int]
@@ -45,19 +56,24 @@ Stamp = tuple[int, int, int]
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make all tables and views of an empty database."""
-    connection.execute(statements.statement("tables"))
+    connection.execute(SQL.text("tables"))
     for view in VIEWS:
-        connection.execute(statements.statement(f"views/{view}"))
-        comment = statements.description(f"views/{view}").replace("'", "''")
+        connection.execute(SQL.text(f"views/{view}"))
+        comment = SQL.description(f"views/{view}").replace("'", "''")
         connection.execute(f"COMMENT ON VIEW {view} IS '{comment}'")
-    connection.execute("INSERT INTO store VALUES (?, NULL)", [_fingerprint()])
+    connection.execute("INSERT INTO store VALUES (?)", [_fingerprint()])
 
 
 @contextmanager
 def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that no other process knows of, for writing; on leaving, all is in its one file."""
+    """Open a database that no other process knows of, for writing; on leaving, all is in its one file.
+
+    What it holds may come from another user, so it is shut in: it can reach no other file, load nothing.
+    """
     connection = duckdb.connect(path, config=_CONFIG)
     try:
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
         # One transaction: a commit each for every file and batch would cost more than what they write.
         connection.execute("BEGIN")
         yield connection
@@ -80,7 +96,11 @@ def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         quoted = str(path).replace("'", "''")
         connection.execute(f"ATTACH '{quoted}' AS snapshot (READ_ONLY)")
         connection.execute("USE snapshot")
+        # Nothing is spilled to disk: the default folder for it is in the working directory.
+        connection.execute("SET temp_directory = ''")
         connection.execute("SET enable_external_access = false")
+        # The snapshot and its write-ahead log stay on DuckDB's list of files that may be written.
+        connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
         connection.execute("SET lock_configuration = true")
         yield connection
     finally:
@@ -95,19 +115,45 @@ def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
 def replace(target: Path, build: Callable[[Path], Outcome]) -> Outcome:
     """Publish at `target` the database that `build` makes at the path it is given; return what it returned.
 
-    Readers see the old file or the new one. Two at once end in a valid database: one that was overtaken
-    builds again on what the other published. Raises OSError where `target` can't be written.
+    Readers see the old file or the new one. Two at once end in a valid database: one that was overtaken, even
+    while its file was on its way to the disk, builds again on what the other published. Raises OSError where
+    `target` can't be written.
     """
-    with tempfile.TemporaryDirectory(prefix="noisebench-") as folder:
+    _remove_abandoned_builds()
+    with tempfile.TemporaryDirectory(prefix=_BUILD_PREFIX) as folder:
         for number in range(_TRIES):
             before = stamp(target)
             local = Path(folder) / f"{number}.duckdb"
             outcome = build(local)
-            if stamp(target) == before:
+            overtaken = partial(_is_overtaken, target, before, number)
+            if write_durably(target, local.read_bytes(), overtaken):
                 break
-        write_durably(target, local.read_bytes())
+        remove_log(target)
         remove_leftovers(target, _STALE_SECONDS)
     return outcome
+
+
+def _is_overtaken(target: Path, before: Stamp | None, number: int) -> bool:
+    return number < _TRIES - 1 and stamp(target) != before
+
+
+def remove_log(path: Path) -> None:
+    """Remove a write-ahead log beside a published database: none of ours has one, so it is another's."""
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+
+
+def has_log(path: Path) -> bool:
+    """Whether somebody's write-ahead log would change what readers see."""
+    return path.with_name(f"{path.name}.wal").exists()
+
+
+def _remove_abandoned_builds() -> None:
+    """Remove the temporary folders of this user's builds that were killed: untouched for an hour."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_BUILD_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another process was here first
+            newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if folder.stat().st_uid == os.getuid() and time.time() - newest > _STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def stamp(path: Path) -> Stamp | None:
@@ -120,4 +166,4 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def _fingerprint() -> str:
-    return statements.fingerprint(*_SCHEMA)
+    return SQL.fingerprint(*_MADE_WITH)

@@ -10,9 +10,10 @@ import duckdb
 
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
-from noisebench.store import database, lines, statements
+from noisebench.store import database, lines
 from noisebench.store.lines import Source, Taken
 from noisebench.store.staging import Skipped, Staging
+from noisebench.store.statements import SQL
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,20 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
     why, taken = _read_so_far(results)
     if rebuild:
         why = "asked for"
-    if why is None and results.database.exists() and not _gained(results, taken):
-        return IngestReport()
+    journals, unreadable = lines.journals(results, taken)
+    skipped = tuple(Skipped(each.file, 0, each.why) for each in unreadable)
+    gained = journals or lines.manifests(results, taken) or database.has_log(results.database)
+    if why is None and results.database.exists() and not gained:
+        return IngestReport(skipped=skipped)
     if not os.access(results.root, os.W_OK):
-        return IngestReport(published=False, unpublished=f"no permission to write in {results.root}")
+        unpublished = f"no permission to write in {results.root}"
+        return IngestReport(skipped=skipped, published=False, unpublished=unpublished)
     try:
-        return database.replace(results.database, partial(build, results, why))
+        database.remove_log(results.database)
+        report = database.replace(results.database, partial(build, results, why))
     except (OSError, duckdb.IOException, duckdb.FatalException) as error:  # a full disk
-        return IngestReport(published=False, unpublished=str(error).splitlines()[0])
+        return IngestReport(skipped=skipped, published=False, unpublished=str(error).splitlines()[0])
+    return replace(report, skipped=skipped + report.skipped)
 
 
 def _read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:
@@ -66,7 +73,9 @@ def _read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:
         return _unreadable(error), {}
     if taken is None:
         return "the database was made by another version of noisebench", {}
-    shrunk = next((source.file for source in lines.journals(results, taken) if source.shrunk), None)
+    if missing := lines.removed(results, taken):
+        return f"{missing[0]} was removed", taken
+    shrunk = next((source.file for source in lines.journals(results, taken)[0] if source.shrunk), None)
     return shrunk and f"{shrunk} is shorter than what was read of it", taken
 
 
@@ -75,10 +84,6 @@ def _published(path: Path, _: database.Stamp) -> Taken | None:
     """Return what the database of this stamp has taken in, None if it is of another version."""
     with database.reader(path) as connection:
         return _taken(connection) if database.is_current(connection) else None
-
-
-def _gained(results: ResultsFolder, taken: Taken) -> bool:
-    return bool(lines.journals(results, taken) or lines.manifests(results, taken))
 
 
 def build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
@@ -98,7 +103,7 @@ def build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
 
 def _take_in(results: ResultsFolder, connection: duckdb.DuckDBPyConnection) -> IngestReport:
     taken = _taken(connection)
-    manifests, journals = lines.manifests(results, taken), lines.journals(results, taken)
+    manifests, (journals, _) = lines.manifests(results, taken), lines.journals(results, taken)
     staging = Staging(connection)
     for source in manifests:
         _take_in_manifest(connection, staging, source)
@@ -106,12 +111,12 @@ def _take_in(results: ResultsFolder, connection: duckdb.DuckDBPyConnection) -> I
     staging.flush()
     _mark(connection, manifests + journals, [source.size for source in manifests] + ends)
     if manifests:
-        connection.execute(statements.statement("merge/forget"))
+        connection.execute(SQL.text("merge/forget"))
     return IngestReport(len(manifests) + len(journals), staging.taken, tuple(staging.skipped), rewritten=True)
 
 
 def _take_in_manifest(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source) -> None:
-    sweep = source.path.parent.name
+    sweep = source.file.split("/")[1]
     connection.execute("DELETE FROM sweep_trials WHERE sweep = ?", [sweep])
     connection.execute("DELETE FROM skipped_lines WHERE file = ?", [source.file])
     for position, line in enumerate(source.lines()):

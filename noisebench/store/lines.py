@@ -1,10 +1,12 @@
 """What a results folder's files have gained since they were last read."""
 
-import os
+import errno
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from noisebench.records.durable import open_inside
 from noisebench.records.folders import ResultsFolder
 
 # File inside the results folder -> bytes taken in, modification time in ns.
@@ -13,6 +15,8 @@ Taken = dict[str, tuple[int, int]]
 
 # How the names of journal files begin that come from an archive.
 IMPORTED = "import-"
+# How long bytes that were written may stay invisible on a network file system.
+LATE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Line:
 class Source:
     """A file of the results folder, to be read from byte `start`; `file` is its path inside the folder."""
 
-    path: Path
+    root: Path
     file: str
     start: int
     size: int
@@ -43,22 +47,46 @@ class Source:
         """Yield the whole lines from `start` on.
 
         A last line without its newline is still being written, or was torn by its writer's death; it is left.
+        So are, while the file is young, a line with zeros and all behind it: over a network, bytes may become
+        visible later than what was written after them. Raises OSError where the file cannot be read, or is a
+        symbolic link.
         """
         byte = self.start
-        with self.path.open("rb") as file:
+        with open_inside(self.root, self.file) as file:
             file.seek(byte)
             for text in file:
-                if not text.endswith(b"\n"):
+                if not text.endswith(b"\n") or (b"\0" in text and self._is_young):
                     return
                 yield Line(self.file, byte, text)
                 byte += len(text)
 
+    @property
+    def _is_young(self) -> bool:
+        return time.time() - self.modified_ns / 1e9 < LATE_SECONDS
 
-def journals(results: ResultsFolder, taken: Taken) -> list[Source]:
-    """Return the journal files with whole lines that were not taken in yet, and those that shrank."""
-    found = _sources(results, results.journal.glob("*/*.jsonl"), taken)
-    grown = (source for source in found if source.size != source.start)
-    return [source for source in grown if source.shrunk or any(source.lines())]
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file of the results folder that cannot be read, with the reason."""
+
+    file: str
+    why: str
+
+
+def journals(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[Unreadable]]:
+    """Return the journal files with whole lines that were not taken in yet, and those that shrank.
+
+    With them, the files that cannot be read.
+    """
+    sources, unreadable = [], []
+    for source in _sources(results, results.journal.glob("*/*.jsonl"), taken):
+        try:
+            if source.shrunk or (source.size != source.start and any(source.lines())):
+                sources.append(source)
+        except OSError as error:
+            why = "is a symbolic link" if error.errno == errno.ELOOP else error.strerror or str(error)
+            unreadable.append(Unreadable(source.file, why))
+    return sources, unreadable
 
 
 def manifests(results: ResultsFolder, taken: Taken) -> list[Source]:
@@ -67,17 +95,17 @@ def manifests(results: ResultsFolder, taken: Taken) -> list[Source]:
     return [source for source in found if taken.get(source.file) != (source.size, source.modified_ns)]
 
 
+def removed(results: ResultsFolder, taken: Taken) -> list[str]:
+    """Return the files that were taken in and are no longer there, sorted."""
+    return sorted(file for file in taken if not (results.root / file).exists())
+
+
 def _sources(results: ResultsFolder, paths: Iterable[Path], taken: Taken) -> Iterator[Source]:
     for path in sorted(paths):
         file = path.relative_to(results.root).as_posix()
         start, _ = taken.get(file, (0, 0))
-        stat = _stat(path)
-        if stat is not None:
-            yield Source(path, file, start, stat.st_size, stat.st_mtime_ns)
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:  # removed since it was listed
-        return None
+        try:
+            stat = path.lstat()
+        except FileNotFoundError:  # removed since it was listed
+            continue
+        yield Source(results.root, file, start, stat.st_size, stat.st_mtime_ns)

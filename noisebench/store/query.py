@@ -1,76 +1,55 @@
-"""SQL asked of a results folder."""
+"""SQL asked of a results folder, and what there is to ask: tables, views and queries with names."""
 
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
-from noisebench.store import statements
-from noisebench.store.reading import is_damage, reading
-
-_READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
+from noisebench.store.statements import SQL
+from noisebench.store.store import Answer, Store, open_store
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a query gave; `age_seconds` is the snapshot's age where it could not be refreshed, else None."""
+class Column:
+    """A column with its DuckDB type; `comment` is None where the name says it all."""
 
-    table: pa.Table
-    age_seconds: float | None
+    name: str
+    type: str
+    comment: str | None
 
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns, in order."""
-        return list(self.table.column_names)
 
-    def rows(self) -> list[tuple[Any, ...]]:
-        """The rows as Python values, in order."""
-        return list(zip(*(column.to_pylist() for column in self.table.columns), strict=True))
+@dataclass(frozen=True)
+class Relation:
+    """A table or a view with what one row of it is."""
+
+    name: str
+    comment: str
+    is_table: bool
+    columns: tuple[Column, ...]
 
 
 def query(results: ResultsFolder, sql: str, parameters: dict[str, Any] | None = None) -> Answer:
-    """Answer one SELECT (or EXPLAIN, DESCRIBE, SHOW, PIVOT) over the tables and views of a results folder.
-
-    It can write nothing, reach no other file, load no extension, change no setting. Raises InputError with
-    DuckDB's message, position included, where the SQL is wrong.
-    """
-    with reading(results) as snapshot:
-        try:
-            _check(snapshot.connection.extract_statements(sql))
-            return Answer(_table(snapshot.connection, sql, parameters), snapshot.age_seconds)
-        except duckdb.Error as error:
-            if is_damage(error):
-                raise
-            raise InputError(str(error)) from error
+    """Answer one query over a results folder as it is now; see `Store.query`."""
+    with open_store(results) as store:
+        return store.query(sql, parameters)
 
 
 def named_queries() -> dict[str, str]:
     """Return the names of the queries that come with noisebench, each with what it answers."""
-    return {name: statements.description(f"queries/{name}") for name in statements.names("queries")}
+    return {name: SQL.description(f"queries/{name}") for name in SQL.names("queries")}
 
 
 def named(name: str) -> str:
     """Return the SQL of a named query; raises InputError with the known names where there is none."""
-    known = statements.names("queries")
+    known = SQL.names("queries")
     if name not in known:
         raise InputError(f"no query is named {name!r}; known: {', '.join(known)}")
-    return statements.statement(f"queries/{name}")
+    return SQL.text(f"queries/{name}")
 
 
-def _check(parsed: list[duckdb.Statement]) -> None:
-    if len(parsed) != 1:
-        raise InputError(f"a query is one statement, here are {len(parsed)}")
-    if parsed[0].type not in _READS:
-        raise InputError(f"a query only reads: SELECT, not {parsed[0].type.name}")
-
-
-def _table(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None) -> pa.Table:
-    try:
-        return connection.sql(sql, params=parameters).to_arrow_table()
-    except duckdb.Error:
-        # A relation's errors lack the position in the text; those of a plain execution have it.
-        connection.execute(sql, parameters)
-        raise
+def schema(store: Store) -> list[Relation]:
+    """Return what a query can read: views first, then tables, each by name."""
+    return [
+        Relation(**{**row, "columns": tuple(Column(**column) for column in row["columns"])})
+        for row in store.rows("summaries/schema")
+    ]

@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from noisebench.records.attempts import Ended
 from noisebench.records.lines import has_checksum, json_object, parse
-from noisebench.store import ends, records, statements
+from noisebench.store import ends, records
 from noisebench.store.configs import Configs
 from noisebench.store.lines import IMPORTED, Line
 from noisebench.store.records import Row
+from noisebench.store.statements import SQL
 
 # Of text; the rows made of it take several times as much memory.
 _BATCH_BYTES = 32_000_000
@@ -127,7 +128,7 @@ class Staging:
             self._connection.register(name, table)
         try:
             for merge in _MERGES:
-                self._connection.execute(statements.statement(f"merge/{merge}"))
+                self._connection.execute(SQL.text(f"merge/{merge}"))
         finally:
             for name in tables:
                 self._connection.unregister(name)

@@ -6,10 +6,40 @@ from datetime import UTC, datetime
 from typing import Any
 
 from noisebench.errors import InputError
-from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.store.reading import rows
+from noisebench.store.store import Store
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One execution of a trial, as table `attempts` describes it; times are in UTC."""
+
+    attempt_id: str
+    trial_id: str
+    sweep: str
+    status: str
+    error_kind: str | None
+    error: str | None
+    traceback: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    seconds: float | None
+    worker: str | None
+    host: str | None
+    pid: int | None
+    device: str | None
+    fast_path: str | None
+    peak_memory_mb: float | None
+    gpu_memory_mb: float | None
+    slurm_job_id: str | None
+    commit: str | None
+    versions: str | None
+    log: str | None
+    scores: str | None
+    scores_sha256: str | None
+    started_checked: bool | None
+    ended_checked: bool | None
 
 
 @dataclass(frozen=True)
@@ -19,57 +49,94 @@ class TrialRecord:
     trial_id: str
     state: str
     config: dict[str, Any] | None
-    attempts: list[Row]
+    attempts: list[Attempt]
     result: Row | None
 
 
-def trial_states(folder: SweepFolder) -> dict[str, str]:
+@dataclass(frozen=True)
+class UnendedAttempt:
+    """An attempt whose end is not recorded; `started_at` is in UTC."""
+
+    attempt_id: str
+    trial_id: str
+    worker: str | None
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Failed trials with the same error; `example` is the id of one of them."""
+
+    error_kind: str | None
+    error: str | None
+    trials: int
+    example: str
+
+
+@dataclass(frozen=True)
+class SweepProgress:
+    """How far a sweep is, in trials.
+
+    `failures` counts the failed trials by error_kind, `guards` the results that say nothing by their reason.
+    `rate_per_hour` and `eta_seconds` are None where nothing ended in the last quarter of an hour;
+    `device_hours` are those of CPUs and GPUs.
+    """
+
+    total: int
+    completed: int
+    running: int
+    failed: int
+    pending: int
+    failures: dict[str, int]
+    guards: dict[str, int]
+    rate_per_hour: float | None
+    eta_seconds: float | None
+    gpu_hours: float
+    device_hours: float
+
+
+def trial_states(store: Store, sweep: str) -> dict[str, str]:
     """Return the state of each trial in a sweep's manifest.
 
     States are completed, failed, started (no end recorded: it runs, or its process died unseen), interrupted,
     pending; a trial that another sweep completed is completed here too.
     """
-    return _states(rows(folder.results, "states/sweep_states", {"sweep": folder.name}))
+    return _states(store.rows("states/sweep_states", {"sweep": sweep}))
 
 
-def states_of(results: ResultsFolder, trial_ids: list[str]) -> dict[str, str]:
+def states_of(store: Store, trial_ids: list[str]) -> dict[str, str]:
     """Return the state, as in `trial_states`, of each given trial, whatever sweep ran it."""
-    return _states(rows(results, "states/states_of", {"trial_ids": trial_ids}))
+    return _states(store.rows("states/states_of", {"trial_ids": trial_ids}))
 
 
-def failed_since(results: ResultsFolder, moment: datetime) -> set[str]:
+def failed_since(store: Store, moment: datetime) -> set[str]:
     """Return the ids of all trials of which an attempt has failed since `moment`, a time with its zone."""
-    found = rows(results, "states/failed_since", {"moment": moment.astimezone(UTC).replace(tzinfo=None)})
+    found = store.rows("states/failed_since", {"moment": moment.astimezone(UTC).replace(tzinfo=None)})
     return {row["trial_id"] for row in found}
 
 
-def unended_attempts(folder: SweepFolder) -> list[Row]:
-    """Return attempt_id, trial_id, worker, started_at (UTC) of a sweep's attempts without a recorded end."""
-    return rows(folder.results, "states/unended_attempts", {"sweep": folder.name})
+def unended_attempts(store: Store, sweep: str) -> list[UnendedAttempt]:
+    """Return a sweep's attempts without a recorded end."""
+    return [UnendedAttempt(**row) for row in store.rows("states/unended_attempts", {"sweep": sweep})]
 
 
-def sweep_progress(folder: SweepFolder, fresh_workers: list[str]) -> Row:
+def sweep_progress(store: Store, sweep: str, fresh_workers: list[str]) -> SweepProgress:
     """Return how far a sweep is.
 
-    Keys: total, completed, running, failed, pending, failures, guards, rate_per_hour, eta_seconds, gpu_hours,
-    device_hours.
-
     `fresh_workers` are the workers whose heartbeat is fresh: a started trial of any other is pending again.
-    `failures` counts the failed trials by error_kind, `guards` the results that say nothing by their reason;
-    rate_per_hour and eta_seconds are None where nothing ended in the last quarter of an hour; device_hours
-    are those of CPUs and GPUs.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
-    parameters = {"sweep": folder.name, "fresh_workers": fresh_workers, "now": now}
-    return rows(folder.results, "states/progress", parameters)[0]
+    parameters = {"sweep": sweep, "fresh_workers": fresh_workers, "now": now}
+    (row,) = store.rows("states/progress", parameters)
+    return SweepProgress(**row)
 
 
-def failures(folder: SweepFolder) -> list[Row]:
-    """Return error_kind, error, trials (how many), example (a trial id) of a sweep's failures, most first."""
-    return rows(folder.results, "states/failures", {"sweep": folder.name})
+def failures(store: Store, sweep: str) -> list[FailureGroup]:
+    """Return what a sweep's failed trials failed with, the most frequent first."""
+    return [FailureGroup(**row) for row in store.rows("states/failures", {"sweep": sweep})]
 
 
-def table_cells(folder: SweepFolder, metric: str) -> list[Row]:
+def table_cells(store: Store, sweep: str, metric: str) -> list[Row]:
     """Return the cells of a sweep's tables for one metric, in the order of the manifest.
 
     Keys: block, setting_id (one row of the table), dataset, corruption, eta, detector, loss, delay,
@@ -78,28 +145,28 @@ def table_cells(folder: SweepFolder, metric: str) -> list[Row]:
     cell of which nothing is completed has n 0 and no mean. Raises InputError where no parameter can be
     chosen by the metric.
     """
-    choosing = [row["name"] for row in rows(folder.results, "states/choosing_metrics", {})]
+    choosing = [row["name"] for row in store.rows("states/choosing_metrics")]
     if metric not in choosing:
         raise InputError(f"no table can be made of metric {metric!r}; known: {', '.join(choosing)}")
-    return rows(folder.results, "states/table_cells", {"sweep": folder.name, "metric": metric})
+    return store.rows("states/table_cells", {"sweep": sweep, "metric": metric})
 
 
-def trial_record(results: ResultsFolder, trial_id_prefix: str) -> TrialRecord:
+def trial_record(store: Store, trial_id_prefix: str) -> TrialRecord:
     """Return the record of the trial whose id starts with the prefix; InputError if none or several do."""
-    matching = rows(results, "states/matching_trials", {"prefix": trial_id_prefix})
+    matching = store.rows("states/matching_trials", {"prefix": trial_id_prefix})
     if not matching:
-        raise InputError(f"no trial in {results.root} has an id that starts with {trial_id_prefix!r}")
+        raise InputError(f"no trial in {store.results.root} has an id that starts with {trial_id_prefix!r}")
     if len(matching) > 1:
         ids = ", ".join(row["trial_id"] for row in matching)
         raise InputError(f"several trials start with {trial_id_prefix!r}: {ids}; give more digits")
     trial = {"trial_id": matching[0]["trial_id"]}
-    config = rows(results, "states/trial_config", trial)
-    result = rows(results, "states/trial_result", trial)
+    config = store.rows("states/trial_config", trial)
+    result = store.rows("states/trial_result", trial)
     return TrialRecord(
         trial_id=trial["trial_id"],
         state=matching[0]["state"],
         config=json.loads(config[0]["config"]) if config else None,
-        attempts=rows(results, "states/trial_attempts", trial),
+        attempts=[Attempt(**row) for row in store.rows("states/trial_attempts", trial)],
         result=result[0] if result else None,
     )
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from analysis.claim_sql import claim_blocks, claim_differences, claim_names
 from analysis.claims import Claim, SettingTest, evaluate_claims, listings, main
 from analysis.feeding import Feed, feed
 from analysis.items import PUBLISHED
 from noisebench.catalogue.component import Component
 from noisebench.records.folders import ResultsFolder
-from noisebench.store.claims import claim_blocks, claim_differences, claim_names
+from noisebench.store.store import open_store
 from noisebench.sweep.trial import Trial
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
@@ -184,7 +185,7 @@ def test_pairs_are_of_equal_seeds(folder: Folder) -> None:
     folder.manifest({"bl-delay": trials})
     complete(folder, *((each, {"f1": 0.5 + each.seed / 10}) for each in trials))
     assert claim_blocks("bl-needs-no-delay") == ["bl-delay"]
-    assert claim_differences(folder.results, "bl-needs-no-delay", {"bl-delay": "paper"}) == {
+    assert claim_differences(open_store(folder.results), "bl-needs-no-delay", {"bl-delay": "paper"}) == {
         ("none above some", "digits, 0.2"): [0.0]
     }
 
@@ -201,7 +202,7 @@ def differences(
     )
     return {
         key: [round(value, 9) for value in values]
-        for key, values in claim_differences(folder.results, name, {block: "paper"}).items()
+        for key, values in claim_differences(open_store(folder.results), name, {block: "paper"}).items()
     }
 
 
@@ -241,7 +242,9 @@ def test_the_approach_to_ce_is_measured_from_ce(folder: Folder) -> None:
     f1 = delayed(lambda _, d, __: {0: 0.1, 1: 0.9, 8: 0.75}[d])
     folder.manifest({"fig5": f1, "table1": [trial()]}, seeds_asked=1)
     complete(folder, *((each, {"f1": value}) for each, value in f1.items()), (trial(), {"f1": 0.7}))
-    measured = claim_differences(folder.results, "delay-approaches-ce", {"fig5": "paper", "table1": "paper"})
+    measured = claim_differences(
+        open_store(folder.results), "delay-approaches-ce", {"fig5": "paper", "table1": "paper"}
+    )
     (values,) = measured.values()
     assert values == pytest.approx([0.15])
 
@@ -298,7 +301,7 @@ def test_tuned_baselines_are_chosen_on_other_seeds(folder: Folder) -> None:
     folder.manifest({"choose": choose, "report": report}, seeds_asked=1)
     complete(folder, *((each, {"f1": f1}) for each, f1 in (choose | report).items()))
     sweeps = {"choose": "paper", "report": "paper"}
-    measured = claim_differences(folder.results, "proposed-above-tuned-baselines", sweeps)
+    measured = claim_differences(open_store(folder.results), "proposed-above-tuned-baselines", sweeps)
     assert measured == {("F1, BL above GCE", "digits, 0.2"): [pytest.approx(0.2)]}
 
 

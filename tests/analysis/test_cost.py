@@ -4,6 +4,7 @@ import pytest
 
 from analysis.cost import INFERRED_HOURS, PUBLISHED_HOURS, Published, listings, main, published_cost
 from noisebench.records.folders import ResultsFolder
+from noisebench.store.store import open_store
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
 
@@ -21,7 +22,7 @@ def test_failed_attempts_cost_hours_but_no_minutes_a_trial(folder: Folder) -> No
     folder.manifest({"grid": [trial(), trial(seed=1)]})
     folder.journal(started(trial(), "a"), unsuccessful(trial(), "a", seconds=3600.0))
     folder.journal(started(trial(), "b", 20), ended(trial(), "b", 30, seconds=120.0))
-    text = "".join(listing.markdown() for listing in listings(folder.results))
+    text = "".join(listing.markdown() for listing in listings(open_store(folder.results)))
     assert "| digits | confident-learning | small-cnn | cpu | 1 | 2.00 | – | – | – |" in text
     assert "| paper | grid | 1/2 | 0.00 | – | 1.03 |" in text
 
@@ -49,7 +50,7 @@ def test_a_part_of_a_data_set_has_no_published_cost() -> None:
 
 def test_hours_of_a_block_are_labelled_as_inferred_and_sum_to_the_printed_total(folder: Folder) -> None:
     folder.manifest({"grid": [trial()]})
-    _, hours = listings(folder.results)
+    _, hours = listings(open_store(folder.results))
     assert "V100-hours, inferred" in hours.heads
     assert hours.notes[0].startswith("Of the published hours only the total is printed, 1,800 V100-hours.")
     assert sum(INFERRED_HOURS.values()) == pytest.approx(PUBLISHED_HOURS, rel=0.01)

@@ -18,7 +18,7 @@ from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.ingest import ingest
 from noisebench.store.query import query
-from noisebench.store.reading import reading
+from noisebench.store.store import open_store
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
 TABLES = (
@@ -29,8 +29,8 @@ TABLES = (
 
 def contents(folder: Folder) -> dict[str, list[tuple[Any, ...]]]:
     """Return every table's rows, sorted."""
-    with reading(folder.results) as snapshot:
-        rows = {table: snapshot.connection.execute(f"FROM {table}").fetchall() for table in TABLES}
+    with open_store(folder.results) as snapshot:
+        rows = {table: snapshot.query(f"FROM {table}").rows() for table in TABLES}
     return {table: sorted(found, key=repr) for table, found in rows.items()}
 
 
@@ -161,7 +161,8 @@ def test_every_broken_line_is_skipped_alone(folder: Folder) -> None:
     starts = {}
     for name, broken in BROKEN_RECORDS.items():
         starts[folder.journal(broken).stat().st_size - len(broken)] = name
-    folder.journal(ended(trial(), "a"))
+    path = folder.journal(ended(trial(), "a"))
+    os.utime(path, (time.time() - 120,) * 2)  # zeros in a young file may be bytes that are still to come
     report = ingest(folder.results)
     assert {skipped.file for skipped in report.skipped} == {"journal/paper/node1-a.jsonl"}
     assert sorted(starts[skipped.byte] for skipped in report.skipped) == sorted(BROKEN_RECORDS)
@@ -379,7 +380,7 @@ import os, sys
 from pathlib import Path
 from noisebench.errors import EnvironmentFault
 from noisebench.store.query import query
-from noisebench.store.reading import reading
+from noisebench.store.store import open_store
 from noisebench.records.folders import ResultsFolder
 os.setuid(65534)
 try:
@@ -411,5 +412,6 @@ def test_a_reader_without_write_permission_gets_the_last_snapshot() -> None:
         assert read_as_nobody(root) == "[(1,)] False"
         open_folder.journal(ended(trial(seed=1), "b"))
         assert read_as_nobody(root) == "[(1,)] True"
+        # The snapshot holds more than the journal, and this reader cannot build another.
         shutil.rmtree(root / "journal")
-        assert read_as_nobody(root) == "[(1,)] False"
+        assert read_as_nobody(root) == "[(1,)] True"

@@ -7,6 +7,8 @@ import pytest
 from noisebench.store.query import named, query
 from tests.store.results_folder import Folder, ended, started, trial
 
+PUBLISHED = Path(__file__).parents[2] / "analysis" / "published.csv"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
@@ -40,5 +42,5 @@ def test_a_row_says_what_was_measured_where_and_how_to_do_it_again(folder: Folde
 
 def test_it_has_the_columns_of_the_published_numbers(folder: Folder) -> None:
     measured = query(folder.results, named("measured")).columns
-    published = query(folder.results, "FROM published").columns
+    published = PUBLISHED.read_text().partition("\n")[0].split(",")
     assert measured[: len(published)] == published

@@ -1,12 +1,13 @@
 """The tables and views as they describe themselves."""
 
-from noisebench.store.schema import schema
+from noisebench.store.query import schema
+from noisebench.store.store import open_store
 from tests.store.results_folder import Folder
 
 
 def test_every_table_and_view_says_what_a_row_is(folder: Folder) -> None:
-    relations = {relation.name: relation for relation in schema(folder.results)}
-    promised = {"trials", "attempts", "results", "epochs", "sweep_trials", "published", "metrics"}
+    relations = {relation.name: relation for relation in schema(open_store(folder.results))}
+    promised = {"trials", "attempts", "results", "epochs", "sweep_trials", "metrics"}
     assert promised | {"runs", "cells", "best_cells", "ranked_cells", "disagreements"} <= set(relations)
     assert all(relation.comment for relation in relations.values())
     assert relations["results"].is_table
@@ -14,7 +15,7 @@ def test_every_table_and_view_says_what_a_row_is(folder: Folder) -> None:
 
 
 def test_columns_stand_in_order_with_type_and_comment(folder: Folder) -> None:
-    relations = {relation.name: relation for relation in schema(folder.results)}
+    relations = {relation.name: relation for relation in schema(open_store(folder.results))}
     columns = relations["cells"].columns
     assert [column.name for column in columns[-4:]] == ["metric", "mean", "std", "n"]
     eta = next(column for column in columns if column.name == "eta")

@@ -1,11 +1,14 @@
 """What records say about sweeps and trials."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from noisebench.errors import InputError
 from noisebench.store import states
+from noisebench.store.states import FailureGroup
+from noisebench.store.store import open_store
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
 COMPLETED, FAILED, INTERRUPTED, RUNNING, STALE, PENDING, ELSEWHERE = (trial(seed=seed) for seed in range(7))
@@ -51,24 +54,24 @@ def test_the_state_of_a_trial_follows_from_its_records(sweep: Folder) -> None:
         ELSEWHERE: "completed",
     }
     by_id = {each.trial_id: state for each, state in expected.items()}
-    assert states.trial_states(sweep.results.sweep("paper")) == by_id
-    assert states.trial_states(sweep.results.sweep("unheard of")) == {}
+    assert states.trial_states(open_store(sweep.results), "paper") == by_id
+    assert states.trial_states(open_store(sweep.results), "unheard of") == {}
     unknown = "0" * 16
-    assert states.states_of(sweep.results, [*by_id, unknown]) == {**by_id, unknown: "pending"}
-    assert states.states_of(sweep.results, []) == {}
+    assert states.states_of(open_store(sweep.results), [*by_id, unknown]) == {**by_id, unknown: "pending"}
+    assert states.states_of(open_store(sweep.results), []) == {}
 
 
 def test_unended_attempts_are_those_of_the_sweep(sweep: Folder) -> None:
-    found = states.unended_attempts(sweep.results.sweep("paper"))
-    assert [(row["attempt_id"], row["trial_id"], row["worker"]) for row in found] == [
+    found = states.unended_attempts(open_store(sweep.results), "paper")
+    assert [(each.attempt_id, each.trial_id, each.worker) for each in found] == [
         ("e0", STALE.trial_id, "stale"),
         ("d1", RUNNING.trial_id, "fresh"),
     ]
-    assert states.unended_attempts(sweep.results.sweep("other")) == []
+    assert states.unended_attempts(open_store(sweep.results), "other") == []
 
 
 def test_progress_counts_each_trial_once(sweep: Folder) -> None:
-    progress = states.sweep_progress(sweep.results.sweep("paper"), ["fresh"])
+    progress = asdict(states.sweep_progress(open_store(sweep.results), "paper", ["fresh"]))
     hours = progress.pop("device_hours")
     assert progress == {
         "total": 7,
@@ -83,13 +86,13 @@ def test_progress_counts_each_trial_once(sweep: Folder) -> None:
         "eta_seconds": None,
     }
     assert hours == pytest.approx((1800 + 7 * 10) / 3600)
-    assert states.sweep_progress(sweep.results.sweep("paper"), [])["running"] == 0
+    assert states.sweep_progress(open_store(sweep.results), "paper", []).running == 0
 
 
 def test_progress_of_nothing_is_nothing(folder: Folder) -> None:
-    progress = states.sweep_progress(folder.results.sweep("unheard of"), [])
-    assert progress["total"] == progress["pending"] == progress["gpu_hours"] == 0
-    assert progress["failures"] == {}
+    progress = states.sweep_progress(open_store(folder.results), "unheard of", [])
+    assert progress.total == progress.pending == progress.gpu_hours == 0
+    assert progress.failures == {}
 
 
 def test_failures_are_grouped(folder: Folder) -> None:
@@ -99,9 +102,9 @@ def test_failures_are_grouped(folder: Folder) -> None:
     for number, (each, error) in enumerate(zip(trials, errors, strict=False)):
         folder.journal(started(each, f"{number}"), unsuccessful(each, f"{number}", error=error))
     example = min(trials[0].trial_id, trials[2].trial_id)
-    assert states.failures(folder.results.sweep("paper")) == [
-        {"error_kind": "exception", "error": "boom", "trials": 2, "example": example},
-        {"error_kind": "exception", "error": "bang", "trials": 1, "example": trials[1].trial_id},
+    assert states.failures(open_store(folder.results), "paper") == [
+        FailureGroup("exception", "boom", 2, example),
+        FailureGroup("exception", "bang", 1, trials[1].trial_id),
     ]
 
 
@@ -110,7 +113,7 @@ def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) 
     folder.manifest({"second": [trial("PZ", c=0.1), trial("CE")], "first": [*bl, trial("CE")]}, seeds_asked=5)
     for number, (each, f1) in enumerate([(bl[0], 0.7), (bl[1], 0.9), (trial("CE"), 0.8)]):
         folder.journal(started(each, f"{number}"), ended(each, f"{number}", f1=f1))
-    cells = states.table_cells(folder.results.sweep("paper"), "f1")
+    cells = states.table_cells(open_store(folder.results), "paper", "f1")
     keys = ("block", "loss", "parameter", "value", "mean", "n", "seeds_asked", "rank")
     assert [tuple(cell[key] for key in keys) for cell in cells] == [
         ("second", "PZ", "c", None, None, 0, 5, None),
@@ -123,29 +126,29 @@ def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) 
     with pytest.raises(
         InputError, match="no table can be made of metric 'samples'; known: precision, recall, f1"
     ):
-        states.table_cells(folder.results.sweep("paper"), "samples")
+        states.table_cells(open_store(folder.results), "paper", "samples")
 
 
 def test_a_trials_record_is_found_by_the_start_of_its_id(sweep: Folder) -> None:
-    record = states.trial_record(sweep.results, COMPLETED.trial_id[:9])
+    record = states.trial_record(open_store(sweep.results), COMPLETED.trial_id[:9])
     assert record.trial_id == COMPLETED.trial_id
     assert record.state == "completed"
     assert record.config == COMPLETED.as_fields()
-    assert [attempt["attempt_id"] for attempt in record.attempts] == ["a0", "a1", "a2"]
+    assert [attempt.attempt_id for attempt in record.attempts] == ["a0", "a1", "a2"]
     assert record.result is not None
     assert (record.result["attempt_id"], record.result["f1"]) == ("a1", 0.9)
-    pending = states.trial_record(sweep.results, PENDING.trial_id)
+    pending = states.trial_record(open_store(sweep.results), PENDING.trial_id)
     assert (pending.state, pending.attempts, pending.result) == ("pending", [], None)
 
 
 def test_a_prefix_of_none_or_several_trials_is_refused(sweep: Folder) -> None:
     with pytest.raises(InputError, match="has an id that starts with 'xyz'"):
-        states.trial_record(sweep.results, "xyz")
+        states.trial_record(open_store(sweep.results), "xyz")
     with pytest.raises(InputError, match=r"several trials start with ''.*give more digits"):
-        states.trial_record(sweep.results, "")
+        states.trial_record(open_store(sweep.results), "")
 
 
 def test_a_trial_known_from_its_end_alone_has_no_configuration(folder: Folder) -> None:
     folder.journal(ended(trial(), "a"))
-    record = states.trial_record(folder.results, trial().trial_id)
+    record = states.trial_record(open_store(folder.results), trial().trial_id)
     assert (record.state, record.config) == ("completed", None)

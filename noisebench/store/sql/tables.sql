@@ -1,7 +1,7 @@
 -- The tables of the database, with what their columns mean.
 
-CREATE TABLE store (fingerprint VARCHAR NOT NULL, published VARCHAR);
-COMMENT ON TABLE store IS 'internal: which version of the tables and views, which published numbers this file was made with';
+CREATE TABLE store (fingerprint VARCHAR NOT NULL);
+COMMENT ON TABLE store IS 'internal: which version of the tables and views this file was made with';
 
 CREATE TABLE ingested_files (file VARCHAR NOT NULL, bytes BIGINT NOT NULL, modified_ns BIGINT NOT NULL);
 COMMENT ON TABLE ingested_files IS 'how far each file of the results folder was read';
@@ -106,14 +106,6 @@ COMMENT ON COLUMN sweep_trials.trial_key IS 'internal: as in results';
 COMMENT ON COLUMN sweep_trials.seeds_asked IS 'how many seeds the block wants of each configuration';
 COMMENT ON COLUMN sweep_trials.position IS 'line of the manifest, from 0';
 
-CREATE TABLE published (
-    source VARCHAR, dataset VARCHAR, corruption VARCHAR, eta DOUBLE, detector VARCHAR, loss VARCHAR,
-    parameter VARCHAR, value DOUBLE, delay BIGINT, metric VARCHAR, mean DOUBLE, std DOUBLE, seeds BIGINT,
-    decimals BIGINT
-);
-COMMENT ON TABLE published IS 'what the papers print, as loaded by the comparison';
-COMMENT ON COLUMN published.decimals IS 'digits printed after the point';
-
 CREATE TABLE metrics (name VARCHAR NOT NULL, higher_is_better BOOLEAN, description VARCHAR NOT NULL);
 COMMENT ON TABLE metrics IS 'the numbers of results, and which way each is better';
 COMMENT ON COLUMN metrics.higher_is_better IS 'NULL where neither way is; such a metric chooses no parameter';
@@ -145,24 +137,3 @@ CREATE MACRO column_of(over, family_id, loss, variant) AS
 -- What an attempt computed on, without the number of the device in its machine.
 CREATE MACRO hardware(device, versions) AS
     CASE WHEN device = 'cpu' THEN coalesce(versions->>'cpu', device) ELSE regexp_replace(device, '^cuda:\d+ ', '') END;
-
--- The deviation of two samples taken together; a printed one counts as at least half of its last usual digit,
--- and where none is printed the measured one stands alone.
-CREATE MACRO pooled_deviation(printed, printed_n, measured, measured_n) AS
-    CASE
-        WHEN printed IS NULL THEN measured
-        ELSE sqrt(
-            ((printed_n - 1) * greatest(printed, 0.0005) ** 2 + (measured_n - 1) * measured ** 2)
-            / nullif(printed_n + measured_n - 2, 0)
-        )
-    END;
-
--- Whether a measured mean agrees with a printed one. Decimal digits have no exact binary value, hence the 1e-12.
-CREATE MACRO verdict(difference, deviation, measured_n, tolerance) AS
-    CASE
-        WHEN coalesce(measured_n, 0) = 0 THEN 'missing'
-        WHEN measured_n < 2 THEN 'too few seeds'
-        WHEN abs(difference) <= 2 * deviation + tolerance + 1e-12 THEN 'reproduced'
-        WHEN difference > 0 THEN 'higher'
-        ELSE 'lower'
-    END;

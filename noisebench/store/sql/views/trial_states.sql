@@ -1,8 +1,9 @@
 -- One row a trial: its state as far as records tell.
--- completed: once completed. Otherwise as its last attempt: failed, interrupted, or started (no end recorded:
--- it runs, or its process died unseen). pending: never tried.
+-- completed: once completed. Otherwise the last attempt on each host counts, and of these started (no end recorded: it
+-- runs, or its process died unseen) before failed before interrupted: clocks of different hosts are not compared.
+-- pending: never tried.
 CREATE OR REPLACE VIEW trial_states AS
-WITH tried AS (
+WITH tried_by_host AS (
     SELECT
         trial_id,
         count(*) AS attempts,
@@ -10,10 +11,26 @@ WITH tried AS (
         count(*) FILTER (status = 'failed') AS failed,
         count(*) FILTER (status = 'interrupted') AS interrupted,
         arg_max(
-            {'attempt_id': attempt_id, 'status': status, 'error_kind': error_kind, 'error': error, 'worker': worker},
+            {
+                'attempt_id': attempt_id, 'status': status, 'error_kind': error_kind, 'error': error,
+                'worker': worker, 'at': coalesce(started_at, ended_at)
+            },
             {'at': coalesce(started_at, ended_at), 'attempt_id': attempt_id}
         ) AS last
     FROM attempts
+    GROUP BY trial_id, host
+), tried AS (
+    SELECT
+        trial_id, sum(attempts)::BIGINT AS attempts, sum(completed)::BIGINT AS completed, sum(failed)::BIGINT AS failed,
+        sum(interrupted)::BIGINT AS interrupted,
+        arg_max(
+            last,
+            {
+                'rank': list_position(['interrupted', 'failed', 'running', 'completed'], last.status),
+                'at': last.at, 'attempt_id': last.attempt_id
+            }
+        ) AS last
+    FROM tried_by_host
     GROUP BY trial_id
 ), known AS (
     SELECT trial_id FROM trial_seeds

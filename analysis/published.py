@@ -1,21 +1,47 @@
-"""The measured cells beside the published ones."""
+"""The papers' printed numbers beside the measured cells."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from noisebench.records.folders import ResultsFolder
-from noisebench.store.reading import rows
+import pyarrow as pa
+import pyarrow.csv
 
-Row = dict[str, Any]
+from analysis.statements import SQL
+from noisebench.errors import InputError
+from noisebench.store.store import Store
+
+_TEXT, _REAL, _WHOLE = pa.string(), pa.float64(), pa.int64()
+COLUMNS = {
+    **dict.fromkeys(("source", "dataset", "corruption", "detector", "loss", "parameter", "metric"), _TEXT),
+    **dict.fromkeys(("eta", "value", "mean", "std"), _REAL),
+    **dict.fromkeys(("delay", "seeds", "decimals"), _WHOLE),
+}
+
+
+def load_published(store: Store, csv: Path) -> None:
+    """Let queries read what a CSV file prints as table `published`.
+
+    `decimals` counts the digits printed after the point. Raises InputError where the file doesn't fit.
+    """
+    convert = pa.csv.ConvertOptions(
+        column_types=COLUMNS, include_columns=list(COLUMNS), null_values=[""], strings_can_be_null=True
+    )
+    try:
+        table = pa.csv.read_csv(csv, convert_options=convert)
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise InputError(f"{csv}: {error}") from None
+    store.add_table("published", table)
+    store.define(SQL.text("verdicts"))
 
 
 def comparison(
-    results: ResultsFolder,
+    store: Store,
     feeds: Mapping[str, tuple[str, str]],
     searched: Sequence[str],
     open_sources: Sequence[str],
     tolerance: float,
-) -> list[Row]:
+) -> list[dict[str, Any]]:
     """Return every row of `published` beside each setting that measured it, in the order of `published`.
 
     A setting is a block's configuration without loss and seed. `feeds` gives, by source, the sweep with the
@@ -40,4 +66,4 @@ def comparison(
         "open": list(open_sources),
         "tolerance": tolerance,
     }
-    return rows(results, "paper/comparison", parameters)
+    return store.rows_of(SQL.text("comparison"), parameters)

@@ -1,3 +1,66 @@
+-- name: trials
+-- Takes the staged configurations and seeds into configs, trial_seeds and sweep_trials.
+INSERT INTO configs BY NAME
+SELECT DISTINCT ON (config_id) *
+FROM new_configs
+ANTI JOIN configs USING (config_id);
+
+INSERT INTO trial_seeds
+SELECT DISTINCT ON (trial_id) trial_id, config_id, seed
+FROM (
+    SELECT trial_id, config_id, seed FROM new_starts
+    UNION ALL
+    SELECT trial_id, config_id, seed FROM new_sweep_trials
+)
+ANTI JOIN trial_seeds USING (trial_id)
+ORDER BY trial_id, config_id, seed;
+
+INSERT INTO sweep_trials
+SELECT DISTINCT ON (sweep, block, trial_id)
+    sweep, block, trial_id, md5_number_lower(trial_id) AS trial_key, seeds_asked, position
+FROM new_sweep_trials
+ANTI JOIN sweep_trials USING (sweep, block, trial_id)
+ORDER BY sweep, block, trial_id, position;
+
+-- name: attempts
+-- Takes the staged starts and ends into attempts.
+-- They may come at different times, from different files. Of several ends completed beats failed beats
+-- interrupted, then the earliest counts: the order in which files are read changes nothing.
+CREATE OR REPLACE TEMP TABLE touched AS
+FROM attempts
+SEMI JOIN (SELECT attempt_id FROM new_starts UNION ALL SELECT attempt_id FROM new_ends) USING (attempt_id);
+
+DELETE FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM touched);
+
+INSERT INTO attempts BY NAME
+WITH starts AS (
+    SELECT DISTINCT ON (attempt_id)
+        attempt_id, trial_id, sweep, started_at, worker, host, pid, device, slurm_job_id, "commit", versions, log,
+        started_checked
+    FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (config_id, seed) FROM new_starts)
+    WHERE started_at IS NOT NULL
+    ORDER BY attempt_id, started_at, trial_id, sweep, worker, pid, device, log
+), ends AS (
+    SELECT DISTINCT ON (attempt_id)
+        attempt_id, trial_id, sweep, status, error_kind, error, traceback, ended_at, seconds, fast_path,
+        peak_memory_mb, gpu_memory_mb, scores, scores_sha256, ended_checked
+    FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (result, epochs, ordinal, is_imported) FROM new_ends)
+    WHERE ended_at IS NOT NULL
+    ORDER BY
+        attempt_id, list_position(['completed', 'failed', 'interrupted'], status), ended_at, error_kind, error,
+        traceback, seconds, fast_path, scores_sha256, trial_id, sweep
+)
+SELECT
+    attempt_id,
+    coalesce(starts.trial_id, ends.trial_id) AS trial_id,
+    coalesce(starts.sweep, ends.sweep) AS sweep,
+    coalesce(status, 'running') AS status,
+    starts.* EXCLUDE (attempt_id, trial_id, sweep),
+    ends.* EXCLUDE (attempt_id, trial_id, sweep, status)
+FROM starts
+FULL JOIN ends USING (attempt_id);
+
+-- name: results
 -- Takes the staged completions into results, later_results and epochs.
 -- A trial's result is that of its first completed attempt, by the time it ended; attempts that came from an archive
 -- stand behind those of this folder. The order in which lines are read changes nothing.
@@ -64,3 +127,10 @@ UPDATE results SET config_id = trial_seeds.config_id
 FROM trial_seeds WHERE results.config_id IS NULL AND trial_seeds.trial_id = results.trial_id;
 UPDATE later_results SET config_id = trial_seeds.config_id
 FROM trial_seeds WHERE later_results.config_id IS NULL AND trial_seeds.trial_id = later_results.trial_id;
+
+-- name: forget
+-- Forgets the trials that were known only from what a manifest said before it was replaced.
+DELETE FROM trial_seeds
+WHERE trial_id NOT IN (SELECT trial_id FROM sweep_trials UNION ALL SELECT trial_id FROM attempts);
+
+DELETE FROM configs WHERE config_id NOT IN (SELECT config_id FROM trial_seeds);

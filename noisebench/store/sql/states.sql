@@ -1,0 +1,131 @@
+-- name: choosing_metrics
+-- The metrics that are better one way, so that a parameter can be chosen by them.
+SELECT name FROM metrics WHERE higher_is_better IS NOT NULL;
+
+-- name: failed_since
+-- The trials of which an attempt has failed since a moment.
+SELECT DISTINCT trial_id
+FROM attempts
+WHERE status = 'failed' AND ended_at >= $moment::TIMESTAMP;
+
+-- name: failures
+-- The failed trials of a sweep by what went wrong, the most frequent first, each with one example.
+SELECT
+    last_error_kind AS error_kind, last_error AS error,
+    count(DISTINCT trial_id) AS trials,
+    min(trial_id) AS example
+FROM sweep_trials
+JOIN trial_states USING (trial_id)
+WHERE sweep = $sweep AND state = 'failed'
+GROUP BY ALL
+ORDER BY trials DESC, error_kind, error;
+
+-- name: matching_trials
+-- The trials whose id starts with a prefix, at most ten.
+SELECT trial_id, state
+FROM trial_states
+WHERE starts_with(trial_id, $prefix)
+ORDER BY trial_id
+LIMIT 10;
+
+-- name: progress
+-- How far a sweep is: its trials by state, why its failed trials failed, the hours its attempts took.
+-- A started trial runs where its worker's heartbeat is fresh; otherwise it is pending again.
+WITH states AS (
+    SELECT DISTINCT ON (trial_id)
+        last_error_kind,
+        CASE
+            WHEN state IN ('completed', 'failed') THEN state
+            WHEN state = 'started' AND list_contains($fresh_workers::VARCHAR[], last_worker) THEN 'running'
+            ELSE 'pending'
+        END AS state
+    FROM sweep_trials
+    JOIN trial_states USING (trial_id)
+    WHERE sweep = $sweep
+), recent AS (
+    -- What ended in the last quarter of an hour tells the present rate.
+    SELECT count(*) AS settled, min(started_at) AS since
+    FROM attempts
+    WHERE sweep = $sweep AND status IN ('completed', 'failed') AND ended_at > $now::TIMESTAMP - INTERVAL 15 MINUTE
+), rate AS (
+    SELECT settled / greatest(epoch($now::TIMESTAMP - since), 1) * 3600 AS per_hour FROM recent WHERE settled > 0
+), guarded AS (
+    SELECT guard
+    FROM results
+    SEMI JOIN (FROM sweep_trials WHERE sweep = $sweep) USING (trial_id)
+    WHERE guard IS NOT NULL
+)
+SELECT
+    count(*) AS total,
+    count(*) FILTER (state = 'completed') AS completed,
+    count(*) FILTER (state = 'running') AS running,
+    count(*) FILTER (state = 'failed') AS failed,
+    count(*) FILTER (state = 'pending') AS pending,
+    coalesce(histogram(last_error_kind) FILTER (state = 'failed'), MAP {}) AS failures,
+    (SELECT coalesce(histogram(guard), MAP {}) FROM guarded) AS guards,
+    (SELECT per_hour FROM rate) AS rate_per_hour,
+    count(*) FILTER (state IN ('running', 'pending')) * 3600 / (SELECT per_hour FROM rate) AS eta_seconds,
+    (SELECT coalesce(sum(seconds), 0) / 3600 FROM attempts WHERE sweep = $sweep AND device LIKE 'cuda%') AS gpu_hours,
+    (SELECT coalesce(sum(seconds), 0) / 3600 FROM attempts WHERE sweep = $sweep) AS device_hours
+FROM states;
+
+-- name: states_of
+-- The state of each of the given trials; one that no record speaks of is pending.
+SELECT trial_id, coalesce(state, 'pending') AS state
+FROM (SELECT DISTINCT unnest($trial_ids::VARCHAR[]) AS trial_id)
+LEFT JOIN trial_states USING (trial_id);
+
+-- name: sweep_states
+-- The state of each trial of a sweep.
+SELECT DISTINCT trial_id, state
+FROM sweep_trials
+JOIN trial_states USING (trial_id)
+WHERE sweep = $sweep;
+
+-- name: table_cells
+-- The cells of a sweep's tables for one metric, in the order of its manifest: for every setting and loss that
+-- a block asks for the best cell with its rank. mean, std, rank are NULL and n is 0 where nothing completed.
+WITH asked AS (
+    SELECT
+        block, family_id,
+        any_value(setting_id) AS setting_id,
+        any_value(dataset) AS dataset, any_value(corruption) AS corruption, any_value(eta) AS eta,
+        any_value(detector) AS detector, any_value(loss) AS loss, any_value(delay) AS delay,
+        arg_min(loss_parameters, position) AS first_parameters,
+        any_value(parameter) AS parameter, count(DISTINCT value) AS values_tried,
+        max(seeds_asked) AS seeds_asked,
+        min(position) AS position
+    FROM sweep_trials
+    JOIN trial_seeds USING (trial_id)
+    JOIN configs USING (config_id)
+    WHERE sweep = $sweep
+    GROUP BY block, family_id
+), best AS (
+    FROM ranked_cells WHERE sweep = $sweep AND metric = $metric
+)
+SELECT
+    block, asked.setting_id, asked.dataset, asked.corruption, asked.eta, asked.detector, asked.loss,
+    coalesce(best.loss_parameters, asked.first_parameters) AS loss_parameters, asked.delay,
+    asked.parameter, asked.values_tried, best.value, best.mean, best.std, coalesce(best.n, 0) AS n, asked.seeds_asked, best.rank
+FROM asked
+LEFT JOIN best USING (block, family_id)
+ORDER BY asked.position;
+
+-- name: trial_attempts
+-- The attempts of a trial, in the order in which they started.
+SELECT * FROM attempts WHERE trial_id = $trial_id ORDER BY coalesce(started_at, ended_at), attempt_id;
+
+-- name: trial_config
+-- The configuration of a trial, NULL where no record tells it.
+SELECT config FROM trials WHERE trial_id = $trial_id;
+
+-- name: trial_result
+-- What a trial measured.
+SELECT * EXCLUDE (trial_key, config_id) FROM results WHERE trial_id = $trial_id;
+
+-- name: unended_attempts
+-- The attempts of a sweep whose end is not recorded.
+SELECT attempt_id, trial_id, worker, started_at
+FROM attempts
+WHERE sweep = $sweep AND status = 'running'
+ORDER BY started_at, attempt_id;
