@@ -1,0 +1,186 @@
+"""No training step makes the host wait for the device, which a recorded one could not do."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from noisebench.catalogue.component import Component
+from noisebench.catalogue.losses import LOSSES
+from noisebench.catalogue.models import MODELS
+from noisebench.training.fit import Fit
+from noisebench.training.host_access import HostAccessError, RefuseHostAccess, refused_operation
+from noisebench.training.modes import Modes
+from noisebench.training.objective import Objective
+from noisebench.training.step import EagerStep
+from noisebench.training.task import TrainingTask
+from noisebench.trial.measurement import measure
+from tests.science.formulas import CASES
+from tests.training.problem import CPU, Problem
+from tests.trials import trial_of
+
+MODES = ("fp32", "fp32 branches", "fp32 grouped", "bf16 channels-last grouped", "fp16 branches")
+
+
+def objectives() -> dict[str, Objective]:
+    """Every loss of the catalogue, ANL with its L1 term."""
+    found = {}
+    for name, parameters, _ in CASES:
+        fixed = {"gamma": 0.5} if name == "ANL-FL" else {}
+        delta = {"delta": 1e-3} if name.startswith("ANL") else {}
+        found[name] = Objective.of(Component.of(name, **parameters, **fixed, **delta, delay=0))  # type: ignore[arg-type]
+    assert set(found) == set(LOSSES)
+    return found
+
+
+def problem(model: str) -> Problem:
+    made = Problem.small(2, channels=3, augmentation="crop-flip", batch_size=4)
+    made.model = model
+    return made
+
+
+def take_step(fit: Fit, task: TrainingTask, objective: Objective) -> None:
+    """Take one step; what a library does once, on first use, is not part of a recorded one."""
+    task = replace(task, objective=objective)
+    totals = torch.zeros(2, 2, dtype=torch.float64)
+    step, draws = EagerStep(fit, task, totals), task.augmentation(0)
+    assert draws is not None
+    with RefuseHostAccess():  # type: ignore[no-untyped-call]
+        step(task.order(0)[:, :4], draws[:, :4], 0)
+
+
+@pytest.mark.parametrize("words", MODES)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_step_of_every_loss_can_be_recorded(model: str, words: str) -> None:
+    made = problem(model)
+    task, fit = made.task(), made.fit(Modes.parse(words, CPU))
+    for branch in fit.branches:
+        branch.stack.train()
+    take_step_eagerly(fit, task)
+    # A step of ResNet-34 takes seconds on a CPU, and losses see no more of a model than its logits.
+    names = ("CE", "ANL-CE", "Curriculum") if model == "resnet-34" else tuple(LOSSES)
+    for objective in (objectives()[name] for name in names):
+        take_step(fit, task, objective)
+        planted = replace(objective, loss=with_item(objective.loss))
+        with pytest.raises(HostAccessError, match="_local_scalar_dense: reads a value on the host"):
+            take_step(fit, task, planted)
+
+
+def take_step_eagerly(fit: Fit, task: TrainingTask) -> None:
+    draws = task.augmentation(0)
+    assert draws is not None
+    EagerStep(fit, task, torch.zeros(2, 2, dtype=torch.float64))(task.order(0)[:, :4], draws[:, :4], 0)
+
+
+def with_item(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda logits, targets: loss(logits, targets) * (1 + 0 * logits.detach().max().item())
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    return functional.cross_entropy(logits, targets, reduction="none")
+
+
+def by_item(logits: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(logits, targets) * logits.detach().max().item()
+
+
+def by_condition(logits: Tensor, targets: Tensor) -> Tensor:
+    losses = cross_entropy(logits, targets)
+    return losses if bool((losses > 1).any()) else 2 * losses
+
+
+def by_nonzero(logits: Tensor, targets: Tensor) -> Tensor:
+    losses = cross_entropy(logits, targets)
+    return losses + 0 * (losses > 1).nonzero().sum()
+
+
+def by_mask(logits: Tensor, targets: Tensor) -> Tensor:
+    losses = cross_entropy(logits, targets)
+    return losses + losses[losses > 1].sum()
+
+
+def by_host(logits: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(logits.cpu(), targets.cpu()).to(logits.device)
+
+
+def by_numpy(logits: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(logits, targets) * float(logits.detach().cpu().numpy().max())
+
+
+def by_new_tensor(logits: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(logits, targets) * torch.tensor(2.0, device=logits.device)
+
+
+class ReadingGradient(torch.autograd.Function):
+    """Reads a value only in the backward pass."""
+
+    @staticmethod
+    def forward(ctx: object, losses: Tensor) -> Tensor:
+        del ctx
+        return losses.clone()
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        del ctx
+        return gradient * (1 + 0 * gradient.max().item())
+
+
+def by_gradient(logits: Tensor, targets: Tensor) -> Tensor:
+    return ReadingGradient.apply(cross_entropy(logits, targets))  # type: ignore[no-any-return,no-untyped-call]
+
+
+def one_hot(logits: Tensor, targets: Tensor) -> Tensor:
+    return -(functional.one_hot(targets, logits.shape[1]) * logits.log_softmax(1)).sum(1)
+
+
+def where(logits: Tensor, targets: Tensor) -> Tensor:
+    losses = cross_entropy(logits, targets)
+    return torch.where(losses > 1, losses, 2 * losses)
+
+
+def users(loss: Callable[[Tensor, Tensor], Tensor]) -> Objective:
+    return Objective("module:loss", loss, delay=0, delta=0.0, batchwise=True)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [by_item, by_condition, by_nonzero, by_mask, by_host, by_numpy, by_new_tensor, by_gradient],
+)
+def test_a_users_loss_that_reads_values_is_refused(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    assert refused_operation(users(loss), classes=10) is not None
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, one_hot, where])
+def test_a_users_loss_of_tensors_alone_is_accepted(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    assert refused_operation(users(loss), classes=10) is None
+
+
+def test_every_loss_of_the_catalogue_is_accepted() -> None:
+    refused = {name: refused_operation(objective, classes=10) for name, objective in objectives().items()}
+    assert refused == dict.fromkeys(refused)
+
+
+@pytest.mark.parametrize("body", ["losses * losses.detach().max().item()", "losses * 2"])
+def test_a_trial_records_why_its_loss_has_no_graph(
+    body: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graph_loss_of_a_test.py").write_text(  # type: ignore[operator]
+        "import torch\n"
+        "def f(logits, targets):\n"
+        "    losses = torch.nn.functional.cross_entropy(logits, targets, reduction='none')\n"
+        f"    return {body}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
+    # There is no graph on a CPU; whatever is to be recorded stays eager.
+    monkeypatch.setattr("noisebench.training.graph.RecordedStep._record", lambda *_: None)
+    trial = trial_of('"graph_loss_of_a_test:f"', training="{epochs: 1, batch_size: 64, precision: fast}")
+    recorded = measure(trial, None, CPU).fast_path
+    assert recorded is not None
+    if "item" in body:
+        assert recorded.startswith("fp32; no graph: the loss's ")
+    else:
+        assert recorded == "fp32 graph"
