@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import torch
 
@@ -12,6 +14,8 @@ from noisebench.errors import EnvironmentFault, InputError
 OVERRIDE = "NOISEBENCH_DEVICE"
 # What a process holds of a GPU beside torch's tensors: the CUDA context and the libraries' kernels.
 CONTEXT_MB = 600
+# The NVIDIA driver's own account of itself.
+_DRIVER = Path("/proc/driver/nvidia/version")
 # The part of a GPU's memory that its trials may share.
 USABLE_SHARE = 0.9
 
@@ -50,6 +54,28 @@ def visible_device(*, gpu: bool) -> torch.device:
 def describe(device: torch.device) -> str:
     """Return the text that a record names the device by."""
     return "cpu" if device.type == "cpu" else f"{device} {torch.cuda.get_device_name(device)}"
+
+
+def gpu_versions(device: torch.device) -> dict[str, str]:
+    """Return the versions of CUDA, cuDNN and the driver, on which a GPU's digits depend; none for a CPU."""
+    if device.type != "cuda":
+        return {}
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    versions = {
+        "cuda": torch.version.cuda,
+        "cudnn": None if cudnn is None else str(cudnn),
+        "driver": _driver(),
+    }
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+def _driver() -> str | None:
+    try:
+        text = _DRIVER.read_text()
+    except OSError:
+        return None
+    found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", text)
+    return found.group() if found else None
 
 
 def limit_gpu_memory(device: torch.device, share: float) -> None:

@@ -78,6 +78,7 @@ class Runner:
         line = attempts.started(
             attempt_id, self.sweep, trial, self.worker, devices.describe(self.device), log
         )
+        line = replace(line, versions={**(line.versions or {}), **devices.gpu_versions(self.device)})
         try:
             # Losing this line to a power cut only makes the trial pending again.
             self.journal.append(line, durable=False)
@@ -144,4 +145,5 @@ class Runner:
 
     def _end(self, attempt: _Attempt, end: End, **fields: Any) -> None:
         record = attempts.ended(attempt.attempt_id, self.sweep, attempt.trial.trial_id, end)
-        self.journal.append(replace(record, seconds=time.perf_counter() - attempt.began, **fields))
+        seconds, gpu_memory_mb = time.perf_counter() - attempt.began, devices.peak_memory_mb(self.device)
+        self.journal.append(replace(record, seconds=seconds, gpu_memory_mb=gpu_memory_mb, **fields))

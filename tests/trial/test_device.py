@@ -1,9 +1,12 @@
 """The device of a process: never silently a slower one than was granted."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from noisebench.errors import EnvironmentFault, InputError
+from noisebench.trial import device
 from noisebench.trial.device import OVERRIDE, choose_device, memory_fraction, visible_device
 
 CPU = torch.device("cpu")
@@ -43,3 +46,18 @@ def test_processes_that_share_a_gpu_leave_room_for_their_contexts() -> None:
         torch_mb = memory_fraction(total_mb, 1 / processes) * total_mb
         assert processes * (torch_mb + 600) <= 0.9 * total_mb + 1
     assert memory_fraction(1_000, 0.1) == 0.01
+
+
+DRIVER = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Thu Jan 16 2025\nGCC version:  gcc 12"
+
+
+def test_a_gpus_versions_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda:0")
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 90701)
+    monkeypatch.setattr(device, "_DRIVER", tmp_path / "version")
+    assert device.gpu_versions(gpu) == {"cuda": "12.8", "cudnn": "90701"}
+    (tmp_path / "version").write_text(DRIVER)
+    assert device.gpu_versions(gpu) == {"cuda": "12.8", "cudnn": "90701", "driver": "570.86.15"}
+    assert device.gpu_versions(CPU) == {}
+    assert device.peak_memory_mb(CPU) is None

@@ -18,6 +18,7 @@ from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter, records
 from noisebench.sweep.trial import Trial
+from noisebench.trial import device
 from noisebench.trial.duration import CHECKPOINT_SECONDS
 from noisebench.trial.measurement import Measurement, measure
 from noisebench.trial.runner import Runner
@@ -159,6 +160,17 @@ def test_a_journal_that_cannot_be_written_is_a_storage_error(
     assert (end.status, end.error_kind) == ("interrupted", "storage")
     assert "only 3 of 80 bytes were written" in str(end.error)
     assert writes == [Started, Ended][:failing]
+
+
+def test_the_gpu_of_an_attempt_is_recorded(
+    attempt: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "gpu_versions", lambda _: {"cuda": "12.8", "driver": "570.86.15"})
+    monkeypatch.setattr(device, "peak_memory_mb", lambda _: 1234.5)
+    _, (started, ended) = attempt(trial_of())
+    assert started.versions["driver"] == "570.86.15"
+    assert "torch" in started.versions
+    assert ended.gpu_memory_mb == 1234.5
 
 
 def test_epochs_are_kept_once_enough_time_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
