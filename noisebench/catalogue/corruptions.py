@@ -1,7 +1,6 @@
-"""The kinds of wrong labels a sweep may name.
+"""The corruptions that a sweep can name.
 
-An implementation is `(labels [N], classes, rng, **parameters) -> labels [N]`; one of `asymmetric` and `human`
-needs the data set as well, see `noisebench.data.noisy_labels`.
+An implementation is `(trial, dataset, labels [N], rng) -> labels [N]`, see `noisebench.data.noisy_labels`.
 """
 
 from __future__ import annotations

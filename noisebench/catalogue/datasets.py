@@ -1,4 +1,4 @@
-"""The data sets a sweep may name.
+"""The data sets that a sweep can name.
 
 An implementation is `(data_dir, **options) -> Dataset`, see `noisebench.data.datasets`.
 """
@@ -26,12 +26,12 @@ _SUBSET: Mapping[str, Parameter] = {"samples": integer(None, 10, optional=True)}
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetDescriptor(Descriptor):
-    """A data set, as far as it is known without reading it.
+    """A data set, as far as known without reading it.
 
     `samples` counts those that a detector judges, `shape` is (channels, height, width). `options` are passed
-    to the implementation, `files` are what it reads. `human`: it comes with people's labels.
-    `training_samples` counts a training part of its own, which makes folds unnecessary. `confusions` maps a
-    class to the one it is mistaken for (`corruption: {kind: asymmetric, map: standard}`).
+    to the implementation, which reads `files`. `human`: its given labels are those of people.
+    `training_samples` is the size of a separate training part, which makes folds unnecessary. `confusions`
+    maps a class to the one it is mistaken for (`corruption: {kind: asymmetric, map: standard}`).
     """
 
     samples: int
@@ -84,7 +84,7 @@ _CIFAR_100 = replace(
 
 
 def _human(base: DatasetDescriptor, name: str, key: str, labels: DataFile) -> DatasetDescriptor:
-    """Describe a CIFAR data set with people's labels, which stand under `key` of the file `labels`."""
+    """Describe a CIFAR data set with human labels: those under `key` in the file `labels`."""
     return replace(
         base,
         name=name,
@@ -140,8 +140,8 @@ DATASETS = by_name(
     ),
 )
 
-# A folder of images, one sub-folder a class, is written {folder: PATH}. Its size is not known before it is
-# read: these figures serve the estimates of cost.
+# A folder of images with one sub-folder for each class, written {folder: PATH}. Its size is unknown until it
+# is read: the numbers here are for estimates of cost.
 FOLDER = DatasetDescriptor(
     name="folder",
     implementation="noisebench.data.datasets:folder",
@@ -160,5 +160,5 @@ FOLDER = DatasetDescriptor(
 
 
 def dataset(name: str) -> DatasetDescriptor:
-    """Return the descriptor of a data set; a user's own one is described like a folder of images."""
+    """Return the descriptor of a data set; a user's data set has that of a folder of images."""
     return DATASETS.get(name, FOLDER)

@@ -1,4 +1,4 @@
-"""What the catalogue says of one named thing: parameters, source, where its code is."""
+"""The description of one thing that a sweep can name: parameters, source, implementation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from noisebench.catalogue.parameters import Parameter
 
 @dataclass(frozen=True, kw_only=True)
 class Descriptor:
-    """One thing a sweep may name.
+    """One thing that a sweep can name.
 
     `implementation` is `package.module:function`; it is imported when a trial needs it, so that reading a
     sweep imports no torch. `source` names the paper, with the equation where it has a number.
@@ -25,8 +25,13 @@ class Descriptor:
 
     def load(self) -> Callable[..., Any]:
         """Import the implementation and return it."""
-        module, function = self.implementation.split(":")
-        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+        return load(self.implementation)
+
+
+def load(implementation: str) -> Callable[..., Any]:
+    """Import `package.module:function` of noisebench and return the function."""
+    module, function = implementation.split(":")
+    return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
 
 
 AnyDescriptor = TypeVar("AnyDescriptor", bound=Descriptor)

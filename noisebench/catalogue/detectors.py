@@ -1,4 +1,4 @@
-"""The detectors a sweep may name.
+"""The detectors that a sweep can name.
 
 An implementation takes the trial's training to a `Judgement`: it plans the fits, trains them and reads the
 flags from what they leave.
@@ -19,7 +19,7 @@ class DetectorDescriptor(Descriptor):
 
     Its cost: `fits` names the parameter that counts the models it trains (None: one model). Each is trained
     on all samples; with `held_out` on all but its fold, whose samples it then classifies.
-    `separate_training`: it works on data sets with a training part of their own.
+    `separate_training`: it works with data sets that have a separate training part.
     """
 
     fits: str | None = None

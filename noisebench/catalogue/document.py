@@ -29,8 +29,8 @@ Rows = Iterable[Sequence[str]]
 
 
 def with_tables(text: str) -> str:
-    """Return a document with every marked table written anew; raise KeyError for an unknown table."""
-    return _TABLE.sub(lambda found: found[1] + _markdown(*TABLES[found[2]]()) + found[3], text)
+    """Return a document with new tables; raise KeyError for an unknown table."""
+    return _TABLE.sub(lambda mark: mark[1] + _markdown(*TABLES[mark[2]]()) + mark[3], text)
 
 
 def _losses() -> tuple[Sequence[str], Rows]:
@@ -112,7 +112,7 @@ def _rates(rates: Mapping[int, Rate]) -> str:
 
 
 def _recipes() -> tuple[Sequence[str], Rows]:
-    """Return one row for each recipe and the detectors that train in another way under it."""
+    """Return one row for each recipe, and one for each detector that it trains differently."""
     users: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for dataset in [*DATASETS.values(), FOLDER]:
         name = "your own" if dataset is FOLDER else dataset.name

@@ -1,7 +1,7 @@
-"""The losses a sweep may name.
+"""The losses that a sweep can name.
 
 An implementation is `(logits [N, K], targets [N], **parameters) -> loss [N]`. In the formulas p is the
-softmax probability of the given label, sg() holds its argument constant in the gradient.
+softmax probability of the given label, sg(x) is x, held constant in the gradient.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class LossDescriptor(Descriptor):
 
     `delay` is the default number of epochs of CE before it (arXiv 2511.16512, eq. 6). `swept` names the
     parameter that the papers vary and choose by its result. `l1` names the parameter that weighs the L1 norm
-    of the model, which is not passed to the implementation. `batchwise`: a sample's loss depends on the batch
-    it stands in.
+    of the model, which is not passed to the implementation. `batchwise`: a sample's loss depends on the other
+    samples of its batch. `gradient` is a function `(p [N], parameters) -> dL/dp [N]` for `dynamics: true`.
     """
 
     formula: str
@@ -29,10 +29,11 @@ class LossDescriptor(Descriptor):
     swept: str | None = None
     l1: str | None = None
     batchwise: bool = False
+    gradient: str | None = None
 
     @property
     def fields(self) -> Mapping[str, Parameter]:
-        """What a sweep may write: the delay and the loss's own parameters."""
+        """The fields in a sweep: the delay and the parameters."""
         return {"delay": integer(self.delay, 0), **self.parameters}
 
 
@@ -46,12 +47,14 @@ LOSSES = by_name(
         name="CE",
         formula="-log p",
         implementation="noisebench.science.losses:cross_entropy",
+        gradient="noisebench.science.dynamics:cross_entropy_gradient",
     ),
     LossDescriptor(
         name="FL",
         formula="-(1 - p)^gamma log p",
         implementation="noisebench.science.losses:focal",
         parameters={"gamma": number(2, 0), "detach": flag(True)},
+        gradient="noisebench.science.dynamics:focal_gradient",
         swept="gamma",
         source="Lin et al. 2017, eq. 4",
     ),
@@ -60,6 +63,7 @@ LOSSES = by_name(
         formula="(1 - p^q) / q",
         implementation="noisebench.science.losses:generalized_cross_entropy",
         parameters={"q": number(0.7, 0, 1, open_low=True)},
+        gradient="noisebench.science.dynamics:generalized_cross_entropy_gradient",
         swept="q",
         source="Zhang & Sabuncu 2018, eq. 6",
     ),
@@ -87,6 +91,7 @@ LOSSES = by_name(
             "gamma": number(REQUIRED, 0),
             "form": choice("detached", "detached", "printed", "clamped"),
         },
+        gradient="noisebench.science.dynamics:blurry_gradient",
         swept="gamma",
         source="Blurry Loss, arXiv 2511.16512",
     ),
@@ -95,6 +100,7 @@ LOSSES = by_name(
         formula="-log p where p > c, else 0",
         implementation="noisebench.science.losses:piecewise_zero",
         parameters={"c": number(REQUIRED, 0, 1, open_high=True)},
+        gradient="noisebench.science.dynamics:piecewise_zero_gradient",
         # A model needs an epoch of CE before any p exceeds c.
         delay=1,
         swept="c",

@@ -1,4 +1,4 @@
-"""The models a sweep may name.
+"""The models that a sweep can name.
 
 An implementation is `(shape (C, H, W), classes) -> nn.Module`, initialised from torch's global generator; one
 with pretrained weights takes their state dict as a third argument.

@@ -1,8 +1,8 @@
 """The fields of `training:`, the schedules, and the recipes that fill in what a sweep leaves out.
 
 Sources of the recipes: arXiv 2511.16512 (P2), section 4 with appendix A; the authors' early code for learning
-rate and batch size; Pleiss et al. 2020 for AUM; Ye et al. 2023 for the ANL parameters. `digits` is our own:
-the small CNN on 8x8 images.
+rate and batch size; Pleiss et al. 2020 for AUM; Ye et al. 2023 for the ANL parameters. `digits` has no
+source: the small CNN on 8x8 images.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ TRAINING: Mapping[str, Parameter] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a data set implies where a sweep says nothing.
+    """The settings that a data set implies where a sweep has none.
 
-    `training` holds every field of `Training`, `by_detector` those of detectors that train in another way.
-    `losses` are parameters of losses, by name; `folds` those of confident learning.
+    `training` has every field of `Training`, `by_detector` replaces it for some detectors. `losses` are the
+    parameters of losses, by name, and `folds` is that of confident learning.
     """
 
     training: Mapping[str, Any]
@@ -74,7 +74,7 @@ _SMALL_CNN: Mapping[str, Any] = {
     "precision": "reference",
 }
 _RESNET_34 = {**_SMALL_CNN, "model": "resnet-34", "pretrained": True, "input_scale": "normalised"}
-# P2 A.1 says Adam for everything, yet gives learning rate .1 with weight decay "following Pleiss".
+# P2 A.1 states Adam for all trainings, but a learning rate of .1 with weight decay "following Pleiss".
 _RESNET_32_AUM = {
     **_SMALL_CNN,
     "model": "resnet-32",

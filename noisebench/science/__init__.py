@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: the methods under study."""
+"""The methods under study, as functions from arrays to arrays."""

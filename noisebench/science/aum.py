@@ -15,44 +15,44 @@ _BATCHES_AT_A_TIME = 64
 
 
 class MarginAccumulator:
-    """Sums of margins by sample; `sums` float64 [samples], `counts` int64 [samples] are all of its state.
+    """Sums of margins by sample; `sums` float64 [samples] and `counts` int64 [samples] are its whole state.
 
-    Batches are gathered and taken in many at a time: a batch alone is too small for the price of a dozen
-    tensor operations. They must not be changed after they were given.
+    Batches are added many at a time, because one batch costs less than the dozen tensor operations on it. Do
+    not change a batch after passing it.
     """
 
     def __init__(self, samples: int, device: torch.device | str) -> None:
         self._sums = torch.zeros(samples, dtype=torch.float64, device=device)
         self._counts = torch.zeros(samples, dtype=torch.int64, device=device)
-        self._gathered: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def update(self, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
         """Adds a batch's margins z_y - max_{k != y} z_k; logits [B, K], targets [B], sample indices [B]."""
-        self._gathered.append((logits.detach(), targets, indices))
-        if len(self._gathered) >= _BATCHES_AT_A_TIME:
-            self._take_in()
+        self._pending.append((logits.detach(), targets, indices))
+        if len(self._pending) >= _BATCHES_AT_A_TIME:
+            self._add_pending()
 
     @property
     def sums(self) -> Tensor:
         """Sums of margins, float64 [samples]."""
-        self._take_in()
+        self._add_pending()
         return self._sums
 
     @property
     def counts(self) -> Tensor:
         """Numbers of margins added, int64 [samples]."""
-        self._take_in()
+        self._add_pending()
         return self._counts
 
     def mean(self) -> Tensor:
-        """The AUM, float64 [samples]: the mean margin over the updates, low = wrong; NaN where never seen."""
+        """The AUM, float64 [samples]: the mean margin over the updates, low = wrong; NaN without updates."""
         return self.sums / self.counts
 
-    def _take_in(self) -> None:
-        if not self._gathered:
+    def _add_pending(self) -> None:
+        if not self._pending:
             return
-        logits, targets, indices = (torch.cat(parts) for parts in zip(*self._gathered, strict=True))
-        self._gathered.clear()
+        logits, targets, indices = (torch.cat(parts) for parts in zip(*self._pending, strict=True))
+        self._pending.clear()
         z, column = full_precision(logits), targets.unsqueeze(1)
         margins = z.gather(1, column).squeeze(1) - z.scatter(1, column, -torch.inf).amax(dim=1)
         self._sums.index_add_(0, indices, margins.double())

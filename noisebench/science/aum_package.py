@@ -1,4 +1,4 @@
-"""The `aum` package behind the surface of our own accumulator."""
+"""The `aum` package with the interface of `aum.MarginAccumulator`."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Wrong labels of a known kind, put into the labels of a data set."""
+"""Corruption: labels of a data set replaced by wrong ones."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from noisebench.errors import DataError, InputError
 def uniform(
     labels: NDArray[np.int64], classes: int, rate: float, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """New labels [N]: each flips with probability `rate` in [0, 1) to one of the other classes, all alike."""
+    """New labels [N]: each flips with probability `rate` in [0, 1) to any other class, all equally likely."""
     _check_labels(labels, classes)
     _check_rate(rate)
     flips = rng.random(len(labels)) < rate

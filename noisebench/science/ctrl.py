@@ -16,11 +16,11 @@ def find(losses: NDArray[np.floating], labels: NDArray[np.int64], classes: int) 
     """Flags, in each given class, the cluster of samples whose loss curves enclose the larger area.
 
     `losses` [N, E]: cross entropy of every sample at every epoch; `labels` [N]: given, 0 to classes - 1.
-    Curves are clamped at 2 ln K and smoothed over 5 epochs, as in the authors' code but for the copies of its
-    first value that it puts in front; k-means with 2 clusters, one of them noisy, over one window of all
+    Curves are clamped at 2 ln K and smoothed over 5 epochs, as in the authors' code, but without the copies
+    of the first value that it prepends. k-means with 2 clusters, one of them noisy, over one window of all
     epochs is one point of the grid that the authors search.
-    Every class is split, also one without errors; a class with one sample, or with equal curves, is left
-    alone. Suspicion is the area: the mean of the smoothed curve.
+    Every class is split, also one without errors; nothing is flagged in a class with one sample or with equal
+    curves. Suspicion is the area: the mean of the smoothed curve.
     """
     if losses.ndim != 2 or labels.shape != losses.shape[:1] or not np.isfinite(losses).all():
         raise InputError(
@@ -48,7 +48,7 @@ def _noisy_cluster(curves: NDArray[np.float64]) -> NDArray[np.bool_]:
     from sklearn.cluster import KMeans
 
     with warnings.catch_warnings():
-        # Equal curves give one cluster instead of two, which the comparison of areas answers with no flag.
+        # Equal curves give one cluster instead of two; the comparison of areas then flags nothing.
         warnings.simplefilter("ignore")
         clusters = KMeans(n_clusters=2, n_init=10, random_state=0).fit(curves)
     areas = clusters.cluster_centers_.mean(axis=1)

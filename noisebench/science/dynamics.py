@@ -6,35 +6,58 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from noisebench.catalogue.descriptor import load
+from noisebench.catalogue.losses import LOSSES
 from noisebench.errors import InputError
 
-# An fp32 softmax may underflow to 0, where the formulas give infinities that no table can hold.
+# An fp32 softmax can underflow to 0, where the formulas are infinite.
 _LOWEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 def probability_gradient(
     loss: str, p: NDArray[np.floating], parameters: Mapping[str, Any]
 ) -> NDArray[np.float64]:
-    """dL/dp [N] of CE, FL, GCE, BL or PZ, as printed, at label probabilities p [N] in [0, 1].
+    """dL/dp [N] of a loss, as printed, at label probabilities p [N] in [0, 1].
 
-    Negative where the loss falls as p rises. BL is differentiated through its factor whatever its `form`, as
-    in arXiv 2511.16512, Fig. 2; FL's factor is held constant. p below 1.2e-38 counts as that.
+    Negative where the loss falls as p rises. p below 1.2e-38 is replaced by that value. Raises InputError for
+    a loss whose paper prints no dL/dp.
     """
+    gradient = LOSSES[loss].gradient if loss in LOSSES else None
+    if gradient is None:
+        known = ", ".join(name for name, entry in LOSSES.items() if entry.gradient)
+        raise InputError(f"dynamics: dL/dp is not known for loss {loss}; known: {known}")
     x: NDArray[np.float64] = np.maximum(p.astype(np.float64), _LOWEST_PROBABILITY)
-    match loss:
-        case "CE":
-            return -1 / x
-        case "FL":
-            return -np.power(1 - x, float(parameters["gamma"])) / x
-        case "GCE":
-            return -np.power(x, float(parameters["q"]) - 1)
-        case "BL":
-            gamma = float(parameters["gamma"])
-            return -np.power(x, gamma - 1) * (1 + gamma * np.log(x))
-        case "PZ":
-            return np.where(x > parameters["c"], -1 / x, 0.0)
-        case _:
-            raise InputError(f"dynamics: dL/dp is not known for loss {loss}; known: CE, FL, GCE, BL, PZ")
+    slope: NDArray[np.float64] = load(gradient)(x, parameters)
+    return slope
+
+
+def cross_entropy_gradient(p: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+    """-1 / p."""
+    del parameters
+    return -1 / p
+
+
+def focal_gradient(p: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+    """-(1 - p)^gamma / p: the factor is held constant."""
+    return -np.power(1 - p, float(parameters["gamma"])) / p
+
+
+def generalized_cross_entropy_gradient(
+    p: NDArray[np.float64], parameters: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """-p^(q - 1)."""
+    return -np.power(p, float(parameters["q"]) - 1)
+
+
+def blurry_gradient(p: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+    """-p^(gamma - 1) (1 + gamma log p), for every `form`: as in arXiv 2511.16512, Fig. 2."""
+    gamma = float(parameters["gamma"])
+    return -np.power(p, gamma - 1) * (1 + gamma * np.log(p))
+
+
+def piecewise_zero_gradient(p: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+    """-1 / p where p > c, else 0."""
+    return np.where(p > parameters["c"], -1 / p, 0.0)
 
 
 def group_quantiles(

@@ -1,4 +1,4 @@
-"""How well flags match the labels that are really wrong."""
+"""Metrics of flags against the labels that are wrong."""
 
 import math
 
@@ -12,7 +12,7 @@ def detection_metrics(flagged: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> d
     """Metrics of flagged [N] against wrong [N], named as the columns of `results`.
 
     precision, recall, f1, specificity, balanced_accuracy in [0, 1]; flagged, correct (flagged and wrong),
-    wrong_labels, samples are counts. Nothing flagged: precision and f1 are 0. What has no meaning is NaN:
+    wrong_labels, samples are counts. Nothing flagged: precision and f1 are 0. Undefined metrics are NaN:
     recall, f1 and balanced_accuracy without a wrong label, the last and specificity without a right one.
     """
     _check(flagged, wrong)
@@ -35,7 +35,7 @@ def detection_metrics(flagged: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> d
 
 
 def guard(flagged: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> str | None:
-    """Why the flags [N] say nothing about the wrong labels [N], if so.
+    """Return why the flags [N] carry no information about the wrong labels [N], None if they do.
 
     "flags-nothing", "flags-everything", or "no-better-than-chance" if the precision does not exceed the share
     of wrong labels, which flagging at random would reach.
@@ -51,7 +51,7 @@ def guard(flagged: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> str | None:
 
 
 def _check(flagged: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> None:
-    # An int array would pass `&` and sum() and mean something else.
+    # `&` and sum() accept integer arrays as well, with another result.
     if not (flagged.dtype == wrong.dtype == np.bool_ and flagged.shape == wrong.shape and flagged.ndim == 1):
         raise InputError(
             f"metrics: flagged {flagged.dtype} {list(flagged.shape)} and "

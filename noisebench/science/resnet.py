@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
 class ThinnedShortcut(nn.Module):
     """Every second pixel between new channels of zeros: option A of He et al. 2016, without parameters.
 
-    `models` of them lie side by side in the channels, each with its own zeros.
+    The channels of `models` models are side by side, each with its own zeros.
     """
 
     def __init__(self, new_channels: int, models: int = 1) -> None:

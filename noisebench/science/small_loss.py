@@ -1,4 +1,4 @@
-"""Small-loss ranking: wrong labels are learnt late, so their losses stay large."""
+"""Small-loss ranking: wrong labels are learned late, so their losses stay large."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,9 @@ def _upper_component(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     if spread == 0:
         return np.zeros(len(values), dtype=np.bool_)
     scaled = ((values - values.min()) / spread)[:, np.newaxis]
-    # DivideMix's floor under the variances keeps a component from shrinking onto a single sample.
+    # The lower bound of the variances, as in DivideMix: a component must not shrink to one sample.
     mixture = GaussianMixture(n_components=2, reg_covar=5e-4, max_iter=100, random_state=0).fit(scaled)
     means = mixture.means_[:, 0]
     upper = mixture.predict(scaled) == means.argmax()
-    # A wide upper component also claims what lies far below a narrow lower one.
+    # A wide upper component also covers values far below a narrow lower one.
     return np.asarray(upper & (scaled[:, 0] > means.min()))
