@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.grid import Table
+from analysis.plots.labels import plain_text
 from analysis.plots.style import BLUE, new_figure
 from analysis.significance import AverageRanks, average_ranks
 
@@ -29,7 +30,7 @@ def critical_difference(table: Table) -> Figure | None:
     for place, index in enumerate(order):
         axis.plot(ranks.ranks[index], place, "o", color=BLUE)
         axis.annotate(
-            f"{ranks.methods[index]}  {ranks.ranks[index]:.2f}",
+            f"{plain_text(ranks.methods[index])}  {ranks.ranks[index]:.2f}",
             (ranks.ranks[index], place),
             xytext=(-6, 0),
             textcoords="offset points",

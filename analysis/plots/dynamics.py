@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.feeding import Feed
 from analysis.plots.cells import USUAL
-from analysis.plots.labels import loss_label
+from analysis.plots.labels import loss_label, plain_text
 from analysis.plots.style import RIGHT, WRONG, new_figure
 from noisebench.store.blocks import block_epochs
 
@@ -75,7 +75,7 @@ def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | No
         Patch(facecolor=colour, edgecolor="black", hatch=hatch * 2, alpha=0.75, label=f"{group} labels")
         for group, (colour, _, hatch) in _GROUPS.items()
     ]
-    where = f"{rows[0]['dataset']}, $\\eta$ = {rows[0]['eta']:g}"
+    where = f"{plain_text(rows[0]['dataset'])}, $\\eta$ = {rows[0]['eta']:g}"
     figure.legend(handles=handles, loc="outside lower center", ncols=2, title=where)
     return figure
 

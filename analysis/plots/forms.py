@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis.feeding import Feed
+from analysis.plots.labels import plain_text
 from analysis.plots.style import BLACK, CYCLE, MARKERS, new_figure
 from noisebench.store.blocks import block_candidates
 
@@ -34,7 +35,9 @@ def by_parameter(source: Feed) -> Figure | None:
         for cell in cells:
             if cell["loss"] == "CE" and _setting(cell) == setting:
                 axis.axhline(cell["mean"], color=BLACK, linestyle=":", label="CE")
-        axis.set(title=f"{setting[0]}, $\\eta$ = {setting[1]:g}", xlabel="$\\gamma$ of BL, q of GCE")
+        axis.set(
+            title=f"{plain_text(setting[0])}, $\\eta$ = {setting[1]:g}", xlabel="$\\gamma$ of BL, q of GCE"
+        )
     axes[0, 0].set_ylabel("F1")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

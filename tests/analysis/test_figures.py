@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from analysis.building import paper_table
 from analysis.feeding import Feed, feed
 from analysis.figures import FIGURES, main
+from analysis.grid import Cell, Row, Table
 from analysis.items import TABLES
 from analysis.plots import dynamics, heat_map, loss_curves
 from analysis.plots.cells import usual_cells
-from analysis.plots.critical_difference import ranks_of
+from analysis.plots.critical_difference import critical_difference, ranks_of
 from analysis.plots.style import RIGHT, WRONG, YELLOW, message_figure, save, styled
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
@@ -178,3 +179,14 @@ def test_ranks_are_over_the_rows_that_have_every_loss(source: Feed, folder: Fold
     assert (ranks.rows, ranks.methods[int(ranks.ranks.argmin())]) == (16, "BL")
     folder.root.mkdir()
     assert ranks_of(paper_table(feed(folder.results), TABLES[0])) is None
+
+
+def test_a_name_with_mathematics_is_drawn_as_text(tmp_path: Path) -> None:
+    """A loss or data set of the user's own may have any name."""
+    names = ["CE", "FL", r"mine:loss, mode $\frac{$"]
+    cells = {loss: Cell(0.5 + 0.1 * index, n=1) for index, loss in enumerate(names)}
+    rows = [Row((label, ""), cells) for label in ("first", "second")]
+    table = Table("t", "T", "f1", 3, "s", "b", "", columns=names, rows=rows)
+    figure = critical_difference(table)
+    assert figure is not None
+    assert len(save(figure, tmp_path, "ranks")) == 3
