@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from noisebench.records import provenance
 from noisebench.records.durable import patiently, write_durably
 
 Rows = list[dict[str, Any]]
@@ -22,8 +24,8 @@ class Checkpoints:
     """The checkpoint folder of one trial; None as folder keeps nothing.
 
     The folder's name is the trial's id, so what is found there belongs to this very trial. Unfinished fits
-    are kept at the end of an epoch once `epoch_seconds` have passed since the last write. A file that cannot
-    be read counts as absent: its work is done again.
+    are kept at the end of an epoch once `epoch_seconds` have passed since the last write. A file that is
+    damaged, or that other code wrote, counts as absent: its work is done again.
     """
 
     def __init__(self, folder: Path | None = None, *, epoch_seconds: float = math.inf) -> None:
@@ -42,13 +44,14 @@ class Checkpoints:
             return None
         path = self.folder / f"{name}.pt"
         try:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            header, _, payload = path.read_bytes().partition(b"\n")
         except FileNotFoundError:
             return None
-        except Exception:  # torch.load raises many kinds of error for a damaged file
+        if header != _header(payload):
             path.unlink(missing_ok=True)
             return None
-        return found if isinstance(found, dict) else None
+        content = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        return content if isinstance(content, dict) else None
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Keep tensors, numbers and text under `name`: whole on the disk when this returns."""
@@ -56,8 +59,8 @@ class Checkpoints:
             return
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        path = self.folder / f"{name}.pt"
-        patiently(lambda: write_durably(path, buffer.getvalue()))
+        path, payload = self.folder / f"{name}.pt", buffer.getvalue()
+        patiently(lambda: write_durably(path, _header(payload) + b"\n" + payload))
         self._written = time.monotonic()
 
     def forget(self, name: str) -> None:
@@ -69,6 +72,12 @@ class Checkpoints:
         """Remove everything: the trial has completed."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _header(payload: bytes) -> bytes:
+    """Return a file's first line: the hash of what follows, which torch does not check, and of the code."""
+    digest = hashlib.sha256(payload).hexdigest()
+    return f"noisebench checkpoint {digest} {provenance.source_hash()}".encode()
 
 
 def pack(rows: Rows, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""The database after loss, lateness and clocks that differ: always what a rebuild gives."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from noisebench.records import durable
+from noisebench.records.attempts import Started
+from noisebench.records.lines import decode
+from noisebench.store import database
+from noisebench.store.archive import export_sweep, import_archive
+from noisebench.store.ingest import ingest
+from noisebench.store.query import query
+from noisebench.store.states import trial_states
+from noisebench.store.store import open_store
+from tests.store.results_folder import Folder, ended, line_of, started, trial, unsuccessful
+
+
+def test_a_removed_journal_is_gone_from_the_database(folder: Folder) -> None:
+    folder.journal(started(trial(), "a"), ended(trial(), "a"), sweep="first")
+    folder.journal(started(trial(seed=1), "b"), ended(trial(seed=1), "b"), sweep="second")
+    ingest(folder.results)
+    shutil.rmtree(folder.results.sweep("first").journal)
+    report = ingest(folder.results)
+    assert report.rebuilt == "journal/first/node1-a.jsonl was removed"
+    assert query(folder.results, "SELECT attempt_id FROM attempts").rows() == [("b",)]
+
+
+def test_bytes_that_become_visible_late_are_taken_in(folder: Folder) -> None:
+    """A reader over a network can see the end of a line while its middle still reads as zeros."""
+    path = folder.journal(started(trial(), "a"))
+    ingest(folder.results)
+    line = line_of(ended(trial(), "a"))
+    before = path.read_bytes()
+    path.write_bytes(before + line[:60] + b"\0" * 80 + line[140:])
+    assert ingest(folder.results).skipped == ()
+    path.write_bytes(before + line)
+    ingest(folder.results)
+    assert query(folder.results, "SELECT f1 FROM runs").rows() == [(0.9,)]
+
+
+def test_zeros_that_stay_are_skipped_in_the_end(folder: Folder) -> None:
+    path = folder.journal(started(trial(), "a"), b"\0" * 50 + b"\n", ended(trial(), "a"))
+    assert query(folder.results, "SELECT count(*) FROM runs").rows() == [(0,)]
+    os.utime(path, (time.time() - 120,) * 2)
+    assert len(ingest(folder.results).skipped) == 1
+    assert query(folder.results, "SELECT f1 FROM runs").rows() == [(0.9,)]
+
+
+def changed(record: dict[str, object], **changes: object) -> bytes:
+    """Return the record's line with changes that its checksum does not know of."""
+    *rest, checksum = line_of(record).rsplit(b',"crc32":', 1)
+    body = json.dumps({**json.loads(rest[0] + b"}"), **changes}, separators=(",", ":"))
+    return body.encode().removesuffix(b"}") + b',"crc32":' + checksum
+
+
+def test_a_changed_number_is_noticed(folder: Folder) -> None:
+    result = {"f1": 0.1, "precision": 0.5, "flagged": 7, "noise_hash": "ff", "seconds": 9.5}
+    folder.journal(started(trial(), "a"), changed(ended(trial(), "a"), result=result))
+    (skipped,) = ingest(folder.results).skipped
+    assert "checksum does not match" in skipped.why
+    assert query(folder.results, "SELECT f1 FROM runs").rows() == []
+
+
+def test_a_start_with_the_configuration_of_another_trial_is_refused(folder: Folder) -> None:
+    swapped = {**started(trial(seed=0), "a"), "config": trial(seed=1).as_fields()}
+    folder.journal(swapped)
+    (skipped,) = ingest(folder.results).skipped
+    assert f"its configuration makes it {trial(seed=1).trial_id}" in skipped.why
+    assert isinstance(decode(line_of(swapped)), Started)
+
+
+def test_an_import_does_not_displace_the_folders_own_result(folder: Folder, tmp_path: Path) -> None:
+    there = Folder(tmp_path / "there")
+    for each in (folder, there):
+        each.manifest({"grid": [trial()]})
+        each.results.sweep("paper").spec.write_text("sweep: paper\n")
+    there.journal(started(trial(), "theirs"), ended(trial(), "theirs", 5, f1=0.1))
+    folder.journal(started(trial(), "ours"), ended(trial(), "ours", 50, f1=0.9))
+    export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar")
+    import_archive(folder.results, tmp_path / "paper.tar")
+    for rebuild in (False, True):
+        ingest(folder.results, rebuild=rebuild)
+        assert query(folder.results, "SELECT attempt_id, f1 FROM runs").rows() == [("ours", 0.9)]
+        later = query(folder.results, "SELECT attempt_id FROM later_results").rows()
+        assert later == [("theirs",)]
+
+
+@pytest.mark.parametrize("late", [5, 50], ids=["earlier", "later"])
+def test_two_ends_of_one_attempt_count_the_same_however_they_are_read(folder: Folder, late: int) -> None:
+    folder.journal(started(trial(), "a"), ended(trial(), "a", 20, f1=0.4))
+    ingest(folder.results)
+    folder.journal(ended(trial(), "a", late, f1=0.8), file="node2-b")
+    ingest(folder.results)
+    counts = "(SELECT count(*) FROM epochs), (SELECT count(*) FROM later_results)"
+    sql = f"SELECT f1, ended_at, {counts} FROM results"
+    incremental = query(folder.results, sql).rows()
+    ingest(folder.results, rebuild=True)
+    assert query(folder.results, sql).rows() == incremental
+    assert incremental[0][0] == (0.8 if late < 20 else 0.4)
+
+
+def test_a_failure_on_a_node_whose_clock_is_behind_is_seen(folder: Folder) -> None:
+    folder.manifest({"grid": [trial()]})
+    folder.journal(started(trial(), "a", 3600), unsuccessful(trial(), "a", 3610, status="interrupted"))
+    behind = started(trial(), "b", 60, host="node2")
+    folder.journal(behind, unsuccessful(trial(), "b", 70), file="node2-b")
+    with open_store(folder.results) as store:
+        assert trial_states(store, "paper") == {trial().trial_id: "failed"}
+
+
+def test_an_older_snapshot_never_replaces_a_newer_one(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first ingester waits for the disk, a second one publishes more."""
+    folder.journal(started(trial(), "a"))
+    ingest(folder.results)
+    folder.journal(ended(trial(), "a"))
+    real_fsync, waits = os.fsync, []
+
+    def slow(descriptor: int) -> None:
+        if not waits:
+            waits.append(descriptor)
+            folder.journal(started(trial(seed=1), "b"), ended(trial(seed=1), "b"), file="node2-b")
+            ingest(folder.results)
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(durable.os, "fsync", slow)
+    ingest(folder.results)
+    with database.reader(folder.results.database) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(2,)]
+
+
+def test_the_folder_of_a_killed_ingester_is_removed(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    folders = {name: tmp_path / "tmp" / f"noisebench-ingest-{name}" for name in ("old", "young")}
+    for name, path in folders.items():
+        path.mkdir()
+        (path / "0.duckdb").write_bytes(b"half")
+        if name == "old":
+            for each in (path / "0.duckdb", path):
+                os.utime(each, (time.time() - 7_200,) * 2)
+    folder.journal(started(trial(), "a"))
+    ingest(folder.results)
+    assert [path.exists() for path in folders.values()] == [False, True]
+
+
+def test_the_store_imports_nothing_that_trains_or_schedules() -> None:
+    code = "import noisebench.store.store, noisebench.store.ingest, noisebench.store.archive"
+    timed = [sys.executable, "-X", "importtime", "-c", code]
+    done = subprocess.run(timed, capture_output=True, text=True, check=True)
+    modules = {line.rsplit("|", 1)[1].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "duckdb" in modules
+    assert not modules & {"torch", "torchvision", "ray", "submitit", "sklearn", "cleanlab"}
