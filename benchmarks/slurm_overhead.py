@@ -33,7 +33,7 @@ SITE = """\
 site: two-workers
 signal_seconds: 30
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
-worker: {cpus: 2, memory_gb: 6, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:4"}
+workers: {cpus: 2, memory_gb: 6, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:4"}
 """
 
 

@@ -88,16 +88,16 @@ def _data_problems(sweep: Sweep, data: Path) -> list[str]:
 
 def _on_site(path: Path, total: Budget) -> dict[str, Any]:
     """Return the hours on a site with all its workers, one trial to a GPU or, without GPUs, to a core."""
-    from noisebench.slurm.job import gpus_per_node
+    from noisebench.slurm.job import gpus_of
     from noisebench.slurm.site import load_site
 
     site = load_site(path)
-    gpus = gpus_per_node(site.worker)
-    devices = sum(job.count * (gpus or job.cpus) for job in site.pools)
+    gpus = gpus_of(site.workers[0])
+    devices = sum(job.count * (gpus_of(job) or job.cpus) for job in site.workers)
     seconds = total.v100_seconds if gpus else total.cpu_seconds
     return {
         "name": site.site,
-        "workers": sum(job.count for job in site.pools),
+        "workers": sum(job.count for job in site.workers),
         "devices": devices,
         "device": "GPUs" if gpus else "cores",
         "wall_hours": seconds / devices / 3600,

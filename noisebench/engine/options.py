@@ -22,7 +22,7 @@ class Cluster:
     address: str
     own_address: str
     nodes: int
-    cpus: int
+    cpus: float
     gpus: int
     trials_per_gpu: Mapping[str, int]
     scratch: Path

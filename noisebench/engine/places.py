@@ -43,7 +43,7 @@ def share_of(cpus: float, gpus: float, trials_per_gpu: int) -> Share:
     return Share(min(1.0, cpus / concurrent), 1 / trials_per_gpu, concurrent)
 
 
-def _one_machine() -> int:
+def _one_machine() -> float:
     return 1
 
 
@@ -58,7 +58,7 @@ class Places:
 
     shares: Mapping[str, Share]
     max_concurrent: int
-    machines: Callable[[], int] = _one_machine
+    machines: Callable[[], float] = _one_machine
     memory_mb: float | None = None
     machine_seconds: float | None = None
 

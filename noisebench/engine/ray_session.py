@@ -25,6 +25,8 @@ from noisebench.records.folders import SweepFolder
 LOCAL_VARIABLES = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 # Memory of Ray's own processes on a node, with that of the worker's job.
 RAY_MEMORY_MB = 1024
+# The resources of each node, by the name of its worker.
+Resources = dict[str, Mapping[str, float]]
 # How long the answer to "which nodes are alive?" is used.
 ALIVE_SECONDS = 1.0
 
@@ -109,7 +111,7 @@ def _cluster_places(cluster: Cluster, models: set[str]) -> Places:
     places = places_of(cluster.cpus, cluster.gpus, cluster.trials_per_gpu, models, cluster.nodes)
     return replace(
         places,
-        machines=lambda: min(cluster.nodes, len(alive_workers()) + 1),
+        machines=lambda: min(cluster.nodes, _alive_machines(cluster) + 1),
         memory_mb=None if cluster.memory_mb is None else max(1, cluster.memory_mb - RAY_MEMORY_MB),
         machine_seconds=None if cluster.minutes is None else 60 * cluster.minutes,
     )
@@ -128,11 +130,22 @@ def node_loss_seconds(environment: Mapping[str, str]) -> float:
     return (period * threshold + timeout) / 1000 + 5
 
 
-def _remembered(ask: Callable[[], frozenset[str]], seconds: float) -> Callable[[], frozenset[str]]:
-    """Return `ask` with its answer remembered for so many seconds."""
-    asked_at, answer = float("-inf"), frozenset[str]()
+def _alive_machines(cluster: Cluster) -> float:
+    """Return how many of the cluster's nodes are there; a node with twice the GPUs counts as two."""
+    unit, name = (cluster.gpus, "GPU") if cluster.gpus else (cluster.cpus, "CPU")
+    return sum(resources.get(name, 0.0) for resources in _alive_resources().values()) / unit
 
-    def remembered() -> frozenset[str]:
+
+def alive_workers() -> frozenset[str]:
+    """Return the workers whose nodes are there."""
+    return frozenset(_alive_resources())
+
+
+def _remembered(ask: Callable[[], Resources], seconds: float) -> Callable[[], Resources]:
+    """Return `ask` with its answer remembered for so many seconds."""
+    asked_at, answer = float("-inf"), Resources()
+
+    def remembered() -> Resources:
         nonlocal asked_at, answer
         if time.monotonic() - asked_at > seconds:
             asked_at, answer = time.monotonic(), ask()
@@ -141,13 +154,14 @@ def _remembered(ask: Callable[[], frozenset[str]], seconds: float) -> Callable[[
     return remembered
 
 
-def _ask_alive_workers() -> frozenset[str]:
+def _ask_alive_resources() -> Resources:
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     # The head has no resources and runs no trial.
-    return frozenset(node["NodeName"] for node in nodes if node["Alive"] and node["Resources"].get("CPU"))
+    present = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
+    return {node["NodeName"]: node["Resources"] for node in present}
 
 
-alive_workers = _remembered(_ask_alive_workers, ALIVE_SECONDS)
+_alive_resources = _remembered(_ask_alive_resources, ALIVE_SECONDS)
 
 
 @contextmanager

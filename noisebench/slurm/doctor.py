@@ -14,7 +14,7 @@ from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.inventory import Nodes
-from noisebench.slurm.job import DriverJob, WorkerJob, gpus_per_node
+from noisebench.slurm.job import DriverJob, WorkerJob, gpus_of
 from noisebench.slurm.script import driver_script, worker_script
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
@@ -41,14 +41,16 @@ def cluster_findings(site: Site, results: ResultsFolder, trials: Iterable[Trial]
         *(finding for role, job in worker_roles(site) for finding in _job(role, job, known)),
         *_accounts(site, slurm),
         _array_size(site, slurm),
-        *_longest(max(site.pools, key=lambda job: job.minutes), trials),
+        *_longest(max(site.workers, key=lambda job: job.minutes), trials),
         *_verdicts(Submission(results.sweep("doctor"), site, workers=1), slurm),
     ]
 
 
 def worker_roles(site: Site) -> list[tuple[str, WorkerJob]]:
     """Return the pools of workers by the names that findings have for them: worker, worker-2, ..."""
-    return [("worker" if index == 0 else f"worker-{index + 1}", job) for index, job in enumerate(site.pools)]
+    return [
+        ("worker" if index == 0 else f"worker-{index + 1}", job) for index, job in enumerate(site.workers)
+    ]
 
 
 def _job(role: str, job: DriverJob, known: list[Nodes]) -> Iterator[Finding]:
@@ -85,7 +87,7 @@ def _needs(job: DriverJob) -> list[tuple[str, Callable[[Nodes], bool]]]:
         memory_mb = 1024 * job.memory_gb
         needs.append((f"{job.memory_gb} GiB", lambda nodes: nodes.memory_mb >= memory_mb))
     if isinstance(job, WorkerJob) and job.gpu_request:
-        count, kind = gpus_per_node(job), gpu_kind(job.gpu_request)
+        count, kind = gpus_of(job), gpu_kind(job.gpu_request)
         needs.append((f"{count} GPUs {kind or ''}".strip(), lambda nodes: nodes.gpus(kind) >= count))
     return needs
 
@@ -126,7 +128,7 @@ def _array_size(site: Site, slurm: Slurm) -> Finding:
 
 def _longest(job: WorkerJob, trials: Iterable[Trial]) -> Iterator[Finding]:
     """Compare the worker's time limit with the longest piece of work that is lost when it is cut short."""
-    gpu = gpus_per_node(job) > 0
+    gpu = gpus_of(job) > 0
     longest = max(trials, key=lambda trial: seconds_at_risk(trial, gpu=gpu), default=None)
     if longest is None:
         return

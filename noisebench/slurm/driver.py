@@ -23,10 +23,9 @@ from noisebench.records.manifest import kept_sweep
 from noisebench.records.periodic import periodically
 from noisebench.slurm.allocation import allocation, own_address
 from noisebench.slurm.client import Slurm
-from noisebench.slurm.job import gpus_per_node
 from noisebench.slurm.protocol import Head
 from noisebench.slurm.ray_node import head_node
-from noisebench.slurm.submission import DRIVER_JOBS, Submission, warn_of_other_code
+from noisebench.slurm.submission import DRIVER_JOBS, Submission, unit_of, warn_of_other_code
 from noisebench.slurm.supervisor import Roles, Supervisor
 from noisebench.slurm.worker import work
 from noisebench.store.ingest import ingest
@@ -129,20 +128,18 @@ class _Driver:
                 periodically(self._round, ROUND_SECONDS, "supervisor", at_once=False),
             ):
                 _log.info("driver %s, generation %d, Ray at %s", self._name, head.generation, address)
-                # A trial's share of a node is what the smallest one can give.
-                pools = site.pools
-                memory_gb = [job.memory_gb for job in pools if job.memory_gb]
+                unit = unit_of(site)
                 yield Cluster(
                     address=address,
                     own_address=address_here,
                     # `noisebench scale` may bring as many while this driver runs.
                     nodes=site.limits.jobs - DRIVER_JOBS,
-                    cpus=min(job.cpus for job in pools),
-                    gpus=gpus_per_node(site.worker),
+                    cpus=unit.cpus,
+                    gpus=unit.gpus,
                     trials_per_gpu=site.trials_per_gpu,
                     scratch=scratch,
-                    minutes=max(job.minutes for job in pools),
-                    memory_mb=1024 * min(memory_gb) if len(memory_gb) == len(pools) else None,
+                    minutes=max(job.minutes for job in site.workers),
+                    memory_mb=unit.memory_mb,
                 )
 
     def _round(self) -> None:

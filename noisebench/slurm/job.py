@@ -35,11 +35,14 @@ class WorkerJob(DriverJob):
 
     `gpu_request` is an option of sbatch as the site writes it, such as --gres=gpu:v100:4. `count` is how many
     worker jobs are submitted at most, `at_once` how many of them may run at a time; None: all.
+    `trials_factor` is how many times as many trials share a GPU of this pool as the site's `trials_per_gpu`
+    says.
     """
 
     gpu_request: str | None
     count: int
     at_once: int | None
+    trials_factor: int
 
 
 DRIVER_FIELDS: Fields = {
@@ -61,10 +64,11 @@ WORKER_FIELDS: Fields = {
     ),
     "count": integer(REQUIRED, 1),
     "at_once": integer(None, 1),
+    "trials_factor": integer(1, 1),
 }
 
 
-def gpus_per_node(job: WorkerJob) -> int:
+def gpus_of(job: WorkerJob) -> int:
     """Return how many GPUs a worker asks for, as far as its `gpu_request` shows."""
     if job.gpu_request is None:
         return 0

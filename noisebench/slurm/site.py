@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import REQUIRED, choice, flag, integer, number, text
 from noisebench.errors import InputError
-from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob, gpus_per_node
+from noisebench.slurm.job import DRIVER_FIELDS, WORKER_FIELDS, DriverJob, WorkerJob, gpus_of
 from noisebench.sweep.nodes import Node, Problems, read_nodes, read_text
 from noisebench.sweep.schema import (
     Fields,
@@ -63,7 +63,7 @@ class Limits:
 class Site:
     """One cluster, as its profile describes it.
 
-    `more_workers`: further pools of workers, on other nodes; a worker of each pool has as many GPUs.
+    `workers`: the pools of workers, in the order in which they are filled.
     `signal_seconds`: how long before its end a job gets a signal. `interface`: the network interface whose
     address the nodes use among themselves; None: the address of the hostname. `setup`: shell lines run before
     noisebench starts on a node. `python`: the Python of the jobs; None: the one that submits, in a container
@@ -80,8 +80,7 @@ class Site:
     signal_seconds: int
     mail: Mail | None
     driver: DriverJob
-    worker: WorkerJob
-    more_workers: tuple[WorkerJob, ...]
+    workers: tuple[WorkerJob, ...]
     interface: str | None
     folders: Folders
     setup: tuple[str, ...]
@@ -94,11 +93,6 @@ class Site:
     head_wait_minutes: float
     limits: Limits
     text: str = field(default="", compare=False, repr=False)
-
-    @property
-    def pools(self) -> tuple[WorkerJob, ...]:
-        """All kinds of worker jobs, in the order in which they are filled."""
-        return (self.worker, *self.more_workers)
 
 
 _MAIL_EVENTS = (
@@ -132,8 +126,11 @@ _FIELDS: Fields = {
         None,
     ),
     "driver": section(DriverJob, DRIVER_FIELDS),
-    "worker": section(WorkerJob, WORKER_FIELDS),
-    "more_workers": several(section(WorkerJob, WORKER_FIELDS)),
+    "workers": replace(
+        several(section(WorkerJob, WORKER_FIELDS)),
+        right=f"a mapping of {', '.join(WORKER_FIELDS)}, or a list of such pools",
+        default=REQUIRED,
+    ),
     "interface": text(),
     "folders": section(Folders, _FOLDERS, Folders(**defaults(_FOLDERS))),
     "setup": several(text(right="one line of shell")),
@@ -166,10 +163,10 @@ def load_site(path: Path) -> Site:
 def parse_site(content: str, file: str) -> Site:
     """Read a profile's YAML text; `file` names it in messages."""
     problems = Problems(file)
-    root = read_nodes(content, problems, "the file is empty; it needs `site:`, `driver:` and `worker:`")
+    root = read_nodes(content, problems, "the file is empty; it needs `site:`, `driver:` and `workers:`")
     if not root.is_mapping:
         raise InputError(
-            f"{file}:{root.line} a site is a mapping with `site:`, `driver:` and `worker:`, "
+            f"{file}:{root.line} a site is a mapping with `site:`, `driver:` and `workers:`, "
             f"not {show(root.plain())}"
         )
     values = read_fields(root, _FIELDS, problems)
@@ -182,30 +179,27 @@ def parse_site(content: str, file: str) -> Site:
 
 def _check_together(site: Site, nodes: dict[str, Node], problems: Problems) -> None:
     """Add the problems of fields that are valid alone, but not together."""
-    pools = [nodes["worker"], *_items(nodes.get("more_workers"))]
-    for node, job in zip([nodes["driver"], *pools], [site.driver, *site.pools], strict=True):
+    workers = nodes["workers"]
+    pools = list(workers.value) if workers.is_list else [workers]
+    if not pools:
+        problems.add(workers, "is an empty list, but must have at least one pool of workers")
+        return
+    for node, job in zip([nodes["driver"], *pools], [site.driver, *site.workers], strict=True):
         if 60 * job.minutes <= site.signal_seconds:
             problems.add(
                 node.value["minutes"],
                 f"is {job.minutes}, but must be more than signal_seconds, which is {site.signal_seconds}",
             )
-    gpus = gpus_per_node(site.worker)
-    for node, job in zip(pools[1:], site.more_workers, strict=True):
-        if gpus_per_node(job) != gpus:
-            message = f"asks for {gpus_per_node(job)} GPUs, but `worker` for {gpus}; all pools need as many"
-            problems.add(node.value.get("gpu_request", node), message)
+    gpus = gpus_of(site.workers[0])
+    for node, job in zip(pools, site.workers, strict=True):
+        if bool(gpus_of(job)) != bool(gpus):
+            problems.add(node, "differs from the first pool: either all pools have GPUs, or none has")
     # The driver and the standby behind it are jobs as well.
-    most, count = site.limits.jobs - 2, sum(job.count for job in site.pools)
+    most, count = site.limits.jobs - 2, sum(job.count for job in site.workers)
     if count > most:
-        where = " in all pools" if site.more_workers else ""
+        where = " in all pools" if len(pools) > 1 else ""
         problems.add(
-            nodes["worker"].value["count"],
+            pools[0].value["count"],
             f"is {count}{where}, but must be at most {most}: limits.jobs is {site.limits.jobs}, "
             "and the driver and its standby are jobs, too",
         )
-
-
-def _items(node: Node | None) -> list[Node]:
-    if node is None or node.value is None:
-        return []
-    return list(node.value) if node.is_list else [node]

@@ -74,7 +74,7 @@ def _worker(node: Nodes, nodes: list[Nodes]) -> list[str]:
         request = [f'  gpu_request: "--gres=gpu:{f"{kind}:" if kind else ""}{gpus}",   # all GPUs of a node']
     minutes, count = _minutes(node, WORKER_MINUTES), min(MAX_WORKERS, node.count)
     return [
-        f"worker: {{   # a node there has {node.cpus} cores, {node.memory_mb // 1024} GiB, {node.gres}",
+        f"workers: {{   # a node there has {node.cpus} cores, {node.memory_mb // 1024} GiB, {node.gres}",
         f"  partition: {node.partition},",
         *request,
         f"  cpus: {cpus}, memory_gb: {memory_gb}, minutes: {minutes}, count: {count}   # of jobs",

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from noisebench.records import provenance
 from noisebench.records.folders import SweepFolder
-from noisebench.slurm.job import WorkerJob, gpus_per_node
+from noisebench.slurm.job import WorkerJob, gpus_of
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.site import Site
 from noisebench.sweep.trial import Trial
@@ -48,7 +48,7 @@ class Submission:
     @property
     def worker(self) -> WorkerJob:
         """What a worker of this pool requests."""
-        return self.site.pools[self.pool]
+        return self.site.workers[self.pool]
 
     def pools(
         self, count: int, present: Mapping[int, int] = MappingProxyType({})
@@ -58,7 +58,7 @@ class Submission:
         `present` is how many workers each pool has already, by its index.
         """
         parts = []
-        for index, job in enumerate(self.site.pools):
+        for index, job in enumerate(self.site.workers):
             size = min(count, max(0, job.count - present.get(index, 0)))
             parts.append(size)
             count -= size
@@ -100,14 +100,44 @@ def submission_for(
     include_failed: bool = False,
 ) -> Submission:
     """Return the submission of a sweep's pending trials, at least one: no more workers than they can fill."""
-    workers = min(sum(job.count for job in site.pools), _workers_needed(list(pending), site))
-    return Submission(folder, site, workers, data_dir, include_failed)
+    return Submission(folder, site, workers_for(list(pending), site), data_dir, include_failed)
 
 
-def _workers_needed(pending: list[Trial], site: Site) -> int:
-    gpus = gpus_per_node(site.worker)
+def workers_for(pending: list[Trial], site: Site) -> int:
+    """Return how many workers the pending trials can fill, of the site's pools in their order."""
     models = {trial.training.model for trial in pending}
-    # A trial on a CPU takes one core. The model with the fewest places decides: none should have to wait.
-    cpus = min(job.cpus for job in site.pools)
-    places = min(gpus * site.trials_per_gpu.get(model, 1) if gpus else cpus for model in models)
-    return math.ceil(len(pending) / places)
+    workers = 0
+    places = 0
+    for job in site.workers:
+        # The model with the fewest places decides: none should have to wait.
+        here = min(places_of_worker(job, site.trials_per_gpu.get(model, 1)) for model in models)
+        needed = min(job.count, math.ceil((len(pending) - places) / here))
+        workers, places = workers + max(0, needed), places + max(0, needed) * here
+    return workers
+
+
+def places_of_worker(job: WorkerJob, trials_per_gpu: int) -> int:
+    """Return how many trials run on a worker at a time; on a CPU a trial takes one core."""
+    return gpus_of(job) * job.trials_factor * trials_per_gpu or job.cpus
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The node that Ray's shares are measured in: what every pool can give for so many GPUs, or cores.
+
+    `gpus` counts a GPU once for each of its pool's `trials_factor`.
+    """
+
+    cpus: float
+    gpus: int
+    memory_mb: int | None
+
+
+def unit_of(site: Site) -> Unit:
+    """Return the unit of a site: the size of its smallest worker, with what each place has in every pool."""
+    sizes = [gpus_of(job) * job.trials_factor or job.cpus for job in site.workers]
+    least = min(sizes)
+    cpus = least * min(job.cpus / size for job, size in zip(site.workers, sizes, strict=True))
+    memory_gb = [job.memory_gb / size for job, size in zip(site.workers, sizes, strict=True) if job.memory_gb]
+    memory_mb = int(1024 * least * min(memory_gb)) if len(memory_gb) == len(sizes) else None
+    return Unit(cpus, least if gpus_of(site.workers[0]) else 0, memory_mb)

@@ -24,7 +24,7 @@ from noisebench.records.durable import write_durably
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.doctor import worker_roles
-from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.job import gpus_of
 from noisebench.slurm.probe import Probe, look
 from noisebench.slurm.script import probe_script
 from noisebench.slurm.send import send
@@ -85,7 +85,7 @@ def _probe(
     data_dir: Path | None,
     files: tuple[DataFile, ...],
 ) -> Probe:
-    gpu = role != "driver" and gpus_per_node(site.worker) > 0
+    gpu = role != "driver" and gpus_of(site.workers[0]) > 0
     word = (folder / "word").read_text()
     return Probe(role, folder, word, results, site.interface, site.folders.scratch, gpu, data_dir, files)
 

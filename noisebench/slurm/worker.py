@@ -26,7 +26,7 @@ from noisebench.slurm.activity import Activity
 from noisebench.slurm.allocation import Allocation, allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.data_copy import node_data
-from noisebench.slurm.job import WorkerJob, gpus_per_node
+from noisebench.slurm.job import WorkerJob, gpus_of
 from noisebench.slurm.protocol import Head, WorkerEnd
 from noisebench.slurm.ray_node import Join, RayNode, worker_node
 from noisebench.slurm.stop import Stop, stop_signals
@@ -80,7 +80,7 @@ def work(submission: Submission) -> str:
 
 
 def _refuse_missing_gpus(allocated: Allocation, job: WorkerJob) -> None:
-    expected = gpus_per_node(job)
+    expected = gpus_of(job)
     if allocated.gpus < expected:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         raise EnvironmentFault(
@@ -125,15 +125,24 @@ def _join(worker: Worker, head: Head, own: str, data: Path | None) -> Join:
         environment[DATA_VARIABLE] = str(data)
     if allocated.ends_at is not None:
         environment[ENDS_AT_VARIABLE] = f"{allocated.ends_at - SHUTDOWN_SECONDS:.0f}"
+    # Ray reserves equal parts of a GPU on all nodes. Where a GPU takes more trials, it counts repeatedly.
+    factor = worker.submission.worker.trials_factor
+    if factor > 1 and allocated.gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = repeated(os.environ["CUDA_VISIBLE_DEVICES"], factor)
     return Join(
         head=head.address,
         address=own,
         name=worker.name,
         cpus=allocated.cpus,
-        gpus=allocated.gpus,
+        gpus=factor * allocated.gpus,
         drain_seconds=max(1.0, site.signal_seconds - SHUTDOWN_SECONDS),
         environment=environment,
     )
+
+
+def repeated(devices: str, times: int) -> str:
+    """Return a list of devices with each one repeated: "0,0,1,1" of "0,1"."""
+    return ",".join(device for device in devices.split(",") for _ in range(times))
 
 
 def _await_head(worker: Worker, tried: Head | None) -> Head | None:

@@ -31,7 +31,7 @@ def test_what_is_missing_is_named_with_its_mend(tmp_path: Path) -> None:
 def test_a_cluster_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     (tmp_path / "site.yaml").write_text(
-        "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1, partition: main}\n"
+        "site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 1, partition: main}\n"
     )
     done = noisebench("doctor", "--site", "site.yaml", cwd=tmp_path)
     assert done.returncode == 3

@@ -1,5 +1,11 @@
 """How a machine is divided among trials."""
 
+from pathlib import Path
+
+import pytest
+
+from noisebench.engine import ray_session
+from noisebench.engine.options import Cluster
 from noisebench.engine.places import Share, places_of, share_of
 from noisebench.records.attempts import ErrorKind
 from tests.trials import trial_of
@@ -56,3 +62,11 @@ def test_only_what_helps_against_the_error_is_a_larger_share() -> None:
     larger = shared.larger()
     assert larger.share_for(trial) == Share(cpus=4, gpus=1, concurrent=2)
     assert larger.max_concurrent == 4
+
+
+def test_a_node_with_twice_the_gpus_counts_as_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = {"small": {"CPU": 16.0, "GPU": 4.0}, "large": {"CPU": 64.0, "GPU": 8.0}}
+    monkeypatch.setattr(ray_session, "_alive_resources", lambda: nodes)
+    cluster = Cluster("10.0.0.1:6379", "10.0.0.1", 98, 16.0, 4, {"small-cnn": 2}, Path("/tmp"))
+    # Three nodes of four GPUs are there, and one more may join.
+    assert ray_session._cluster_places(cluster, {"small-cnn"}).machines() == 4

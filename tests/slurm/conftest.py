@@ -31,7 +31,7 @@ site: small
 signal_seconds: 30
 allowance_minutes: 1.5
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
-worker: {cpus: 2, memory_gb: 4, minutes: 30, count: 1}
+workers: {cpus: 2, memory_gb: 4, minutes: 30, count: 1}
 """
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "mariadb-install-db")
 

@@ -28,7 +28,7 @@ signal_seconds: 30
 head_wait_minutes: 1
 idle_minutes: 2
 driver: {{cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {{nodelist: node4}}}}
-worker:
+workers:
   cpus: 1
   memory_gb: 4
   minutes: 3

@@ -13,7 +13,7 @@ from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import Submission, submission_for
 from tests.trials import sweep_of
 
-SITE = "site: x\ndriver: {{minutes: 60}}\nworker: {{minutes: 30, count: 1}}\nfolders: {folders}\n"
+SITE = "site: x\ndriver: {{minutes: 60}}\nworkers: {{minutes: 30, count: 1}}\nfolders: {folders}\n"
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_each_node_is_a_host_with_its_own_gpus_and_disk(cluster: Devcluster) -> 
 
 def test_its_site_profile_fits(cluster: Devcluster) -> None:
     site = load_site(SCRIPT.parents[1] / "sites/devcluster.yaml")
-    for job in (site.driver, site.worker):
+    for job in (site.driver, *site.workers):
         request = [f"--partition={job.partition}", f"--cpus-per-task={job.cpus}", f"--mem={job.memory_gb}G"]
         gpus = [job.gpu_request or ""] if isinstance(job, WorkerJob) else []
         cluster.run("sbatch", "--test-only", *request, *gpus, f"--time={job.minutes}", "--wrap=true")

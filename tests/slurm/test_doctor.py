@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 FINE = """\
 site: fine
 driver: {cpus: 1, memory_gb: 1, minutes: 30}
-worker: {cpus: 2, memory_gb: 2, minutes: 30, count: 2}
+workers: {cpus: 2, memory_gb: 2, minutes: 30, count: 2}
 """
 BROKEN = """\
 site: broken
 signal_seconds: 20
 account: physics
 driver: {partition: mian, cpus: 1, minutes: 30}
-worker: {partition: main, cpus: 2, minutes: 3, count: 1, gpu_request: "--gres=gpu:a100:1"}
+workers: {partition: main, cpus: 2, minutes: 3, count: 1, gpu_request: "--gres=gpu:a100:1"}
 limits: {array_size: 500000}
 """
 # What only the nodes show: the GPUs exist in name only.
@@ -29,7 +29,7 @@ NODES = """\
 site: nodes
 interface: ib7
 driver: {cpus: 1, memory_gb: 1, minutes: 30}
-worker: {cpus: 1, memory_gb: 2, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1"}
+workers: {cpus: 1, memory_gb: 2, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1"}
 """
 
 

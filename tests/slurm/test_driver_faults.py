@@ -20,7 +20,7 @@ SITE = """\
 site: small
 signal_seconds: 30
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
-worker: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
+workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
 """
 # What somebody would have to do to start a second driver by mistake.
 SECOND_DRIVER = """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.job import gpus_of
 from noisebench.slurm.site import parse_site
 
 
@@ -20,14 +20,14 @@ from noisebench.slurm.site import parse_site
         ("--gpus-per-task=1", 1),
     ],
 )
-def test_gpus_per_node(request_: str, gpus: int) -> None:
+def test_gpus_of_a_worker(request_: str, gpus: int) -> None:
     site = parse_site(
-        f'site: x\ndriver: {{minutes: 60}}\nworker: {{minutes: 30, count: 1, gpu_request: "{request_}"}}\n',
+        f'site: x\ndriver: {{minutes: 60}}\nworkers: {{minutes: 30, count: 1, gpu_request: "{request_}"}}\n',
         "x.yaml",
     )
-    assert gpus_per_node(site.worker) == gpus
+    assert gpus_of(site.workers[0]) == gpus
 
 
 def test_no_request_is_no_gpu() -> None:
-    site = parse_site("site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1}\n", "x.yaml")
-    assert gpus_per_node(site.worker) == 0
+    site = parse_site("site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 1}\n", "x.yaml")
+    assert gpus_of(site.workers[0]) == 0

@@ -17,7 +17,7 @@ from noisebench.slurm.submission import job_name
 from noisebench.slurm.wait import wait_for_jobs
 from tests.slurm.fake_slurm import FakeSlurm
 
-SITE = "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 1}\nlimits: {jobs: 10}\n"
+SITE = "site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 1}\nlimits: {jobs: 10}\n"
 
 
 @pytest.fixture

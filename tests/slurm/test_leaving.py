@@ -17,7 +17,7 @@ site: small
 signal_seconds: 30
 setup: ['[ "$SLURMD_NODENAME" != node3 ] || export PATH={commands}:$PATH']
 driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: "node[2-3]"}}
-worker: {{cpus: 1, memory_gb: 4, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1", {more}}}
+workers: {{cpus: 1, memory_gb: 4, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1", {more}}}
 """
 # An scontrol that fails on command, as where a node cannot reach the controller.
 SCONTROL = """\

@@ -16,7 +16,7 @@ SITE = """\
 site: small
 signal_seconds: 30
 driver: {cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {nodelist: node4}}
-worker:
+workers:
   cpus: 4     # the whole node, so that each worker has one of its own
   memory_gb: 4
   minutes: 30

@@ -41,7 +41,7 @@ account: my-project
 requeue: false
 mail: {user: me@example.org}
 driver: {minutes: 60, reservation: night, memory_gb: 0}
-worker: {minutes: 30, count: 7, sbatch_extra: {exclusive: true, nice: 100}}
+workers: {minutes: 30, count: 7, sbatch_extra: {exclusive: true, nice: 100}}
 limits: {array_size: 3}
 """
 
@@ -68,9 +68,9 @@ def test_arrays_respect_the_sites_limit() -> None:
 TWO_POOLS = """\
 site: pools
 driver: {minutes: 60}
-worker: {partition: v100, minutes: 30, count: 3, gpu_request: "--gres=gpu:v100:4"}
-more_workers:
-  - {partition: a100, minutes: 60, count: 2, memory_gb: 64, gpu_request: "--gres=gpu:a100:4"}
+workers:
+  - {partition: v100, minutes: 30, count: 3, gpu_request: "--gres=gpu:v100:4"}
+  - {partition: a100, minutes: 60, count: 2, memory_gb: 64, gpu_request: "--gres=gpu:a100:8"}
 """
 
 
@@ -96,7 +96,7 @@ def test_each_pool_has_its_own_script() -> None:
     first, second = found["pools-3-workers.sh"], found["pools-2-workers.sh"]
     for line in ("partition=v100", "gres=gpu:v100:4", "time=30", "array=0-2%3"):
         assert f"#SBATCH --{line}\n" in first
-    for line in ("partition=a100", "gres=gpu:a100:4", "time=60", "mem=64G", "array=0-1%2"):
+    for line in ("partition=a100", "gres=gpu:a100:8", "time=60", "mem=64G", "array=0-1%2"):
         assert f"#SBATCH --{line}\n" in second
 
 

@@ -14,7 +14,7 @@ BROKEN = sorted((Path(__file__).parent / "broken").glob("*.yaml"))
 LEAST = """\
 site: least
 driver: {minutes: 60}
-worker: {minutes: 30, count: 2}
+workers: {minutes: 30, count: 2}
 """
 
 
@@ -28,17 +28,19 @@ def test_defaults() -> None:
         signal_seconds=120,
         mail=None,
         driver=DriverJob(**nothing, cpus=2, memory_gb=None, minutes=60, sbatch_extra={}),
-        worker=WorkerJob(
-            **nothing,
-            cpus=2,
-            memory_gb=None,
-            minutes=30,
-            sbatch_extra={},
-            gpu_request=None,
-            count=2,
-            at_once=None,
+        workers=(
+            WorkerJob(
+                **nothing,
+                cpus=2,
+                memory_gb=None,
+                minutes=30,
+                sbatch_extra={},
+                gpu_request=None,
+                count=2,
+                at_once=None,
+                trials_factor=1,
+            ),
         ),
-        more_workers=(),
         interface=None,
         folders=Folders(results=None, data=None, scratch=None, copy_data=False),
         setup=(),
@@ -61,10 +63,10 @@ def test_shipped_profiles_are_right(profile: Path) -> None:
 def test_the_shipped_example_is_read_field_by_field() -> None:
     site = load_site(SHIPPED / "example-v100.yaml")
     assert site.mail == Mail(user="me@example.org", events=("FAIL",))
-    assert site.worker.gpu_request == "--gres=gpu:v100:4"
-    assert site.worker.sbatch_extra == {"exclusive": True}
+    assert site.workers[0].gpu_request == "--gres=gpu:v100:4"
+    assert site.workers[0].sbatch_extra == {"exclusive": True}
     assert site.setup == ("module load python/3.11", "source /shared/my-project/venv/bin/activate")
-    assert (site.account, site.driver.qos, site.worker.qos) == ("my-project", "long", None)
+    assert (site.account, site.driver.qos, site.workers[0].qos) == ("my-project", "long", None)
     assert site.trials_per_gpu["small-cnn"] == 8
 
 
@@ -73,6 +75,18 @@ def test_an_example_names_every_field() -> None:
     values = (Site, WorkerJob, Mail, Folders, Container, Limits)
     names = [name for value in values for name in value.__dataclass_fields__ if name != "text"]
     assert [name for name in names if f"{name}:" not in example] == []
+
+
+def test_the_old_word_for_workers_is_refused_with_the_right_one() -> None:
+    with pytest.raises(InputError) as refused:
+        parse_site(LEAST.replace("workers:", "worker:"), "x.yaml")
+    assert "field 'worker' is unknown" in str(refused.value)
+    assert "Did you mean workers?" in str(refused.value)
+
+
+def test_one_pool_is_a_list_of_one() -> None:
+    listed = LEAST.replace("{minutes: 30, count: 2}", "[{minutes: 30, count: 2}]")
+    assert parse_site(listed, "x.yaml") == parse_site(LEAST, "x.yaml")
 
 
 def test_an_empty_field_has_its_default() -> None:

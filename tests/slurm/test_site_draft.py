@@ -4,7 +4,7 @@ import pytest
 
 from noisebench.errors import EnvironmentFault
 from noisebench.slurm.inventory import Associations, parse_nodes
-from noisebench.slurm.job import gpus_per_node
+from noisebench.slurm.job import gpus_of
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.site_draft import draft_site, render_site
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
@@ -14,7 +14,7 @@ EXPECTED = """\
 site: dev
 account: lab   # yours: lab, physics
 driver: {partition: long, cpus: 2, memory_gb: 4, minutes: 2880}   # other partitions: main
-worker: {   # a node there has 40 cores, 375 GiB, gpu:v100:4(S:0-1)
+workers: {   # a node there has 40 cores, 375 GiB, gpu:v100:4(S:0-1)
   partition: main,
   gpu_request: "--gres=gpu:v100:4",   # all GPUs of a node
   cpus: 16, memory_gb: 64, minutes: 720, count: 8   # of jobs
@@ -30,8 +30,8 @@ def test_the_whole_profile() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_a_valid_profile(version: str) -> None:
     site = parse_site(draft_site("dev", "me", FakeSlurm(version).client()), "x.yaml")
-    assert gpus_per_node(site.worker) == 4
-    assert (site.worker.partition, site.driver.partition, site.account) == ("main", "long", "lab")
+    assert gpus_of(site.workers[0]) == 4
+    assert (site.workers[0].partition, site.driver.partition, site.account) == ("main", "long", "lab")
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_what_the_nodes_have_is_not_exceeded(
     lines: list[str], worker: tuple[object, ...], driver: tuple[object, ...]
 ) -> None:
     site = parse_site(render_site("x", parse_nodes(lines), Associations(), 5001), "x.yaml")
-    job = site.worker
-    assert (job.partition, gpus_per_node(job), job.cpus, job.memory_gb, job.minutes) == worker
+    job = site.workers[0]
+    assert (job.partition, gpus_of(job), job.cpus, job.memory_gb, job.minutes) == worker
     job = site.driver
     assert (job.partition, job.cpus, job.memory_gb, job.minutes) == driver
 

@@ -21,7 +21,7 @@ site: small
 signal_seconds: 30
 setup: ['export PATH={commands}:$PATH']
 driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: node1}}
-worker: {{cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:4", exclude: node4}}
+workers: {{cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:4", exclude: node4}}
 """
 # Works, fails or hangs as the file FAULT beside it says.
 WRAPPER = """\

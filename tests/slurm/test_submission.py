@@ -8,7 +8,7 @@ import pytest
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.registry import remember, results_of
 from noisebench.slurm.site import Site, parse_site
-from noisebench.slurm.submission import job_name, submission_for
+from noisebench.slurm.submission import Unit, job_name, submission_for, unit_of, workers_for
 from tests.trials import sweep_of
 
 RESULTS = ResultsFolder(Path("/shared/results"))
@@ -16,7 +16,7 @@ RESULTS = ResultsFolder(Path("/shared/results"))
 
 def site_of(worker: str, more: str = "") -> Site:
     return parse_site(
-        f"site: x\ndriver: {{minutes: 60}}\nworker: {{minutes: 30, {worker}}}\n{more}", "x.yaml"
+        f"site: x\ndriver: {{minutes: 60}}\nworkers: {{minutes: 30, {worker}}}\n{more}", "x.yaml"
     )
 
 
@@ -34,6 +34,33 @@ def site_of(worker: str, more: str = "") -> Site:
 def test_workers_are_as_many_as_the_trials_can_fill(worker: str, more: str, seeds: int, workers: int) -> None:
     trials = sweep_of(seeds=str(seeds)).trials()
     assert submission_for(RESULTS.sweep("test"), trials, site_of(worker, more)).workers == workers
+
+
+POOLS = """\
+site: x
+driver: {minutes: 60}
+workers:
+  - {minutes: 30, count: 2, cpus: 16, memory_gb: 64, gpu_request: "--gres=gpu:v100:4"}
+  - {minutes: 30, count: 3, cpus: 32, memory_gb: 100, gpu_request: "--gres=gpu:a100:2", trials_factor: 3}
+"""
+
+
+@pytest.mark.parametrize(("seeds", "workers"), [(1, 1), (8, 2), (9, 3), (14, 3), (15, 4), (99, 5)])
+def test_pools_are_as_many_as_the_trials_can_fill(seeds: int, workers: int) -> None:
+    trials = sweep_of(seeds=str(seeds)).trials()
+    assert workers_for(list(trials), parse_site(POOLS, "x.yaml")) == workers
+
+
+def test_a_place_has_what_every_pool_can_give() -> None:
+    # Four places on the first pool, six on the second: 4 and 5.3 cores, 16 and 16.7 GiB each.
+    assert unit_of(parse_site(POOLS, "x.yaml")) == Unit(cpus=16.0, gpus=4, memory_mb=4 * 16 * 1024)
+    without = POOLS.replace("memory_gb: 100, ", "")
+    assert unit_of(parse_site(without, "x.yaml")).memory_mb is None
+
+
+def test_the_unit_of_workers_without_gpus_is_a_core() -> None:
+    unit = unit_of(site_of("count: 1, cpus: 8, memory_gb: 16"))
+    assert unit == Unit(cpus=8.0, gpus=0, memory_mb=16 * 1024)
 
 
 def test_sweeps_of_one_name_in_two_folders_have_jobs_of_their_own() -> None:

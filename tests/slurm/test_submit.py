@@ -26,11 +26,22 @@ SITE = """\
 site: small
 signal_seconds: 30
 driver: {cpus: 1, memory_gb: 3, minutes: 30}
-worker: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
+workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
 """
-POOL = """\
-more_workers:
-  - {partition: cheap, cpus: 1, memory_gb: 4, minutes: 20, count: 1, gpu_request: "--gres=gpu:v100:1"}
+# A GPU of the second pool takes two trials at a time.
+TWO_POOLS = """\
+site: pools
+signal_seconds: 30
+driver: {cpus: 1, memory_gb: 3, minutes: 30}
+workers:
+  - {cpus: 1, memory_gb: 4, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1"}
+  - partition: cheap
+    gpu_request: --gres=gpu:v100:2
+    trials_factor: 2
+    cpus: 2
+    memory_gb: 6
+    minutes: 20
+    count: 1
 """
 # A client on the head's own node.
 STRANGER = "import ray, sys; ray.init(address=sys.argv[1], _node_ip_address=sys.argv[1].split(':')[0])"
@@ -59,7 +70,7 @@ def printed(sweep: Submitted) -> list[dict[str, Any]]:
 def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_path: Path) -> None:
     first, second = (Submitted(cluster, tmp_path, name) for name in ("first", "second"))
     sent = first.send(quickstart("first"), SITE)
-    pools = second.send(text_of("second", seeds="[2, 3]"), SITE.replace("count: 2", "count: 1") + POOL)
+    pools = second.send(text_of("second", seeds="[2, 3, 4, 5]"), TWO_POOLS)
     assert [line.split()[0] for line in pools.splitlines()] == ["driver", "standby", "workers", "workers"]
     assert [line.split()[0] for line in sent.splitlines()] == ["driver", "standby", "workers"]
     again = first.noisebench("submit", "first.yaml", "--site", "first-site.yaml")
@@ -76,7 +87,7 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     alone = {name: Submitted(cluster, tmp_path, name, f"{name}-alone") for name in ("first", "second")}
     expected = [row for sweep in alone.values() for row in sweep.numbers()]
     assert first.numbers() == sorted(expected, key=lambda row: row[0])
-    for sweep, trials, cells in ((first, 57, 17), (second, 4, 2)):
+    for sweep, trials, cells in ((first, 57, 17), (second, 8, 2)):
         assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * trials
         # Each worker has one process for all its trials, though it sees nothing of the driver's disk.
         assert len(list((sweep.results.sweep(sweep.name).journal).glob("*.jsonl"))) <= 4
@@ -179,7 +190,7 @@ def test_what_slurm_refuses_leaves_no_job(
     sweep = Submitted(cluster, tmp_path, "refused")
     (tmp_path / "sweep.yaml").write_text(text_of("refused"))
     (tmp_path / "site.yaml").write_text(
-        f"site: x\nsignal_seconds: 30\n{site}\nworker: {{minutes: 9, count: 1}}\n"
+        f"site: x\nsignal_seconds: 30\n{site}\nworkers: {{minutes: 9, count: 1}}\n"
     )
     done = sweep.noisebench("submit", "sweep.yaml", "--site", "site.yaml")
     assert done.returncode == 3, done.stdout + done.stderr

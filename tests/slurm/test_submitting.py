@@ -14,7 +14,8 @@ from noisebench.slurm.submit import Request, Submitted, submit
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
 from tests.trials import sweep_of
 
-SITE = "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 3, cpus: 1}\nlimits: {array_size: 2}\n"
+POOL = "{minutes: 30, count: 3, cpus: 1}"
+SITE = f"site: x\ndriver: {{minutes: 60}}\nworkers: {POOL}\nlimits: {{array_size: 2}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def test_the_chain_of_jobs(folder: SweepFolder, version: str) -> None:
 
 def test_workers_of_two_pools(folder: SweepFolder) -> None:
     fake = FakeSlurm()
-    site = parse_site(f"{SITE}more_workers: [{{minutes: 60, count: 2, cpus: 1}}]\n", "x.yaml")
+    site = parse_site(SITE.replace(POOL, f"[{POOL}, {{minutes: 60, count: 2, cpus: 1}}]"), "x.yaml")
     sent = submit(sweep_of(seeds="9"), site, folder.results, Request(), fake.client())
     arrays = [job for role, job in sent.jobs if role == "workers"]
     assert [Messages(folder).pool_of(f"{array}_0") for array in arrays] == [0, 0, 1]

@@ -12,7 +12,8 @@ from noisebench.slurm.submission import Submission
 from noisebench.slurm.supervisor import Roles, Supervisor
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
 
-SITE = "site: x\ndriver: {minutes: 60}\nworker: {minutes: 30, count: 3}\n"
+SITE = "site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 3}\n"
+TWO_POOLS = "site: x\ndriver: {minutes: 60}\nworkers: [{minutes: 30, count: 3}, {minutes: 60, count: 2}]\n"
 
 
 def job_function(_: Submission) -> None:
@@ -175,7 +176,7 @@ def test_scaled_up(scene: Scene) -> None:
 
 
 def test_scaled_up_where_a_pool_has_room(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, site=f"{SITE}more_workers: [{{minutes: 60, count: 2}}]\n")
+    scene = Scene(tmp_path, site=TWO_POOLS)
     scene.add_workers(3)
     messages = scene.submission.messages
     messages.ask_for_workers(5)

@@ -31,7 +31,7 @@ site: x
 idle_minutes: {idle}
 head_wait_minutes: 1
 driver: {{minutes: 60}}
-worker: {{minutes: 30, count: 1}}
+workers: {{minutes: 30, count: 1}}
 """
 ALLOCATION = Allocation("7_1", 1, 0, None)
 JOINED = Head("10.0.0.1:6379", "first", 1)
@@ -188,6 +188,11 @@ def test_the_time_limit_is_known_without_asking_slurm(
     variables: dict[str, str], ends_at: float | None
 ) -> None:
     assert allocation({"SLURM_JOB_ID": "1", **variables}, minutes=30).ends_at == ends_at
+
+
+def test_devices_that_take_more_trials_count_repeatedly() -> None:
+    assert worker.repeated("0,3", 2) == "0,0,3,3"
+    assert worker.repeated("GPU-1", 3) == "GPU-1,GPU-1,GPU-1"
 
 
 def test_outside_of_slurm_there_is_no_allocation() -> None:
