@@ -1,4 +1,4 @@
-"""A trial that only returns numbers: what remains is the machinery around it."""
+"""A trial that only returns numbers, to measure the machinery around it."""
 
 import time
 from pathlib import Path

@@ -56,13 +56,8 @@ def ours(trials: int, cpus: int) -> dict[str, float]:
     return {"seconds": seconds, "memory_mb": _peak_memory_mb()}
 
 
-def bare(trials: int, cpus: int) -> dict[str, float]:
-    """Run as many trials through bare Ray Tune: class trainable, reused actors, no callbacks."""
-    import ray
+def _no_op() -> type:
     from ray import tune
-
-    from noisebench.engine.ray_session import local_ray
-    from noisebench.engine.tune import TUNE_ENVIRONMENT
 
     class NoOp(tune.Trainable):
         def setup(self, config: dict[str, int]) -> None:
@@ -79,11 +74,22 @@ def bare(trials: int, cpus: int) -> dict[str, float]:
             del checkpoint_dir
             return {}
 
+    return NoOp
+
+
+def bare(trials: int, cpus: int) -> dict[str, float]:
+    """Run as many trials through bare Ray Tune: class trainable, reused actors, no callbacks."""
+    import ray
+    from ray import tune
+
+    from noisebench.engine.ray_session import local_ray
+    from noisebench.engine.tune import TUNE_ENVIRONMENT
+
     begun = time.perf_counter()
     os.environ.update(TUNE_ENVIRONMENT)
     with local_ray(cpus, 0) as scratch:
-        found = tune.Tuner(
-            tune.with_resources(NoOp, tune.PlacementGroupFactory([{"CPU": 1}])),
+        results = tune.Tuner(
+            tune.with_resources(_no_op(), tune.PlacementGroupFactory([{"CPU": 1}])),
             param_space={"seed": tune.grid_search(list(range(trials)))},
             tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=cpus),
             run_config=tune.RunConfig(
@@ -94,8 +100,8 @@ def bare(trials: int, cpus: int) -> dict[str, float]:
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
-        assert len(found) == trials
-        assert found.num_errors == 0
+        assert len(results) == trials
+        assert results.num_errors == 0
     assert not ray.is_initialized()
     return {"seconds": time.perf_counter() - begun, "memory_mb": _peak_memory_mb()}
 
@@ -104,7 +110,7 @@ def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _in_a_process_of_its_own(what: str, trials: int, cpus: int) -> dict[str, float]:
+def _in_new_process(what: str, trials: int, cpus: int) -> dict[str, float]:
     script = [sys.executable, "-m", "benchmarks.orchestration"]
     command = [*script, "--only", what, "--trials", str(trials), "--cpus", str(cpus)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -116,22 +122,22 @@ def _in_a_process_of_its_own(what: str, trials: int, cpus: int) -> dict[str, flo
 
 def rows(trials: int, runs: int, cpus: int) -> Iterator[Row]:
     """Measure both in turn, then our driver's memory."""
-    found: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+    runs_of: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
     for number in range(runs):
-        for what, measured in found.items():
-            measured.append(_in_a_process_of_its_own(what, trials, cpus))
+        for what, measured in runs_of.items():
+            measured.append(_in_new_process(what, trials, cpus))
             print(f"run {number + 1} {what}: {measured[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
-    pairs = zip(found["ours"], found["bare"], strict=True)
+    pairs = zip(runs_of["ours"], runs_of["bare"], strict=True)
     ratio = statistics.median(ours["seconds"] / bare["seconds"] for ours, bare in pairs)
     each = {
         what: 1000 * statistics.median(run["seconds"] for run in measured) / trials
-        for what, measured in found.items()
+        for what, measured in runs_of.items()
     }
     what = f"{trials:,} no-op trials, {cpus} at a time"
     yield at_most(
         "6", what, f"{each['ours']:.1f} ms a trial, bare Ray Tune {each['bare']:.1f} ms", ratio, BOUND
     )
-    memory = max(run["memory_mb"] for run in found["ours"])
+    memory = max(run["memory_mb"] for run in runs_of["ours"])
     yield at_most("6", f"driver's peak memory at {trials:,} trials", "", memory, MEMORY_BOUND_MB, " MB")
 
 
@@ -145,11 +151,11 @@ def main() -> None:
     parser.add_argument("--cpus", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=["ours", "bare"], help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.only:
-        print(json.dumps({"ours": ours, "bare": bare}[given.only](given.trials, given.cpus)))
+    options = parser.parse_args()
+    if options.only:
+        print(json.dumps({"ours": ours, "bare": bare}[options.only](options.trials, options.cpus)))
         return
-    print_rows(rows(given.trials, given.runs, given.cpus), as_json=given.json)
+    print_rows(rows(options.trials, options.runs, options.cpus), as_json=options.json)
 
 
 if __name__ == "__main__":

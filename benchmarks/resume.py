@@ -1,4 +1,4 @@
-"""Row 9: `noisebench resume` of a sweep that has nothing pending, in CPU seconds of the whole command.
+"""Row 9: CPU seconds of the command `noisebench resume` for a sweep with nothing pending.
 
 `python -m benchmarks.resume [--trials N] [--repeats N]`
 """
@@ -36,7 +36,7 @@ blocks:
 
 
 def finish(sweep: Sweep, results: ResultsFolder) -> None:
-    """Write the journal of a sweep whose every trial has completed."""
+    """Write the journal of a sweep of which every trial has completed."""
     keep_sweep(results.sweep(sweep.name), sweep)
     result = Result(f1=0.9, precision=0.9, recall=0.9, samples=1797, seconds=1.0)
     with JournalWriter(results.journal / sweep.name, "bench") as journal:
@@ -48,7 +48,7 @@ def finish(sweep: Sweep, results: ResultsFolder) -> None:
 
 
 def resume_seconds(results: ResultsFolder, sweep: str) -> float:
-    """Return the CPU seconds of the command, the interpreter's start included."""
+    """Return the CPU seconds of the command, including the start of the interpreter."""
     code = "from noisebench.cli.app import main; main()"
     command = [sys.executable, "-c", code, "resume", sweep, "--results", str(results.root)]
     before = os.times()
@@ -58,7 +58,7 @@ def resume_seconds(results: ResultsFolder, sweep: str) -> float:
 
 
 def rows(trials: int, repeats: int) -> Iterator[Row]:
-    """Measure the first resume, which takes in the journal, then those after it."""
+    """Measure the first resume, which ingests the journal, then the later ones."""
     with tempfile.TemporaryDirectory(prefix="noisebench-bench-") as folder:
         results = ResultsFolder(Path(folder))
         sweep = parse_sweep(SWEEP.format(seeds=trials // 5), "finished.yaml")
@@ -77,8 +77,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    print_rows(rows(given.trials, given.repeats), as_json=given.json)
+    options = parser.parse_args()
+    print_rows(rows(options.trials, options.repeats), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One row of the table of benchmarks."""
+"""A row of the benchmark table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VERDICTS = ("ok", "short", "failed", "not measured")
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured beside what: `figures` in words, their `ratio`, the `bar` it is held to.
+    """A measurement: `figures` as text, the `ratio` to the peer, and the `bar` that it must meet.
 
     `verdict` is one of `VERDICTS`.
     """
@@ -31,28 +31,28 @@ class Row:
 
 
 def at_least(number: str, what: str, figures: str, ratio: float, bar: float, unit: str = "x") -> Row:
-    """Return the row of a ratio that has to reach its bar."""
+    """Return the row of a ratio that must be at least its bar."""
     return Row(number, what, figures, f"{ratio:.2f}{unit}", f">= {bar:g}{unit}", _verdict(ratio >= bar))
 
 
 def at_most(number: str, what: str, figures: str, ratio: float, bar: float, unit: str = "x") -> Row:
-    """Return the row of a ratio that must not pass its bar."""
+    """Return the row of a ratio that must be at most its bar."""
     return Row(number, what, figures, f"{ratio:.2f}{unit}", f"<= {bar:g}{unit}", _verdict(ratio <= bar))
 
 
 def not_measured(number: str, what: str, bar: str, why: str = "needs a GPU") -> Row:
-    """Return the row of what cannot be measured here."""
+    """Return the row of a measurement that is not possible here."""
     return Row(number, what, why, "", bar, "not measured")
 
 
 def failed(number: str, error: Exception) -> Row:
-    """Return the row of what broke off while it was measured."""
-    (said, *_) = str(error).splitlines() or [""]
-    return Row(number, "broke off", f"{type(error).__name__}: {said}", "", "", "failed")
+    """Return the row of a measurement that raised an error."""
+    (message, *_) = str(error).splitlines() or [""]
+    return Row(number, "failed", f"{type(error).__name__}: {message}", "", "", "failed")
 
 
 def print_rows(rows: Iterable[Row], *, as_json: bool) -> None:
-    """Print rows as they come: as aligned text, or as one JSON object a line."""
+    """Print rows as they come: as aligned text, or as one JSON object for each line."""
     for row in rows:
         print(json.dumps(asdict(row)) if as_json else text(row), flush=True)
 

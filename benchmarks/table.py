@@ -1,6 +1,6 @@
 """Every benchmark, one table: `python -m benchmarks.table [--data DIR] [--quick]`.
 
-The scripts run one after another, each in a process of its own; the table says on what.
+The scripts run one after another, each in a new process. The heading names machine and versions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from noisebench.records import provenance
 ROOT = Path(__file__).resolve().parents[1]
 
 SCRIPTS = ("small_cnn", "gpu", "margins", "orchestration", "store", "resume")
-# Enough to see that everything runs, too little for figures that mean anything.
+# Enough to see that everything runs; the figures mean nothing.
 QUICK = {
     "small_cnn": ("--pairs", "1"),
     "gpu": ("--tiny",),
@@ -32,7 +32,7 @@ WITH_DATA = ("small_cnn", "gpu")
 
 
 def rows_of(script: str, arguments: Sequence[str], data_dir: Path | None) -> Iterator[Row]:
-    """Run one script; yield its rows as it prints them. What it says on stderr goes through."""
+    """Run one script; yield its rows as it prints them. Its stderr is passed on."""
     data = ["--data", str(data_dir)] if data_dir is not None and script in WITH_DATA else []
     command = [sys.executable, "-m", f"benchmarks.{script}", *arguments, *data, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
@@ -44,7 +44,7 @@ def rows_of(script: str, arguments: Sequence[str], data_dir: Path | None) -> Ite
 
 
 def heading() -> list[str]:
-    """Say what the figures were measured on, by which code."""
+    """Return the lines that name the machine, the commit and the versions."""
     versions = provenance.versions()
     processor = f"{len(os.sched_getaffinity(0))} x {versions.pop('cpu')}"
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -52,7 +52,7 @@ def heading() -> list[str]:
 
 
 def _gpu() -> str:
-    # In a process of its own: one that has touched the GPU holds memory there for as long as it lives.
+    # In a new process: a process that has used the GPU keeps memory there until it ends.
     code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
@@ -65,17 +65,19 @@ def main() -> None:
     )
     data = os.environ.get("NOISEBENCH_DATA")
     parser.add_argument("--data", type=Path, default=Path(data) if data else None)
-    parser.add_argument("--quick", action="store_true", help="Run everything on next to nothing.")
+    parser.add_argument(
+        "--quick", action="store_true", help="Run everything with tiny sizes, to see that it works."
+    )
     parser.add_argument("--only", choices=sorted(SCRIPTS), nargs="*", default=list(SCRIPTS))
-    given = parser.parse_args()
+    options = parser.parse_args()
     for line in heading():
         print(line, flush=True)
-    found = []
-    for script in given.only:
-        for row in rows_of(script, QUICK[script] if given.quick else (), given.data):
-            found.append(row.verdict)
+    verdicts = []
+    for script in options.only:
+        for row in rows_of(script, QUICK[script] if options.quick else (), options.data):
+            verdicts.append(row.verdict)
             print(text(row), flush=True)
-    print(", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS))
+    print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS))
 
 
 if __name__ == "__main__":

@@ -52,12 +52,16 @@ def doctor(
     if as_json:
         print(json.dumps([{**asdict(finding), "ok": finding.ok} for finding in findings]))
     else:
-        for finding in findings:
-            print(f"{'ok' if finding.ok else 'problem':8}{finding.check}: {finding.seen}")
-            if finding.fix is not None:
-                print(f"{'':8}{finding.fix}")
+        _print(findings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(3)
+
+
+def _print(findings: list[Finding]) -> None:
+    for finding in findings:
+        print(f"{'ok' if finding.ok else 'problem':8}{finding.check}: {finding.seen}")
+        if finding.fix is not None:
+            print(f"{'':8}{finding.fix}")
 
 
 def _here(sweep: Sweep | None, results: Path | None, data: Path | None) -> list[Finding]:

@@ -36,7 +36,6 @@ def plan(
 
     With --data, also show which data files are missing or damaged.
     """
-    from noisebench.records import provenance
     from noisebench.sweep.calibration import Calibration
     from noisebench.sweep.cost import budgets
 
@@ -44,16 +43,13 @@ def plan(
     completed = _completed(folder, [trial.trial_id for trial in sweep.trials()])
     measured = Calibration.read(folder.root).seconds_by_device(sweep.trials())
     blocks = budgets(sweep, completed, measured)
-    threads = len(os.sched_getaffinity(0))
-    total = blocks[-1]
-    seconds = total.measured_seconds.get(provenance.versions()["cpu"], total.cpu_seconds) / threads
-    cluster = None if site is None else _on_site(site, total)
+    cluster = None if site is None else _on_site(site, blocks[-1])
     problems = None if data is None else _data_problems(sweep, data)
     if as_json:
         answer: dict[str, Any] = {
             "sweep": sweep.name,
             "blocks": [budget.as_dict() for budget in blocks],
-            "here": {"cpu_threads": threads, "wall_hours": seconds / 3600},
+            "here": _here(blocks[-1]),
         }
         answer |= {} if cluster is None else {"site": cluster}
         answer |= {} if problems is None else {"data_problems": problems}
@@ -61,14 +57,27 @@ def plan(
         return
     print(f"sweep {sweep.name}")
     _print_budgets(blocks)
-    if total.completed < total.trials:
-        print(f"here, on {threads} CPU threads: about {duration(seconds)}")
-        if cluster is not None:
-            size = f"{cluster['workers']} workers with {cluster['devices']} {cluster['device']} in all"
-            hours = duration(3600 * cluster["wall_hours"])
-            print(f"on {cluster['name']}, {size}: about {hours} once all of them run")
+    if blocks[-1].completed < blocks[-1].trials:
+        _print_hours(_here(blocks[-1]), cluster)
     if problems is not None:
         print("\n".join(problems) or f"{data}: all data files are there and complete")
+
+
+def _here(total: Budget) -> dict[str, Any]:
+    """Return the CPU threads of this machine, and the hours that the pending trials take on them."""
+    from noisebench.records import provenance
+
+    threads = len(os.sched_getaffinity(0))
+    seconds = total.measured_seconds.get(provenance.versions()["cpu"], total.cpu_seconds)
+    return {"cpu_threads": threads, "wall_hours": seconds / threads / 3600}
+
+
+def _print_hours(here: dict[str, Any], cluster: dict[str, Any] | None) -> None:
+    print(f"here, on {here['cpu_threads']} CPU threads: about {duration(3600 * here['wall_hours'])}")
+    if cluster is not None:
+        size = f"{cluster['workers']} workers with {cluster['devices']} {cluster['device']} in all"
+        hours = duration(3600 * cluster["wall_hours"])
+        print(f"on {cluster['name']}, {size}: about {hours} once all of them run")
 
 
 def _print_budgets(budgets: list[Budget]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +59,41 @@ Inline = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class LocalOptions:
+    """The options that say how to run on this machine; None or False where the user did not give them."""
+
+    cpus: int | None = None
+    gpus: int | None = None
+    trials_per_gpu: int | None = None
+    memory_gb: float | None = None
+    allowance_minutes: float | None = None
+    block: str | None = None
+    inline: bool = False
+    trial: str | None = None
+
+    def given(self) -> list[str]:
+        """Return the names of the options that the user gave, such as --cpus."""
+        values = dataclasses.asdict(self)
+        return [f"--{name.replace('_', '-')}" for name, value in values.items() if value not in (None, False)]
+
+    def options(self, sweep: Sweep, results: Path, data: Path | None) -> Options:
+        """Return the engine's options for a sweep."""
+        from noisebench.engine.options import Options
+
+        return Options(
+            data_dir=None if data is None else data.absolute(),
+            cpus=self.cpus,
+            gpus=self.gpus,
+            trials_per_gpu=_by_model(self.trials_per_gpu, sweep, results),
+            memory_mb=None if self.memory_gb is None else 1024 * self.memory_gb,
+            allowance_minutes=self.allowance_minutes,
+            block=self.block,
+            inline=self.inline,
+            trial=self.trial,
+        )
+
+
 def run(
     spec: Annotated[Path, typer.Argument(help="The sweep's YAML file.")],
     settings: Settings = None,
@@ -76,21 +113,11 @@ def run(
 
     Completed trials are never repeated; failed trials are repeated by `resume`.
     """
-    from noisebench.engine.options import Options
     from noisebench.sweep.sweep import load_sweep
 
     sweep = load_sweep(spec, settings or ())
-    options = Options(
-        data_dir=_absolute(data),
-        cpus=cpus,
-        gpus=gpus,
-        trials_per_gpu=_by_model(trials_per_gpu, sweep, results),
-        memory_mb=_mb(memory_gb),
-        allowance_minutes=allowance_minutes,
-        block=block,
-        inline=inline,
-        replace_sweep=replace,
-    )
+    local = LocalOptions(cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline)
+    options = dataclasses.replace(local.options(sweep, results, data), replace_sweep=replace)
     _run(sweep, results, options, as_json)
 
 
@@ -122,42 +149,24 @@ def resume(
 
     A sweep that was submitted to a cluster is submitted again, unless an option asks for this machine.
     """
-    local = {
-        "--cpus": cpus,
-        "--gpus": gpus,
-        "--trials-per-gpu": trials_per_gpu,
-        "--memory-gb": memory_gb,
-        "--allowance-minutes": allowance_minutes,
-        "--block": block,
-        "--trial": trial,
-        "--inline": inline or None,
-    }
+    local = LocalOptions(cpus, gpus, trials_per_gpu, memory_gb, allowance_minutes, block, inline, trial)
     if _is_for_a_site(sweep, results, site, local):
-        from noisebench.cli.slurm import resume_on_site
+        from noisebench.cli.slurm import print_submitted, resume_on_site
 
         # The site's profile may name the results folder if the user did not.
         named = None if results == DEFAULT_RESULTS else results
         allowed = modules_of(allow_code)
-        resume_on_site(sweep, site, named, data, allowed, pending_only=pending_only, as_json=as_json)
+        sent = resume_on_site(sweep, site, named, data, allowed, pending_only=pending_only)
+        print_submitted(sweep, sent, as_json)
+        if sent.failed:
+            raise typer.Exit(1)
         return
-    from noisebench.engine.options import Options
     from noisebench.records.folders import ResultsFolder
     from noisebench.records.manifest import kept_sweep
 
     kept = kept_sweep(ResultsFolder(results.absolute()).sweep(sweep), modules_of(allow_code))
-    options = Options(
-        data_dir=_absolute(data),
-        cpus=cpus,
-        gpus=gpus,
-        trials_per_gpu=_by_model(trials_per_gpu, kept, results),
-        memory_mb=_mb(memory_gb),
-        allowance_minutes=allowance_minutes,
-        block=block,
-        inline=inline,
-        include_failed=not pending_only,
-        restart=True,
-        trial=trial,
-    )
+    options = local.options(kept, results, data)
+    options = dataclasses.replace(options, include_failed=not pending_only, restart=True)
     _run(kept, results, options, as_json)
 
 
@@ -166,27 +175,20 @@ def modules_of(allow_code: str | None) -> list[str]:
     return [module.strip() for module in (allow_code or "").split(",") if module.strip()]
 
 
-def _is_for_a_site(sweep: str, results: Path, site: Path | None, local: Mapping[str, object]) -> bool:
+def _is_for_a_site(sweep: str, results: Path, site: Path | None, local: LocalOptions) -> bool:
     """Return whether the sweep is to be submitted; raise InputError for options that contradict that."""
-    options = [option for option, value in local.items() if value is not None]
     if site is not None:
-        if options:
-            raise InputError(f"{', '.join(options)}: not with --site; the site's profile says how to run")
+        if local.given():
+            raise InputError(
+                f"{', '.join(local.given())}: not with --site; the site's profile says how to run"
+            )
         return True
-    if options:
+    if local.given():
         return False
     from noisebench.cli.slurm import submitted_results
     from noisebench.slurm.protocol import Messages
 
     return Messages(submitted_results(sweep, results).sweep(sweep)).kept_submission() is not None
-
-
-def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.absolute()
-
-
-def _mb(gb: float | None) -> float | None:
-    return None if gb is None else 1024 * gb
 
 
 def _by_model(trials_per_gpu: int | None, sweep: Sweep, results: Path) -> Mapping[str, int]:

@@ -66,7 +66,7 @@ def submit(
         return
     request = Request(shared_data(data, profile), workers=workers, replace=replace)
     sent = send(sweep, profile, folder, request)
-    _print_submitted(sweep.name, sent, as_json)
+    print_submitted(sweep.name, sent, as_json)
     if wait and sent.jobs:
         _wait(folder, sweep.name)
     if sent.failed:
@@ -81,11 +81,10 @@ def resume_on_site(
     allow_code: Sequence[str],
     *,
     pending_only: bool,
-    as_json: bool,
-) -> None:
+) -> Submitted:
     """Submit what is pending of a sweep that was submitted before, with what failed.
 
-    Without a site it goes where it was submitted last.
+    Without a site it is submitted to the site of the last submission.
     """
     from noisebench.records.manifest import kept_sweep
     from noisebench.slurm.protocol import Messages
@@ -108,10 +107,7 @@ def resume_on_site(
         include_failed=not pending_only,
         restart=True,
     )
-    sent = send(kept_sweep(folder.sweep(sweep), allow_code), profile, folder, request)
-    _print_submitted(sweep, sent, as_json)
-    if sent.failed:
-        raise typer.Exit(1)
+    return send(kept_sweep(folder.sweep(sweep), allow_code), profile, folder, request)
 
 
 def cancel(sweep: SubmittedSweep, results: Results = DEFAULT_RESULTS) -> None:
@@ -236,7 +232,8 @@ def _wait(results: ResultsFolder, sweep: str) -> None:
         raise typer.Exit(1)
 
 
-def _print_submitted(sweep: str, sent: Submitted, as_json: bool) -> None:
+def print_submitted(sweep: str, sent: Submitted, as_json: bool) -> None:
+    """Print the jobs of a submission, and how to follow it."""
     if sent.released:
         jobs = ", ".join(sent.released)
         print(f"sweep '{sweep}' is live; Slurm held its jobs {jobs}: released", file=sys.stderr)

@@ -44,6 +44,7 @@ def status(
         if time.monotonic() - asked > ASK_SECONDS:
             asked, jobs = time.monotonic(), _jobs(folder, names)
         with open_store(folder) as store:
+            _warn_if_outdated(store)
             states = [_state(store, name, jobs) for name in names]
         if disk:
             states = [{**state, "disk_bytes": _disk_bytes(folder, state["sweep"])} for state in states]
@@ -68,6 +69,12 @@ def _jobs(folder: ResultsFolder, sweeps: list[str]) -> dict[str, SweepJobs]:
         if jobs.live and jobs.code_changed:
             print(f"warning: {sweep}: noisebench has changed since the submission", file=sys.stderr)
     return jobs_by_sweep
+
+
+def _warn_if_outdated(store: Store) -> None:
+    if not store.report.published:
+        text = f"warning: the counts are not up to date: {store.report.unpublished}"
+        print(printable(text), file=sys.stderr)
 
 
 def _disk_bytes(folder: ResultsFolder, sweep: str) -> dict[str, int]:

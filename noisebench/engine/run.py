@@ -23,6 +23,8 @@ from noisebench.store.store import open_store
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
+DRIVER_LOST = "the process that ran the sweep died"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,9 +60,7 @@ def run_sweep(
     with sweep_lock(folder):
         keep_sweep(folder, sweep, replace=options.replace_sweep)
         report = _ingest(results)
-        previous_journals = mark_interrupted(
-            folder, ErrorKind.DRIVER_LOST, "the process that ran the sweep died"
-        )
+        previous_journals = mark_interrupted(folder, ErrorKind.DRIVER_LOST, DRIVER_LOST)
         if previous_journals:
             report = _joined(report, _ingest(results))
         pending, progress = _pending(wanted, results, options, on_change)
@@ -75,8 +75,12 @@ def run_sweep(
             check_files(pending, options.data_dir)
             run_pending(Launch(pending, folder, progress, stops, previous_journals), options)
             report = _joined(report, _ingest(results))
+    return _outcome(progress, failed_before, report)
+
+
+def _outcome(progress: Progress, failed_before: int, report: IngestReport) -> Outcome:
     return Outcome(
-        total=len(wanted),
+        total=progress.total,
         completed=progress.completed,
         failed=progress.failed,
         failed_before=failed_before,

@@ -14,6 +14,18 @@ from tests.trials import sweep_text
 LIMIT = 64 * 1024
 
 
+def run_with_small_files(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command for which the kernel refuses files as large as a database, as a full TMPDIR does."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+        preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (LIMIT, LIMIT)),
+    )
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the results of a completed sweep, without its database."""
@@ -29,21 +41,23 @@ def folder(tmp_path: Path) -> Path:
 def test_without_room_for_the_database_no_completed_trial_is_repeated(
     folder: Path, arguments: list[str]
 ) -> None:
-    # The kernel refuses files that are as large as a database, as a full TMPDIR does.
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-        preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (LIMIT, LIMIT)),
-    )
+    done = run_with_small_files(folder, *arguments)
     assert (done.returncode, done.stdout) == (3, "")
     assert len(done.stderr.splitlines()) == 1
     assert "the database could not be updated" in done.stderr
     assert "1/1 completed" in noisebench_here("status", cwd=folder).stdout
     lines = [path.read_text() for path in (folder / "results/journal/demo").glob("*.jsonl")]
     assert sum(text.count('"event":"started"') for text in lines) == 1
+
+
+def test_status_warns_if_it_cannot_count_what_was_recorded_last(folder: Path) -> None:
+    assert noisebench_here("status", cwd=folder).returncode == 0  # makes a database
+    (folder / "sweep.yaml").write_text(sweep_text(name="demo", seeds="2"))
+    limited = run_with_small_files(folder, "run", "sweep.yaml", "--inline")
+    assert limited.returncode == 3
+    status = run_with_small_files(folder, "status")
+    assert status.returncode == 0
+    assert "warning: the counts are not up to date" in status.stderr
 
 
 @pytest.mark.parametrize("command", [["run", "sweep.yaml", "--inline"], ["status"], ["ingest"]])
