@@ -194,9 +194,9 @@ def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
 def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
     """A user's own data set: `f(data_dir, ...) -> (images uint8 [N, C, H, W], labels int64 [N], classes)`."""
     read = reference.load(dataset.name, dataset.get("source"))
-    found: Any = read(data_dir, **dataset.without("source"))
+    answer: Any = read(data_dir, **dataset.without("source"))
     try:
-        images, labels, classes = found
+        images, labels, classes = answer
         images, labels = torch.as_tensor(images), np.asarray(labels)
     except (TypeError, ValueError) as error:
         raise DataError(f"{dataset.name} must return (images, labels, classes): {error}") from error

@@ -44,15 +44,15 @@ def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tenso
 
 
 def _detect(surrogate: Surrogate, runs: list[Run]) -> Judgement:
-    found = results_of(surrogate, runs, partial(_finish, surrogate))
+    results = results_of(surrogate, runs, partial(_finish, surrogate))
     rows = np.arange(len(surrogate.given))
     probabilities = np.empty((len(rows), surrogate.dataset.classes), dtype=np.float32)
-    for run, tensors in zip(runs, found, strict=True):
+    for run, tensors in zip(runs, results, strict=True):
         probabilities[run.held_out] = tensors["probabilities"].numpy()
     detection = confident_learning.find(surrogate.given, probabilities, surrogate.trial.detector["prune"])
-    own = probabilities[rows, surrogate.given]
+    of_label = probabilities[rows, surrogate.given]
     others = probabilities.copy()
     others[rows, surrogate.given] = -np.inf
-    scores = {"self_confidence": own, "margin": own - others.max(1)}
-    accuracies = torch.cat([tensors["test_accuracy"] for tensors in found]).tolist()
+    scores = {"self_confidence": of_label, "margin": of_label - others.max(1)}
+    accuracies = torch.cat([tensors["test_accuracy"] for tensors in results]).tolist()
     return Judgement(detection, probabilities.argmax(1), scores, accuracies)

@@ -14,28 +14,28 @@ from noisebench.training.watchers import LossCurveWatcher
 
 def judge_by_ctrl(surrogate: Surrogate) -> Judgement:
     """Cluster the loss curves in each given class (Yue & Jha 2024)."""
-    found = _curves(surrogate)
-    detection = ctrl.find(found["losses"].numpy(), surrogate.given, surrogate.dataset.classes)
-    return Judgement(detection, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
+    curves = _curves(surrogate)
+    detection = ctrl.find(curves["losses"].numpy(), surrogate.given, surrogate.dataset.classes)
+    return Judgement(detection, curves["predicted"].numpy(), {}, curves["test_accuracy"].tolist())
 
 
 def judge_by_small_loss(surrogate: Surrogate) -> Judgement:
     """Rank by mean loss; flag the given share, or the upper of two Gaussians."""
-    found = _curves(surrogate)
-    detection = small_loss.find(found["losses"].numpy(), surrogate.trial.detector["share"])
-    return Judgement(detection, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
+    curves = _curves(surrogate)
+    detection = small_loss.find(curves["losses"].numpy(), surrogate.trial.detector["share"])
+    return Judgement(detection, curves["predicted"].numpy(), {}, curves["test_accuracy"].tolist())
 
 
 def judge_nothing(surrogate: Surrogate) -> Judgement:
     """Train on everything and detect nothing: for the accuracy on clean test images."""
-    found = _curves(surrogate)
-    return Judgement(None, found["predicted"].numpy(), {}, found["test_accuracy"].tolist())
+    curves = _curves(surrogate)
+    return Judgement(None, curves["predicted"].numpy(), {}, curves["test_accuracy"].tolist())
 
 
 def _curves(surrogate: Surrogate) -> dict[str, Tensor]:
     watcher = LossCurveWatcher(len(surrogate.given), surrogate.trial.training.epochs, surrogate.device)
-    (found,) = results_of(surrogate, [Run(0, watcher=watcher)], partial(_finish, surrogate))
-    return found
+    (curves,) = results_of(surrogate, [Run(0, watcher=watcher)], partial(_finish, surrogate))
+    return curves
 
 
 def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:

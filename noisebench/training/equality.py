@@ -45,9 +45,9 @@ def difference(task: TrainingTask, build: Callable[[], Sequence[nn.Module]], mod
         alone = replace(task, targets=task.targets[part], indices=task.indices[part], runs=task.runs[part])
         theirs += _logits(alone, [model], Modes())
     pairs = [
-        own.float() - other
+        logits.float() - expected
         for run, reference in zip(ours, theirs, strict=True)
-        for own, other in zip(run, reference, strict=True)
+        for logits, expected in zip(run, reference, strict=True)
     ]
     # NaN compares as no difference with max() of Python, so it is kept on the tensors.
     largest = torch.stack([pair.abs().max() for pair in pairs]).max()
@@ -60,7 +60,7 @@ def _logits(task: TrainingTask, models: Sequence[nn.Module], modes: Modes) -> li
     kept: list[list[Tensor]] = [[] for _ in models]
 
     def keeper(logits: list[Tensor]) -> Callable[..., None]:
-        return lambda _epoch, own, *_: logits.append(own.clone())
+        return lambda _epoch, of_batch, *_: logits.append(of_batch.clone())
 
     train(start_fit(models, task, modes), task, [keeper(of_run) for of_run in kept])
     return kept

@@ -35,8 +35,8 @@ class Objective:
     def of(cls, loss: Component) -> Objective:
         """Build the objective of a trial's loss, a user's own function included."""
         if reference.is_reference(loss.name):
-            own = reference.load(loss.name, loss.get("source"))
-            function = partial(own, **loss.without("delay", "source"))
+            users = reference.load(loss.name, loss.get("source"))
+            function = partial(users, **loss.without("delay", "source"))
             return cls(loss.name, function, loss["delay"], 0.0, batchwise=True)
         descriptor = LOSSES[loss.name]
         l1 = descriptor.l1
@@ -59,7 +59,7 @@ class Objective:
         """Return the loss [M, B] of each sample of M models' batches, from logits [M, B, K]."""
         if self.batchwise:
             rows = zip(logits, targets, strict=True)
-            return torch.stack([self.per_sample(own, labels, epoch) for own, labels in rows])
+            return torch.stack([self.per_sample(of_model, labels, epoch) for of_model, labels in rows])
         return self.per_sample(logits.flatten(0, 1), targets.flatten(), epoch).view(targets.shape)
 
     def started(self, epoch: int) -> bool:

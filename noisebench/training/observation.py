@@ -30,12 +30,12 @@ class Run:
     held_out: Indices | None = None
 
     def watched(self) -> dict[str, Tensor]:
-        """Return what this run's watcher has seen, on the CPU."""
+        """Return the result of this run's watcher, on the CPU."""
         return {} if self.watcher is None else self.watcher.result()
 
 
 class Observation:
-    """A run's epoch rows, with what its watcher sees.
+    """A run's epoch rows and its watcher's observations.
 
     Where the trial asks for dynamics, rows get quantiles, and the loss on the held-out samples, or on the
     test part where none are held out.
@@ -50,7 +50,7 @@ class Observation:
 
     @property
     def watching(self) -> bool:
-        """Whether batches are looked at."""
+        """Whether anything observes the batches."""
         return bool(self._watchers)
 
     def on_batch(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
@@ -68,12 +68,12 @@ class Observation:
         self.rows.append(row)
 
     def state(self) -> dict[str, Any] | None:
-        """Return what a checkpoint has to keep; None where the watcher cannot be kept."""
+        """Return the state for a checkpoint; None where the watcher cannot be kept."""
         watched = {} if self._run.watcher is None else self._run.watcher.state()
         return None if watched is None else pack(self.rows, watched)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         self.rows, watched = unpack(state)
         if self._run.watcher is not None:
             self._run.watcher.restore(watched)

@@ -66,15 +66,15 @@ class Surrogate:
         calibration: Calibration | None = None,
     ) -> Surrogate:
         """Corrupt the labels, move the data to the device, choose the modes."""
-        given, own_targets = given_labels(trial, dataset), training_labels(trial, dataset)
+        given, separate = given_labels(trial, dataset), training_labels(trial, dataset)
         scale, augmentation = trial.training.input_scale, trial.training.augmentation
-        if own_targets is None or dataset.training is None:
+        if separate is None or dataset.training is None:
             judged = InputPipeline(dataset.judged.images.to(device), scale, augmentation)
             training, targets = judged, given
         else:
             training = InputPipeline(dataset.training.images.to(device), scale, augmentation)
             judged = InputPipeline(dataset.judged.images.to(device), scale, like=training)
-            targets = own_targets
+            targets = separate
         objective = Objective.of(trial.loss)
         modes, notes = _chosen_modes(trial, device, training.images, calibration or Calibration())
         if modes.graph and reference.is_reference(trial.loss.name):

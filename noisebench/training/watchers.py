@@ -1,4 +1,4 @@
-"""What looks on while a model trains, batch by batch, without waiting for the device."""
+"""Observers of a training, batch by batch, without waiting for the device."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Watcher(Protocol):
         """Take in one batch."""
 
     def state(self) -> dict[str, Tensor] | None:
-        """Return what a checkpoint has to keep; None where it cannot be kept."""
+        """Return the state for a checkpoint; None where it cannot be kept."""
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
 
     def result(self) -> dict[str, Tensor]:
-        """Return what was seen, on the CPU."""
+        """Return what was observed, on the CPU."""
 
 
 class MarginWatcher:
@@ -41,8 +41,8 @@ class MarginWatcher:
     def __init__(
         self, samples: int, classes: int, skip: int, epochs: int, implementation: str, device: torch.device
     ) -> None:
-        own = implementation == "noisebench"
-        self._accumulator = (MarginAccumulator if own else PackageMarginAccumulator)(samples, device)
+        accumulator = MarginAccumulator if implementation == "noisebench" else PackageMarginAccumulator
+        self._accumulator = accumulator(samples, device)
         self._classes, self._skip, self._last = classes, skip, epochs - 1
         self._probabilities = torch.zeros(samples, classes, device=device)
 
@@ -64,14 +64,14 @@ class MarginWatcher:
         return {"sums": self._accumulator.sums, "counts": self._accumulator.counts}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         assert isinstance(self._accumulator, MarginAccumulator)
         self._accumulator.sums.copy_(state["sums"])
         self._accumulator.counts.copy_(state["counts"])
 
 
 class LossCurveWatcher:
-    """Each sample's cross entropy in each epoch, as its batch went by."""
+    """Each sample's cross entropy in each epoch, when its batch was trained."""
 
     def __init__(self, samples: int, epochs: int, device: torch.device) -> None:
         self.losses = torch.zeros(samples, epochs, device=device)
@@ -91,7 +91,7 @@ class LossCurveWatcher:
         return {"losses": self.losses, "predicted": self._last}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         self.losses.copy_(state["losses"])
         self._last.copy_(state["predicted"])
 
@@ -119,18 +119,18 @@ class DynamicsWatcher:
         p = self._p.cpu().numpy()
         seen = ~np.isnan(p)
         p, wrong = p[seen], self._wrong[seen]
-        found = {"levels": list(QUANTILES), "probability": _lists(p, wrong)}
+        quantiles = {"levels": list(QUANTILES), "probability": _lists(p, wrong)}
         loss = "CE" if epoch < self._delay else self._loss
         with contextlib.suppress(InputError):
-            found["gradient"] = _lists(dynamics.probability_gradient(loss, p, self._parameters), wrong)
-        return found
+            quantiles["gradient"] = _lists(dynamics.probability_gradient(loss, p, self._parameters), wrong)
+        return quantiles
 
     def state(self) -> dict[str, Tensor]:
         """Return nothing: an epoch's quantiles are taken when it ends, and checkpoints are written then."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from nothing."""
+        """Continue from nothing."""
 
 
 def _lists(values: Any, wrong: Any) -> dict[str, list[float | None]]:

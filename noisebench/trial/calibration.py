@@ -97,7 +97,7 @@ def calibrate(task: Task, together: Sequence[int]) -> Measured:
     Raises EnvironmentFault where not even the default modes can be measured.
     """
     best_modes, figures = _fastest(task)
-    best, found = 1, [figures]
+    best, measured = 1, [figures]
     for processes in together:
         if processes * figures.memory_mb > USABLE_SHARE * _memory_mb(task.device):
             break
@@ -106,20 +106,20 @@ def calibrate(task: Task, together: Sequence[int]) -> Measured:
         except EnvironmentFault as error:
             print(f"{processes} trials at a time: {error}", file=sys.stderr, flush=True)
             break
-        if _rate(several) < WORTHWHILE * _rate(found):
+        if _rate(several) < WORTHWHILE * _rate(measured):
             break
-        best, found = processes, several
+        best, measured = processes, several
     return Measured(
         device=_name(task.device),
         gpu=task.device != "cpu",
         model=task.training.model,
         height=task.shape[1],
         precision=task.training.precision,
-        training=_rate(found),
-        evaluation=sum(figures.evaluation for figures in found),
-        memory_mb=max(figures.memory_mb for figures in found),
+        training=_rate(measured),
+        evaluation=sum(figures.evaluation for figures in measured),
+        memory_mb=max(figures.memory_mb for figures in measured),
         together=best,
-        modes=found[0].modes,
+        modes=measured[0].modes,
     )
 
 
@@ -160,17 +160,17 @@ def _side_by_side(task: Task, words: str, processes: int) -> list[Figures]:
     for process in started:
         process.start()
     try:
-        found = [_answer(answers, started, 2 * START_SECONDS + task.seconds) for _ in started]
+        results = [_answer(answers, started, 2 * START_SECONDS + task.seconds) for _ in started]
     finally:
         for process in started:
             process.kill()
             process.join()
-    failures = [answer for answer in found if isinstance(answer, str)]
+    failures = [result for result in results if isinstance(result, str)]
     if failures:
         raise EnvironmentFault(
             f"{task.training.model} cannot be measured on {task.device} ({words}): {failures[0]}"
         )
-    return [answer for answer in found if isinstance(answer, Figures)]
+    return [result for result in results if isinstance(result, Figures)]
 
 
 def _answer(answers: Queue[Figures | str], processes: Sequence[BaseProcess], seconds: float) -> Figures | str:
@@ -252,11 +252,11 @@ def _check_equality(task: Task, words: str) -> None:
     if modes == Modes():
         return
     runs = 2 if modes.together else 1
-    found = difference(_equality_task(task, runs), lambda: _models(task, runs, device), modes)
-    if not found.share_of_bound <= 1:
+    seen = difference(_equality_task(task, runs), lambda: _models(task, runs, device), modes)
+    if not seen.share_of_bound <= 1:
         raise InputError(
-            f"{EQUAL_STEPS} steps differ from the reference by {found.largest:.1e}, root mean square "
-            f"{found.root_mean_square:.1e}: {found.share_of_bound:.1f} times the bound"
+            f"{EQUAL_STEPS} steps differ from the reference by {seen.largest:.1e}, root mean square "
+            f"{seen.root_mean_square:.1e}: {seen.share_of_bound:.1f} times the bound"
         )
 
 
@@ -309,8 +309,8 @@ def _modes_text(task: Task) -> str:
     return str(Modes()) if task.training.precision == "reference" else os.environ[OVERRIDE]
 
 
-def _rate(found: Sequence[Figures]) -> float:
-    return sum(figures.training for figures in found)
+def _rate(measured: Sequence[Figures]) -> float:
+    return sum(figures.training for figures in measured)
 
 
 def _used_memory_mb(device: torch.device) -> float:

@@ -14,7 +14,7 @@ from noisebench.errors import EnvironmentFault, InputError
 OVERRIDE = "NOISEBENCH_DEVICE"
 # What a process holds of a GPU beside torch's tensors: the CUDA context and the libraries' kernels.
 CONTEXT_MB = 600
-# The NVIDIA driver's own account of itself.
+# Where the NVIDIA driver states its version.
 _DRIVER = Path("/proc/driver/nvidia/version")
 # The part of a GPU's memory that its trials may share.
 USABLE_SHARE = 0.9
@@ -74,8 +74,8 @@ def _driver() -> str | None:
         text = _DRIVER.read_text()
     except OSError:
         return None
-    found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", text)
-    return found.group() if found else None
+    match = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", text)
+    return match.group() if match else None
 
 
 def limit_gpu_memory(device: torch.device, share: float) -> None:
