@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Where it is set, as in many containers, every process of the tests compiles all of the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: quickstart check lint test bench paper clean
+.PHONY: quickstart check lint test fuzz bench paper clean
 
 quickstart: $(VENV)/.installed  ## run sweeps/quickstart.yaml here and print its table
 	$(BIN)/noisebench run sweeps/quickstart.yaml --results $(RESULTS)
@@ -26,6 +26,9 @@ check: lint  ## the inner loop: lint, types, layers, quick tests
 
 test: check  ## everything: what starts Ray or Slurm comes after, one test at a time
 	$(BIN)/python -m pytest -m "slow or slurm"
+
+fuzz: $(VENV)/.installed-test  ## random input for all that reads files or SQL: 100,000 of each kind, a few hours
+	$(BIN)/python -m tests.fuzz --inputs 100000
 
 bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same run
 	$(BIN)/python -m benchmarks.table

@@ -51,22 +51,25 @@ def verify(
         place = sweep_folder(results, sweep)
         _print_repetitions(_repetitions(place, modules_of(allow_code), repeat, seed, data), as_json)
         return
-    from noisebench.store.database_check import compare_database, lost_files
-    from noisebench.store.verification import verify_files
-
-    if sweep is None:
-        folder = existing(results)
-        parents = (folder.journal, folder.sweeps)
-        sweeps = sorted({path.name for parent in parents if parent.is_dir() for path in parent.iterdir()})
-    else:
-        folder, sweeps = sweep_folder(results, sweep).results, [sweep]
-    verification = verify_files(folder, sweeps, with_scores=not without_scores)
-    if sweep is None:
-        lost_files(folder, verification)
-        compare_database(folder, verification)
+    verification = _verified(sweep, results, with_scores=not without_scores)
     _print(verification, as_json)
     if not verification.whole:
         raise typer.Exit(1)
+
+
+def _verified(sweep: str | None, results: Path, *, with_scores: bool) -> Verification:
+    from noisebench.store.database_check import compare_database, lost_files
+    from noisebench.store.verification import verify_files
+
+    if sweep is not None:
+        return verify_files(sweep_folder(results, sweep).results, [sweep], with_scores=with_scores)
+    folder = existing(results)
+    parents = (folder.journal, folder.sweeps)
+    sweeps = sorted({path.name for parent in parents if parent.is_dir() for path in parent.iterdir()})
+    verification = verify_files(folder, sweeps, with_scores=with_scores)
+    lost_files(folder, verification)
+    compare_database(folder, verification)
+    return verification
 
 
 def _print(verification: Verification, as_json: bool) -> None:

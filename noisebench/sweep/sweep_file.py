@@ -109,7 +109,7 @@ def _included_path(item: Node, problems: Problems, including: tuple[Path, ...]) 
         )
         return None
     path = Path(problems.file).parent / item.value
-    if not path.is_file():
+    if not _is_file(path):
         beside = sorted(other.name for other in path.parent.glob("*.yaml"))
         problems.add(item, f"sweep file {unknown(item.value, beside)}")
         return None
@@ -118,6 +118,13 @@ def _included_path(item: Node, problems: Problems, including: tuple[Path, ...]) 
         problems.add(item, f"includes itself: {chain}")
         return None
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have, such as one that is too long
+        return False
 
 
 def _read_blocks(node: Node, problems: Problems) -> list[BlockEntry]:

@@ -102,6 +102,10 @@ def test_problems_of_all_files_are_reported_together(folder: Path) -> None:
             "include[0]: is '/etc/passwd', but must be the name of a sweep file in the folder of this one",
         ),
         (
+            f"[{'a' * 300}.yaml]",
+            f"include[0]: sweep file '{'a' * 77}...' is unknown; known: one.yaml, two.yaml, whole.yaml",
+        ),
+        (
             "[on.yaml]",
             "include[0]: sweep file 'on.yaml' is unknown; known: one.yaml, two.yaml, whole.yaml. "
             "Did you mean one.yaml?",
