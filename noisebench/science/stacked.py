@@ -65,7 +65,7 @@ class Stack(nn.Module):
         return any(isinstance(module, _Dropout) and module.share > 0 for module in self.modules())
 
     def seed(self, seeds: Sequence[int]) -> None:
-        """Start each model's dropout anew from a seed of its own."""
+        """Seed the dropout of each model."""
         for generator, seed in zip(self.generators, seeds, strict=True):
             generator.manual_seed(seed)
 

@@ -1,4 +1,4 @@
-"""The losses' formulas, written anew as functions of the probabilities, with a batch to try them on."""
+"""The formulas of the losses as functions of the probabilities, and a batch to evaluate them on."""
 
 import math
 from collections.abc import Callable

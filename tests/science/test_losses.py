@@ -1,4 +1,4 @@
-"""Every loss against its formula, written anew in float64 as a function of the logits."""
+"""Every loss against its formula, computed independently in float64."""
 
 import math
 from collections.abc import Callable

@@ -72,7 +72,7 @@ def test_each_model_alone_has_its_weights_and_running_statistics(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["small-cnn", "resnet-32"])
-def test_a_model_does_not_feel_its_neighbours(name: str) -> None:
+def test_a_model_does_not_depend_on_its_neighbours(name: str) -> None:
     models, images = models_of(name, dropout=True), images_of(name)
     for_all, other = Stack(models, CPU), Stack([models[0], *models_of(name, 2)], CPU)
     for stack in (for_all, other):
