@@ -1,10 +1,13 @@
 """torchvision comes in beside any build of torch."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from noisebench import science
 from noisebench.science.vision import import_torchvision
 
 
@@ -13,6 +16,15 @@ def test_the_import_gives_the_whole_package_and_again_the_same() -> None:
     assert torchvision is import_torchvision() is sys.modules["torchvision"]
     assert callable(torchvision.models.resnet34)
     assert callable(torchvision.datasets.MNIST)
+
+
+def test_no_other_module_imports_torchvision() -> None:
+    package = Path(science.__file__).parents[1]
+    pattern = re.compile(
+        r"^\s*(import|from) torchvision|import_module\(.torchvision|__import__\(.torchvision", re.M
+    )
+    importing = {path.name for path in package.rglob("*.py") if pattern.search(path.read_text())}
+    assert importing == {"vision.py"}
 
 
 @pytest.mark.slow
