@@ -60,6 +60,10 @@ class TrialQueue:
         self._journal: JournalWriter | None = None
         self._hold_back()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return nothing: Tune pickles all that it is given, for a restore that is never used."""
+        return {}
+
     @property
     def next_trial(self) -> Trial | None:
         """The trial that `take` would hand out, None if none waits in this round."""

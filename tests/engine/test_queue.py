@@ -1,5 +1,6 @@
 """The queue's account of trials that end, and of those that lose their process."""
 
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -267,3 +268,9 @@ def test_trials_that_never_begin_end_the_run_not_the_trials(folder: SweepFolder)
 def test_seven_lost_nodes_of_32_starting_processes_do_not_end_a_run_on_64_nodes() -> None:
     assert RecoveryPolicy().max_failed_starts > MAX_FAILED_STARTS
     assert replace(RecoveryPolicy(), places=64 * 32).max_failed_starts > 7 * 32
+
+
+def test_tune_can_pickle_a_queue_whose_progress_cannot_be_pickled(folder: SweepFolder) -> None:
+    progress = Progress(1, 0, 0, 1, on_change=lambda _: None)
+    queue = TrialQueue(sweep_of().trials(), folder, progress)
+    assert len(pickle.dumps(queue)) < 200
