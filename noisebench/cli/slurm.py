@@ -112,7 +112,7 @@ def resume_on_site(
 
 def cancel(sweep: SubmittedSweep, results: Results = DEFAULT_RESULTS) -> None:
     """Cancel all jobs of a submitted sweep and wait until they have ended; `resume` goes on."""
-    from noisebench.slurm.cancel import cancel as end
+    from noisebench.slurm.control import cancel as end
 
     def on_wait(left: list[Job]) -> None:
         if sys.stderr.isatty():
@@ -129,7 +129,7 @@ def scale(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Change the number of workers of a live sweep; those that go finish their trials first."""
-    from noisebench.slurm.scale import scale as request
+    from noisebench.slurm.control import scale as request
 
     request(submitted_results(sweep, results).sweep(sweep), workers)
     print(f"the driver of '{sweep}' sees to {workers} workers within a minute", file=sys.stderr)
@@ -219,7 +219,7 @@ def _print_scripts(sweep: ParsedSweep, profile: Site, results: ResultsFolder, wo
 
 def _wait(results: ResultsFolder, sweep: str) -> None:
     """Wait until no job is left; a Slurm that does not answer is asked again. Exit 1 if trials are left."""
-    from noisebench.slurm.wait import wait_for_jobs
+    from noisebench.slurm.jobs import wait_for_jobs
     from noisebench.store.states import sweep_progress
     from noisebench.store.store import open_store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,12 +12,13 @@ from typing import Any
 
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
-from noisebench.records.folders import ResultsFolder
-from noisebench.slurm.client import SHORT, Job, Slurm
+from noisebench.records.folders import ResultsFolder, SweepFolder
+from noisebench.slurm.client import SHORT, Job, Slurm, SlurmUnavailable
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.submission import job_name
 
 ROLES = ("driver", "worker")
+LOOK_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -121,3 +123,18 @@ def summary(
         expected_start=min(planned, default=None),
         ended=ended,
     )
+
+
+def wait_for_jobs(
+    folder: SweepFolder, slurm: Slurm | None = None, look_seconds: float = LOOK_SECONDS
+) -> None:
+    """Return when no job of the sweep waits or runs; a Slurm that does not answer is asked again."""
+    slurm = slurm or Slurm()
+    names = [job_name(folder, role) for role in ROLES]
+    while True:
+        try:
+            if not slurm.live_jobs(names, SHORT):
+                return
+        except SlurmUnavailable:
+            pass  # nothing is known, so nothing has ended
+        time.sleep(look_seconds)

@@ -7,14 +7,12 @@ import pytest
 
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.slurm.cancel import cancel
 from noisebench.slurm.client import Job
+from noisebench.slurm.control import cancel, scale
 from noisebench.slurm.job_logs import driver_logs, worker_log
-from noisebench.slurm.jobs import jobs_of, summary
+from noisebench.slurm.jobs import jobs_of, summary, wait_for_jobs
 from noisebench.slurm.protocol import Kept, Messages
-from noisebench.slurm.scale import scale
 from noisebench.slurm.submission import job_name
-from noisebench.slurm.wait import wait_for_jobs
 from tests.slurm.fake_slurm import FakeSlurm
 
 SITE = "site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 1}\nlimits: {jobs: 10}\n"

@@ -1,4 +1,4 @@
-"""Cancel a submitted sweep: no job is left, no process."""
+"""Cancel a submitted sweep, or change the number of its workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from noisebench.records.folders import SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.slurm.client import Job, Slurm
 from noisebench.slurm.protocol import Messages
-from noisebench.slurm.submission import job_name
+from noisebench.slurm.site import load_site
+from noisebench.slurm.submission import DRIVER_JOBS, job_name
 
 WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
@@ -50,3 +51,19 @@ def cancel(
     with sweep_lock(folder):
         mark_interrupted(folder, ErrorKind.CANCELLED, "the sweep was cancelled")
     return count
+
+
+def scale(folder: SweepFolder, workers: int, slurm: Slurm | None = None) -> None:
+    """Ask the sweep's driver for so many workers.
+
+    Raises InputError where no driver of the sweep waits or runs, or the site's job limit is lower.
+    """
+    messages, name = Messages(folder), folder.name
+    if not messages.exists or not (slurm or Slurm()).live_jobs([job_name(folder, "driver")]):
+        raise InputError(
+            f"sweep '{name}' has no driver in the queue; `noisebench resume {name}` submits what is pending"
+        )
+    most = load_site(messages.site_file).limits.jobs - DRIVER_JOBS
+    if workers > most:
+        raise InputError(f"{workers} workers: at most {most}, for `limits.jobs` of the site leaves no more")
+    messages.ask_for_workers(workers)
