@@ -73,7 +73,8 @@ def sentence(rows: Sequence[Row]) -> str:
     start = f"{counts.total()} of {len(rows)} published numbers compared with ours"
     if not counts:
         return f"{start}: no full-scale records are in `analysis/measured/` yet."
-    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    words = {"too few seeds": "with too few seeds for a verdict"}
+    verdicts = ", ".join(f"{counts[name]} {words.get(name, name)}" for name in VERDICTS if counts[name])
     uncertain = sum(bool(row["also_accepts"]) for row in rows if row["verdict"] == "reproduced")
     doubt = f" {uncertain} of those reproduced would also pass as another loss." if uncertain else ""
     return f"{start}: {verdicts}.{doubt}"

@@ -97,7 +97,7 @@ def test_one_seed_is_no_verdict_on_a_published_number(folder: Folder, checkout: 
     add_archive(folder, checkout, {0: 0.968}, sweep="one-seed")
     assert main(["--root", str(checkout)]) == 0
     document = (checkout / "docs" / "reproduction.md").read_text(encoding="utf-8")
-    assert "1 of 298 published numbers compared with ours: 1 too few seeds." in document
+    assert "1 of 298 published numbers compared with ours: 1 with too few seeds for a verdict." in document
     assert "| too few seeds |  |  | fast |  | one-seed |" in document
     assert "`tar -xf analysis/measured/one-seed.tar sweep/one-seed/spec.yaml; noisebench run" in document
 
