@@ -1,4 +1,4 @@
-"""Models side by side do what each does alone."""
+"""Stacked models compute what each model computes."""
 
 from collections.abc import Callable
 

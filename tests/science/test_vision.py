@@ -1,4 +1,4 @@
-"""torchvision comes in beside any build of torch."""
+"""torchvision can be imported beside any build of torch."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Small files that stand for much: one clear error, before memory or time is spent."""
+"""Small files that expand to much: one clear error, before memory or time is spent."""
 
 import pytest
 

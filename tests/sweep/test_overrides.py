@@ -1,4 +1,4 @@
-"""`--set PATH=VALUE`: what it replaces, what it refuses, what is kept."""
+"""`--set PATH=VALUE`: replaced fields, errors, the kept text."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Functions of a user's own modules: which are found, when they are imported, when they are refused."""
+"""Functions of users' modules: how they are found, imported and refused."""
 
 import sys
 from collections.abc import Iterator

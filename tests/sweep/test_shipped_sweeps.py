@@ -1,4 +1,4 @@
-"""The sweeps of the papers hold what the papers did, and what is asked beside it."""
+"""The shipped sweeps contain the trials of the papers and the further questions."""
 
 import csv
 from collections import Counter
