@@ -9,7 +9,7 @@ from typing import Any
 from analysis.feeding import Feed
 from analysis.grid import Cell, Row, Table, column_name, differing, plain, setting_labels
 from analysis.items import EQUAL_TUNING, FIGURE_BLOCKS, PUBLISHED, TABLES, TableItem
-from noisebench.store.blocks import block_table
+from noisebench.store.blocks import Selection, block_table
 
 LOSS_ORDER = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL", "BL", "PZ")
 
@@ -56,7 +56,8 @@ def block_as_table(feed: Feed, item: TableItem) -> Table:
     table = Table(*named, over=item.over, choose=item.choose)
     if sweep is None:
         return table
-    cells = block_table(feed.store, sweep, item.block, item.metric, item.decimals, item.over, item.choose)
+    selection = Selection(item.metric, item.decimals, item.over, item.choose)
+    cells = block_table(feed.store, sweep, item.block, selection)
     names = [column_name(row, cells, item.over) for row in cells]
     settings = setting_labels({row["setting_id"]: json.loads(row["config"]) for row in cells})
     if any(settings.values()):

@@ -56,7 +56,7 @@ class Row:
 class Table:
     """A table to be rendered; `columns` are losses, a row without one of them has a missing cell there.
 
-    `over` and `choose` are as in `noisebench.store.blocks.block_table`. `published_seeds` is how many seeds
+    `over` and `choose` are as in `noisebench.store.blocks.Selection`. `published_seeds` is how many seeds
     the paper's cells have, None where it does not print that.
     """
 

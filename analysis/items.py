@@ -13,7 +13,7 @@ class TableItem:
     """A table; `source` names a paper's in published.csv, `spec` is the sweep file that makes it.
 
     `decimals` are printed after the point. `over` says what a column chooses among, `choose` by the means of
-    which other block; see `noisebench.store.blocks.block_table`.
+    which other block; see `noisebench.store.blocks.Selection`.
     """
 
     name: str

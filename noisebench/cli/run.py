@@ -218,11 +218,11 @@ def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
 
 def _print_results(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) -> None:
     from noisebench.cli.table import print_tables
-    from noisebench.store.states import table_cells
+    from noisebench.store.blocks import sweep_tables
     from noisebench.store.store import open_store
 
     with open_store(folder) as store:
-        cells = table_cells(store, sweep.name, "f1")
+        cells = sweep_tables(store, sweep.name, "f1")
     if not as_json:
         print_tables(cells)
         return

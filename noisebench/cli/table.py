@@ -20,7 +20,7 @@ ROW_KEYS = {"dataset": "data set", "noise": "noise", "detector": "detector"}
 def print_tables(cells: Iterable[dict[str, Any]]) -> None:
     """Print one table for each block: a row for each setting, a column for each loss.
 
-    `cells` are rows of the store's `table_cells`, those of one block together. The best (¹, bold and
+    `cells` are rows of the store's `sweep_tables`, those of one block together. The best (¹, bold and
     underlined) and the second best (², bold) have their marks also without a terminal. If a table is too
     wide for the terminal, deviation and parameter are printed below the mean.
     """
@@ -95,7 +95,7 @@ def _text(cell: dict[str, Any], joiner: str) -> str:
     parts[-1] += MARKS.get(cell["rank"], "")
     if cell["rank"] in STYLES:
         parts = [f"[{STYLES[cell['rank']]}]{part}[/]" for part in parts]
-    if cell["values_tried"] > 1:
+    if len(cell["tried"]) > 1:
         parts.append(f"({cell['parameter']} {cell['value']:g})")
     if cell["n"] < cell["seeds_asked"]:
         parts.append(f"n={cell['n']}")

@@ -16,6 +16,7 @@ from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.heartbeats import fresh_workers
 from noisebench.records.manifest import kept_trials
+from noisebench.records.scores import score_files
 from noisebench.store.states import states_of
 from noisebench.store.store import open_store
 
@@ -114,7 +115,7 @@ def _files_of_trials(folder: SweepFolder, kind: Kind) -> Iterator[Path]:
     results = folder.results
     trial_ids = sorted({trial_id for _, trial_id in kept_trials(folder.manifest)})
     if kind is Kind.SCORES:
-        yield from (path for path in map(results.scores, trial_ids) if path.is_file())
+        yield from (path for trial_id in trial_ids for path in score_files(results, trial_id))
         return
     with open_store(results) as store:
         states = states_of(store, trial_ids)

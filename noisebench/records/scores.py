@@ -2,12 +2,19 @@
 
 import hashlib
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from noisebench.records.durable import patiently, write_durably
 from noisebench.records.folders import ResultsFolder
+
+
+def score_files(results: ResultsFolder, trial_id: str) -> list[Path]:
+    """Return the files of a trial's scores, the first attempt's first: more than one if attempts differed."""
+    path = results.scores(trial_id)
+    return ([path] if path.is_file() else []) + sorted(path.parent.glob(f"{trial_id}-*.parquet"))
 
 
 def write_scores(

@@ -13,11 +13,12 @@ from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import complete_lines
+from noisebench.records.scores import score_files
 from noisebench.store.lines import IMPORTED
 
 # Nothing else is taken out of an archive, so that no name in it leads out of the results folder.
 _SWEEP_FILE = re.compile(r"sweep/([A-Za-z0-9][A-Za-z0-9._-]*)/(spec\.yaml|manifest\.jsonl|records\.jsonl)")
-_SCORE_FILE = re.compile(r"scores/([0-9a-f]{16})\.parquet")
+_SCORE_FILE = re.compile(r"scores/(([0-9a-f]{16})(?:-[0-9a-f]{16})?\.parquet)")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Tr
         raise InputError(f"{results.root}: no sweep '{sweep}' here to export")
     trials = {json.loads(line)["trial_id"] for line in complete_lines(manifest)[0]}
     lines = [line for line, trial_id in _records(results) if trial_id in trials]
-    scores = [path for trial in sorted(trials) if with_scores and (path := results.scores(trial)).is_file()]
+    scores = [path for trial in sorted(trials) if with_scores for path in score_files(results, trial)]
     try:
         with tarfile.open(out, "w") as archive:
             _add(archive, f"sweep/{sweep}/spec.yaml", folder.spec.read_bytes())
@@ -68,12 +69,12 @@ def import_archive(results: ResultsFolder, file: Path) -> Transfer:
             sweep, texts, scores = _contents(file, archive)
     except (tarfile.TarError, OSError) as error:
         raise InputError(f"{file}: is no readable archive of `noisebench export` ({error})") from None
-    missing = [trial for trial in scores if not results.scores(trial).is_file()]
+    missing = [name for name, path in scores.items() if not (results.root / path).is_file()]
     try:
         # Scores come first: a completed record promises them.
         with tarfile.open(file) as archive:
-            for trial in missing:
-                write_durably(results.scores(trial), _read(archive, scores[trial]))
+            for name in missing:
+                write_durably(results.root / scores[name], _read(archive, name))
         records = _take_in_records(results.sweep(sweep), texts["records.jsonl"])
         kept = _take_in_sweep(results.sweep(sweep), texts)
     except (tarfile.TarError, OSError) as error:
@@ -101,7 +102,7 @@ def _take_in_sweep(folder: SweepFolder, texts: dict[str, bytes]) -> bool:
 
 
 def _contents(file: Path, archive: tarfile.TarFile) -> tuple[str, dict[str, bytes], dict[str, str]]:
-    """Return the sweep's name with its three texts, and the names of the score files by trial."""
+    """Return the sweep's name, its three texts, and the path of each score file by its name there."""
     texts: dict[tuple[str, str], bytes] = {}
     scores: dict[str, str] = {}
     for member in archive.getmembers():
@@ -110,7 +111,7 @@ def _contents(file: Path, archive: tarfile.TarFile) -> tuple[str, dict[str, byte
         if member.isfile() and sweep_file:
             texts[sweep_file[1], sweep_file[2]] = _read(archive, member.name)
         elif member.isfile() and score_file:
-            scores[score_file[1]] = member.name
+            scores[member.name] = f"scores/{score_file[2][:2]}/{score_file[1]}"
         else:
             raise InputError(f"{file}: holds {member.name!r}, which no `noisebench export` writes")
     names = {sweep for sweep, _ in texts}

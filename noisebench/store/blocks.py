@@ -1,34 +1,54 @@
 """What one block of a sweep measured."""
 
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from noisebench.errors import InputError
 from noisebench.store.store import Store
 
 Row = dict[str, Any]
 Over = Literal["family", "delays", "parameters"]
 
 
-def block_table(
-    store: Store,
-    sweep: str,
-    block: str,
-    metric: str,
-    decimals: int,
-    over: Over = "family",
-    choose: str | None = None,
-) -> list[Row]:
+@dataclass(frozen=True)
+class Selection:
+    """What the cells of a table show: the best by a metric, with ranks among means as printed.
+
+    `over` says what a column chooses among: the swept parameter of a family, delays too, or all parameters of
+    a loss; `choose` is the block by whose means it chooses, the table's own unless given.
+    """
+
+    metric: str = "f1"
+    decimals: int = 3
+    over: Over = "family"
+    choose: str | None = None
+
+
+def block_table(store: Store, sweep: str, block: str, selection: Selection) -> list[Row]:
     """Return the cells of a block's table, one for each setting and column, in the order of the manifest.
 
     Keys: setting_id (one row of the table), dataset, corruption, eta, detector, config (JSON), loss, variant
     (JSON), parameter, tried (all its loss_parameters, JSON), delays (all), seeds_asked; of the best
     loss_parameters, delay, value, config_id, mean, std (sample), n, rank (1 best, 2 second; means equal at
     `decimals` digits share it), commits and hardware. A cell with nothing completed has n 0 and no mean.
-
-    `over` says what a column chooses among: the swept parameter of a family, delays too, or all parameters of
-    a loss; `choose` is the block by whose means it chooses, `block` itself unless given.
     """
-    choice = {"metric": metric, "decimals": decimals, "over": over, "choose": choose or block}
+    choice = asdict(selection) | {"choose": selection.choose or block}
     return store.rows("blocks/table", {"sweep": sweep, "block": block, **choice})
+
+
+def sweep_tables(store: Store, sweep: str, metric: str) -> list[Row]:
+    """Return the cells of all tables of a sweep, as `block_table` has them, block by block.
+
+    Key `block` names the block. Raises InputError where no parameter can be chosen by the metric.
+    """
+    choosing = [row["name"] for row in store.rows("blocks/choosing_metrics")]
+    if metric not in choosing:
+        raise InputError(f"no table can be made of metric {metric!r}; known: {', '.join(choosing)}")
+    return [
+        {"block": row["block"], **cell}
+        for row in store.rows("blocks/names", {"sweep": sweep})
+        for cell in block_table(store, sweep, row["block"], Selection(metric))
+    ]
 
 
 def block_candidates(store: Store, sweep: str, block: str, metric: str, over: Over = "family") -> list[Row]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import marshal
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from noisebench.store import records
 from noisebench.sweep import identity
 
 _SEED = "\0seed\0"
+# The version of marshal's format whose bytes depend on the values alone, not on what objects they share.
+_PLAIN = 2
 
 
 class Configs:
@@ -19,7 +22,7 @@ class Configs:
 
     def __init__(self) -> None:
         # By the configuration's text: its id, and its canonical JSON before and after the seed.
-        self._met: dict[str, tuple[str, str, str]] = {}
+        self._met: dict[bytes, tuple[str, str, str]] = {}
         self._rows: dict[str, dict[str, Any]] = {}
 
     def id_of(self, fields: Mapping[str, Any], trial_id: str) -> str:
@@ -28,7 +31,7 @@ class Configs:
         Raises ValueError where `trial_id` is not the hash of the fields, and as `described` does.
         """
         # The text is cheaper than the id, and there are as many trials of a configuration as seeds.
-        text = repr({name: value for name, value in fields.items() if name != "seed"})
+        text = marshal.dumps({name: value for name, value in fields.items() if name != "seed"}, _PLAIN)
         if text not in self._met:
             row = described(fields)
             records.table([row], records.CONFIGS)  # raises here rather than when all are taken in

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from noisebench.records.durable import open_inside
 from noisebench.records.folders import ResultsFolder
@@ -19,8 +20,7 @@ IMPORTED = "import-"
 LATE_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a file in the results folder; `byte` is where it starts."""
 
     file: str

@@ -90,7 +90,6 @@ class Staging:
             "new_sweep_trials": self._rows(self._sweep_trials, records.SWEEP_TRIALS),
         }
         self._clear()
-        self._restart_transaction("COMMIT")
         self._take(batch)
         if self._unreadable:
             self._connection.executemany("INSERT INTO skipped_lines VALUES (?, ?, ?, ?)", self._unreadable)
@@ -103,6 +102,7 @@ class Staging:
 
     def _take(self, batch: dict[str, Rows]) -> None:
         """Merge a batch; one that the database refuses is split until the line that it refuses is alone."""
+        self._restart_transaction("COMMIT")  # a batch that is refused takes nothing else with it
         try:
             self._merge({name: table for name, (table, _) in batch.items()})
         except duckdb.Error as error:
@@ -115,7 +115,6 @@ class Staging:
                 self._take(half)
         else:
             self.taken += sum(table.num_rows for table, _ in batch.values())
-            self._restart_transaction("COMMIT")
 
     def _merge(self, tables: dict[str, pa.Table]) -> None:
         used = {

@@ -136,21 +136,6 @@ def failures(store: Store, sweep: str) -> list[FailureGroup]:
     return [FailureGroup(**row) for row in store.rows("states/failures", {"sweep": sweep})]
 
 
-def table_cells(store: Store, sweep: str, metric: str) -> list[Row]:
-    """Return the cells of a sweep's tables for one metric, in the order of the manifest.
-
-    Keys: block, setting_id (one row of the table), dataset, corruption, eta, detector, loss, delay,
-    values_tried (how many of the swept parameter),
-    parameter, value, mean, std, n, seeds_asked, rank (1 best, 2 second; means that print equal share it). A
-    cell of which nothing is completed has n 0 and no mean. Raises InputError where no parameter can be
-    chosen by the metric.
-    """
-    choosing = [row["name"] for row in store.rows("states/choosing_metrics")]
-    if metric not in choosing:
-        raise InputError(f"no table can be made of metric {metric!r}; known: {', '.join(choosing)}")
-    return store.rows("states/table_cells", {"sweep": sweep, "metric": metric})
-
-
 def trial_record(store: Store, trial_id_prefix: str) -> TrialRecord:
     """Return the record of the trial whose id starts with the prefix; InputError if none or several do."""
     matching = store.rows("states/matching_trials", {"prefix": trial_id_prefix})

@@ -20,7 +20,7 @@ def cell(loss: str, mean: float | None = 0.9, **more: Any) -> dict[str, Any]:
         "delay": 0,
         "parameter": None,
         "value": None,
-        "values_tried": 0,
+        "tried": [],
         "mean": mean,
         "std": 0.012 if mean else None,
         "n": 3 if mean else 0,
@@ -32,7 +32,7 @@ def cell(loss: str, mean: float | None = 0.9, **more: Any) -> dict[str, Any]:
 
 CELLS = [
     cell("CE", 0.95, rank=2),
-    cell("BL", 0.96, rank=1, parameter="gamma", value=0.4, values_tried=9),
+    cell("BL", 0.96, rank=1, parameter="gamma", value=0.4, tried=["{}"] * 9),
     cell("BL", 0.80, loss_parameters='{"gamma": 0.4, "form": "printed"}', parameter="gamma", value=0.4),
     cell("PZ", 0.91, delay=1, n=2),
     cell("PZ", 0.90, delay=0),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from noisebench.records.folders import ResultsFolder
-from noisebench.store.states import table_cells
+from noisebench.store.blocks import sweep_tables
 from noisebench.store.store import open_store
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
@@ -60,7 +60,7 @@ def quickstart(name: str) -> str:
 
 def printed(sweep: Submitted) -> list[dict[str, Any]]:
     """Return the cells of a sweep; the last bit of a mean hangs on the order in which trials came."""
-    cells = table_cells(open_store(sweep.results), sweep.name, "f1")
+    cells = sweep_tables(open_store(sweep.results), sweep.name, "f1")
     return [
         {key: round(value, 12) if isinstance(value, float) else value for key, value in cell.items()}
         for cell in cells

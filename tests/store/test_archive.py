@@ -136,3 +136,14 @@ def test_an_archive_without_scores_has_every_record(tmp_path: Path) -> None:
         assert not [name for name in archive.getnames() if name.startswith("scores/")]
     assert import_archive(here, out) == Transfer("paper", 4, 0)
     assert query(here, RUNS).rows() == query(there.results, RUNS).rows()
+
+
+def test_the_scores_of_every_attempt_travel(tmp_path: Path) -> None:
+    there, here = site(tmp_path / "there", [0]), ResultsFolder(tmp_path / "here")
+    path = there.results.scores(trial(seed=0).trial_id)
+    repeated = path.with_name(f"{path.stem}-{'0' * 16}.parquet")
+    repeated.write_bytes(b"other scores")
+    export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar")
+    assert import_archive(here, tmp_path / "paper.tar").scores == 2
+    assert (here.root / repeated.relative_to(there.root)).read_bytes() == b"other scores"
+    assert here.scores(trial(seed=0).trial_id).read_bytes() == path.read_bytes()

@@ -7,6 +7,7 @@ import pytest
 
 from noisebench.errors import InputError
 from noisebench.store import states
+from noisebench.store.blocks import sweep_tables
 from noisebench.store.states import FailureGroup
 from noisebench.store.store import open_store
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
@@ -113,7 +114,7 @@ def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) 
     folder.manifest({"second": [trial("PZ", c=0.1), trial("CE")], "first": [*bl, trial("CE")]}, seeds_asked=5)
     for number, (each, f1) in enumerate([(bl[0], 0.7), (bl[1], 0.9), (trial("CE"), 0.8)]):
         folder.journal(started(each, f"{number}"), ended(each, f"{number}", f1=f1))
-    cells = states.table_cells(open_store(folder.results), "paper", "f1")
+    cells = sweep_tables(open_store(folder.results), "paper", "f1")
     keys = ("block", "loss", "parameter", "value", "mean", "n", "seeds_asked", "rank")
     assert [tuple(cell[key] for key in keys) for cell in cells] == [
         ("second", "PZ", "c", None, None, 0, 5, None),
@@ -126,7 +127,7 @@ def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) 
     with pytest.raises(
         InputError, match="no table can be made of metric 'samples'; known: precision, recall, f1"
     ):
-        states.table_cells(open_store(folder.results), "paper", "samples")
+        sweep_tables(open_store(folder.results), "paper", "samples")
 
 
 def test_a_trials_record_is_found_by_the_start_of_its_id(sweep: Folder) -> None:

@@ -140,3 +140,11 @@ FROM block_runs AS runs
 JOIN (SELECT config_id, config FROM configs) USING (config_id)
 LEFT JOIN attempts USING (attempt_id)
 ORDER BY runs.sweep, position;
+
+-- name: choosing_metrics
+-- The metrics that are better one way, so that a parameter can be chosen by them.
+SELECT name FROM metrics WHERE higher_is_better IS NOT NULL;
+
+-- name: names
+-- The blocks of a sweep in the order of its manifest.
+SELECT block FROM sweep_trials WHERE sweep = $sweep GROUP BY block ORDER BY min(position);
