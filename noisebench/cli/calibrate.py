@@ -39,7 +39,7 @@ def calibrate(
     """Measure models on this machine's GPU, or on one thread of its CPU.
 
     The measurements are kept in the results folder. `plan` uses them to estimate hours on this device, and
-    `run` to choose how many trials share a GPU.
+    `run` to choose a GPU's execution modes and how many trials share it.
     """
     from noisebench.records.durable import write_durably
     from noisebench.sweep.calibration import FILE, Calibration
@@ -89,7 +89,8 @@ def _typical(model: str) -> Iterator[tuple[Training, tuple[int, int, int]]]:
 def _line(measured: Measured) -> str:
     shared = f", {measured.together} trials together" if measured.together > 1 else ""
     return (
-        f"{measured.device}: {measured.model} at {measured.height} pixels, {measured.precision}{shared}: "
+        f"{measured.device}: {measured.model} at {measured.height} pixels, {measured.precision} "
+        f"({measured.modes}){shared}: "
         f"{measured.training:,.0f} images/s in training, {measured.evaluation:,.0f} in evaluation, "
         f"{measured.memory_mb:,.0f} MB a trial"
     )
