@@ -251,3 +251,14 @@ def test_prepare_verifies_and_says_what_is_missing(tmp_path: Path, real_data: Pa
     assert refused.returncode == 3
     assert "`noisebench prepare SPEC --data" in refused.stderr
     assert noisebench_here("prepare", "sweep.yaml", cwd=tmp_path).returncode == 2
+
+
+def test_export_without_scores_has_every_record_and_no_scores(finished: Path, tmp_path: Path) -> None:
+    whole = noisebench_here("export", "demo", "--out", tmp_path / "whole.tar", cwd=finished)
+    small = noisebench_here(
+        "export", "demo", "--without-scores", "--out", tmp_path / "small.tar", cwd=finished
+    )
+    records = whole.stderr.partition(": ")[2].partition(",")[0]
+    assert (whole.returncode, small.returncode) == (0, 0)
+    assert small.stderr == f"{tmp_path / 'small.tar'}: {records}, 0 files of scores\n"
+    assert (tmp_path / "small.tar").stat().st_size < (tmp_path / "whole.tar").stat().st_size
