@@ -14,13 +14,13 @@ _RECORDED = ("noisebench", "torch", "torchvision", "numpy", "cleanlab", "aum", "
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Return the versions that a result can depend on."""
-    found = {"python": platform.python_version(), "cpu": _cpu_model()}
+    recorded = {"python": platform.python_version(), "cpu": _cpu_model()}
     for package in _RECORDED:
         try:
-            found[package] = importlib.metadata.version(package)
+            recorded[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return recorded
 
 
 @lru_cache(maxsize=1)

@@ -116,7 +116,7 @@ def _contents(file: Path, archive: tarfile.TarFile) -> tuple[str, dict[str, byte
             raise InputError(f"{file}: holds {member.name!r}, which no `noisebench export` writes")
     names = {sweep for sweep, _ in texts}
     if len(names) != 1 or len(texts) != 3:
-        raise InputError(f"{file}: must hold spec, manifest and records of one sweep; export it anew")
+        raise InputError(f"{file}: must hold spec, manifest and records of one sweep; export it again")
     return names.pop(), {part: text for (_, part), text in texts.items()}, scores
 
 

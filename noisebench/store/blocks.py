@@ -65,8 +65,8 @@ def block_candidates(store: Store, sweep: str, block: str, metric: str, over: Ov
 
 def block_configs(store: Store, sweep: str, block: str) -> dict[str, str]:
     """Return the configurations (JSON) of a block's trials by config_id."""
-    found = store.rows("blocks/configs", {"sweep": sweep, "block": block})
-    return {row["config_id"]: row["config"] for row in found}
+    rows = store.rows("blocks/configs", {"sweep": sweep, "block": block})
+    return {row["config_id"]: row["config"] for row in rows}
 
 
 def block_cells(store: Store, sweep: str, block: str, metric: str) -> list[Row]:

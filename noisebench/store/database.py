@@ -68,7 +68,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database that no other process knows of, for writing; on leaving, all is in its one file.
 
-    What it holds may come from another user, so it is shut in: it can reach no other file, load nothing.
+    Another user may have written it, so it can access no other file and load no extension.
     """
     connection = duckdb.connect(path, config=_CONFIG)
     try:
@@ -85,7 +85,7 @@ def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a published snapshot, shut in: it can write nothing, reach no other file, load or set nothing.
+    """Open a published snapshot read-only: its SQL can access no file, load no extension, change no setting.
 
     Raises duckdb.Error where the file is damaged or no DuckDB file.
     """

@@ -35,7 +35,7 @@ class IngestReport:
 
 
 def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
-    """Take what journal and manifests have gained into the database; `rebuild` reads everything anew.
+    """Add new lines of journal and manifests to the database; `rebuild` reads all of them again.
 
     The new snapshot is built aside, on local disk, then renamed over the old one: readers and other ingesters
     are neither blocked nor waited for. Where the folder cannot be written, the old snapshot stays. Raises

@@ -91,8 +91,8 @@ def journals(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[U
 
 def manifests(results: ResultsFolder, taken: Taken) -> list[Source]:
     """Return the manifests that are not as they were taken in; they are replaced whole, so start at 0."""
-    found = _sources(results, results.sweeps.glob("*/manifest.jsonl"), {})
-    return [source for source in found if taken.get(source.file) != (source.size, source.modified_ns)]
+    sources = _sources(results, results.sweeps.glob("*/manifest.jsonl"), {})
+    return [source for source in sources if taken.get(source.file) != (source.size, source.modified_ns)]
 
 
 def removed(results: ResultsFolder, taken: Taken) -> list[str]:

@@ -105,14 +105,14 @@ def trial_states(store: Store, sweep: str) -> dict[str, str]:
 
 
 def states_of(store: Store, trial_ids: list[str]) -> dict[str, str]:
-    """Return the state, as in `trial_states`, of each given trial, whatever sweep ran it."""
+    """Return the state, as in `trial_states`, of each of these trials, in whichever sweep it ran."""
     return _states(store.rows("states/states_of", {"trial_ids": trial_ids}))
 
 
 def failed_since(store: Store, moment: datetime) -> set[str]:
     """Return the ids of all trials of which an attempt has failed since `moment`, a time with its zone."""
-    found = store.rows("states/failed_since", {"moment": moment.astimezone(UTC).replace(tzinfo=None)})
-    return {row["trial_id"] for row in found}
+    rows = store.rows("states/failed_since", {"moment": moment.astimezone(UTC).replace(tzinfo=None)})
+    return {row["trial_id"] for row in rows}
 
 
 def unended_attempts(store: Store, sweep: str) -> list[UnendedAttempt]:
@@ -156,5 +156,5 @@ def trial_record(store: Store, trial_id_prefix: str) -> TrialRecord:
     )
 
 
-def _states(found: list[Row]) -> dict[str, str]:
-    return {row["trial_id"]: row["state"] for row in found}
+def _states(rows: list[Row]) -> dict[str, str]:
+    return {row["trial_id"]: row["state"] for row in rows}

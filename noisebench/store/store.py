@@ -115,8 +115,7 @@ class Store:
         if not is_damage(error):
             return error
         return EnvironmentFault(
-            f"{self.results.database} can't be read ({error}); "
-            "make it anew with `noisebench ingest --rebuild`"
+            f"{self.results.database} can't be read ({error}); rebuild it with `noisebench ingest --rebuild`"
         )
 
 
