@@ -122,9 +122,9 @@ class Submitted:
         return now()
 
     def await_end(self, seconds: float = WAIT_SECONDS) -> None:
-        """Wait until no job is left, then until no process is."""
+        """Wait until no job is left, then until no process is, of no sweep that was sent from this folder."""
         self.cluster.await_that(lambda: not self.jobs(), f"no job of {self.name} is left", seconds)
-        self.cluster.await_that(lambda: not self.processes(), f"no process of {self.name} is left", 30)
+        self.cluster.await_that(lambda: not self.processes(), f"no process of {self.name} is left", seconds)
 
     def processes(self) -> dict[int, str]:
         """Return the command line of every process of this sweep's jobs, by its id.
