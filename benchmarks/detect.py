@@ -1,4 +1,4 @@
-"""Detection on the probabilities that `benchmarks/gpu.py --out FILE` wrote: its time, its F1.
+"""Detection on the probabilities of `benchmarks/gpu.py --probabilities FILE`: its time, its F1.
 
 `python -m benchmarks.detect FILE`
 """
@@ -16,17 +16,17 @@ from noisebench.science.metrics import detection_metrics
 
 
 def main() -> None:
-    """Print what was found, with the CPU seconds it took."""
+    """Print precision, recall and F1, with the CPU seconds of the detection."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("file", type=Path)
     arrays = np.load(parser.parse_args().file)
-    begun = time.process_time()
+    began = time.process_time()
     flagged = confident_learning.find(arrays["given"], arrays["probabilities"]).flagged
-    seconds = time.process_time() - begun
-    found = detection_metrics(flagged, arrays["given"] != arrays["true"])
-    figures = ", ".join(f"{name} {found[name]:.4f}" for name in ("precision", "recall", "f1"))
+    seconds = time.process_time() - began
+    metrics = detection_metrics(flagged, arrays["given"] != arrays["true"])
+    figures = ", ".join(f"{name} {metrics[name]:.4f}" for name in ("precision", "recall", "f1"))
     print(f"{figures}; detection took {seconds:.2f} s of CPU")
 
 

@@ -1,4 +1,4 @@
-"""Whole trials at `precision: fast` beside the reference: do the flags agree, does F1 stay?
+"""Whole trials at `precision: fast` beside the reference: do the flags agree, is F1 the same?
 
 The measure of agreement is a second reference that differs in the order of summation alone (on a CPU without
 oneDNN, on a GPU without cuDNN): flags of a fast variant have to agree with the reference's at
@@ -56,7 +56,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial: a flag a sample, F1."""
+    """The outcome of a trial: a flag for each sample, and F1."""
 
     flags: npt.NDArray[np.bool_]
     f1: float
@@ -76,18 +76,20 @@ def variants(device: torch.device, only: str | None) -> dict[str, Variant]:
     return {**references, **{name: Variant(name) for name in ([only] if only else words)}}
 
 
-def outcomes(seed: int, given: argparse.Namespace) -> dict[str, Outcome]:
-    """Return what came of every variant on the trial of one seed: as kept, or else measured now."""
-    if given.keep is None:
-        return _measured(seed, given)
-    path = given.keep / _recipe(given) / f"{seed}.npz"
-    names = list(variants(torch.device(given.device), given.only))
+def outcomes(seed: int, options: argparse.Namespace) -> dict[str, Outcome]:
+    """Return the outcome of every variant on the trial of one seed: as kept, else measured now."""
+    if options.keep is None:
+        return _measured(seed, options)
+    path = options.keep / _recipe(options) / f"{seed}.npz"
+    names = list(variants(torch.device(options.device), options.only))
     if not path.exists():
-        found = _measured(seed, given)
+        by_variant = _measured(seed, options)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".tmp.npz")
         np.savez(
-            unfinished, flags=[found[name].flags for name in names], f1=[found[name].f1 for name in names]
+            unfinished,
+            flags=[by_variant[name].flags for name in names],
+            f1=[by_variant[name].f1 for name in names],
         )
         unfinished.rename(path)
     with np.load(path) as kept:
@@ -97,26 +99,33 @@ def outcomes(seed: int, given: argparse.Namespace) -> dict[str, Outcome]:
         }
 
 
-def _recipe(given: argparse.Namespace) -> str:
-    """Return a folder's name for all that a seed's outcomes depend on."""
-    parts = (given.dataset, given.loss, given.samples, given.folds, given.epochs, given.learning_rate)
-    return "-".join(str(part) for part in (*parts, given.device, given.only or "all")).replace(" ", "-")
+def _recipe(options: argparse.Namespace) -> str:
+    """Return the name of a folder for everything that the outcomes of a seed depend on."""
+    parts = (
+        options.dataset,
+        options.loss,
+        options.samples,
+        options.folds,
+        options.epochs,
+        options.learning_rate,
+    )
+    return "-".join(str(part) for part in (*parts, options.device, options.only or "all")).replace(" ", "-")
 
 
-def _measured(seed: int, given: argparse.Namespace) -> dict[str, Outcome]:
+def _measured(seed: int, options: argparse.Namespace) -> dict[str, Outcome]:
     """Run every variant on the trial of one seed, on one CPU thread."""
     torch.set_num_threads(1)
-    device = torch.device(given.device)
-    sweep = parse_sweep(SWEEP.format(**vars(given)), "equality.yaml")
+    device = torch.device(options.device)
+    sweep = parse_sweep(SWEEP.format(**vars(options)), "equality.yaml")
     trials = {trial.training.precision: trial for trial in sweep.trials() if trial.seed == seed}
-    found = {}
-    for name, variant in variants(device, given.only).items():
+    by_variant = {}
+    for name, variant in variants(device, options.only).items():
         if variant.words:
             os.environ[OVERRIDE] = variant.words
         with variant.arithmetic():
-            measured = measure(trials["fast" if variant.words else "reference"], given.data, device)
-        found[name] = Outcome(measured.samples["flagged"], measured.result["f1"])
-    return found
+            measured = measure(trials["fast" if variant.words else "reference"], options.data, device)
+        by_variant[name] = Outcome(measured.samples["flagged"], measured.result["f1"])
+    return by_variant
 
 
 @contextmanager
@@ -162,32 +171,35 @@ def main() -> None:
     parser.add_argument("--only", help="words of the one fast variant to be measured; default: all")
     parser.add_argument("--keep", type=Path, help="a folder for the outcomes of each seed")
     parser.add_argument("--processes", type=int, default=1, help="how many seeds side by side")
-    given = parser.parse_args()
-    found: dict[str, list[Outcome]] = {name: [] for name in variants(torch.device(given.device), given.only)}
-    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
-        for seed, of_seed in enumerate(pool.map(partial(outcomes, given=given), range(given.seeds))):
+    options = parser.parse_args()
+    by_variant: dict[str, list[Outcome]] = {
+        name: [] for name in variants(torch.device(options.device), options.only)
+    }
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        for seed, of_seed in enumerate(pool.map(partial(outcomes, options=options), range(options.seeds))):
             for name, outcome in of_seed.items():
-                found[name].append(outcome)
+                by_variant[name].append(outcome)
                 print(f"seed {seed}, {name}: F1 {outcome.f1:.4f}", file=sys.stderr, flush=True)
     print(
-        f"{given.dataset}, {given.samples} samples, {given.folds} folds, {given.epochs} epochs, {given.loss}"
+        f"{options.dataset}, {options.samples} samples, {options.folds} folds, {options.epochs} epochs, "
+        f"{options.loss}"
     )
-    _report(found, given)
+    _report(by_variant, options)
 
 
-def _report(found: dict[str, list[Outcome]], given: argparse.Namespace) -> None:
-    reference, other_order, *fast = found
-    theirs = found[reference]
-    floor = agreement(found[other_order], theirs) - SLACK_POINTS
+def _report(by_variant: dict[str, list[Outcome]], options: argparse.Namespace) -> None:
+    reference, other_order, *fast = by_variant
+    theirs = by_variant[reference]
+    floor = agreement(by_variant[other_order], theirs) - SLACK_POINTS
     mean = np.mean([outcome.f1 for outcome in theirs])
-    print(f"mean F1 of the reference {mean:.4f} over {given.seeds} seeds, {given.device}")
+    print(f"mean F1 of the reference {mean:.4f} over {options.seeds} seeds, {options.device}")
     for name in (other_order, *fast):
-        agreed, (low, high) = agreement(found[name], theirs), interval(found[name], theirs)
+        agreed, (low, high) = agreement(by_variant[name], theirs), interval(by_variant[name], theirs)
         flags = "ok" if agreed >= floor else "short"
-        scores = "ok" if max(-low, high) <= given.bound else "short"
+        scores = "ok" if max(-low, high) <= options.bound else "short"
         print(
             f"{name:<38} flags agree {agreed:.2f}% (>= {floor:.2f}) {flags}; "
-            f"F1 difference in [{low:+.4f}, {high:+.4f}] (inside ±{given.bound:g}) {scores}"
+            f"F1 difference in [{low:+.4f}, {high:+.4f}] (inside ±{options.bound:g}) {scores}"
         )
 
 

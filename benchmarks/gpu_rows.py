@@ -128,9 +128,9 @@ def whole_trial(bench: Bench) -> Iterator[Row]:
     confident_learning.find = with_detection  # type: ignore[assignment]
     try:
         measure(_trial(bench, epochs=1), bench.data_dir, bench.device)
-        begun = time.perf_counter()
+        began = time.perf_counter()
         measured = measure(_trial(bench), bench.data_dir, bench.device)
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - began
     finally:
         confident_learning.find = find
     if bench.probabilities is not None:
@@ -157,9 +157,9 @@ def matrix_rate(bench: Bench, dtype: torch.dtype) -> float:
     left, right = (torch.randn(size, size, device=bench.device).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(8):
-        begun = time.perf_counter()
+        began = time.perf_counter()
         (left @ right).flatten()[0].item()
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - began)
     return 2 * size**3 / min(seconds)
 
 

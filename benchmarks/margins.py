@@ -36,10 +36,10 @@ def batches(samples: int) -> list[Batch]:
 
 def cpu_seconds(update: Callable[[Tensor, Tensor, Tensor], None], epoch: list[Batch]) -> float:
     """Return the CPU seconds of an epoch of updates."""
-    begun = time.process_time()
+    began = time.process_time()
     for batch in epoch:
         update(*batch)
-    return time.process_time() - begun
+    return time.process_time() - began
 
 
 def rows(samples: int, repeats: int) -> Iterator[Row]:
@@ -52,8 +52,8 @@ def rows(samples: int, repeats: int) -> Iterator[Row]:
         seconds.append(cpu_seconds(ours.update, epoch))
         theirs.append(cpu_seconds(package.update, epoch))
     torch.testing.assert_close(ours.mean(), package.mean(), rtol=1e-6, atol=1e-6)
-    ratio = statistics.median(peer / own for own, peer in zip(seconds, theirs, strict=True))
-    each = [1e6 * statistics.median(found) / len(epoch) for found in (seconds, theirs)]
+    ratio = statistics.median(peer / mine for mine, peer in zip(seconds, theirs, strict=True))
+    each = [1e6 * statistics.median(times) / len(epoch) for times in (seconds, theirs)]
     figures = f"{each[0]:.0f} us a batch, aum package {each[1]:,.0f} us; values equal"
     yield at_least("5", f"AUM update, {samples:,} samples in batches of {BATCH}", figures, ratio, BAR)
 
@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=50_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    print_rows(rows(given.samples, given.repeats), as_json=given.json)
+    options = parser.parse_args()
+    print_rows(rows(options.samples, options.repeats), as_json=options.json)
 
 
 if __name__ == "__main__":

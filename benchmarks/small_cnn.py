@@ -58,8 +58,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(data) if data else None)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    print_rows(rows(given.data, given.pairs), as_json=given.json)
+    options = parser.parse_args()
+    print_rows(rows(options.data, options.pairs), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -127,9 +127,9 @@ def prediction_rate(task: TrainingTask, modes: Modes) -> float:
     (model,) = start_fit(models(name, shape, [0], task.device), task, plain).models()
     seconds = []
     for _ in range(2):
-        begun = time.perf_counter()
+        began = time.perf_counter()
         predict(model, task.inputs, task.indices[0])[0, 0].item()
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - began)
     return task.samples / seconds[-1]
 
 
@@ -170,7 +170,7 @@ def usual_epoch_seconds(
     )
     seconds = []
     for _ in range(epochs):
-        begun = clock()
+        began = clock()
         for pixels, labels in loader:
             loss = functional.cross_entropy(model(pixels.to(device)), labels.to(device))
             optimizer.zero_grad()
@@ -178,5 +178,5 @@ def usual_epoch_seconds(
             optimizer.step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        seconds.append(clock() - begun)
+        seconds.append(clock() - began)
     return min(seconds)

@@ -26,7 +26,7 @@ _ALLOWED_GLOBALS = {
     ("numpy", "dtype"),
     ("_codecs", "encode"),
 }
-# An image of the CIFAR-100 test set is kept if at least this many of five people agree with its label.
+# An image of the CIFAR-100 test set is kept if at least this many of five annotators agree with its label.
 VOTES_TO_KEEP = 3
 
 
@@ -95,7 +95,7 @@ def read_human_labels(data_dir: Path, path: str, key: str, clean: Labels) -> Lab
 
 
 def kept_test_images(folder: Path, labels: Labels) -> npt.NDArray[np.int64]:
-    """Return the indices of the CIFAR-100 test images whose label people confirmed (9,415 of 10,000).
+    """Return the indices of the CIFAR-100 test images whose label annotators confirmed (9,415 of 10,000).
 
     An image is removed if fewer than three of five voted for its label (P2, Table 3; votes of Northcutt
     et al. 2021). `labels` [10000] are the test set's own, and are checked against the two files.

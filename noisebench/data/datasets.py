@@ -45,7 +45,7 @@ class Dataset:
     """A data set in memory.
 
     `judged`: the samples whose labels a detector judges, usually the training part. `training`: what to
-    train on where that is another part. `human`: people's labels of the judged samples [N]. `test`: clean
+    train on where that is another part. `human`: human labels of the judged samples [N]. `test`: clean
     samples that nothing is trained on. The last three are None where the data set has no such thing.
     """
 
@@ -172,7 +172,7 @@ def _with_human_labels(clean: Dataset, data_dir: Path | None, file: str, key: st
 
 
 def cifar_100_cleaned_test(data_dir: Path | None) -> Dataset:
-    """The CIFAR-100 test images whose label people confirmed; trained on the training set."""
+    """The CIFAR-100 test images whose label human annotators confirmed; trained on the training set."""
     whole = cifar_100(data_dir)
     assert whole.test is not None
     folder = _existing(data_dir, "cifar-100-cleaned", "CIFAR-100-cleaned-test")

@@ -28,7 +28,7 @@ def needed_files(trials: Iterable[Trial]) -> list[DataFile]:
 
 
 def problem(file: DataFile, data_dir: Path) -> str | None:
-    """Return what is wrong with a file under `data_dir`, None where it is whole."""
+    """Return the problem of a file under `data_dir`, None where it is intact."""
     forms = [(file.path, file.content), *([file.unpacked] if file.unpacked else [])]
     present = [(data_dir / path, content) for path, content in forms if (data_dir / path).is_file()]
     if not present:
@@ -72,7 +72,7 @@ def check_files(trials: Iterable[Trial], data_dir: Path | None) -> None:
     if data_dir is None:
         first = ", ".join(file.path for file in needed[:2])
         raise DataError(f"this sweep reads data files ({first}, ...): say where they are with --data DIR")
-    problems = {file: found for file in needed if (found := problem(file, data_dir))}
+    problems = {file: text for file in needed if (text := problem(file, data_dir))}
     if problems:
         fixes = [
             f"`noisebench prepare SPEC --data {data_dir}` fetches what is missing, where there is internet"

@@ -13,7 +13,7 @@ from noisebench.sweep.trial import Trial
 
 
 def given_labels(trial: Trial, dataset: Dataset) -> Labels:
-    """Return the labels [N] of the judged samples: people's, or the true ones corrupted by their own seed."""
+    """Return the labels [N] of the judged samples: human, or the true ones corrupted by their own seed."""
     return _corrupt(trial, dataset, dataset.judged.labels, part=0)
 
 
@@ -59,7 +59,7 @@ def asymmetric(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Ge
 
 
 def human(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Generator) -> Labels:
-    """Return people's labels [N]."""
+    """Return human labels [N]."""
     del labels, rng
     if dataset.human is None:
         raise DataError(f"{trial.dataset.name} has no human labels")

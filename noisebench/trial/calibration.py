@@ -286,9 +286,9 @@ def _evaluation_rate(task: Task, words: str) -> float:
     clock = time.process_time if task.device == "cpu" else time.perf_counter
     seconds = []
     for _ in range(2):
-        begun = clock()
+        began = clock()
         predict(model, training.inputs, training.indices[0]).cpu()
-        seconds.append(clock() - begun)
+        seconds.append(clock() - began)
     return training.samples / seconds[-1]
 
 
