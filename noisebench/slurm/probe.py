@@ -144,7 +144,6 @@ def _lock(probe: Probe) -> Finding:
         except BlockingIOError:
             return Finding("lock", "a lock of another node is seen here")
         except OSError as error:
-            return Finding(
-                "lock", f"no locks of files here ({error.strerror}); Slurm keeps two drivers apart"
-            )
+            fix = "mount it with locks, such as Lustre's option flock, or choose another results folder"
+            return Finding("lock", f"files cannot be locked here: {error.strerror}", fix)
     return Finding("lock", "locks of other nodes are not seen here; Slurm keeps two drivers apart")
