@@ -59,11 +59,11 @@ def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) 
     models = [surrogate.fresh_model(run.number, run.classes or surrogate.dataset.classes) for run in group]
     fit = start_fit(models, task, surrogate.modes)
     _restore(surrogate, group, fit, observations)
-    recording = recording_epochs(task, fit.epochs_done) if fit.modes.graph else ()
-    _mark_recording(surrogate, needed=fit.epochs_done in recording)
+    recording = recording_epochs(task, fit.epochs_done) if fit.modes.graph else None
+    _mark_recording(surrogate, fit, recording)
 
     def after_epoch(fit: Fit, statistics: list[EpochStatistics]) -> None:
-        _mark_recording(surrogate, needed=fit.modes.graph and fit.epochs_done in recording)
+        _mark_recording(surrogate, fit, recording)
         # Only the held-out loss of the dynamics needs the models; grouped ones have to be copied apart.
         models = fit.models() if surrogate.trial.dynamics else [None] * len(group)
         for observation, model, of_run in zip(observations, models, statistics, strict=True):
@@ -98,9 +98,15 @@ def _avoid_repeated_crash(surrogate: Surrogate) -> None:
         surrogate.take_over(without, ["no graph: an earlier attempt ended while it was recorded"])
 
 
-def _mark_recording(surrogate: Surrogate, *, needed: bool) -> None:
-    """Keep the mark for the next epoch, or remove it."""
-    if needed:
+def _mark_recording(surrogate: Surrogate, fit: Fit, recording: set[int] | None) -> None:
+    """Keep the mark for the next epoch where it is one of `recording`, else remove it.
+
+    None: nothing was to be recorded from the start. The mark of an earlier attempt stays, for a later one.
+    """
+    if recording is None:
+        return
+    continues = fit.epochs_done < surrogate.trial.training.epochs
+    if continues and fit.modes.graph and fit.epochs_done in recording:
         surrogate.checkpoints.write(_RECORDING, {})
     else:
         surrogate.checkpoints.forget(_RECORDING)

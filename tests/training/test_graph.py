@@ -240,6 +240,10 @@ def test_a_trial_whose_process_died_while_recording_is_trained_without_a_graph(
         "fp32 channels-last grouped; no graph: an earlier attempt ended while it was recorded"
     )
     assert resumed.result == expected.result
+    # No attempt after that one records again.
+    for finished in tmp_path.glob("run-*.pt"):
+        finished.unlink()
+    assert "no graph" in str(measure(trial, None, CPU, Checkpoints(tmp_path)).fast_path)
 
 
 def test_the_mark_of_a_recording_goes_with_its_first_epoch(
@@ -255,6 +259,16 @@ def test_the_mark_of_a_recording_goes_with_its_first_epoch(
     # Of ten steps an epoch the first three are eager; the loss itself starts in epoch 1.
     assert seen == [True] * 14 + [False] * 10
     assert not mark.exists()
+
+
+def test_a_fit_that_ends_before_it_records_leaves_no_mark_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three batches of full size in the only epoch: the fourth would have been recorded."""
+    monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
+    trial = trial_of(training="{epochs: 1, batch_size: 64, precision: fast}")
+    assert measure(trial, None, CPU, Checkpoints(tmp_path)).fast_path == "fp32 graph"
+    assert not (tmp_path / "recording.pt").exists()
 
 
 @pytest.mark.parametrize(
