@@ -6,6 +6,8 @@ from typing import Any
 
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
+from noisebench.catalogue.datasets import DATASETS
+from noisebench.catalogue.training import CIFAR_10_RECIPE, CIFAR_100_RECIPE, MNIST_RECIPE
 from noisebench.store.store import Store, open_store
 from noisebench.store.summaries import block_hours, trial_costs
 
@@ -44,11 +46,14 @@ def published_cost(dataset: str, detector: str, dynamics: bool) -> Published | N
         return _AUM if dataset == "CIFAR-100" else None
     if detector != "confident-learning":
         return None
-    if "cleaned" in dataset:
+    entry = DATASETS.get(dataset)
+    if entry is None:
+        return None
+    if entry.training_samples:
         return _CLEANED
-    if dataset in ("MNIST", "Fashion-MNIST"):
+    if entry.recipe is MNIST_RECIPE:
         return _MNIST_DYNAMICS if dynamics else _MNIST
-    if dataset.startswith("CIFAR") and ":" not in dataset:
+    if entry.recipe in (CIFAR_10_RECIPE, CIFAR_100_RECIPE):
         return _CIFAR_DYNAMICS if dynamics else _CIFAR
     return None
 
