@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -135,6 +136,32 @@ def replace(target: Path, build: Callable[[Path], Outcome]) -> Outcome:
 
 def _is_overtaken(target: Path, before: Stamp | None, number: int) -> bool:
     return number < _TRIES - 1 and stamp(target) != before
+
+
+def aside(path: Path) -> Path:
+    """Return where another version keeps what this version has published at `path`."""
+    return _aside(path, _fingerprint())
+
+
+def set_aside(path: Path) -> None:
+    """Keep a database of another version beside the one that replaces it: that version can go on from there.
+
+    At most one is kept for another version, so that two versions can work on one folder.
+    """
+    with contextlib.suppress(OSError, duckdb.Error):  # the other version builds it again
+        with reader(path) as connection:
+            (fingerprint,) = connection.execute("SELECT fingerprint FROM store").fetchone() or ("",)
+        if not re.fullmatch("[0-9a-f]{16}", fingerprint):
+            return
+        kept = _aside(path, fingerprint)
+        for other in path.parent.glob(_aside(path, "*").name):
+            if other != aside(path):
+                other.unlink()
+        kept.hardlink_to(path)
+
+
+def _aside(path: Path, fingerprint: str) -> Path:
+    return path.with_name(f".{path.stem}-{fingerprint}{path.suffix}")
 
 
 def remove_log(path: Path) -> None:

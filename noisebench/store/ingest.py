@@ -15,6 +15,8 @@ from noisebench.store.lines import Source, Taken
 from noisebench.store.staging import Skipped, Staging
 from noisebench.store.statements import SQL
 
+_OTHER_VERSION = "the database was made by another version of noisebench"
+
 
 @dataclass(frozen=True)
 class IngestReport:
@@ -56,6 +58,8 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
         return IngestReport(skipped=skipped, published=False, unpublished=unpublished)
     try:
         database.remove_log(results.database)
+        if why == _OTHER_VERSION:
+            database.set_aside(results.database)
         report = database.replace(results.database, partial(build, results, why))
     except (OSError, duckdb.IOException, duckdb.FatalException) as error:  # a full disk
         return IngestReport(skipped=skipped, published=False, unpublished=str(error).splitlines()[0])
@@ -72,11 +76,16 @@ def _read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:
     except duckdb.Error as error:
         return _unreadable(error), {}
     if taken is None:
-        return "the database was made by another version of noisebench", {}
+        return _OTHER_VERSION, {}
+    return _contradiction(results, taken), taken
+
+
+def _contradiction(results: ResultsFolder, taken: Taken) -> str | None:
+    """Return how the journal contradicts what a database has taken in, None where it has only grown."""
     if missing := lines.removed(results, taken):
-        return f"{missing[0]} was removed", taken
+        return f"{missing[0]} was removed"
     shrunk = next((source.file for source in lines.journals(results, taken)[0] if source.shrunk), None)
-    return shrunk and f"{shrunk} is shorter than what was read of it", taken
+    return shrunk and f"{shrunk} is shorter than what was read of it"
 
 
 @lru_cache(maxsize=1)  # opening a snapshot costs more than most of what is asked of it
@@ -88,9 +97,10 @@ def _published(path: Path, _: database.Stamp) -> Taken | None:
 
 def build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
     """Make the next snapshot at `local`: from the published one, or from nothing where there is a reason."""
-    if why is None and results.database.exists():
+    base = _base(results, why)
+    if base is not None:
         try:
-            shutil.copyfile(results.database, local)
+            shutil.copyfile(base, local)
             with database.writer(local) as connection:
                 return _take_in(results, connection)
         except duckdb.Error as error:
@@ -99,6 +109,21 @@ def build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
     with database.writer(local) as connection:
         database.create(connection)
         return replace(_take_in(results, connection), rebuilt=why)
+
+
+def _base(results: ResultsFolder, why: str | None) -> Path | None:
+    """Return the database to build on: the published one, or the last one of this version."""
+    if why is None:
+        return results.database if results.database.exists() else None
+    aside = database.aside(results.database)
+    stamp = database.stamp(aside)
+    if why != _OTHER_VERSION or stamp is None:
+        return None
+    try:
+        taken = _published(aside, stamp)
+    except duckdb.Error:
+        return None
+    return aside if taken is not None and _contradiction(results, taken) is None else None
 
 
 def _take_in(results: ResultsFolder, connection: duckdb.DuckDBPyConnection) -> IngestReport:

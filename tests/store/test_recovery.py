@@ -16,7 +16,7 @@ from noisebench.records.attempts import Started
 from noisebench.records.lines import decode
 from noisebench.store import database
 from noisebench.store.archive import export_sweep, import_archive
-from noisebench.store.ingest import ingest
+from noisebench.store.ingest import IngestReport, _published, ingest
 from noisebench.store.query import query
 from noisebench.store.states import trial_states
 from noisebench.store.store import open_store
@@ -136,6 +136,28 @@ def test_an_older_snapshot_never_replaces_a_newer_one(
     ingest(folder.results)
     with database.reader(folder.results.database) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(2,)]
+
+
+def test_two_versions_on_one_folder_each_go_on_where_they_were(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_version(digit: str) -> IngestReport:
+        monkeypatch.setattr(database, "_fingerprint", lambda: digit * 16)
+        _published.cache_clear()  # a process is of one version
+        return ingest(folder.results)
+
+    folder.journal(started(trial(), "a"), ended(trial(), "a"))
+    assert as_version("1").records == 2
+    assert as_version("2").rebuilt == "the database was made by another version of noisebench"
+    folder.journal(started(trial(seed=1), "b"), ended(trial(seed=1), "b"))
+    for version in ("1", "2"):
+        report = as_version(version)
+        assert (report.rebuilt, report.records) == (None, 2)
+        assert query(folder.results, "SELECT count(*) FROM runs").rows() == [(2,)]
+    assert len(list(folder.root.glob(".results-*.duckdb"))) <= 2
+    shutil.rmtree(folder.results.journal)
+    assert as_version("1").rebuilt
+    assert query(folder.results, "SELECT count(*) FROM runs").rows() == [(0,)]
 
 
 def test_the_folder_of_a_killed_ingester_is_removed(
