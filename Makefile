@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Where it is set, as in many containers, every process of the tests compiles all of the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: quickstart check lint test fuzz bench paper clean
+.PHONY: quickstart check lint test fuzz faults bench paper clean
 
 quickstart: $(VENV)/.installed  ## run sweeps/quickstart.yaml here and print its table
 	$(BIN)/noisebench run sweeps/quickstart.yaml --results $(RESULTS)
@@ -29,6 +29,9 @@ test: check  ## everything: what starts Ray or Slurm comes after, one test at a 
 
 fuzz: $(VENV)/.installed-test  ## random input for all that reads files or SQL: 100,000 of each kind, a few hours
 	$(BIN)/python -m tests.fuzz --inputs 100000
+
+faults: $(VENV)/.installed-test  ## errors of the file system at every system call of a run, an ingestion, an import
+	$(BIN)/python -m tests.storage_faults
 
 bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same run
 	$(BIN)/python -m benchmarks.table

@@ -13,7 +13,7 @@ import typer
 
 from noisebench.cli.folders import existing
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
-from noisebench.errors import InputError
+from noisebench.errors import EnvironmentFault, InputError
 
 
 class Format(StrEnum):
@@ -86,6 +86,8 @@ def ingest(
     from noisebench.store.ingest import ingest as take_in
 
     report = take_in(existing(results), rebuild=rebuild)
+    if not report.published:
+        raise EnvironmentFault(f"{results}: the database could not be updated: {report.unpublished}")
     for skipped in report.skipped:
         print(f"warning: {skipped}", file=sys.stderr)
     print(f"{report.records} records taken in, {len(report.skipped)} lines skipped", file=sys.stderr)

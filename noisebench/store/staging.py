@@ -108,6 +108,8 @@ class Staging:
         except duckdb.Error as error:
             self._restart_transaction("ROLLBACK")
             lines = [line for _, lines in batch.values() for line in lines]
+            if not lines:  # the fault is the database's
+                raise
             if len(lines) == 1:
                 self._skip(lines[0], error)
                 return

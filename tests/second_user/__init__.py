@@ -1,0 +1,1 @@
+"""What another user of the machine, who may write into a shared results folder, cannot do."""

@@ -1,0 +1,141 @@
+"""Another user writes into a shared results folder: no private file leaks, no code runs, nothing hangs."""
+
+import json
+import os
+import pickle
+import subprocess
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from noisebench.engine.ray_session import write_token
+from noisebench.engine.scratch import private_scratch
+from noisebench.records.checkpoints import Checkpoints
+from noisebench.records.consent import check_code
+from noisebench.records.folders import ResultsFolder
+from noisebench.store.ingest import ingest
+from tests.command import noisebench
+from tests.store.results_folder import Folder, ended, started, trial
+from tests.trials import sweep_of
+
+OTHER = 60123
+SECRET = "the-private-key-of-the-first-user"
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act as a second user")
+
+
+def as_other_user(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell command as a user who owns nothing here."""
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        user=OTHER,
+        group=OTHER,
+        extra_groups=[],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Folder:
+    """A results folder with a completed trial in which everybody may write, and a private file beside it."""
+    folder = Folder(tmp_path / "results")
+    folder.manifest({"grid": [trial()]})
+    folder.journal(started(trial(), "a"), ended(trial(), "a"))
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    (tmp_path / "secret").chmod(0o600)
+    for each in (tmp_path, *tmp_path.parents):
+        if each.stat().st_uid == os.getuid() and each != Path("/tmp") and str(each) != "/":
+            each.chmod(each.stat().st_mode | 0o011)
+    for each in (folder.root, *folder.root.rglob("*")):
+        each.chmod(0o777 if each.is_dir() else 0o666)
+    return folder
+
+
+def outputs(folder: Folder) -> str:
+    """Return all that the reading commands print."""
+    commands = [
+        ("status",),
+        ("status", "paper", "--json"),
+        ("query", "FROM skipped_lines", "--format", "json"),
+        ("query", "FROM runs", "--format", "json"),
+        ("ingest",),
+        ("verify",),
+    ]
+    done = [noisebench(*words, results=folder.root, timeout=120) for words in commands]
+    assert all("Traceback" not in each.stderr for each in done), [each.stderr for each in done]
+    return "".join(each.stdout + each.stderr for each in done)
+
+
+def test_the_token_of_the_local_ray_cannot_be_read() -> None:
+    with private_scratch(Path("/tmp")) as scratch:
+        write_token(scratch / "token")
+        done = as_other_user(f"cat {scratch}/token || ls {scratch}")
+        assert (done.returncode != 0, done.stdout) == (True, "")
+        assert done.stderr.count("Permission denied") == 2
+
+
+def test_links_and_fifos_in_the_journal_leak_nothing_and_block_nothing(shared: Folder) -> None:
+    journal, secret = shared.results.sweep("paper").journal, shared.root.parent / "secret"
+    planted = as_other_user(
+        f"ln -s {secret} {journal}/link.jsonl && mkfifo {journal}/pipe.jsonl && mkdir {journal}/folder.jsonl"
+        f" && ln -s {secret.parent} {shared.results.journal}/linked"
+    )
+    assert planted.returncode == 0, planted.stderr
+    text = outputs(shared)
+    assert SECRET not in text
+    assert "paper: 1/1 completed" in text
+
+
+def test_a_planted_database_reads_no_private_file(shared: Folder) -> None:
+    ingest(shared.results)
+    secret, database = shared.root.parent / "secret", shared.results.database
+    with duckdb.connect(database) as connection:
+        connection.execute(f"CREATE OR REPLACE VIEW runs AS SELECT content AS f1 FROM read_text('{secret}')")
+        connection.execute(f"CREATE MACRO md5_number_lower(x) AS (SELECT content FROM read_text('{secret}'))")
+    os.chown(database, OTHER, OTHER)
+    assert SECRET not in outputs(shared)
+
+
+def test_a_planted_pickle_is_not_run(tmp_path: Path) -> None:
+    class Command:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path}/pwned",)
+
+    results = ResultsFolder(tmp_path)
+    folder = results.checkpoint("0123456789abcdef")
+    folder.mkdir(parents=True)
+    (folder / "run-0.pt").write_bytes(pickle.dumps(Command()))
+    os.chown(folder / "run-0.pt", OTHER, OTHER)
+    assert Checkpoints(folder).read("run-0") is None
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_another_user_cannot_consent_to_code(
+    shared: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_losses.py").write_text("def loss(logits, targets):\n    return logits\n")
+    monkeypatch.chdir(tmp_path)
+    sweep = sweep_of('"their_losses:loss"', name="paper")
+    folder = shared.results.sweep("paper")
+    consent = json.dumps({"modules": ["their_losses"]})
+    planted = as_other_user(f"echo '{consent}' > {folder.allowed_code}")
+    assert planted.returncode == 0, planted.stderr
+    with pytest.raises(Exception, match="runs code that you have not allowed: their_losses:loss"):
+        check_code(folder, sweep)
+
+
+def test_a_hostile_manifest_and_heartbeat_do_no_harm(shared: Folder) -> None:
+    secret = shared.root.parent / "secret"
+    heartbeats, manifest = shared.results.sweep("paper").heartbeats, shared.results.sweep("paper").manifest
+    other = shared.results.sweeps / "other"
+    planted = as_other_user(
+        f"mkdir -p {heartbeats} && ln -s {secret} {heartbeats}/w.json && mkdir {other}"
+        f" && ln -s {secret} {other}/manifest.jsonl && echo x >> {manifest}"
+    )
+    assert planted.returncode == 0, planted.stderr
+    assert SECRET not in outputs(shared)
