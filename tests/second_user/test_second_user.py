@@ -3,7 +3,11 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -41,16 +45,21 @@ def as_other_user(command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Folder:
+def place() -> Iterator[Path]:
+    """A folder that others may enter; every start of pytest closes its own folders to them."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@pytest.fixture
+def shared(place: Path) -> Folder:
     """A results folder with a completed trial in which everybody may write, and a private file beside it."""
-    folder = Folder(tmp_path / "results")
+    folder = Folder(place / "results")
     folder.manifest({"grid": [trial()]})
     folder.journal(started(trial(), "a"), ended(trial(), "a"))
-    (tmp_path / "secret").write_text(SECRET + "\n")
-    (tmp_path / "secret").chmod(0o600)
-    for each in (tmp_path, *tmp_path.parents):
-        if each.stat().st_uid == os.getuid() and each != Path("/tmp") and str(each) != "/":
-            each.chmod(each.stat().st_mode | 0o011)
+    (place / "secret").write_text(SECRET + "\n")
+    (place / "secret").chmod(0o600)
     for each in (folder.root, *folder.root.rglob("*")):
         each.chmod(0o777 if each.is_dir() else 0o666)
     return folder
@@ -139,3 +148,36 @@ def test_a_hostile_manifest_and_heartbeat_do_no_harm(shared: Folder) -> None:
     )
     assert planted.returncode == 0, planted.stderr
     assert SECRET not in outputs(shared)
+
+
+def test_a_reader_without_write_permission_sees_the_last_snapshot(shared: Folder) -> None:
+    ingest(shared.results)
+    shared.journal(started(trial(seed=1), "b"), ended(trial(seed=1), "b"))
+    for each in (shared.root, *shared.root.rglob("*")):
+        each.chmod(0o755 if each.is_dir() else 0o644)
+    shutil.copytree(shared.root, shared.root.parent / "copy")
+    query = _as_reader(shared.root, "query", "SELECT count(*) AS n FROM runs", "--format", "csv")
+    assert (query.returncode, query.stdout) == (0, "n\n1\n"), query.stderr
+    assert "could not be renewed" in query.stderr
+    status = _as_reader(shared.root, "status")
+    assert (status.returncode, status.stdout.split(",")[0]) == (0, "paper: 1/1 completed"), status.stderr
+
+
+def _as_reader(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as the other user, who may not be able to read this installation.
+
+    The process first runs the command on a copy as the first user, which imports all that it needs.
+    """
+    code = f"""
+import contextlib, io, os, sys
+from noisebench.cli.app import main
+sys.argv = ["noisebench", *{words!r}, "--results", {str(results.parent / "copy")!r}]
+with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())), contextlib.suppress(SystemExit):
+    main()
+os.setgroups([]), os.setgid({OTHER}), os.setuid({OTHER})
+sys.argv[-1] = {str(results)!r}
+main()
+"""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
