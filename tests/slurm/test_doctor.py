@@ -21,7 +21,7 @@ site: broken
 signal_seconds: 20
 account: physics
 driver: {partition: mian, cpus: 1, minutes: 30}
-workers: {partition: main, cpus: 2, minutes: 3, count: 1, gpu_request: "--gres=gpu:a100:1"}
+workers: {partition: main, cpus: 2, minutes: 1, count: 1, gpu_request: "--gres=gpu:a100:1"}
 limits: {array_size: 500000}
 """
 # What only the nodes show: the GPUs exist in name only.
