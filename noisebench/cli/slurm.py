@@ -111,7 +111,7 @@ def resume_on_site(
 
 
 def cancel(sweep: SubmittedSweep, results: Results = DEFAULT_RESULTS) -> None:
-    """Cancel all jobs of a submitted sweep and wait until they have ended; `resume` goes on."""
+    """Cancel all jobs of a submitted sweep and wait until they have ended; `resume` continues."""
     from noisebench.slurm.control import cancel as end
 
     def on_wait(left: list[Job]) -> None:
@@ -120,7 +120,7 @@ def cancel(sweep: SubmittedSweep, results: Results = DEFAULT_RESULTS) -> None:
 
     count = end(submitted_results(sweep, results).sweep(sweep), on_wait)
     done = f"{count} jobs cancelled" if count else "no job was left to cancel"
-    print(f"{done}; `noisebench resume {sweep}` goes on", file=sys.stderr)
+    print(f"{done}; `noisebench resume {sweep}` continues", file=sys.stderr)
 
 
 def scale(

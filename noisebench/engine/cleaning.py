@@ -50,16 +50,18 @@ def removable(results: ResultsFolder, sweeps: Sequence[str], kinds: Sequence[Kin
     The checkpoints of pending trials stay, and so do the files of other sweeps. Raises InputError if a
     sweep still runs.
     """
-    found: list[tuple[Kind, str | None, list[Path]]] = []
+    groups: list[tuple[Kind, str | None, list[Path]]] = []
     for name in sweeps:
         folder = results.sweep(name)
         if is_live(folder):
             raise InputError(f"sweep '{name}' is running; `noisebench status {name}` shows how far it is")
-        found += [(kind, name, _paths(folder, kind)) for kind in kinds if kind is not Kind.SCRATCH]
+        groups += [(kind, name, _paths(folder, kind)) for kind in kinds if kind is not Kind.SCRATCH]
     if Kind.SCRATCH in kinds:
-        found.append((Kind.SCRATCH, None, list(abandoned_folders())))
+        groups.append((Kind.SCRATCH, None, list(abandoned_folders())))
     return [
-        Removable(kind, name, tuple(paths), sum(map(disk_use, paths))) for kind, name, paths in found if paths
+        Removable(kind, name, tuple(paths), sum(map(disk_use, paths)))
+        for kind, name, paths in groups
+        if paths
     ]
 
 

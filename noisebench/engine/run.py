@@ -28,7 +28,7 @@ DRIVER_LOST = "the process that ran the sweep died"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run found and did; of the `failed`, it left `failed_before` alone.
+    """The counts at the end of a run; `failed_before` of the `failed` had failed before it and were not run.
 
     `held` trials were not started because their blocks are `stopped` (block name to error).
     """

@@ -11,11 +11,11 @@ from tests.trials import sweep_text
 
 def test_plan_shows_hours_on_the_device_that_was_measured(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
-    found = noisebench_here(
+    done = noisebench_here(
         "calibrate", "sweep.yaml", "--no-gpu", "--seconds", "0.1", "--json", results=tmp_path, cwd=tmp_path
     )
-    assert found.returncode == 0, found.stderr
-    (measured,) = json.loads(found.stdout)
+    assert done.returncode == 0, done.stderr
+    (measured,) = json.loads(done.stdout)
     assert (measured["device"], measured["model"]) == (provenance.versions()["cpu"], "small-cnn")
     assert json.loads((tmp_path / FILE).read_text()) == [measured]
     plan = noisebench_here("plan", "sweep.yaml", "--json", results=tmp_path, cwd=tmp_path)
@@ -26,7 +26,7 @@ def test_plan_shows_hours_on_the_device_that_was_measured(tmp_path: Path) -> Non
 
 
 def test_an_unknown_model_is_no_sweep_either(tmp_path: Path) -> None:
-    found = noisebench_here("calibrate", "resnet-50", results=tmp_path, cwd=tmp_path)
-    assert found.returncode == 2
-    assert "resnet-50" in found.stderr
-    assert "Traceback" not in found.stderr
+    done = noisebench_here("calibrate", "resnet-50", results=tmp_path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "resnet-50" in done.stderr
+    assert "Traceback" not in done.stderr

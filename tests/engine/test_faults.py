@@ -32,6 +32,6 @@ def test_each_fault_has_its_kind(tmp_path: Path) -> None:
         ("failed", "host-memory", 2),  # the second time alone on the machine
         ("failed", "timeout", 1),
     ]
-    told = noisebench("failures", "test", cwd=tmp_path).stdout
-    assert "more than its share of 2560 MB" in told
-    assert "--allowance-minutes allows more" in told
+    text = noisebench("failures", "test", cwd=tmp_path).stdout
+    assert "more than its share of 2560 MB" in text
+    assert "--allowance-minutes allows more" in text

@@ -40,8 +40,8 @@ def test_this_machine() -> None:
 
 
 def test_a_results_folder_that_works_and_is_left_as_it_was(tmp_path: Path) -> None:
-    found = results_findings(ResultsFolder(tmp_path / "not" / "yet"))
-    assert [(finding.check, finding.ok) for finding in found] == [("results", True), ("clock", True)]
+    findings = results_findings(ResultsFolder(tmp_path / "not" / "yet"))
+    assert [(finding.check, finding.ok) for finding in findings] == [("results", True), ("clock", True)]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -64,6 +64,6 @@ def test_data_that_is_needed(tmp_path: Path) -> None:
     assert "--data DIR" in (nowhere.fix or "")
     (tmp_path / "MNIST/raw").mkdir(parents=True)
     (tmp_path / "MNIST/raw/train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"damaged"))
-    found = data_findings(files, tmp_path)
-    assert len(found) == 4
-    assert sorted("missing" in finding.seen for finding in found) == [False, True, True, True]
+    findings = data_findings(files, tmp_path)
+    assert len(findings) == 4
+    assert sorted("missing" in finding.seen for finding in findings) == [False, True, True, True]

@@ -40,8 +40,8 @@ def chosen(status: dict[str, str], with_actor: set[str]) -> str | None:
     controller = SimpleNamespace(
         _trial_to_actor=[trials[name] for name in with_actor], get_live_trials=lambda: trials.values()
     )
-    found = QueueScheduler().choose_trial_to_run(controller)
-    return found and found.name
+    trial = QueueScheduler().choose_trial_to_run(controller)
+    return trial and trial.name
 
 
 def test_a_trial_without_an_actor_is_chosen() -> None:

@@ -1,0 +1,29 @@
+"""How long one attempt may take."""
+
+from noisebench.engine.trainable import attempt_seconds
+from noisebench.trial.duration import estimated_seconds
+from tests.trials import trial_of
+
+HOUR = 3600.0
+SHORT = trial_of()
+LONG = trial_of(dataset="CIFAR-10", training="{}", detector="{name: confident-learning, folds: 5}")
+
+
+def test_ten_estimates_on_a_machine_without_time_limit() -> None:
+    assert attempt_seconds(LONG, None, None, gpu=True) == 10 * estimated_seconds(LONG, gpu=True)
+    assert attempt_seconds(SHORT, None, None, gpu=False) == 600
+
+
+def test_a_trial_that_fits_into_the_time_of_a_worker_may_not_take_longer() -> None:
+    estimate = estimated_seconds(LONG, gpu=True)
+    worker = 3 * estimate
+    assert attempt_seconds(LONG, worker, None, gpu=True) == 0.9 * worker
+
+
+def test_a_trial_that_needs_several_workers_keeps_its_allowance() -> None:
+    estimate = estimated_seconds(LONG, gpu=True)
+    assert attempt_seconds(LONG, estimate, None, gpu=True) == 10 * estimate
+
+
+def test_the_allowance_of_the_user_is_not_changed() -> None:
+    assert attempt_seconds(LONG, HOUR, 90, gpu=True) == 90 * 60
