@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, services
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from noisebench.engine.node import OBJECT_STORE_BYTES, token_environment, write_token
@@ -63,7 +64,11 @@ def local_ray(cpus: int | None, gpus: int | None) -> Iterator[Path]:
     with private_scratch() as scratch:
         token = scratch / "token"
         write_token(token)
-        with _environment({**token_environment(token), **LOCAL_VARIABLES}), _loopback_only():
+        with (
+            _environment({**token_environment(token), **LOCAL_VARIABLES}),
+            _loopback_only(),
+            _own_process_groups(),
+        ):
             _read_token_again()
             try:
                 ray.init(
@@ -173,6 +178,27 @@ def _loopback_only() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+class _GroupPopen(services.ConsolePopen):
+    """Starts a process in a process group of its own."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, process_group=0, **options)
+
+
+@contextmanager
+def _own_process_groups() -> Iterator[None]:
+    """Keep signals to this process's group from Ray: without its raylet, Ray ends the driver at once.
+
+    The driver then stops Ray itself, after it has recorded the ends of its attempts.
+    """
+    before = services.ConsolePopen
+    services.ConsolePopen = _GroupPopen  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        services.ConsolePopen = before  # type: ignore[misc]
 
 
 def _read_token_again() -> None:

@@ -97,15 +97,23 @@ def test_sigkill_of_the_whole_group_loses_nothing(tmp_path: Path) -> None:
     assert set(ended) <= {("completed", None), ("interrupted", "driver-lost")}
 
 
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_stopped_sweep_says_so_and_goes_on_later(tmp_path: Path, stop: signal.Signals) -> None:
+def test_a_stopped_sweep_records_the_ends_and_can_be_resumed(
+    tmp_path: Path, stop: signal.Signals, group: bool
+) -> None:
     write_sweep(tmp_path, LOSSES[:2], seeds="6", training="{epochs: 12}")
     results = tmp_path / "results"
     with start(tmp_path) as driver:
         wait_for(lambda: completed_lines(results) >= 1)
-        driver.send_signal(stop)
+        (os.killpg if group else os.kill)(driver.pid, stop)
         assert driver.wait(60) == 1
     assert completed_lines(results) < 12
+    lines = [path.read_text() for path in results.glob("journal/*/*.jsonl")]
+    started, ended = (
+        sum(text.count(f'"event":"{event}"') for text in lines) for event in ("started", "ended")
+    )
+    assert started == ended
     resumed = noisebench("resume", "test", "--cpus", "2", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert len(numbers(results)) == 12
