@@ -175,6 +175,8 @@ def _check_line(
     except LineError as error:
         if _is_rewritten(line, following):
             verification.notes.append(f"{place}: a failed write, repeated on the next line")
+        elif not line.endswith(b"}"):
+            verification.notes.append(f"{place}: a failed write that was given up; its process was told so")
         else:
             verification.add(Kind.LINE, place, str(error))
         return

@@ -240,11 +240,11 @@ def test_a_journal_that_is_a_link(results: ResultsFolder, tmp_path: Path) -> Non
 
 
 def test_what_crashes_leave_is_no_damage(results: ResultsFolder) -> None:
-    """A write that failed and was repeated, one cut short by the death of its process, a lost end."""
+    """Writes that failed and were repeated or given up, one cut short by a process's death, a lost end."""
     path = journal_of(results)
     lines = path.read_bytes().splitlines(keepends=True)
-    torn = lines[1][:30] + b"\0" * 10 + b"\n"
-    path.write_bytes(lines[0] + torn + b"".join(lines[1:5]) + b"\n" + lines[5][:60])
+    torn, given_up = lines[1][:30] + b"\0" * 10 + b"\n", lines[5][:80] + b"\n"
+    path.write_bytes(lines[0] + given_up + torn + b"".join(lines[1:5]) + b"\n" + lines[5][:60])
     results.database.unlink()
     code, content = verified(results)
     assert (code, content["damages"]) == (0, [])
@@ -252,7 +252,8 @@ def test_what_crashes_leave_is_no_damage(results: ResultsFolder) -> None:
     assert content["notes"] == [
         f"{file}: ends in an incomplete line: its process is writing it, or died while it did; no other "
         "process was told of that record",
-        f"{file}:2: a failed write, repeated on the next line",
+        f"{file}:2: a failed write that was given up; its process was told so",
+        f"{file}:3: a failed write, repeated on the next line",
         "1 attempts have no end: they run, or their process died",
         "there is no database yet; the next command makes it",
     ]
