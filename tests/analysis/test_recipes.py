@@ -42,7 +42,10 @@ def test_the_recipe_itself_has_no_differences(fields: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"training": "{learning_rate: 0.0003, input_scale: raw}"}, "input_scale raw, learning_rate 0.0003"),
+        (
+            {"training": "{learning_rate: 0.0003, input_scale: unit}"},
+            "input_scale unit, learning_rate 0.0003",
+        ),
         ({"training": "{schedule: {name: step, every: 5, factor: 0.5}}"}, "schedule step 5 0.5"),
         ({"corruption": "{kind: uniform, rate: 0.2, exact: true}"}, "exact true"),
         ({"detector": "{name: confident-learning, folds: 10}"}, "folds 10"),

@@ -58,7 +58,12 @@ def test_dynamics_are_recorded_where_a_block_asks_for_them() -> None:
 
 @pytest.mark.data
 def test_without_folds_the_held_out_loss_is_that_on_the_test_part(real_data: Path) -> None:
-    trial = trial_of(dataset="{name: MNIST, samples: 200}", detector="none", more="dynamics: true")
+    trial = trial_of(
+        dataset="{name: MNIST, samples: 200}",
+        detector="none",
+        training="{epochs: 2, batch_size: 128, input_scale: unit}",
+        more="dynamics: true",
+    )
     assert all(1 < row["held_out_loss"] < 3 for row in measure(trial, real_data, CPU).epochs)
     without_test_part = trial_of(detector="none", more="dynamics: true")
     assert all(row["held_out_loss"] is None for row in measure(without_test_part, None, CPU).epochs)
