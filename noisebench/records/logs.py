@@ -101,8 +101,8 @@ class _Lines(io.TextIOBase):
 def lines_of(results: ResultsFolder, log: str | None, attempt_id: str) -> Iterator[str]:
     """Yield the lines of one attempt from the log that its record names, each with its time in front.
 
-    Yields nothing if the log is missing, or is not a regular file in the folder of a sweep's logs: whoever
-    can write the journal could name any other file, or a pipe that is never closed.
+    Yields nothing if the log is missing, or is not a regular file in the folder of a sweep's logs: a
+    writer of the journal could name any other file, or a pipe that is never closed.
     """
     if log is None:
         return

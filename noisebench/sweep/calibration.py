@@ -56,8 +56,8 @@ class Calibration:
         except FileNotFoundError:
             return cls()
         except (ValueError, TypeError) as error:
-            mend = "remove it, `noisebench calibrate` writes a new one"
-            raise InputError(f"{path}: damaged ({error}); {mend}") from error
+            fix = "remove it, `noisebench calibrate` writes a new one"
+            raise InputError(f"{path}: damaged ({error}); {fix}") from error
 
     def with_newer(self, measured: Iterable[Measured]) -> Calibration:
         """Return the same with newer measurements in place of older ones."""

@@ -1,4 +1,4 @@
-"""What is trained, whatever the execution modes."""
+"""What is trained, independent of the execution modes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every loss in a whole training, against the same training written anew in float64."""
+"""Every loss in a whole training, against the same training written again in float64."""
 
 import pytest
 import torch

@@ -1,0 +1,55 @@
+"""Functions stay short, with few parameters."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAX_LINES = 40
+MAX_PARAMETERS = 6
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield every function of a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def excess(function: ast.FunctionDef | ast.AsyncFunctionDef, *, is_command: bool) -> str | None:
+    """Return what is too long about a function; of a command, which has many options, only the body."""
+    first = function.body[0].lineno if is_command else function.lineno
+    lines = (function.end_lineno or first) - first + 1
+    arguments = function.args
+    names = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    parameters = [name for name in names if name not in ("self", "cls")]
+    if lines > MAX_LINES:
+        return f"{function.name} has {lines} lines"
+    if len(parameters) > MAX_PARAMETERS and not is_command:
+        return f"{function.name} has {len(parameters)} parameters"
+    return None
+
+
+@pytest.mark.parametrize("package", ["noisebench", "analysis", "benchmarks"])
+def test_functions_are_short(package: str) -> None:
+    found = []
+    for path in sorted((ROOT / package).rglob("*.py")):
+        is_command_file = path.parent.name == "cli"
+        for function in functions(path):
+            is_command = is_command_file and not function.name.startswith("_")
+            problem = excess(function, is_command=is_command)
+            if problem:
+                found.append(f"{path.relative_to(ROOT)}:{function.lineno} {problem}")
+    assert found == []
+
+
+def test_long_functions_are_noticed() -> None:
+    (long,) = ast.parse("def long(self, a, b, c, d, e, f, *, g):\n" + "    pass\n" * 3).body
+    assert isinstance(long, ast.FunctionDef)
+    assert excess(long, is_command=False) == "long has 7 parameters"
+    assert excess(long, is_command=True) is None
+    (tall,) = ast.parse("def tall():\n" + "    pass\n" * 41).body
+    assert isinstance(tall, ast.FunctionDef)
+    assert excess(tall, is_command=True) == "tall has 41 lines"
