@@ -4,12 +4,11 @@ import csv
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from analysis.feeding import Feed
 from analysis.grid import Cell, Row, Table, column_name, differing, plain, setting_labels
 from analysis.items import EQUAL_TUNING, FIGURE_BLOCKS, PUBLISHED, TABLES, TableItem
-from noisebench.store.blocks import Selection, block_table
+from noisebench.store.blocks import Selection, TableCell, block_table
 
 LOSS_ORDER = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL", "BL", "PZ")
 
@@ -58,15 +57,15 @@ def block_as_table(feed: Feed, item: TableItem) -> Table:
         return table
     selection = Selection(item.metric, item.decimals, item.over, item.choose)
     cells = block_table(feed.store, sweep, item.block, selection)
-    names = [column_name(row, cells, item.over) for row in cells]
-    settings = setting_labels({row["setting_id"]: json.loads(row["config"]) for row in cells})
+    names = [column_name(each, cells, item.over) for each in cells]
+    settings = setting_labels({each.setting_id: json.loads(each.config) for each in cells})
     if any(settings.values()):
         table.heads = (*table.heads, "setting")
     rows: dict[str, Row] = {}
     for name, each in zip(names, cells, strict=True):
-        setting = each["setting_id"]
+        setting = each.setting_id
         if setting not in rows:
-            labels = (_data_set(each), _eta(each["eta"]), settings[setting])
+            labels = (_data_set(each), _eta(each.eta), settings[setting])
             rows[setting] = Row(labels[: len(table.heads)], {}, setting)
         rows[setting].cells[name] = _cell(each)
     table.columns = _ordered(names)
@@ -93,34 +92,34 @@ def _printed(item: TableItem) -> tuple[list[str], list[tuple[str, ...]], int | N
     return list(dict.fromkeys(row["loss"] for row in rows)), list(settings), seeds
 
 
-def _cell(row: dict[str, Any]) -> Cell:
+def _cell(cell: TableCell) -> Cell:
     return Cell(
-        mean=row["mean"],
-        std=row["std"],
-        n=row["n"],
-        seeds_asked=row["seeds_asked"],
-        rank=row["rank"],
-        parameter=row["parameter"],
-        value=row["value"],
-        delay=row["delay"],
-        chosen=_chosen(row) if row["n"] else (),
-        commits=tuple(row["commits"]),
-        hardware=tuple(row["hardware"]),
-        config_id=row["config_id"],
+        mean=cell.mean,
+        std=cell.std,
+        n=cell.n,
+        seeds_asked=cell.seeds_asked,
+        rank=cell.rank,
+        parameter=cell.parameter,
+        value=cell.value,
+        delay=cell.delay,
+        chosen=_chosen(cell) if cell.n else (),
+        commits=tuple(cell.commits),
+        hardware=tuple(cell.hardware),
+        config_id=cell.config_id,
     )
 
 
-def _chosen(row: dict[str, Any]) -> tuple[str, ...]:
+def _chosen(cell: TableCell) -> tuple[str, ...]:
     """Return the values that were chosen among several, without a chosen delay of 0."""
-    best = json.loads(row["loss_parameters"])
-    names = differing([json.loads(tried) for tried in row["tried"]])
-    delay = [f"delay={row['delay']}"] if len(row["delays"]) > 1 and row["delay"] else []
+    best = json.loads(cell.loss_parameters)
+    names = differing([json.loads(tried) for tried in cell.tried])
+    delay = [f"delay={cell.delay}"] if len(cell.delays) > 1 and cell.delay else []
     return (*(f"{name}={plain(best.get(name))}" for name in names), *delay)
 
 
-def _data_set(row: dict[str, Any]) -> str:
-    usual = row["corruption"] in ("uniform", "human", "none")
-    return row["dataset"] if usual else f"{row['dataset']}, {row['corruption']}"
+def _data_set(cell: TableCell) -> str:
+    usual = cell.corruption in ("uniform", "human", "none")
+    return cell.dataset if usual else f"{cell.dataset}, {cell.corruption}"
 
 
 def _eta(eta: float | None) -> str:

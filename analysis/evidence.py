@@ -8,7 +8,7 @@ from typing import Any
 from analysis.feeding import Feed
 from analysis.formats import METRIC_NAMES, asides, number
 from analysis.grid import Cell, Table, differing, plain
-from noisebench.store.blocks import block_candidates, block_configs, block_trials
+from noisebench.store.blocks import BlockTrial, Candidate, block_candidates, block_configs, block_trials
 from noisebench.store.statements import SQL
 from noisebench.store.summaries import metrics
 
@@ -43,12 +43,14 @@ def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -
     }
 
 
-def _trials(trials: Sequence[Plain], names: Sequence[str]) -> Plain:
+def _trials(trials: Sequence[BlockTrial], names: Sequence[str]) -> Plain:
     """Return {columns, rows: values by trial_id}, without columns that are empty in every trial."""
     columns = [
-        name for name in dict.fromkeys((*_FIRST, *names)) if any(trial[name] is not None for trial in trials)
+        name
+        for name in dict.fromkeys((*_FIRST, *names))
+        if any(getattr(trial, name) is not None for trial in trials)
     ]
-    rows = {trial["trial_id"]: [_short(trial[name]) for name in columns] for trial in trials}
+    rows = {trial.trial_id: [_short(getattr(trial, name)) for name in columns] for trial in trials}
     return {"columns": columns, "rows": rows}
 
 
@@ -59,10 +61,10 @@ def _short(value: Any) -> Any:
     return value if isinstance(value, int | str | None) else value.isoformat(" ", "seconds")
 
 
-def _by_config(trials: Sequence[Plain]) -> dict[str, list[str]]:
+def _by_config(trials: Sequence[BlockTrial]) -> dict[str, list[str]]:
     ids: dict[str, list[str]] = defaultdict(list)
     for trial in trials:
-        ids[trial["config_id"]].append(trial["trial_id"])
+        ids[trial.config_id].append(trial.trial_id)
     return ids
 
 
@@ -101,22 +103,24 @@ def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) ->
 
 def _candidates(source: Feed, table: Table, sweep: str, block: str) -> dict[str, list[Plain]]:
     """Return by configuration the candidates of its cell, nothing where there was no choice."""
-    groups: dict[tuple[str, str], list[Plain]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
     for row in block_candidates(source.store, sweep, block, table.metric, table.over):
-        groups[row["setting_id"], row["column_id"]].append(row)
+        groups[row.setting_id, row.column_id].append(row)
     candidates: dict[str, list[Plain]] = {}
     for group in groups.values():
-        variants = [{**json.loads(row["loss_parameters"]), "delay": row["delay"]} for row in group]
+        variants = [{**json.loads(row.loss_parameters), "delay": row.delay} for row in group]
         names = differing(variants)
         tried = [
             {
                 "label": ", ".join(f"{name} {plain(variant.get(name))}" for name in names),
-                "config": row["config_id"],
-                **{key: _short(row[key]) for key in ("mean", "std", "n")},
+                "config": row.config_id,
+                "mean": _short(row.mean),
+                "std": _short(row.std),
+                "n": row.n,
             }
             for row, variant in zip(group, variants, strict=True)
         ]
-        candidates |= {row["config_id"]: tried for row in group if len(group) > 1}
+        candidates |= {row.config_id: tried for row in group if len(group) > 1}
     return candidates
 
 

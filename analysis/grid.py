@@ -1,11 +1,11 @@
 """A table as a value: rows of settings, columns of losses."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from noisebench.store.blocks import Over
+from noisebench.store.blocks import Over, TableCell
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Table:
         return sum(cell.n == 0 for _, _, cell in self.cells())
 
 
-def column_name(row: dict[str, Any], among: list[dict[str, Any]], over: Over = "family") -> str:
+def column_name(cell: TableCell, among: Sequence[TableCell], over: Over = "family") -> str:
     """Name the column of a cell among all cells of its table: by its loss, where that is enough.
 
     What a loss has that its name does not imply is added, as is what differs where it stands in one row
@@ -100,14 +100,14 @@ def column_name(row: dict[str, Any], among: list[dict[str, Any]], over: Over = "
     it follows the data set, as ANL's do, tells no columns apart.
     """
     if over == "parameters":
-        return str(row["loss"])
-    same = [other for other in among if other["loss"] == row["loss"]]
-    distinguishing = dict.fromkeys(name for other in same for name in json.loads(other["variant"]))
-    for setting in dict.fromkeys(other["setting_id"] for other in same):
-        together = [_fixed(other, over) for other in same if other["setting_id"] == setting]
+        return cell.loss
+    same = [other for other in among if other.loss == cell.loss]
+    distinguishing = dict.fromkeys(name for other in same for name in json.loads(other.variant))
+    for setting in dict.fromkeys(other.setting_id for other in same):
+        together = [_fixed(other, over) for other in same if other.setting_id == setting]
         distinguishing |= dict.fromkeys(differing(together))
-    fixed = _fixed(row, over)
-    return ", ".join([row["loss"], *(f"{name} {plain(fixed.get(name))}" for name in distinguishing)])
+    fixed = _fixed(cell, over)
+    return ", ".join([cell.loss, *(f"{name} {plain(fixed.get(name))}" for name in distinguishing)])
 
 
 def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -128,11 +128,11 @@ def setting_labels(configs: dict[str, dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def _fixed(row: dict[str, Any], over: Over) -> dict[str, Any]:
+def _fixed(cell: TableCell, over: Over) -> dict[str, Any]:
     """Return the parameters of a loss that its column does not choose."""
-    parameters = json.loads(row["loss_parameters"])
-    parameters.pop(row["parameter"], None)
-    return parameters if over == "delays" else {**parameters, "delay": row["delay"]}
+    parameters = json.loads(cell.loss_parameters)
+    parameters.pop(cell.parameter, None)
+    return parameters if over == "delays" else {**parameters, "delay": cell.delay}
 
 
 _SHOWN = ("dataset.name", "dataset.samples", "corruption.name", "corruption.rate", "detector.name")

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from analysis import subsets
@@ -24,7 +25,7 @@ from analysis.options import run
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.archive import import_archive
-from noisebench.store.blocks import block_trials, measured_trials
+from noisebench.store.blocks import MeasuredTrial, block_trials, measured_trials
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 DOCUMENT, README, TRIALS = "docs/reproduction.md", "README.md", "analysis/measured.csv"
@@ -138,8 +139,8 @@ def _origins(source: Feed, root: Path) -> Listing:
     for sweep, block in sorted(source.blocks):
         trials = block_trials(source.store, sweep, block)
         if trials:
-            seeds = sorted({trial["seed"] for trial in trials})
-            origin = [_joined(trial[name] for trial in trials) for name in ("commit", "hardware")]
+            seeds = sorted({trial.seed for trial in trials})
+            origin = [_joined(trial.commit for trial in trials), _joined(trial.hardware for trial in trials)]
             command = _command(source, root, sweep)
             lines.append([sweep, block, str(len(trials)), _joined(map(str, seeds)), *origin, command])
     return Listing("origins", "Where they come from", heads, lines)
@@ -164,13 +165,13 @@ def _distinct(rows: Sequence[Row]) -> list[Row]:
     return list(fullest.values())
 
 
-def _csv(trials: Sequence[Row]) -> str:
+def _csv(trials: Sequence[MeasuredTrial]) -> str:
     if not trials:
         return ""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(trials[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(asdict(trials[0])), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(trials)
+    writer.writerows(asdict(trial) for trial in trials)
     return text.getvalue()
 
 

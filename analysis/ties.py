@@ -45,8 +45,9 @@ def contrasts(feed: Feed, table: Table) -> list[Contrast]:
         return []
     values: dict[str, dict[int, float]] = defaultdict(dict)
     for trial in block_trials(feed.store, table.sweep, table.block):
-        if trial[table.metric] is not None:
-            values[trial["config_id"]][trial["seed"]] = trial[table.metric]
+        value = getattr(trial, table.metric)
+        if value is not None:
+            values[trial.config_id][trial.seed] = value
     every_contrast: list[Contrast] = []
     for row in table.rows:
         ids = {name: cell.config_id for name, cell in row.cells.items() if cell.config_id}

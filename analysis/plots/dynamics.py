@@ -13,7 +13,7 @@ from analysis.feeding import Feed
 from analysis.plots.cells import USUAL
 from analysis.plots.labels import loss_label, plain_text
 from analysis.plots.style import RIGHT, WRONG, new_figure
-from noisebench.store.blocks import block_epochs
+from noisebench.store.blocks import TrainedEpoch, block_epochs
 
 LOSSES = ("CE", "BL", "PZ")
 _PROBABILITY, _TRAINED, _PRINTED = "probability", "trained", "gradient"
@@ -29,7 +29,6 @@ _CUT = (-10.0, 10.0)
 _LOWEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 Quantiles = NDArray[np.float64]
-Row = dict[str, Any]
 
 
 def truncated(source: Feed) -> Figure | None:
@@ -53,10 +52,8 @@ def trained_gradient(p: Quantiles, gamma: float) -> Quantiles:
 def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | None:
     sweep = source.sweep("fig2")
     rows = block_epochs(source.store, sweep, "fig2") if sweep else []
-    rows = [
-        row for row in rows if row["quantiles"] is not None and row["seed"] == 0 and row["variant"] == USUAL
-    ]
-    losses = [loss for loss in LOSSES if any(row["loss"] == loss for row in rows)]
+    rows = [row for row in rows if row.quantiles is not None and row.seed == 0 and row.variant == USUAL]
+    losses = [loss for loss in LOSSES if any(row.loss == loss for row in rows)]
     if not losses:
         return None
     figure, axes = new_figure(len(_MEASURES), len(losses), 5.6, sharex=True, sharey="row")
@@ -68,22 +65,22 @@ def _draw(source: Feed, whiskers: tuple[float, float], cut: bool) -> Figure | No
             axis.set_yscale("symlog", linthresh=1)
             axis.yaxis.get_major_locator().set_params(numticks=7)
     for column, loss in enumerate(losses):
-        _column(axes[:, column], [row for row in rows if row["loss"] == loss], whiskers)
+        _column(axes[:, column], [row for row in rows if row.loss == loss], whiskers)
     for axis, label in zip(axes[:, 0], _MEASURES.values(), strict=True):
         axis.set_ylabel(label)
     handles = [
         Patch(facecolor=colour, edgecolor="black", hatch=hatch * 2, alpha=0.75, label=f"{group} labels")
         for group, (colour, _, hatch) in _GROUPS.items()
     ]
-    where = f"{plain_text(rows[0]['dataset'])}, $\\eta$ = {rows[0]['eta']:g}"
+    where = f"{plain_text(rows[0].dataset)}, $\\eta$ = {rows[0].eta:g}"
     figure.legend(handles=handles, loc="outside lower center", ncols=2, title=where)
     return figure
 
 
-def _column(axes: Sequence[Any], rows: list[Row], whiskers: tuple[float, float]) -> None:
+def _column(axes: Sequence[Any], rows: list[TrainedEpoch], whiskers: tuple[float, float]) -> None:
     """Draw one loss; where training uses the printed gradient, its last panel says so instead."""
     for axis, measure in zip(axes, _MEASURES, strict=True):
-        if measure == _PRINTED and rows[0]["loss"] != "BL":
+        if measure == _PRINTED and rows[0].loss != "BL":
             note = "as trained"
             axis.text(0.5, 0.5, note, ha="center", va="center", transform=axis.transAxes, color="#555555")
         else:
@@ -92,13 +89,13 @@ def _column(axes: Sequence[Any], rows: list[Row], whiskers: tuple[float, float])
     axes[-1].set_xlabel("epoch")
 
 
-def _boxes(axis: Any, rows: list[dict[str, Any]], measure: str, whiskers: tuple[float, float]) -> None:
+def _boxes(axis: Any, rows: list[TrainedEpoch], measure: str, whiskers: tuple[float, float]) -> None:
     for group, (colour, shift, hatch) in _GROUPS.items():
-        epochs = sorted({row["epoch"] for row in rows})
+        epochs = sorted({row.epoch for row in rows})
         boxes = [
             box
             for epoch in epochs
-            if (box := _box([row for row in rows if row["epoch"] == epoch], measure, group, whiskers))
+            if (box := _box([row for row in rows if row.epoch == epoch], measure, group, whiskers))
         ]
         axis.bxp(
             boxes,
@@ -112,14 +109,14 @@ def _boxes(axis: Any, rows: list[dict[str, Any]], measure: str, whiskers: tuple[
             whiskerprops={"color": colour, "linewidth": 0.8},
             capprops={"color": colour, "linewidth": 0.8},
         )
-    axis.set_xticks(sorted({row["epoch"] + 1 for row in rows}))
+    axis.set_xticks(sorted({row.epoch + 1 for row in rows}))
 
 
 def _box(
-    rows: list[dict[str, Any]], measure: str, group: str, whiskers: tuple[float, float]
+    rows: list[TrainedEpoch], measure: str, group: str, whiskers: tuple[float, float]
 ) -> dict[str, float] | None:
     """Return one box from the quantiles of an epoch, averaged over folds; None where none are recorded."""
-    quantiles = [json.loads(row["quantiles"]) for row in rows]
+    quantiles = [json.loads(row.quantiles) for row in rows if row.quantiles is not None]
     values = [
         folded
         for row, each in zip(rows, quantiles, strict=True)
@@ -131,7 +128,7 @@ def _box(
     mean = dict(zip(levels, np.mean(values, axis=0), strict=True))
     low, high = whiskers
     return {
-        "epoch": rows[0]["epoch"],
+        "epoch": rows[0].epoch,
         "whislo": mean[low],
         "q1": mean[0.25],
         "med": mean[0.5],
@@ -140,11 +137,12 @@ def _box(
     }
 
 
-def _values(row: Row, quantiles: dict[str, Any], measure: str, group: str) -> Quantiles | None:
+def _values(row: TrainedEpoch, quantiles: dict[str, Any], measure: str, group: str) -> Quantiles | None:
     """Return the quantiles of one fold's epoch; None where they are not recorded."""
-    detached = measure == _TRAINED and row["loss"] == "BL" and row["epoch"] >= row["delay"]
-    key = _PROBABILITY if detached else _PRINTED if measure == _TRAINED else measure
+    detached = measure == _TRAINED and row.loss == "BL" and row.epoch >= row.delay
+    gamma = row.value if detached else None
+    key = _PROBABILITY if gamma is not None else _PRINTED if measure == _TRAINED else measure
     values = quantiles.get(key, {}).get(group)
     if values is None or None in values:
         return None
-    return trained_gradient(np.array(values), row["value"]) if detached else np.array(values)
+    return np.array(values) if gamma is None else trained_gradient(np.array(values), gamma)

@@ -1,7 +1,6 @@
 """How figures name losses with their parameters."""
 
-from collections.abc import Mapping
-from typing import Any
+from noisebench.store.blocks import BlockTrial, TrainedEpoch
 
 SYMBOLS = {"gamma": "$\\gamma$"}
 
@@ -11,9 +10,9 @@ def plain_text(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def loss_label(row: Mapping[str, Any]) -> str:
-    """Return "BL, gamma = 0.4" for a row with loss, parameter, value; the loss where it has no value."""
-    if row["value"] is None:
-        return plain_text(str(row["loss"]))
-    symbol = SYMBOLS.get(row["parameter"], row["parameter"])
-    return f"{plain_text(row['loss'])}, {symbol} = {row['value']:g}"
+def loss_label(row: BlockTrial | TrainedEpoch) -> str:
+    """Return "BL, gamma = 0.4" for its loss, parameter and value; the loss where it has no value."""
+    if row.value is None:
+        return plain_text(row.loss)
+    symbol = SYMBOLS.get(row.parameter or "", row.parameter)
+    return f"{plain_text(row.loss)}, {symbol} = {row.value:g}"

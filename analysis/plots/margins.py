@@ -10,7 +10,7 @@ from analysis.feeding import Feed
 from analysis.plots.cells import USUAL
 from analysis.plots.labels import loss_label
 from analysis.plots.style import RIGHT, WRONG, new_figure
-from noisebench.store.blocks import block_trials
+from noisebench.store.blocks import BlockTrial, block_trials
 
 LOSSES = ("CE", "BL", "PZ")
 ETA = 0.1
@@ -25,26 +25,26 @@ def histograms(source: Feed) -> Figure | None:
     sweep = source.sweep("table5")
     trials = block_trials(source.store, sweep, "table5") if sweep else []
     chosen = {
-        trial["loss"]: trial
+        trial.loss: trial
         for trial in trials
-        if trial["variant"] == USUAL
-        and trial["eta"] == ETA
-        and trial["seed"] == 0
-        and source.results.scores(trial["trial_id"]).is_file()
+        if trial.variant == USUAL
+        and trial.eta == ETA
+        and trial.seed == 0
+        and source.results.scores(trial.trial_id).is_file()
     }
     losses = [loss for loss in LOSSES if loss in chosen]
     if not losses:
         return None
     figure, axes = new_figure(1, len(losses), 2.7, sharey=True, sharex=True)
     for axis, loss in zip(axes[0], losses, strict=True):
-        _panel(axis, chosen[loss], pd.read_parquet(source.results.scores(chosen[loss]["trial_id"])))
+        _panel(axis, chosen[loss], pd.read_parquet(source.results.scores(chosen[loss].trial_id)))
     axes[0, 0].set_ylabel("density")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
 
-def _panel(axis: Any, trial: dict[str, Any], scores: pd.DataFrame) -> None:
+def _panel(axis: Any, trial: BlockTrial, scores: pd.DataFrame) -> None:
     scores = scores[scores.aum.notna()]
     wrong = scores.given_label != scores.true_label
     edges = np.linspace(scores.aum.min(), scores.aum.max(), BINS + 1)
@@ -66,7 +66,7 @@ def _panel(axis: Any, trial: dict[str, Any], scores: pd.DataFrame) -> None:
             linewidth=0.5,
         )
         axis.axvline(values.mean(), color=colour, linestyle="--")
-    numbers = f"d = {_number(trial['cohens_d'])}, W = {_number(trial['wasserstein'])}"
+    numbers = f"d = {_number(trial.cohens_d)}, W = {_number(trial.wasserstein)}"
     axis.set(title=f"{loss_label(trial)}\n{numbers}", xlabel="AUM")
 
 

@@ -228,7 +228,7 @@ def _print_results(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_jso
         return
     keys = ("total", "completed", "failed", "unfinished", "started", "held", "stopped")
     counts = {key: getattr(outcome, key) for key in keys}
-    print(json.dumps({"sweep": sweep.name, **counts, "cells": cells}))
+    print(json.dumps({"sweep": sweep.name, **counts, "cells": [dataclasses.asdict(cell) for cell in cells]}))
 
 
 def _print_outcome(sweep: str, outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -16,6 +16,8 @@ from noisebench.records.folders import ResultsFolder
 from noisebench.store import database
 from noisebench.store.ingest import IngestReport, ingest
 from noisebench.store.statements import SQL
+
+RowType = TypeVar("RowType")
 
 _READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
 
@@ -70,6 +72,12 @@ class Store:
     def rows(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return the rows, as dicts, of one of the package's own SQL texts with its named parameters."""
         return self.rows_of(SQL.text(name), parameters)
+
+    def typed_rows(
+        self, row_type: type[RowType], name: str, parameters: Mapping[str, Any] | None = None
+    ) -> list[RowType]:
+        """Return the same rows as values of a dataclass whose fields are the columns of the SQL."""
+        return [row_type(**row) for row in self.rows(name, parameters)]
 
     def rows_of(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return the rows of an SQL text as dicts."""

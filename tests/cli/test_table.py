@@ -1,16 +1,25 @@
 """Tables on a terminal: every mark, every gap, no width too small."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from noisebench.cli import table
+from noisebench.store.blocks import TableCell
 
 
-def cell(loss: str, mean: float | None = 0.9, **more: Any) -> dict[str, Any]:
+def cell(loss: str, mean: float | None = 0.9, **changes: Any) -> TableCell:
     usual: dict[str, Any] = {
         "block": "grid",
+        "setting_id": "a",
+        "config": "{}",
+        "variant": "{}",
+        "config_id": None,
+        "delays": [0],
+        "commits": [],
+        "hardware": [],
         "dataset": "digits",
         "corruption": "uniform",
         "eta": 0.2,
@@ -27,7 +36,7 @@ def cell(loss: str, mean: float | None = 0.9, **more: Any) -> dict[str, Any]:
         "seeds_asked": 3,
         "rank": None,
     }
-    return {**usual, **more}
+    return TableCell(**{**usual, **changes})
 
 
 CELLS = [
@@ -67,7 +76,7 @@ def test_marks_parameters_and_gaps(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_narrow_terminal_stacks_the_cells_and_loses_nothing() -> None:
     console = Console(width=100, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(table._table([{**c, "noise": "uniform 0.2"} for c in CELLS], "\n"))
+        console.print(table._table(CELLS, "\n"))
     text = captured.get()
     assert max(len(line) for line in text.splitlines()) <= 100
     for part in ("0.960", "± 0.012¹", "(gamma 0.4)", "n=2"):
@@ -76,7 +85,7 @@ def test_a_narrow_terminal_stacks_the_cells_and_loses_nothing() -> None:
 
 def test_names_are_no_markup_and_control_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     cells = [cell("[/x]"), cell("m:[red]"), cell("\x1b[31mCE")]
-    table.print_tables([{**each, "block": "[/x] \x1b[31m"} for each in cells])
+    table.print_tables([replace(each, block="[/x] \x1b[31m") for each in cells])
     text = capsys.readouterr().out
     for name in ("[/x]", "m:[red]", "\\x1b[31mCE"):
         assert name in text

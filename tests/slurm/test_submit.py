@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def printed(sweep: Submitted) -> list[dict[str, Any]]:
     """Return the cells of a sweep; the last bit of a mean hangs on the order in which trials came."""
     cells = sweep_tables(open_store(sweep.results), sweep.name, "f1")
     return [
-        {key: round(value, 12) if isinstance(value, float) else value for key, value in cell.items()}
+        {key: round(value, 12) if isinstance(value, float) else value for key, value in asdict(cell).items()}
         for cell in cells
     ]
 

@@ -116,13 +116,13 @@ def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) 
         folder.journal(started(each, f"{number}"), ended(each, f"{number}", f1=f1))
     cells = sweep_tables(open_store(folder.results), "paper", "f1")
     keys = ("block", "loss", "parameter", "value", "mean", "n", "seeds_asked", "rank")
-    assert [tuple(cell[key] for key in keys) for cell in cells] == [
+    assert [tuple(getattr(cell, key) for key in keys) for cell in cells] == [
         ("second", "PZ", "c", None, None, 0, 5, None),
         ("second", "CE", None, None, 0.8, 1, 5, 1),
         ("first", "BL", "gamma", 0.1, 0.9, 1, 5, 1),
         ("first", "CE", None, None, 0.8, 1, 5, 2),
     ]
-    parameters = [json.loads(cell["loss_parameters"]) for cell in cells]
+    parameters = [json.loads(cell.loss_parameters) for cell in cells]
     assert (parameters[0], parameters[2]["gamma"]) == ({"c": 0.1}, 0.1)
     with pytest.raises(
         InputError, match="no table can be made of metric 'samples'; known: precision, recall, f1"

@@ -1,0 +1,39 @@
+"""The fields of typed rows are the columns of their SQL, in order."""
+
+from dataclasses import fields
+
+import pytest
+
+from noisebench.store import blocks
+from noisebench.store.query import query
+from noisebench.store.statements import SQL
+from tests.store.results_folder import Folder
+
+QUESTION = {
+    "sweep": "paper",
+    "block": "grid",
+    "choose": "grid",
+    "metric": "f1",
+    "over": "family",
+    "decimals": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row_type"),
+    [
+        ("blocks/candidates", blocks.Candidate),
+        ("blocks/cells", blocks.BlockCell),
+        ("blocks/trials", blocks.BlockTrial),
+        ("blocks/epochs", blocks.TrainedEpoch),
+        ("blocks/measured_trials", blocks.MeasuredTrial),
+    ],
+)
+def test_the_fields_are_the_columns(folder: Folder, name: str, row_type: type) -> None:
+    columns = query(folder.results, SQL.filled(name, QUESTION)).columns
+    assert columns == [field.name for field in fields(row_type)]
+
+
+def test_a_table_cell_has_its_block_before_the_columns(folder: Folder) -> None:
+    columns = query(folder.results, SQL.filled("blocks/table", QUESTION)).columns
+    assert ["block", *columns] == [field.name for field in fields(blocks.TableCell)]
