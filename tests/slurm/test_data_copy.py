@@ -24,7 +24,7 @@ def submission(tmp_path: Path, real_data: Path) -> Submission:
     sweep = sweep_of(dataset="MNIST")
     keep_sweep(results.sweep(sweep.name), sweep)
     site = parse_site(SITE.format(folders=f"{{copy_data: true, scratch: {tmp_path / 'disk'}}}"), "x.yaml")
-    return submission_for(sweep.name, sweep.trials(), site, results, real_data)
+    return submission_for(results.sweep(sweep.name), sweep.trials(), site, real_data)
 
 
 @pytest.mark.data
