@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
 from noisebench.catalogue.datasets import DATASETS
 from noisebench.catalogue.training import CIFAR_10_RECIPE, CIFAR_100_RECIPE, MNIST_RECIPE
 from noisebench.store.store import Store, open_store
-from noisebench.store.summaries import block_hours, trial_costs
+from noisebench.store.summaries import BlockHours, TrialCost, block_hours, trial_costs
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _trial_row(row: dict[str, Any]) -> list[str]:
-    published = published_cost(row["dataset"], row["detector"], row["dynamics"])
-    model = f"{row['model']}, dynamics" if row["dynamics"] else row["model"]
-    named = [row["dataset"], row["detector"], model, row["hardware"], str(row["trials"])]
-    minutes = [_number(row["minutes"]), _number(published.minutes if published else None)]
-    return [*named, *minutes, _number(row["memory_gb"]), _number(published.memory_gb if published else None)]
+def _trial_row(row: TrialCost) -> list[str]:
+    published = published_cost(row.dataset, row.detector, row.dynamics)
+    model = f"{row.model}, dynamics" if row.dynamics else row.model
+    named = [row.dataset, row.detector, model, row.hardware, str(row.trials)]
+    minutes = [_number(row.minutes), _number(published.minutes if published else None)]
+    return [*named, *minutes, _number(row.memory_gb), _number(published.memory_gb if published else None)]
 
 
-def _hours_row(row: dict[str, Any]) -> list[str]:
-    named = [row["sweep"], row["block"], f"{row['completed']}/{row['trials']}"]
-    inferred = INFERRED_HOURS.get(row["block"])
-    return [*named, _number(row["gpu_hours"]), _number(inferred), _number(row["cpu_thread_hours"])]
+def _hours_row(row: BlockHours) -> list[str]:
+    named = [row.sweep, row.block, f"{row.completed}/{row.trials}"]
+    inferred = INFERRED_HOURS.get(row.block)
+    return [*named, _number(row.gpu_hours), _number(inferred), _number(row.cpu_thread_hours)]
 
 
 def _number(value: float | None) -> str:

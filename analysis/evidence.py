@@ -28,11 +28,11 @@ def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -
     configs = [block_configs(source.store, block[0], block[1]) for block in blocks]
     every_metric = metrics(source.store)
     return {
-        "metrics": {row["name"]: row["description"] for row in every_metric},
+        "metrics": {metric.name: metric.description for metric in every_metric},
         "names": METRIC_NAMES,
         "configs": {name: json.loads(text) for block in configs for name, text in block.items()},
         "trials": _trials(
-            [trial for block in trials.values() for trial in block], [row["name"] for row in every_metric]
+            [trial for block in trials.values() for trial in block], [metric.name for metric in every_metric]
         ),
         "blocks": {"/".join(block): _by_config(each) for block, each in trials.items()},
         "tables": {

@@ -38,11 +38,11 @@ def feed(results: ResultsFolder, sweep: str | None = None) -> Feed:
     store = open_store(results)
     every_block = blocks(store)
     if sweep is not None:
-        every_block = [row for row in every_block if row["sweep"] == sweep]
+        every_block = [row for row in every_block if row.sweep == sweep]
         if not every_block:
-            known = ", ".join(sorted({row["sweep"] for row in blocks(store)})) or "none yet"
+            known = ", ".join(sorted({row.sweep for row in blocks(store)})) or "none yet"
             raise InputError(f"{results.root}: no sweep '{sweep}' here; known: {known}")
     sweeps: dict[str, str] = {}
     for row in every_block:
-        sweeps.setdefault(row["block"], row["sweep"])
-    return Feed(results, store, sweeps, tuple((row["sweep"], row["block"]) for row in every_block))
+        sweeps.setdefault(row.block, row.sweep)
+    return Feed(results, store, sweeps, tuple((row.sweep, row.block) for row in every_block))

@@ -9,19 +9,20 @@ from analysis.claims import Claim, claim_tests
 from analysis.formats import html_values
 from analysis.grid import Table
 from analysis.listing import Listing
+from noisebench.store.summaries import BlockHours, BlockProgress, Doubt, Overview, SweepFailure
 
 Plain = Mapping[str, Any]
 
 _COUNTS = ("completed", "trials", "failed", "started", "pending")
 
 
-def progress(overview: Plain, blocks: Sequence[Plain], hours: Sequence[Plain]) -> Plain:
+def progress(overview: Overview, blocks: Sequence[BlockProgress], hours: Sequence[BlockHours]) -> Plain:
     """Return the totals, then how far each block of each sweep is."""
-    cost = {(row["sweep"], row["block"]): row for row in hours}
+    cost = {(row.sweep, row.block): row for row in hours}
     return {
         "summary": _summary(overview),
         "heads": [*_COUNTS, "GPU-hours", "CPU-thread hours"],
-        "blocks": [_block(row, cost[row["sweep"], row["block"]]) for row in blocks],
+        "blocks": [_block(row, cost[row.sweep, row.block]) for row in blocks],
     }
 
 
@@ -68,46 +69,46 @@ def claims(every: Sequence[Claim]) -> list[Plain]:
     ]
 
 
-def failures(groups: Sequence[Plain], doubts: Sequence[Plain]) -> Plain:
+def failures(groups: Sequence[SweepFailure], doubts: Sequence[Doubt]) -> Plain:
     """Return the failed trials by error, then what casts doubt on numbers."""
-    rows = [[row["what"], str(row["times"]), row["example"]] for row in doubts]
+    rows = [[doubt.what, str(doubt.times), doubt.example] for doubt in doubts]
     return {
         "groups": [
             {
-                "trials": f"{row['trials']:,}",
-                "sweep": row["sweep"],
-                "kind": row["error_kind"] or "unknown",
-                "message": (row["error"] or "no message").partition("\n")[0],
-                "example": row["example"],
-                "details": row["traceback"] or row["error"] or "",
+                "trials": f"{group.trials:,}",
+                "sweep": group.sweep,
+                "kind": group.error_kind or "unknown",
+                "message": (group.error or "no message").partition("\n")[0],
+                "example": group.example,
+                "details": group.traceback or group.error or "",
             }
-            for row in groups
+            for group in groups
         ],
         "doubts": Listing("doubts", "What casts doubt", ["what", "times", "example"], rows),
     }
 
 
-def _summary(overview: Plain) -> dict[str, str]:
+def _summary(overview: Overview) -> dict[str, str]:
     return {
-        "trials completed": f"{overview['completed']:,} of {overview['trials']:,}",
-        "failed": f"{overview['failed']:,}",
-        "GPU-hours": f"{overview['gpu_hours']:,.1f}",
-        "CPU-thread hours": f"{overview['cpu_thread_hours']:,.1f}",
-        "hardware": ", ".join(overview["hardware"]) or "none yet",
-        "commits": ", ".join(commit[:12] for commit in overview["commits"]) or "none yet",
-        "first start": _moment(overview["first_start"]),
-        "last end": _moment(overview["last_end"]),
+        "trials completed": f"{overview.completed:,} of {overview.trials:,}",
+        "failed": f"{overview.failed:,}",
+        "GPU-hours": f"{overview.gpu_hours:,.1f}",
+        "CPU-thread hours": f"{overview.cpu_thread_hours:,.1f}",
+        "hardware": ", ".join(overview.hardware) or "none yet",
+        "commits": ", ".join(commit[:12] for commit in overview.commits) or "none yet",
+        "first start": _moment(overview.first_start),
+        "last end": _moment(overview.last_end),
     }
 
 
-def _block(row: Plain, cost: Plain) -> Plain:
+def _block(row: BlockProgress, cost: BlockHours) -> Plain:
     return {
-        "sweep": row["sweep"],
-        "block": row["block"],
-        "completed": row["completed"] / row["trials"],
-        "failed": row["failed"] / row["trials"],
-        "numbers": [f"{row[name]:,}" for name in _COUNTS]
-        + [f"{cost[name]:,.2f}" for name in ("gpu_hours", "cpu_thread_hours")],
+        "sweep": row.sweep,
+        "block": row.block,
+        "completed": row.completed / row.trials,
+        "failed": row.failed / row.trials,
+        "numbers": [f"{getattr(row, name):,}" for name in _COUNTS]
+        + [f"{cost.gpu_hours:,.2f}", f"{cost.cpu_thread_hours:,.2f}"],
     }
 
 

@@ -21,13 +21,11 @@ def eventful(folder: Folder) -> None:
 def test_an_overview_counts_each_trial_once(folder: Folder) -> None:
     eventful(folder)
     found = overview(open_store(folder.results))
-    counts = {name: found[name] for name in ("trials", "completed", "failed", "started", "pending")}
+    counts = {name: getattr(found, name) for name in ("trials", "completed", "failed", "started", "pending")}
     assert counts == {"trials": 5, "completed": 1, "failed": 2, "started": 1, "pending": 1}
-    assert (found["gpu_hours"], found["cpu_thread_hours"]) == (1.0, 1.0)
-    assert (found["hardware"], found["commits"]) == (["V100", "cpu"], ["abc"])
-    assert [
-        (row["block"], row["trials"], row["completed"]) for row in block_progress(open_store(folder.results))
-    ] == [
+    assert (found.gpu_hours, found.cpu_thread_hours) == (1.0, 1.0)
+    assert (found.hardware, found.commits) == (["V100", "cpu"], ["abc"])
+    assert [(row.block, row.trials, row.completed) for row in block_progress(open_store(folder.results))] == [
         ("grid", 5, 1),
         ("half", 2, 1),
     ]
@@ -35,24 +33,24 @@ def test_an_overview_counts_each_trial_once(folder: Folder) -> None:
 
 def test_an_overview_of_nothing(folder: Folder) -> None:
     found = overview(open_store(folder.results))
-    assert (found["trials"], found["gpu_hours"], found["commits"], found["first_start"]) == (0, 0, [], None)
+    assert (found.trials, found.gpu_hours, found.commits, found.first_start) == (0, 0, [], None)
 
 
 def test_a_failure_is_counted_once_a_sweep_with_one_traceback(folder: Folder) -> None:
     eventful(folder)
     (row,) = all_failures(open_store(folder.results))
     examples = [trial(seed=seed).trial_id for seed in (1, 2)]
-    assert (row["trials"], row["error"], row["traceback"]) == (2, "boom", "here")
-    assert row["example"] == min(examples)
+    assert (row.trials, row.error, row.traceback) == (2, "boom", "here")
+    assert row.example == min(examples)
 
 
-def test_doubts_are_told_with_an_example(folder: Folder) -> None:
+def test_each_doubt_has_an_example(folder: Folder) -> None:
     eventful(folder)
     each = trial(seed=9)
     folder.journal(started(each, "e"), ended(each, "e", result={"f1": 0.0, "guard": "flags-nothing"}))
-    found = {row["what"].partition(":")[0]: row for row in doubts(open_store(folder.results))}
-    assert found["result that says nothing"]["example"] == each.trial_id
-    assert found["unreadable line"]["times"] == 1
+    found = {doubt.what.partition(":")[0]: doubt for doubt in doubts(open_store(folder.results))}
+    assert found["result that says nothing"].example == each.trial_id
+    assert found["unreadable line"].times == 1
 
 
 def test_filled_sql_can_be_asked(folder: Folder) -> None:

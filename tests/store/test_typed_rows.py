@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from noisebench.store import blocks
+from noisebench.store import blocks, summaries
 from noisebench.store.query import query
 from noisebench.store.statements import SQL
 from tests.store.results_folder import Folder
@@ -27,6 +27,14 @@ QUESTION = {
         ("blocks/trials", blocks.BlockTrial),
         ("blocks/epochs", blocks.TrainedEpoch),
         ("blocks/measured_trials", blocks.MeasuredTrial),
+        ("summaries/overview", summaries.Overview),
+        ("summaries/blocks", summaries.BlockCompletion),
+        ("queries/progress", summaries.BlockProgress),
+        ("summaries/hours", summaries.BlockHours),
+        ("summaries/cost", summaries.TrialCost),
+        ("summaries/failures", summaries.SweepFailure),
+        ("summaries/doubts", summaries.Doubt),
+        ("summaries/metrics", summaries.Metric),
     ],
 )
 def test_the_fields_are_the_columns(folder: Folder, name: str, row_type: type) -> None:
