@@ -1,1 +1,1 @@
-"""What a results folder holds."""
+"""The contents of a results folder."""

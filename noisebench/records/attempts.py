@@ -1,4 +1,4 @@
-"""What one attempt leaves in the journal: the record of its start and the record of its end."""
+"""The two journal records of an attempt: its start and its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from noisebench.sweep.trial import Trial
 
 
 class Status(StrEnum):
-    """How an attempt ended. Only an interrupted trial is run again without being asked for."""
+    """How an attempt ended. Only interrupted trials run again without a request."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -38,11 +38,11 @@ class ErrorKind(StrEnum):
     SCALED_DOWN = "scaled-down"
     DRIVER_LOST = "driver-lost"
     CANCELLED = "cancelled"
-    UNKNOWN = "unknown"  # of a record that a newer version wrote
+    UNKNOWN = "unknown"  # a kind that only a newer version knows
 
 
 class LeaveReason(StrEnum):
-    """Why a worker ends for a reason outside its trials."""
+    """Why a worker ends, other than through its trials."""
 
     PREEMPTED = "preempted"
     TIME_LIMIT = "time-limit"
@@ -51,13 +51,13 @@ class LeaveReason(StrEnum):
 
     @property
     def error_kind(self) -> ErrorKind:
-        """The kind that the worker's interrupted attempts are recorded with."""
+        """The error kind of the worker's interrupted attempts."""
         return ErrorKind(self.value)
 
 
 @dataclass(frozen=True)
 class End:
-    """How an attempt ended; `error_kind` and `error` are None where it completed."""
+    """How an attempt ended; `error_kind` and `error` are None if it completed."""
 
     status: Status
     error_kind: ErrorKind | None = None
@@ -66,9 +66,9 @@ class End:
 
 @dataclass(frozen=True)
 class Result:
-    """What a completed trial measured; table `metrics` of the database describes the numbers.
+    """The results of a completed trial; table `metrics` of the database describes the numbers.
 
-    None: this detector does not measure it, or it has no finite value.
+    None: the detector does not measure the value, or the value is not finite.
     """
 
     precision: float | None = None
@@ -93,13 +93,13 @@ class Result:
 
     @classmethod
     def of(cls, measured: dict[str, Any]) -> Result:
-        """Return the result that holds these numbers, by name; NaN and infinities become None."""
+        """Build a result from numbers by name; NaN and infinities become None."""
         return cls(**finite(measured))
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was observed after one epoch of one fold (or run); `quantiles` only with dynamics."""
+    """Statistics of one epoch of one fold (or run); `quantiles` only with dynamics."""
 
     fold: int | None = None
     epoch: int | None = None
@@ -110,13 +110,13 @@ class Epoch:
 
     @classmethod
     def of(cls, observed: dict[str, Any]) -> Epoch:
-        """Return the epoch that holds these numbers, by name; NaN and infinities become None."""
+        """Build an epoch from numbers by name; NaN and infinities become None."""
         return cls(**finite(observed))
 
 
 @dataclass(frozen=True)
 class Started:
-    """An attempt began: which trial, by which process on which device, with which code.
+    """The start of an attempt: its trial, process, device and code version.
 
     `config` holds the trial's fields, as `Trial.as_fields` gives them. `log` is a path in the results folder.
     """
@@ -143,7 +143,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Ended:
-    """An attempt ended; a completed one has a result.
+    """The end of an attempt; a completed attempt has a result.
 
     `seconds` is its duration, `peak_memory_mb` the process's highest resident memory and `gpu_memory_mb` its
     highest reserved GPU memory, both in MiB. `scores` is the path of its per-sample scores in the results
@@ -169,7 +169,7 @@ class Ended:
 
     @property
     def end(self) -> End:
-        """How it ended, without what it measured."""
+        """The status and the error, without the result."""
         return End(self.status, self.error_kind, self.error)
 
 
@@ -179,7 +179,7 @@ Record = Started | Ended
 def started(
     attempt_id: str, sweep: str, trial: Trial, worker: str, device: str, log: str | None = None
 ) -> Started:
-    """Return the record of an attempt that begins now in this process."""
+    """Return the record of an attempt that starts now in this process."""
     return Started(
         attempt_id=attempt_id,
         trial_id=trial.trial_id,
@@ -198,7 +198,7 @@ def started(
 
 
 def ended(attempt_id: str, sweep: str, trial_id: str, end: End) -> Ended:
-    """Return the record of an attempt that ends now; `dataclasses.replace` adds what it measured."""
+    """Return the record of an attempt that ends now; add the result with `dataclasses.replace`."""
     return Ended(
         attempt_id=attempt_id,
         trial_id=trial_id,
@@ -217,7 +217,7 @@ def now() -> str:
 
 
 def finite(value: Any) -> Any:
-    """Return `value` with None for every NaN and infinity in it, which JSON does not have."""
+    """Return `value` with NaN and infinities replaced by None, since JSON has neither."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

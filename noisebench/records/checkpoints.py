@@ -1,4 +1,4 @@
-"""What a trial in progress keeps: finished runs, and epochs of long ones."""
+"""Checkpoints of an unfinished trial: finished runs, and epochs of long runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Rows = list[dict[str, Any]]
 
 
 class Checkpoints:
-    """The checkpoint folder of one trial; None as folder keeps nothing.
+    """The checkpoint folder of one trial; without a folder, nothing is written.
 
-    The folder's name is the trial's id, so what is found there belongs to this very trial. Unfinished fits
-    are kept at the end of an epoch once `epoch_seconds` have passed since the last write. A file that is
-    damaged, or that other code wrote, counts as absent: its work is done again.
+    The folder is named by the trial's id, so its files belong to this trial. Unfinished fits are written at
+    the end of an epoch, at most once in `epoch_seconds`. A damaged file, or a file written by another
+    version of the code, counts as absent, and its work is repeated.
     """
 
     def __init__(self, folder: Path | None = None, *, epoch_seconds: float = math.inf) -> None:
@@ -35,11 +35,11 @@ class Checkpoints:
 
     @property
     def epoch_due(self) -> bool:
-        """Whether an unfinished fit is to be kept at the end of this epoch."""
+        """Whether to write an unfinished fit at the end of this epoch."""
         return self.folder is not None and time.monotonic() - self._written >= self._epoch_seconds
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Return what was written under `name`, tensors on the CPU; None where there is nothing whole."""
+        """Return the content of checkpoint `name`, tensors on the CPU; None if it is missing or damaged."""
         if self.folder is None:
             return None
         path = self.folder / f"{name}.pt"
@@ -54,7 +54,7 @@ class Checkpoints:
         return content if isinstance(content, dict) else None
 
     def write(self, name: str, content: dict[str, Any]) -> None:
-        """Keep tensors, numbers and text under `name`: whole on the disk when this returns."""
+        """Write tensors, numbers and text as checkpoint `name`, durable on return."""
         if self.folder is None:
             return
         buffer = io.BytesIO()
@@ -69,22 +69,22 @@ class Checkpoints:
             (self.folder / f"{name}.pt").unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove everything: the trial has completed."""
+        """Remove all checkpoints, after the trial has completed."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _header(payload: bytes) -> bytes:
-    """Return a file's first line: the hash of what follows, which torch does not check, and of the code."""
+    """Return a file's first line: the hash of the payload, which torch does not check, and of the code."""
     digest = hashlib.sha256(payload).hexdigest()
     return f"noisebench checkpoint {digest} {provenance.source_hash()}".encode()
 
 
 def pack(rows: Rows, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Put epoch rows and tensors into one checkpoint's content."""
+    """Return epoch rows and tensors as the content of a checkpoint."""
     return {"rows": json.dumps(rows), "tensors": tensors}
 
 
 def unpack(content: dict[str, Any]) -> tuple[Rows, dict[str, Tensor]]:
-    """Take apart what `pack` put together."""
+    """Return the epoch rows and tensors that `pack` combined."""
     return json.loads(content["rows"]), content["tensors"]

@@ -1,7 +1,7 @@
-"""Whose code a kept sweep may run.
+"""Permission to run the code that a stored sweep names.
 
-A sweep can name functions of a user's own modules. A spec that came with an archive, or that another user
-wrote into a shared folder, names code as well; it is run only after the owner of this process agreed.
+A sweep can name functions of user modules. A spec from an archive, or written by another user in a shared
+folder, can do so too. Such code runs only after the user of this process has allowed it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from noisebench.sweep.sweep import Sweep
 
 
 def allow_code(folder: SweepFolder, modules: Iterable[str]) -> None:
-    """Let the sweep run functions of `modules`, in this process and in later ones of the same user."""
+    """Allow the sweep to run functions of `modules`, in this and later processes of this user."""
     known = _allowed(folder)
     added = known | set(modules)
     if added != known:
@@ -29,7 +29,7 @@ def allow_code(folder: SweepFolder, modules: Iterable[str]) -> None:
 
 
 def check_code(folder: SweepFolder, sweep: Sweep, allowed: Iterable[str] = ()) -> None:
-    """Raise InputError where a sweep names code that neither `allow_code` nor `allowed` covers."""
+    """Raise InputError if a sweep names code that neither `allow_code` nor `allowed` covers."""
     permitted = _allowed(folder) | set(allowed)
     refused = [reference for reference in sweep.references() if module_of(reference) not in permitted]
     if refused:
@@ -41,7 +41,7 @@ def check_code(folder: SweepFolder, sweep: Sweep, allowed: Iterable[str] = ()) -
 
 
 def _allowed(folder: SweepFolder) -> set[str]:
-    """Return the modules allowed before; none where another user could have written the file."""
+    """Return the modules allowed so far; none if another user could have written the file."""
     try:
         descriptor = os.open(folder.allowed_code, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic, durable file writes."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ Written = TypeVar("Written")
 
 
 def patiently(write: Callable[[], Written]) -> Written:
-    """Call `write`; try a full or failing file system again for about 40 seconds, then raise its OSError."""
+    """Call `write`; after an OSError, retry for about 40 seconds, then raise it."""
     for pause in RETRY_SECONDS:
         try:
             return write()
@@ -25,10 +25,10 @@ def patiently(write: Callable[[], Written]) -> Written:
 
 
 def write_durably(path: Path, data: bytes, unless: Callable[[], bool] = lambda: False) -> bool:
-    """Put `data` at `path` so that readers see the old file or the new one, also after a power cut.
+    """Replace the file at `path` by `data` atomically, even across a power cut.
 
-    Where `unless`, asked once the data are on the disk, returns true, the old file stays. Return whether the
-    file was written.
+    `unless` is called once the data are on the disk; if it returns true, the old file stays. Return whether
+    the file was written.
     """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -47,19 +47,20 @@ def write_durably(path: Path, data: bytes, unless: Callable[[], bool] = lambda: 
 
 
 def remove_leftovers(path: Path, seconds: float) -> None:
-    """Remove what writers of `path` left beside it when they were killed: nothing written for so long.
+    """Remove temporary files of killed writers of `path` that are older than `seconds`.
 
-    Ages are by the clock of the file system, counted back from `path`, which must have just been written.
+    Ages are relative to the modification time of `path`, so `path` must have just been written. This avoids
+    comparing the file system's clock with the machine's.
     """
     now = path.stat().st_mtime
-    for left in path.parent.glob(f".{path.name}.*"):
-        with contextlib.suppress(FileNotFoundError):  # its writer lives, or another was here first
-            if now - left.stat().st_mtime > seconds:
-                left.unlink()
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(FileNotFoundError):  # renamed by its writer, or removed by another process
+            if now - leftover.stat().st_mtime > seconds:
+                leftover.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable, as far as its file system can."""
+    """Sync the directory entries of `folder`."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -68,7 +69,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and its missing parents, each durable in the folder above it."""
+    """Create `folder` and its missing parents durably."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -79,8 +80,8 @@ def make_folder(folder: Path) -> None:
 def open_inside(root: Path, relative: str) -> BinaryIO:
     """Open the regular file at `relative` below the folder `root` for reading.
 
-    No symbolic link below `root` is followed, so the file is one of this folder. Raises OSError where it is
-    a link, missing, or no regular file, and where `relative` leads out of the folder.
+    Symbolic links below `root` are not followed. Raises OSError if the file is missing, a link or not a
+    regular file, or if `relative` leads out of the folder.
     """
     *parents, name = relative.split("/")
     if ".." in (*parents, name):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ResultsFolder:
-    """The paths of one results folder; making one touches no file."""
+    """The paths of one results folder; creating the object touches no file."""
 
     root: Path
 
@@ -42,7 +42,7 @@ class ResultsFolder:
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """The paths of one sweep in a results folder; making one touches no file."""
+    """The paths of one sweep in a results folder; creating the object touches no file."""
 
     results: ResultsFolder
     name: str
@@ -74,17 +74,17 @@ class SweepFolder:
 
     @property
     def stopped(self) -> Path:
-        """The blocks that were stopped, with their errors, as JSON."""
+        """The stopped blocks and their errors, as JSON."""
         return self.path / "stopped.json"
 
     @property
     def logs(self) -> Path:
-        """The folder of what the sweep's trials printed, one file for each process."""
+        """The folder of the trials' logs, one file for each process."""
         return self.path / "logs"
 
     @property
     def slurm(self) -> Path:
-        """The folder of what the sweep's Slurm jobs write: messages between them and their output."""
+        """The folder of the sweep's Slurm jobs: their messages to each other and their output."""
         return self.path / "slurm"
 
     @property

@@ -1,4 +1,4 @@
-"""A sign of life that a worker renews as long as it lives."""
+"""Heartbeat files, which live workers renew."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def heartbeat(folder: SweepFolder, worker: str) -> Iterator[None]:
 
     def beat() -> None:
         state = {"worker": worker, "host": provenance.host(), "pid": os.getpid(), "time": time.time()}
-        with suppress(OSError):  # a full or slow file system: the next beat tries again
+        with suppress(OSError):  # a full or slow file system: the next beat retries
             write_durably(path, json.dumps(state).encode())
 
     try:
@@ -41,5 +41,5 @@ def fresh_workers(folder: SweepFolder) -> list[str]:
             if time.time() - state["time"] < STALE_SECONDS:
                 fresh.append(path.stem)
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # just being replaced or removed
+            continue  # being replaced or removed
     return sorted(fresh)

@@ -12,18 +12,18 @@ from noisebench.records.lines import LineError, decode, encode
 
 
 class JournalLostError(OSError):
-    """Somebody removed the journal file of a live process."""
+    """The journal file of a live process was removed."""
 
 
 class JournalWriter:
     """One journal file, created and written by this process alone.
 
-    A record is durable when `append` returns. No other process writes to the file, so the only torn line is
-    the last one of a process that died, or one that a failing file system cut short; readers skip both.
+    A record is durable when `append` returns. Only this process writes to the file, so a torn line comes
+    from its death or from a failing file system. Readers skip torn lines.
     """
 
     def __init__(self, folder: Path, host: str) -> None:
-        """Create `<host>-<uuid>.jsonl` in `folder`, making the folder where needed."""
+        """Create `<host>-<uuid>.jsonl` in `folder`, creating the folder if needed."""
         make_folder(folder)
         self.path = folder / f"{host}-{uuid.uuid4().hex}.jsonl"
         self._descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
@@ -33,8 +33,8 @@ class JournalWriter:
     def append(self, record: Record, *, durable: bool = True) -> None:
         """Append one record as one line; `durable` waits until it is on the disk.
 
-        A full or failing file system is tried again for about 40 seconds, then its OSError is raised. Raises
-        JournalLostError where the file was removed: nothing that it held can be read any more.
+        A write that fails is retried for about 40 seconds, then its OSError is raised. Raises
+        JournalLostError if the file was removed: its records are lost.
         """
         line = encode(record)
         patiently(lambda: self._write(line, durable))
@@ -45,8 +45,8 @@ class JournalWriter:
             )
 
     def _write(self, line: bytes, durable: bool) -> None:
-        # Close off what an earlier, cut-short write left behind, as a line of its own. After a failed fsync
-        # nobody knows which of the bytes are on the disk, and the next fsync does not write them again.
+        # End the torn line of an earlier failed write. After a failed fsync it is unknown which bytes are on
+        # the disk, and the next fsync does not write them again.
         payload = b"\n" + line if self._torn else line
         self._torn = True
         written = os.write(self._descriptor, payload)
@@ -70,8 +70,8 @@ class JournalWriter:
 def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
     """Return the whole lines of `path` from byte `start`, with the position after the last of them.
 
-    A last line without its newline is still being written, or was torn by its writer's death; it is left
-    for a later call. Raises OSError where the path is a symbolic link or no regular file.
+    A last line without a newline is incomplete or torn, and left for a later call. Raises OSError if the
+    path is a symbolic link or not a regular file.
     """
     with open_inside(path.parent, path.name) as file:
         file.seek(start)
@@ -81,13 +81,13 @@ def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
 
 
 def records(folder: Path) -> Iterator[Record]:
-    """Yield every record in `folder`'s journal files, skipping lines that hold none."""
+    """Yield every record in the journal files of `folder`; skip lines without a record."""
     for path in sorted(folder.glob("*.jsonl")):
         yield from readable(complete_lines(path)[0])
 
 
 def records_of(folder: Path, key: Literal["attempt_id", "trial_id"], value: str) -> Iterator[Record]:
-    """Yield the records of one attempt or trial; only lines that mention it are decoded."""
+    """Yield the records of one attempt or trial; decode only lines that contain its id."""
     mention = value.encode()
     for path in sorted(folder.glob("*.jsonl")):
         if mention in path.read_bytes():
@@ -96,7 +96,7 @@ def records_of(folder: Path, key: Literal["attempt_id", "trial_id"], value: str)
 
 
 def readable(lines: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the records of the lines that hold one."""
+    """Yield the records of the lines; skip lines without a record."""
     for line in lines:
         try:
             yield decode(line)

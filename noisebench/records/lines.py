@@ -1,4 +1,4 @@
-"""A record as one line of the journal: JSON that ends with its own checksum."""
+"""Journal lines: a record as JSON with a checksum."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Value = TypeVar("Value")
 
 _CHECKSUM = b',"crc32":"'
 _PLAIN = (str, int, float, dict)
-# NaN and infinities are no JSON; Python's decoder would let them pass.
+# JSON has no NaN and infinities, but Python's decoder accepts them.
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class LineError(ValueError):
-    """A line of the journal that holds no record."""
+    """A journal line without a valid record."""
 
 
 def encode(record: Record) -> bytes:
@@ -38,13 +38,13 @@ def encode(record: Record) -> bytes:
 
 
 def with_checksum(text: bytes) -> bytes:
-    """Return a JSON object as a line whose last member, crc32, is the checksum of all bytes before it."""
+    """Return a JSON object as a line with a last member crc32: the checksum of all bytes before it."""
     body = text.rstrip().removesuffix(b"}")
     return b'%s,"crc32":"%08x"}\n' % (body, zlib.crc32(body))
 
 
 def has_checksum(line: bytes) -> bool:
-    """Whether the line carries a checksum; the first versions wrote none. Raise LineError if it is wrong."""
+    """Whether the line has a checksum; early versions wrote none. Raise LineError if it is wrong."""
     text = line.removesuffix(b"\n")
     body, member, digits, end = text[:-20], text[-20:-10], text[-10:-2], text[-2:]
     if member != _CHECKSUM or end != b'"}':
@@ -55,16 +55,16 @@ def has_checksum(line: bytes) -> bool:
 
 
 def decode(line: bytes) -> Record:
-    """Return the record of a line, with or without its newline; members that no field has are ignored.
+    """Return the record of a line, with or without its newline; ignore unknown members.
 
-    Raises LineError where the line is not the record of a start or an end, or its checksum is wrong.
+    Raises LineError if the line is not a start or an end, or if its checksum is wrong.
     """
     has_checksum(line)
     return parse(line)
 
 
 def parse(line: bytes) -> Record:
-    """Return the record of a line as `decode` does, but leave its checksum unchecked."""
+    """Return the record of a line like `decode`, without checking the checksum."""
     members = json_object(line)
     try:
         match members.get("event"):
@@ -79,7 +79,7 @@ def parse(line: bytes) -> Record:
 
 
 def json_object(text: bytes) -> dict[str, Any]:
-    """Return the JSON object of a line, NaN and infinities as None; raise LineError if it holds none."""
+    """Return the JSON object of a line, NaN and infinities as None; raise LineError if it is not one."""
     try:
         value = _DECODER.decode(text.decode())
     except (ValueError, RecursionError) as error:
@@ -103,7 +103,7 @@ def _values(record: Record) -> dict[str, Any]:
 
 
 class Field(NamedTuple):
-    """A field of a record: its name, the type of its values, whether a line can do without it.
+    """A field of a record: its name, the type of its values, whether a line may omit it.
 
     JSON values of the Python type `plain` need no conversion.
     """
@@ -116,7 +116,7 @@ class Field(NamedTuple):
 
 @cache
 def record_fields(kind: Any) -> tuple[Field, ...]:
-    """Return the fields of one of the records' dataclasses, None taken out of their types."""
+    """Return the fields of a record class; optional types without None."""
     hints = get_type_hints(kind)
     types = {name: _without_none(hint) for name, hint in hints.items()}
     plain = {name: get_origin(hint) or hint for name, hint in types.items()}
@@ -151,7 +151,7 @@ def _from_members(kind: Callable[..., Value], members: dict[str, Any]) -> Value:
 
 
 def _converted(name: str, value: Any, wanted: Any) -> Any:
-    """Return a JSON value as the field's type; raise LineError where it is of another kind."""
+    """Return a JSON value as the field's type; raise LineError if it does not match."""
     if wanted in (Result, Epoch):
         return _from_members(wanted, _checked(name, value, dict))
     if wanted is datetime:
@@ -176,7 +176,7 @@ def _checked(name: str, value: Any, wanted: Any) -> Any:
 
 
 def moment(text: str) -> datetime:
-    """Return a recorded time in UTC; raise ValueError where it has no time zone."""
+    """Return a recorded time in UTC; raise ValueError if it has no time zone."""
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"the time {text!r} has no time zone")

@@ -1,4 +1,4 @@
-"""One driver for each sweep: a lock that ends with its holder."""
+"""The lock that allows one driver for each sweep."""
 
 import fcntl
 import json
@@ -15,15 +15,15 @@ from noisebench.records.heartbeats import fresh_workers
 
 
 class SweepHeldError(InputError):
-    """A live process runs the sweep already."""
+    """A live process already runs the sweep."""
 
 
 @contextmanager
 def sweep_lock(folder: SweepFolder) -> Iterator[None]:
     """Hold the sweep; raise SweepHeldError if a live process holds it already.
 
-    The kernel releases the lock when its process ends, however it ends, so nothing that is left in the file
-    can block the next run. Raises EnvironmentFault if the folder cannot be written or has no locks.
+    The kernel releases the lock when the process ends for any reason, so the file's content never blocks the
+    next run. Raises EnvironmentFault if the folder is not writable or its file system has no locks.
     """
     try:
         is_new = not folder.lock.exists()
@@ -52,7 +52,7 @@ def _locked(folder: SweepFolder) -> TextIO:
             if os.path.samestat(os.fstat(file.fileno()), folder.lock.stat()):
                 return file
         except FileNotFoundError:
-            pass  # deleted since it was opened: a lock on it would keep nobody out
+            pass  # deleted after it was opened: a lock on it would exclude no other process
         except BaseException:
             file.close()
             raise
@@ -76,7 +76,7 @@ def _lock(folder: SweepFolder, file: TextIO) -> None:
 
 
 def _refuse_if_alive(folder: SweepFolder) -> None:
-    """Raise SweepHeldError if the lock was deleted under a driver that still lives."""
+    """Raise SweepHeldError if the lock file of a live driver was deleted."""
     workers = fresh_workers(folder)
     if workers:
         folder.lock.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What trials print, kept line by line with the attempt that printed it."""
+"""Log files: the output of trials, each line with its attempt."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from noisebench.records import provenance
 from noisebench.records.attempts import now
 from noisebench.records.folders import ResultsFolder, SweepFolder
 
-# Of what one attempt prints on one stream, so much is kept.
+# The limit of an attempt's output on one stream.
 MAX_LOG_BYTES = 10 * 1024**2
 
 
 class Log:
     """The log file of one process; attempts write to it one after another.
 
-    With `echo`, the output also goes to the stream that it was printed on. Each attempt may print
-    `MAX_LOG_BYTES` on a stream; the log has a note where more was dropped.
+    With `echo`, the output also goes to its original stream. Output beyond `MAX_LOG_BYTES` on a stream of
+    an attempt is dropped, with a note in the log.
     """
 
     def __init__(self, folder: SweepFolder, *, echo: bool = False) -> None:
@@ -35,9 +35,9 @@ class Log:
 
     @contextmanager
     def of(self, attempt_id: str) -> Iterator[None]:
-        """Write what Python prints on stdout or stderr in the block to the log, warnings included.
+        """Write Python's output on stdout and stderr in the block to the log, warnings included.
 
-        If the log cannot be written, the output is lost: that is no reason for a trial to fail.
+        If the log cannot be written, the output is lost; the trial does not fail.
         """
         out, err = (self._lines(attempt_id, stream) for stream in (sys.stdout, sys.stderr))
         with closing(out), closing(err), redirect_stdout(out), redirect_stderr(err):
@@ -48,13 +48,13 @@ class Log:
 
 
 class _Lines(io.TextIOBase):
-    """Writes each line with its time and attempt in front, because attempts share a file."""
+    """Writes each line with its time and attempt id, because attempts share a file."""
 
     def __init__(self, file: Path, attempt_id: str, echo: TextIO | None) -> None:
         self._path = file
         self._attempt = attempt_id
         self._echo = echo
-        self._begun = ""
+        self._partial_line = ""
         self._bytes_left = MAX_LOG_BYTES
 
     def writable(self) -> bool:
@@ -63,17 +63,17 @@ class _Lines(io.TextIOBase):
     def write(self, text: str) -> int:
         if self._echo is not None:
             self._echo.write(text)
-        *whole, self._begun = (self._begun + text).split("\n")
-        self._append(whole)
-        if len(self._begun) > self._bytes_left:
-            self._append([self._begun])
-            self._begun = ""
+        *complete, self._partial_line = (self._partial_line + text).split("\n")
+        self._append(complete)
+        if len(self._partial_line) > self._bytes_left:
+            self._append([self._partial_line])
+            self._partial_line = ""
         return len(text)
 
     def close(self) -> None:
-        if not self.closed and self._begun:
-            self._append([self._begun])
-            self._begun = ""
+        if not self.closed and self._partial_line:
+            self._append([self._partial_line])
+            self._partial_line = ""
         super().close()
 
     def _append(self, lines: list[str]) -> None:
@@ -88,21 +88,23 @@ class _Lines(io.TextIOBase):
             return
 
     def _within_limit(self, lines: list[str]) -> list[str]:
-        """Return the lines that may still be written, with a note in place of the first that may not."""
-        kept = []
+        """Return the lines within the limit, with a note in place of the first line beyond it."""
+        written = []
         for line in lines:
             if self._bytes_left <= 0:
                 break
             self._bytes_left -= len(line) + 1
-            kept.append(line if self._bytes_left > 0 else f"(the log ends here after {MAX_LOG_BYTES} bytes)")
-        return kept
+            written.append(
+                line if self._bytes_left > 0 else f"(the log ends here after {MAX_LOG_BYTES} bytes)"
+            )
+        return written
 
 
 def lines_of(results: ResultsFolder, log: str | None, attempt_id: str) -> Iterator[str]:
-    """Yield the lines of one attempt from the log that its record names, each with its time in front.
+    """Yield the lines of one attempt, with their times, from the log that its record names.
 
-    Yields nothing if the log is missing, or is not a regular file in the folder of a sweep's logs: a
-    writer of the journal could name any other file, or a pipe that is never closed.
+    Yields nothing if the log is missing or not a regular file in a sweep's log folder: a manipulated journal
+    could name any other file, or a pipe that never closes.
     """
     if log is None:
         return

@@ -1,4 +1,4 @@
-"""A sweep as submitted: its text with its trials, kept in the results folder."""
+"""A sweep as submitted: its spec and its trials in the results folder."""
 
 import json
 from collections import Counter
@@ -14,11 +14,11 @@ from noisebench.sweep.sweep import Sweep, parse_sweep
 
 
 def keep_sweep(folder: SweepFolder, sweep: Sweep, *, replace: bool = False) -> None:
-    """Write the spec and the manifest, one line for each (block, trial), unless they are there already.
+    """Write the spec and the manifest, one line for each (block, trial), if they differ from the files.
 
-    Raises InputError if a sweep of this name is there that has trials which `sweep` lacks, unless it may
-    `replace` that one. More seeds, values or blocks are no other sweep. The code that the sweep names is
-    allowed from then on: it comes from the user's own file, or was checked by `kept_sweep`.
+    Raises InputError if the stored sweep of this name has trials that `sweep` lacks, unless `replace` is set.
+    A sweep may gain seeds, values and blocks. The code that the sweep names is allowed from then on: it
+    comes from the user's own file, or `kept_sweep` has checked it.
     """
     if not replace:
         _refuse_another(folder, sweep)
@@ -41,10 +41,10 @@ def keep_sweep(folder: SweepFolder, sweep: Sweep, *, replace: bool = False) -> N
 
 
 def kept_sweep(folder: SweepFolder, allowed: Sequence[str] = ()) -> Sweep:
-    """Read a sweep back as it was submitted, to run it.
+    """Read a submitted sweep from the results folder, to run it.
 
-    Raises InputError where there is none of that name, or where it names code of modules that are neither
-    in `allowed` nor allowed before.
+    Raises InputError if there is no sweep of that name, or if it names code of modules that are neither in
+    `allowed` nor allowed before.
     """
     if not folder.spec.is_file():
         sweeps = folder.results.sweeps
@@ -57,9 +57,9 @@ def kept_sweep(folder: SweepFolder, allowed: Sequence[str] = ()) -> Sweep:
 
 
 def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
-    kept = kept_trials(folder.manifest)
-    asked = {(block.name, trial.trial_id) for block in sweep.blocks for trial in block.trials}
-    missing = kept - asked
+    stored = kept_trials(folder.manifest)
+    submitted = {(block.name, trial.trial_id) for block in sweep.blocks for trial in block.trials}
+    missing = stored - submitted
     if not missing:
         return
     counts = Counter(block for block, _ in missing)
@@ -67,8 +67,8 @@ def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
     example = min(missing)[1][:12]
     raise InputError(
         f"another sweep '{sweep.name}' is kept in {folder.path}: it has {len(missing)} trials that this one "
-        f"lacks ({blocks}; for example {example}), this one has {len(asked - kept)} that it lacks; give this "
-        "sweep another name, or replace the kept one with --replace (its records stay)"
+        f"lacks ({blocks}; for example {example}), this one has {len(submitted - stored)} that it lacks; "
+        "give this sweep another name, or replace the kept one with --replace (its records stay)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Work that is done now and then while something else goes on."""
+"""Periodic work in a background thread."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,20 +9,20 @@ from contextlib import contextmanager
 def periodically(
     work: Callable[[], None], seconds: float, name: str, *, at_once: bool = True
 ) -> Iterator[None]:
-    """Call `work` every so many seconds, in a thread called `name`, until the block ends.
+    """Call `work` every `seconds` in a thread called `name` until the block ends.
 
-    `at_once`: the first time when the block begins. What `work` raises ends the thread, not the block, so
-    it has to deal with what it expects.
+    With `at_once`, the first call is at the start of the block. An exception in `work` ends the thread, not
+    the block, so `work` must handle the errors that it expects.
     """
     stop = threading.Event()
 
-    def rounds() -> None:
+    def repeat() -> None:
         if at_once:
             work()
         while not stop.wait(seconds):
             work()
 
-    thread = threading.Thread(target=rounds, name=name, daemon=True)
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
     thread.start()
     try:
         yield

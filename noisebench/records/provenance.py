@@ -1,4 +1,4 @@
-"""What a record says about the machine and the code that made it."""
+"""The machine and the code version, for records."""
 
 import hashlib
 import importlib.metadata
@@ -13,7 +13,7 @@ _RECORDED = ("noisebench", "torch", "torchvision", "numpy", "cleanlab", "aum", "
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Return the versions that a result can depend on."""
+    """Return the versions that can affect a result."""
     recorded = {"python": platform.python_version(), "cpu": _cpu_model()}
     for package in _RECORDED:
         try:
@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def commit() -> str | None:
-    """Return the git commit of this package's checkout, with "+" where it was changed; None elsewhere."""
+    """Return the git commit of this checkout, with "+" if files were changed; None outside a checkout."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None
@@ -39,7 +39,7 @@ def commit() -> str | None:
 
 @lru_cache(maxsize=1)
 def source_hash() -> str:
-    """Return 16 hex digits of the sha256 over this package's own source files: another code, another hash."""
+    """Return 16 hex digits of the sha256 of this package's source files."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql")]):
@@ -49,7 +49,7 @@ def source_hash() -> str:
 
 
 def reset_peak_memory() -> None:
-    """Let `peak_memory_mb` count from here, where the kernel allows it."""
+    """Restart the measurement of `peak_memory_mb`, if the kernel allows it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -1,4 +1,4 @@
-"""The per-sample scores of a trial, kept as one parquet file."""
+"""The per-sample scores of a trial, as a parquet file."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from noisebench.records.folders import ResultsFolder
 
 
 def score_files(results: ResultsFolder, trial_id: str) -> list[Path]:
-    """Return the files of a trial's scores, the first attempt's first: more than one if attempts differed."""
+    """Return a trial's scores files, the first attempt's first; more than one if attempts differed."""
     path = results.scores(trial_id)
     return ([path] if path.is_file() else []) + sorted(path.parent.glob(f"{trial_id}-*.parquet"))
 
@@ -22,8 +22,8 @@ def write_scores(
 ) -> tuple[str, str]:
     """Write one row for each sample; return the file's path in the results folder and its sha256 (hex).
 
-    The file is whole on the disk when this returns, so that a completed record never lacks its scores. What
-    another attempt of the trial wrote stays: scores that differ from it get a file of their own.
+    The file is durable on return, so a completed record never lacks its scores. The file of another attempt
+    is not replaced: scores that differ from it get a separate file.
     """
     import pyarrow
     import pyarrow.parquet

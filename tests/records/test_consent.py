@@ -1,4 +1,4 @@
-"""Code of a sweep from somewhere else is run only after its user agreed."""
+"""Code of an imported sweep runs only after the user allows it."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
 
 @pytest.fixture
 def imported(tmp_path: Path, sweep: Sweep) -> SweepFolder:
-    """A sweep whose spec came from somewhere else."""
+    """A sweep whose spec was imported."""
     folder = ResultsFolder(tmp_path / "results").sweep("test")
     folder.path.mkdir(parents=True)
     folder.spec.write_text(sweep.text)
@@ -41,7 +41,7 @@ def test_code_of_an_imported_sweep_is_refused(imported: SweepFolder) -> None:
         kept_sweep(imported, ["own_data"])
 
 
-def test_code_that_was_allowed_once_is_allowed_from_then_on(imported: SweepFolder) -> None:
+def test_allowed_code_stays_allowed(imported: SweepFolder) -> None:
     sweep = kept_sweep(imported, ["own_data", "own_losses"])
     with pytest.raises(InputError):
         kept_sweep(imported)
@@ -49,7 +49,7 @@ def test_code_that_was_allowed_once_is_allowed_from_then_on(imported: SweepFolde
     assert kept_sweep(imported) == sweep
 
 
-def test_the_code_of_an_own_sweep_is_allowed(tmp_path: Path, sweep: Sweep) -> None:
+def test_the_code_of_a_sweep_that_the_user_wrote_is_allowed(tmp_path: Path, sweep: Sweep) -> None:
     folder = ResultsFolder(tmp_path / "results").sweep("test")
     keep_sweep(folder, sweep)
     assert kept_sweep(folder) == sweep
@@ -57,7 +57,7 @@ def test_the_code_of_an_own_sweep_is_allowed(tmp_path: Path, sweep: Sweep) -> No
     assert folder.allowed_code.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_sweep_without_code_needs_no_file(tmp_path: Path) -> None:
+def test_a_sweep_without_code_writes_no_permission_file(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path / "results").sweep("test")
     keep_sweep(folder, sweep_of())
     assert kept_sweep(folder) == sweep_of()
@@ -65,7 +65,7 @@ def test_a_sweep_without_code_needs_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["group", "others", "link", "fifo", "text", "form"])
-def test_a_file_that_another_user_may_have_made_allows_nothing(
+def test_a_file_that_another_user_may_have_written_allows_nothing(
     damage: str, imported: SweepFolder, tmp_path: Path
 ) -> None:
     file, good = imported.allowed_code, json.dumps({"modules": ["own_data", "own_losses"]})

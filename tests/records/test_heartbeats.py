@@ -9,7 +9,7 @@ from noisebench.records.folders import ResultsFolder
 from noisebench.records.heartbeats import STALE_SECONDS, fresh_workers, heartbeat
 
 
-def test_alive_while_the_block_lasts(tmp_path: Path) -> None:
+def test_a_worker_is_alive_during_the_block(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     with heartbeat(results.sweep("test"), "worker"):
         deadline = time.monotonic() + 10
@@ -22,7 +22,7 @@ def test_alive_while_the_block_lasts(tmp_path: Path) -> None:
     assert fresh_workers(results.sweep("test")) == []
 
 
-def test_an_old_or_damaged_heartbeat_is_no_life(tmp_path: Path) -> None:
+def test_a_worker_with_an_old_or_damaged_heartbeat_is_not_alive(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     folder = results.sweep("test").heartbeats
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What was appended is there, whole, whatever happened to its writer."""
+"""Appended records are read back whole, even if their writer is killed."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from noisebench.records.lines import encode
 from tests.records.samples import completion, failure, start
 
 
-def test_records_come_back_in_order(tmp_path: Path) -> None:
+def test_records_are_read_back_in_order(tmp_path: Path) -> None:
     written = [start(0), completion(0), start(1), failure(1)]
     with JournalWriter(tmp_path / "journal", "host") as writer:
         for record in written:
@@ -35,7 +35,7 @@ def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
         assert first.path != second.path
 
 
-def test_a_torn_last_line_waits_and_a_corrupt_one_is_passed_over(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_left_and_a_corrupt_line_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "host-1.jsonl"
     last = encode(start(2))
     path.write_bytes(encode(start(0)) + b"not json\n[]\n{}\n" + encode(start(1)) + last[:40])
@@ -47,7 +47,7 @@ def test_a_torn_last_line_waits_and_a_corrupt_one_is_passed_over(tmp_path: Path)
     assert complete_lines(path, position)[0] == [last[:-1]]
 
 
-def test_what_was_appended_survives_sigkill(tmp_path: Path) -> None:
+def test_an_appended_record_survives_sigkill(tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
@@ -61,8 +61,8 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert list(records(tmp_path)) == [completion()]
 
 
-def test_a_full_file_system_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first write is cut short; its rest is closed off as a corrupt line, the record follows whole."""
+def test_a_write_to_a_full_file_system_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first write is partial; it becomes a corrupt line, and the whole record follows."""
     real_write, calls = os.write, []
 
     def failing_once(descriptor: int, data: bytes) -> int:
@@ -82,10 +82,10 @@ def test_a_full_file_system_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
     assert len(complete_lines(writer.path)[0]) == 3
 
 
-def test_after_a_failed_fsync_the_record_is_written_on_a_line_of_its_own(
+def test_after_a_failed_fsync_the_record_is_written_again_on_a_new_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk loses what the failed fsync was to write: those bytes read as zeros ever after."""
+    """The disk loses the bytes of the failed fsync: they read as zeros."""
     path, real_fsync, calls = None, os.fsync, []
 
     def losing_once(descriptor: int) -> None:
@@ -107,7 +107,7 @@ def test_after_a_failed_fsync_the_record_is_written_on_a_line_of_its_own(
     assert list(records(tmp_path)) == [completion()]
 
 
-def test_a_lasting_failure_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permanent_failure_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -118,7 +118,7 @@ def test_a_lasting_failure_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("durably", [True, False])
-def test_a_file_that_was_removed_in_mid_run_is_reported(tmp_path: Path, durably: bool) -> None:
+def test_removing_the_file_of_a_live_writer_is_reported(tmp_path: Path, durably: bool) -> None:
     with JournalWriter(tmp_path, "host") as writer:
         writer.append(start(0))
         writer.path.unlink()
@@ -126,7 +126,7 @@ def test_a_file_that_was_removed_in_mid_run_is_reported(tmp_path: Path, durably:
             writer.append(start(1), durable=durably)
 
 
-def test_new_folders_are_durable_in_the_folder_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_folders_are_synced_in_their_parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced = []
 
     def note(descriptor: int) -> None:
@@ -143,13 +143,13 @@ def test_new_folders_are_durable_in_the_folder_above(tmp_path: Path, monkeypatch
     ]
 
 
-def test_nan_never_reaches_the_file(tmp_path: Path) -> None:
+def test_nan_is_never_written(tmp_path: Path) -> None:
     with JournalWriter(tmp_path, "host") as writer, pytest.raises(ValueError, match="JSON compliant"):
         writer.append(completion(f1=float("nan")))
     assert list(records(tmp_path)) == []
 
 
-def test_the_records_of_one_attempt_from_all_files(tmp_path: Path) -> None:
+def test_the_records_of_an_attempt_are_read_from_all_files(tmp_path: Path) -> None:
     with JournalWriter(tmp_path, "one") as one, JournalWriter(tmp_path, "two") as two:
         one.append(start(1))
         one.append(start(2))
@@ -159,7 +159,7 @@ def test_the_records_of_one_attempt_from_all_files(tmp_path: Path) -> None:
     assert list(records_of(tmp_path, "attempt_id", "c")) == []
 
 
-def test_a_link_to_a_file_elsewhere_is_not_read(tmp_path: Path) -> None:
+def test_a_link_to_a_file_outside_the_journal_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
     (tmp_path / "secret").write_bytes(encode(start()))
     (tmp_path / "journal" / "host-1.jsonl").symlink_to(tmp_path / "secret")

@@ -1,4 +1,4 @@
-"""A file system that loses what was not synced: what `append` returned is read back, always."""
+"""Durable appends survive on a model of a file system that loses unsynced data."""
 
 import errno
 import os
@@ -12,9 +12,9 @@ from noisebench.records import durable
 from noisebench.records.journal import JournalWriter, records
 from tests.records.samples import completion, start
 
-# What becomes of one call of write or fsync: it works, fails, or writes only this share of its bytes.
+# The outcome of a call of write or fsync: it works, fails, or writes only this share of its bytes.
 outcomes = st.one_of(st.just("works"), st.just("works"), st.just("fails"), st.floats(0.0, 0.99))
-# What becomes of each byte range that was never synced: on the disk, zeros, or missing at the end.
+# The fate of each unsynced byte range after a power cut: on the disk, zeros, or missing at the end.
 fates = st.sampled_from(["kept", "zeros", "lost"])
 
 
@@ -70,7 +70,7 @@ class Disk:
 )
 @example(["works", "fails"], ["zeros"], [True])
 @example([0.5, "works"], [], [True])
-def test_what_append_returned_is_read_back(
+def test_every_durable_append_is_read_back(
     tmp_path_factory: object, plan: list[object], chosen: list[str], durably: list[bool]
 ) -> None:
     folder = Path(tmp_path_factory.mktemp("journal"))  # type: ignore[attr-defined]

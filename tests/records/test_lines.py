@@ -1,4 +1,4 @@
-"""A record as a line: what is written is read back, what was changed since is refused."""
+"""Journal lines are read back as written; changed lines are refused."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.records.samples import completion, failure, start
 
 
 @pytest.mark.parametrize("record", [start(), completion(), failure()], ids=["start", "completion", "failure"])
-def test_what_is_written_is_read_back(record: Record) -> None:
+def test_a_record_is_read_back(record: Record) -> None:
     line = encode(record)
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
@@ -20,7 +20,7 @@ def test_what_is_written_is_read_back(record: Record) -> None:
     assert json.loads(line)["event"] == ("ended" if isinstance(record, Ended) else "started")
 
 
-def test_every_changed_byte_is_noticed() -> None:
+def test_every_changed_byte_is_detected() -> None:
     """A change before the checksum is refused; one in it is refused or leaves the record as it was."""
     line = encode(completion())
     body = line.rindex(b',"crc32"')
@@ -37,7 +37,7 @@ def test_every_changed_byte_is_noticed() -> None:
         assert record == completion()
 
 
-def test_a_line_without_a_checksum_is_read_and_known_to_have_none() -> None:
+def test_a_line_without_a_checksum_is_read() -> None:
     members = json.loads(encode(completion()))
     del members["crc32"]
     line = json.dumps(members).encode() + b"\n"
@@ -66,7 +66,7 @@ def test_members_of_a_newer_version_are_ignored() -> None:
         ({"result": {"flagged": 0.5}}, "flagged is 0.5"),
     ],
 )
-def test_a_line_of_another_shape_is_refused_with_the_reason(changes: dict[str, object], why: str) -> None:
+def test_a_line_with_wrong_members_is_refused_with_the_reason(changes: dict[str, object], why: str) -> None:
     members = {**json.loads(encode(failure())), **changes}
     del members["crc32"]
     with pytest.raises(LineError, match=why):

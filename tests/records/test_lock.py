@@ -1,4 +1,4 @@
-"""One driver for each sweep, and a lock that cannot outlive it."""
+"""A sweep has one driver, and its lock ends with it."""
 
 import errno
 import fcntl
@@ -27,7 +27,7 @@ with sweep_lock(ResultsFolder(Path(sys.argv[1])).sweep("test")):
 """
 
 
-def test_a_live_holder_is_named_and_a_killed_one_blocks_nothing(tmp_path: Path) -> None:
+def test_a_live_holder_is_named_and_a_killed_holder_releases_the_lock(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
@@ -50,7 +50,7 @@ def test_a_live_holder_is_named_and_a_killed_one_blocks_nothing(tmp_path: Path) 
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_gives_one_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(EnvironmentFault, match="cannot be written"),
@@ -65,14 +65,14 @@ def test_a_deleted_lock_does_not_let_a_second_driver_run(tmp_path: Path) -> None
         while not list(folder.heartbeats.glob("first.json")):
             time.sleep(0.01)
         folder.lock.unlink()
-        for _ in range(2):  # nor a third
+        for _ in range(2):  # a refused driver must not free the way for the next
             with pytest.raises(SweepHeldError, match="first ran sweep 'test'"), sweep_lock(folder):
                 pass
     with sweep_lock(folder):
         pass
 
 
-def test_a_file_system_without_locks_is_one_clear_message(
+def test_a_file_system_without_locks_gives_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flock(*_: object) -> None:

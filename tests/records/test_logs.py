@@ -1,4 +1,4 @@
-"""What trials print is kept, line by line, with the attempt that printed it."""
+"""The output of trials is logged line by line with the attempt."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ def printed(results: ResultsFolder, log: Log, attempt: str) -> list[str]:
     return [line.split(" ", 1)[1] for line in lines_of(results, log.path, attempt)]
 
 
-def test_each_attempt_has_its_own_lines(tmp_path: Path) -> None:
+def test_lines_are_separated_by_attempt(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     log = Log(results.sweep("sweep"))
     for attempt in ("first", "second"):
@@ -28,14 +28,14 @@ def test_each_attempt_has_its_own_lines(tmp_path: Path) -> None:
     assert printed(results, log, "third") == []
 
 
-def test_stdout_is_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stdout_is_restored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Log(ResultsFolder(tmp_path).sweep("sweep")).of("a"):
         print("kept")
     print("after")
     assert capsys.readouterr() == ("after\n", "")
 
 
-def test_an_echo_goes_where_it_went_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_echo_goes_to_the_original_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = ResultsFolder(tmp_path)
     log = Log(results.sweep("sweep"), echo=True)
     with log.of("a"):
@@ -44,9 +44,9 @@ def test_an_echo_goes_where_it_went_before(tmp_path: Path, capsys: pytest.Captur
     assert printed(results, log, "a") == ["seen"]
 
 
-def test_a_log_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
+def test_an_unwritable_log_does_not_fail_the_trial(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
-    (tmp_path / "sweeps").write_text("a file where the folder should be")
+    (tmp_path / "sweeps").write_text("a file in place of the folder")
     log = Log(results.sweep("sweep"))
     with log.of("a"):
         print("lost")
@@ -65,7 +65,7 @@ def test_only_regular_files_among_the_logs_are_read(tmp_path: Path, name: str) -
     assert list(lines_of(results, name, "a")) == []
 
 
-def test_a_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_log_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_LOG_BYTES", 100)
     results = ResultsFolder(tmp_path)
     log = Log(results.sweep("sweep"))

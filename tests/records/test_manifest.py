@@ -1,4 +1,4 @@
-"""A sweep is kept as submitted; another one of the same name does not replace it unasked."""
+"""A sweep is stored as submitted; another sweep of the same name replaces it only on request."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_a_sweep_is_replaced_on_request(folder: SweepFolder) -> None:
     assert kept_trials(folder.manifest) == {("grid", trial.trial_id) for trial in other.trials()}
 
 
-def test_more_seeds_and_another_comment_are_the_same_sweep(folder: SweepFolder) -> None:
+def test_a_sweep_with_more_seeds_and_another_comment_is_the_same_sweep(folder: SweepFolder) -> None:
     keep_sweep(folder, sweep_of(seeds="2"))
     keep_sweep(folder, sweep_of(seeds="3", more="# a comment"))
     assert len(kept_trials(folder.manifest)) == 3

@@ -1,4 +1,4 @@
-"""Work in a thread of its own, now and then, for as long as a block lasts."""
+"""Periodic work runs in a thread until the block ends."""
 
 import threading
 import time
@@ -6,24 +6,24 @@ import time
 from noisebench.records.periodic import periodically
 
 
-def test_again_and_again_until_the_block_ends() -> None:
+def test_work_repeats_until_the_block_ends() -> None:
     calls: list[str] = []
-    thrice = threading.Event()
+    called_three_times = threading.Event()
 
     def work() -> None:
         calls.append(threading.current_thread().name)
         if len(calls) == 3:
-            thrice.set()
+            called_three_times.set()
 
     with periodically(work, 0.01, "clock"):
-        assert thrice.wait(10)
-    made = len(calls)
+        assert called_three_times.wait(10)
+    count = len(calls)
     assert set(calls) == {"clock"}
     time.sleep(0.05)
-    assert len(calls) == made
+    assert len(calls) == count
 
 
-def test_at_once_or_only_after_the_first_pause() -> None:
+def test_the_first_call_is_at_once_or_after_the_first_pause() -> None:
     called = threading.Event()
     with periodically(called.set, 600, "clock"):
         assert called.wait(10)

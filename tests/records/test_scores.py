@@ -1,4 +1,4 @@
-"""The scores of a trial: what a record names is what it was computed with."""
+"""A record names the scores of its own attempt."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from noisebench.records.folders import ResultsFolder
 from noisebench.records.scores import write_scores
 
 
-def test_a_repeated_trial_leaves_the_scores_of_the_first_alone(tmp_path: Path) -> None:
+def test_a_repeated_trial_keeps_the_first_scores(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     first, first_hash = write_scores(results, "ab" * 8, {"suspicion": np.arange(3)})
     second, second_hash = write_scores(results, "ab" * 8, {"suspicion": np.arange(4)})
@@ -20,7 +20,7 @@ def test_a_repeated_trial_leaves_the_scores_of_the_first_alone(tmp_path: Path) -
         assert pyarrow.parquet.read_table(tmp_path / path).num_rows == length
 
 
-def test_the_same_scores_again_stay_one_file(tmp_path: Path) -> None:
+def test_equal_scores_share_one_file(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     written = [write_scores(results, "ab" * 8, {"suspicion": np.arange(3)}) for _ in range(2)]
     assert written[0] == written[1]
