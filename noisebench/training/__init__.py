@@ -1,1 +1,1 @@
-"""Training of surrogate models."""
+"""The training of surrogate models."""

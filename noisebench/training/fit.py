@@ -17,7 +17,7 @@ from noisebench.training.task import TrainingTask
 
 @dataclass
 class Branch:
-    """Models that share a forward pass, an optimizer and the scale of their loss."""
+    """Models that share a forward pass, an optimizer and a loss scale."""
 
     stack: Stack
     optimizer: torch.optim.Optimizer
@@ -32,12 +32,12 @@ class Branch:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from the result of `state`."""
         self.stack.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         for group in self.optimizer.param_groups:
-            # A recorded step keeps its rate on the device; the next training makes its own.
+            # A recorded step keeps its rate on the device; the next training creates a new one.
             group["lr"] = float(group["lr"])
             if "capturable" in group:
                 group["capturable"] = False
@@ -47,9 +47,9 @@ class Branch:
 class Fit:
     """The models of M runs in training; a checkpoint holds its `state`.
 
-    One branch holds all models where they are grouped, else each branch holds one. Every random draw of an
-    epoch is seeded by (purpose, run, epoch), so a fit that is resumed after any epoch ends as one that was
-    never interrupted. `notes` says where the training had to leave its modes.
+    If the models are grouped, one branch holds all of them, else each branch holds one. Every random draw
+    of an epoch is seeded by (purpose, run, epoch), so a fit that resumes after any epoch gives the same
+    result as an uninterrupted one. `notes` says which modes could not be used, and why.
     """
 
     branches: tuple[Branch, ...]
@@ -58,7 +58,7 @@ class Fit:
     notes: list[str] = field(default_factory=list)
 
     def models(self) -> list[nn.Module]:
-        """Return the models as they are now, in the order of the runs; costs copies where grouped."""
+        """Return the current models in the order of the runs; grouped models are copied."""
         return [model for branch in self.branches for model in branch.stack.alone()]
 
     def state(self) -> dict[str, Any]:
@@ -70,22 +70,22 @@ class Fit:
         }
 
     def fits(self, state: dict[str, Any]) -> bool:
-        """Whether `state` was returned by a fit of the same modes, so that `restore` can take it."""
+        """Whether `state` comes from a fit in the same modes, so that `restore` accepts it."""
         return state.get("kind") == self._kind() and len(state["branches"]) == len(self.branches)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned; `fits` has to hold."""
+        """Continue from a state for which `fits` holds."""
         for branch, of_branch in zip(self.branches, state["branches"], strict=True):
             branch.restore(of_branch)
         self.epochs_done = state["epochs_done"]
 
     def _kind(self) -> str:
-        # A recorded step does what the eager one does.
+        # A recorded step computes the same as an eager step.
         return str(replace(self.modes, graph=False))
 
 
 def start_fit(models: Sequence[nn.Module], task: TrainingTask, modes: Modes) -> Fit:
-    """Return a fit of `models`, one for each run of `task`, that has not seen an epoch."""
+    """Return an untrained fit of `models`, one for each run of `task`."""
     groups = [models] if modes.grouped else [[model] for model in models]
     return Fit(tuple(_branch(group, task, modes) for group in groups), modes)
 
@@ -98,18 +98,18 @@ def _branch(models: Sequence[nn.Module], task: TrainingTask, modes: Modes) -> Br
         channels_last=modes.channels_last,
         pixelwise_masks=task.inputs.augments,
     )
-    # The narrow exponent of float16 loses small gradients, which a scaled loss keeps.
+    # float16 rounds small gradients to zero; scaling the loss keeps them.
     scaler = torch.amp.GradScaler(task.device.type, enabled=modes.dtype == torch.float16)
     optimizer = optimizer_for(stack, task.training)
     if scaler.is_enabled() and isinstance(optimizer, torch.optim.SGD):
-        # The scaler skips steps; if the first is skipped, the momentum would start from uninitialised memory.
+        # If the scaler skips the first step, the momentum would start from uninitialised memory.
         for parameter in stack.parameters():
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return Branch(stack, optimizer, scaler)
 
 
 def optimizer_for(model: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """Return the optimizer that a trial's training asks for."""
+    """Return the optimizer of a trial's training."""
     if training.optimizer == "adam":
         return torch.optim.Adam(
             model.parameters(), training.learning_rate, weight_decay=training.weight_decay, fused=True
@@ -137,7 +137,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, training: Training, epoc
 
 
 def make_recordable(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
-    """Keep on the device what changes from step to step or from epoch to epoch."""
+    """Keep on the device the values that change between steps or epochs."""
     for group in optimizer.param_groups:
         group["lr"] = torch.zeros((), device=device)
         if "capturable" in group:

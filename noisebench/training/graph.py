@@ -16,19 +16,19 @@ from noisebench.training.step import Step
 from noisebench.training.streams import is_usable
 from noisebench.training.task import TrainingTask
 
-# In its first steps a library chooses kernels and an optimizer creates its state; no graph may hold that.
+# In the first steps libraries choose kernels and the optimizer creates its state; neither may be recorded.
 STEPS_BEFORE_RECORDING = 3
-# Since torch 2.14 graphs know the generators that they use, and registering one only warns.
+# Since torch 2.14 graphs register their generators themselves, and registering one only warns.
 _REGISTERS_GENERATORS = TorchVersion(torch.__version__) < "2.14"
 
-# Why recording failed in this process, by device: a second attempt in the same process is not safe.
+# The reason for a failed recording, by device: a second attempt in the same process is not safe.
 _refusals: dict[torch.device, str] = {}
 
 
 def recording_epochs(task: TrainingTask, first_epoch: int) -> set[int]:
-    """Return the epochs, from `first_epoch` on, in which steps are recorded or which lead up to that.
+    """Return the epochs, from `first_epoch` on, up to those in which steps are recorded.
 
-    Only batches of full size are recorded; with few of them, eager steps fill the first epochs.
+    Only full batches are recorded; if an epoch has few, eager steps take several epochs.
     """
     whole_batches = task.samples // task.training.batch_size
     if not whole_batches:
@@ -47,10 +47,10 @@ class _Recording:
 
 
 class RecordedStep:
-    """A step on batches of one size: eager at first, then recorded, replayed from then on.
+    """A step on batches of one size: first eager, then recorded, then replayed.
 
-    The first steps are real ones, so nothing has to be undone. All steps have to be launched on one stream
-    that is not the default one. Where recording fails, the steps stay eager, and the fit notes why.
+    The eager steps train, so nothing has to be undone. All steps must be launched on one stream that is not
+    the default stream. If recording fails, the steps stay eager, and the fit notes the reason.
     """
 
     def __init__(self, step: Step, fit: Fit) -> None:
@@ -60,15 +60,15 @@ class RecordedStep:
         self._recording: _Recording | None = None
 
     def phase(self, epoch: int) -> bool:
-        """Return a value that differs between epochs whose steps consist of different operations."""
+        """Return a value that changes when the operations of a step change."""
         return self._step.phase(epoch)
 
     def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
-        """Train; return the logits [M, B, K] that led to the loss."""
+        """Train; return the logits [M, B, K] of the forward pass."""
         phase = self._step.phase(epoch)
         if phase != self._phase:
-            # The old graph goes before a new one is recorded on the same stream: up to torch 2.14 it takes
-            # the stream's cuBLAS workspace with it.
+            # Free the old graph before recording a new one on the same stream: up to torch 2.14, freeing it
+            # also frees the stream's cuBLAS workspace.
             self._phase, self._steps_seen, self._recording = phase, 0, None
         self._steps_seen += 1
         refusal = _refusals.get(batch.device)
@@ -96,7 +96,7 @@ class RecordedStep:
         graph = torch.cuda.CUDAGraph()
         if _REGISTERS_GENERATORS:
             for branch in self._fit.branches:
-                # Each registered generator costs two kernels a replay.
+                # Each registered generator costs two kernels at every replay.
                 for generator in branch.stack.generators if branch.stack.draws else ():
                     graph.register_generator_state(generator)
         with _without_garbage_collection(), torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
@@ -118,7 +118,7 @@ def _replayed(recording: _Recording, batch: Tensor, draws: Tensor | None) -> Ten
 
 
 class _HostState:
-    """The state that Python code of a step changes even where none of its kernels run."""
+    """The state that a step's Python code changes even if no kernel runs."""
 
     def __init__(self, fit: Fit) -> None:
         self._fit = fit
@@ -128,22 +128,22 @@ class _HostState:
         ]
 
     def restore(self) -> None:
-        """Undo a step that was not completed; what took part in a failed recording is replaced."""
+        """Undo an incomplete step; replace the objects that took part in the failed recording."""
         for branch, scale, states in zip(self._fit.branches, self._scalers, self._generators, strict=True):
             enabled, device = branch.scaler.is_enabled(), branch.stack.device
             branch.scaler = torch.amp.GradScaler(device.type, enabled=enabled)
             branch.scaler.load_state_dict(scale)
             branch.optimizer.zero_grad(set_to_none=True)
-            fresh = [torch.Generator(device) for _ in states]
-            for generator, state in zip(fresh, states, strict=True):
+            new_generators = [torch.Generator(device) for _ in states]
+            for generator, state in zip(new_generators, states, strict=True):
                 generator.set_state(state)
-            # In place: the dropout layers hold this very list.
-            branch.stack.generators[:] = fresh
+            # In place: the dropout layers hold this list.
+            branch.stack.generators[:] = new_generators
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Keep the collector from freeing tensors of other streams or graphs while one is recorded."""
+    """Prevent the collector from freeing tensors of other streams or graphs during recording."""
     gc.collect()
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Operations that a recorded step must not contain: those that make the host wait for the device."""
+"""Detect operations that make the host wait for the device; a recorded step must not contain them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class HostAccessError(RuntimeError):
 
 
 class RefuseHostAccess(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Raises HostAccessError at operations that read values, depend on them, or copy to or from the host."""
+    """Raises HostAccessError at operations that read values, or copy to or from the host."""
 
     def __torch_dispatch__(
         self,
@@ -62,10 +62,10 @@ class RefuseHostAccess(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def refused_operation(objective: Objective, classes: int) -> str | None:
-    """Return why a loss cannot be recorded, None where it can be.
+    """Return why a loss cannot be recorded, None if it can.
 
-    It is computed on a GPU that only exists by name, where no values are needed and copies to the host show;
-    its gradient on the CPU. Operations that a loss only takes for certain values are not seen.
+    The loss is computed on fake CUDA tensors, which have no values and reveal copies to the host; its
+    gradient on the CPU. Operations that depend on the values of the logits may not be detected.
     """
     targets = torch.arange(_SAMPLES) % classes
     generator = torch.Generator().manual_seed(0)
@@ -79,7 +79,7 @@ def refused_operation(objective: Objective, classes: int) -> str | None:
         loss = _loss(objective, logits, targets[None])
         with RefuseHostAccess():  # type: ignore[no-untyped-call]
             loss.backward()  # type: ignore[no-untyped-call]
-    except Exception as error:  # the loss is a user's
+    except Exception as error:  # a user's loss may raise anything
         return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     return None
 

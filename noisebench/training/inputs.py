@@ -1,4 +1,4 @@
-"""From stored pixels to a model's input: scaling, augmentation."""
+"""Scaling and augmentation: from stored pixels to a model's input."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ CROP_PADDING = 4
 
 
 class InputPipeline:
-    """The images of one data set, resident on a device as uint8 [N, C, H, W], read by index.
+    """The images of one data set on a device, uint8 [N, C, H, W], read by index.
 
-    `scale` is one of unit (0..1), raw (0..255), normalised (zero mean, unit variance per channel, by
-    the statistics of these images unless those of `like` are taken). `augmentation` is none or
-    crop-flip: padded with black by 4, cropped at random, mirrored with probability one half (He et al. 2016).
+    `scale` is unit (0..1), raw (0..255) or normalised (zero mean and unit variance per channel, by the
+    statistics of these images or, if given, of `like`). `augmentation` is none or crop-flip: pad with black
+    by 4, crop at random, mirror with probability 1/2 (He et al. 2016).
     """
 
     def __init__(
@@ -30,20 +30,20 @@ class InputPipeline:
 
     @property
     def augments(self) -> bool:
-        """Whether training images are augmented; they then lie in memory pixel by pixel, [n, H, W, C]."""
+        """Whether training images are augmented; augmented batches have memory layout [n, H, W, C]."""
         return self._augmentation != "none"
 
     def epoch_draws(self, seed: int, samples: int, batch_size: int) -> Tensor:
         """Return an epoch's augmentation, int64 [samples, 3]: top row, left column, whether mirrored.
 
-        Drawn on the host, batch by batch.
+        The draws are made on the host, batch by batch.
         """
         generator = torch.Generator().manual_seed(seed)
         sizes = [min(batch_size, samples - begin) for begin in range(0, samples, batch_size)]
         return torch.cat([_draw(size, generator) for size in sizes])
 
     def drawn_batch(self, indices: Tensor, draws: Tensor | None) -> Tensor:
-        """Return the scaled images at `indices` [M, B], augmented by `draws` [M, B, 3] if there are any.
+        """Return the scaled images at `indices` [M, B], augmented by `draws` [M, B, 3] unless None.
 
         Float32 [M, B, C, H, W].
         """
@@ -51,7 +51,7 @@ class InputPipeline:
         if draws is not None:
             pixels = _windows(pixels, draws.flatten(0, 1))
         scaled = self._scaled(pixels)
-        # A convolution chooses its arithmetic by the strides, which `view` changes for one channel.
+        # Convolutions choose kernels by strides, and `view` changes the strides of one-channel images.
         return scaled[None] if len(indices) == 1 else scaled.view(*indices.shape, *scaled.shape[1:])
 
     def _scaled(self, pixels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The training loop: models on images that live on the device, read by index."""
+"""The training loop, on images that stay on the device."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from noisebench.training.task import TrainingTask
 
 EVALUATION_BATCH = 1024
 
-# Takes an epoch with a batch's logits [B, K], targets [B] and sample indices [B] of one run.
+# Called with the epoch and a batch's logits [B, K], targets [B] and sample indices [B] of one run.
 BatchHook = Callable[[int, Tensor, Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
 class EpochStatistics:
-    """Mean loss and accuracy over one epoch's training batches, as they were trained."""
+    """Mean loss and accuracy over one epoch's training batches, each at its own step."""
 
     epoch: int
     loss: float
@@ -37,11 +37,11 @@ AfterEpoch = Callable[[Fit, list[EpochStatistics]], None]
 def train(
     fit: Fit, task: TrainingTask, hooks: Sequence[BatchHook] = (), after_epoch: AfterEpoch | None = None
 ) -> list[list[EpochStatistics]]:
-    """Train until `training.epochs` epochs are done; return the statistics of those done here.
+    """Train up to `training.epochs` epochs; return the statistics [epoch][run] of the epochs trained here.
 
-    `hooks` are none, or one for each run, which sees every batch of the run. Statistics are those of each run
-    in each epoch, [epoch][run]. Per epoch there is one transfer to the device before it, and one back after
-    it. Raises DivergedError in the epoch in which a run's loss is not finite.
+    `hooks` is empty or has one hook for each run, called with every batch of the run. Each epoch has one
+    transfer to the device before it and one from the device after it. Raises DivergedError after the first
+    epoch in which a run's loss is not finite.
     """
     statistics = []
     with training_stream(task.device, fit.modes):
@@ -56,20 +56,20 @@ def train(
 
 
 class _Epochs:
-    """The epochs of one training: what stays the same from step to step."""
+    """The state that the epochs of one training share."""
 
     def __init__(self, fit: Fit, task: TrainingTask, hooks: Sequence[BatchHook]) -> None:
         self._fit, self._task, self._hooks = fit, task, hooks
         self._totals = torch.zeros(len(task.runs), 2, device=task.device, dtype=torch.float64)
         self._step = EagerStep(fit, task, self._totals)
-        # Only whole batches have one size, which compilation and recording both need.
-        self._whole_step: Step = self._step
+        # Compilation and recording both need batches of one size, so a short last batch is trained eagerly.
+        self._full_batch_step: Step = self._step
         if fit.modes.compiled:
-            self._whole_step = EagerStep(fit, task, self._totals, compiled=True)
+            self._full_batch_step = EagerStep(fit, task, self._totals, compiled=True)
         if fit.modes.graph:
             for branch in fit.branches:
                 make_recordable(branch.optimizer, task.device)
-            self._whole_step = RecordedStep(self._whole_step, fit)
+            self._full_batch_step = RecordedStep(self._full_batch_step, fit)
 
     def train(self, epoch: int) -> list[EpochStatistics]:
         """Train one epoch."""
@@ -79,7 +79,7 @@ class _Epochs:
         for begin in range(0, task.samples, size):
             batch = order[:, begin : begin + size]
             batch_draws = None if draws is None else draws[:, begin : begin + size]
-            step = self._whole_step if batch.shape[1] == size else self._step
+            step = self._full_batch_step if batch.shape[1] == size else self._step
             logits = step(batch, batch_draws, epoch)
             if self._hooks:
                 targets = task.targets.gather(1, batch)

@@ -1,4 +1,4 @@
-"""Execution modes: how a device trains, never what it trains."""
+"""Execution modes: faster ways to run the same training."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 
 from noisebench.errors import InputError
 
-# Modes named here replace those of the tables and of a calibration.
+# The environment variable whose modes replace the defaults and those of a calibration.
 OVERRIDE = "NOISEBENCH_FAST_PATH"
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _HALF = "half"
 
 # The modes of `precision: fast` by device and model; `benchmarks/results.md` has the figures for CPUs. On
-# GPUs nothing is measured yet: these modes follow from the number of operations of a step (`graph`) and from
-# how little of a GPU a small model fills (`branches`).
+# GPUs the modes are not measured: `graph` because a step has many small operations, `branches` because one
+# small model does not fill a GPU.
 _DEFAULTS = {
     ("cpu", "small-cnn"): "half channels-last",
     ("cpu", "resnet-32"): "half channels-last",
@@ -27,21 +27,21 @@ _DEFAULTS = {
     ("cuda", "resnet-32"): "half channels-last graph branches",
     ("cuda", "resnet-34"): "half channels-last graph branches",
 }
-# The same for images of at most so many pixels: there a step costs as much around its arithmetic as in it, so
-# several folds are faster as one model, which they are not on larger images. bfloat16 would be faster still,
-# but it changes more flags on digits than the bound of `benchmarks/equality.py` allows.
+# The same for images of at most this many pixels. There the overhead of a step is as large as its arithmetic,
+# so folds train faster grouped, unlike on larger images. bfloat16 would be faster still, but it changes more
+# flags on digits than the bound of `benchmarks/equality.py` allows.
 _TINY_PIXELS = 10 * 10
 _TINY_DEFAULTS = {("cpu", "small-cnn"): "fp32 channels-last grouped"}
 
 
 @dataclass(frozen=True)
 class Modes:
-    """How models are trained; no mode at all is the reference: eager float32, one fit after another.
+    """Execution modes; the defaults are the reference: eager float32, one fit after another.
 
-    `dtype`: of convolutions and matrix products. `channels_last`: memory layout. `graph`: whole steps are
-    recorded as a CUDA graph and replayed. `branches`: the fits of a trial side by side, each on a CUDA stream
-    of its own; one after another on a CPU. `grouped`: the fits of a trial as one model. `compiled`: forward
-    and backward pass through torch.compile. `tuned`: cuDNN chooses its kernels by timing them.
+    `dtype`: type of convolutions and matrix products. `channels_last`: memory layout. `graph`: record whole
+    steps as a CUDA graph and replay them. `branches`: train the fits of a trial concurrently, each on its own
+    CUDA stream; on a CPU one after another. `grouped`: train the fits of a trial as one model. `compiled`:
+    run forward and backward pass through torch.compile. `tuned`: let cuDNN choose kernels by timing them.
     """
 
     dtype: torch.dtype = torch.float32
@@ -56,9 +56,9 @@ class Modes:
     def parse(cls, text: str, device: torch.device) -> Modes:
         """Read modes from words: one of fp32, bf16, fp16, half, and any of the other modes.
 
-        `half` is the 16-bit type that the device computes in, else fp32; with fp16 chosen this way, `grouped`
-        is dropped: runs that share the scale of the loss would skip steps because of each other. Raises
-        InputError for words that are unknown, impossible on the device, or in conflict.
+        `half` is the 16-bit type that the device supports, else fp32. If it is fp16, `grouped` is dropped:
+        runs that share a loss scale would skip steps because of each other. Raises InputError for words that
+        are unknown, not supported by the device, or in conflict.
         """
         words = set(text.split())
         _check(words, device)
@@ -68,7 +68,7 @@ class Modes:
         chosen = {word.replace("-", "_"): True for word in words - {*_DTYPES, _HALF}}
         if _HALF in words and dtype == torch.float16:
             chosen.pop("grouped", None)
-        # On a CPU without half precision, large convolutions in float32 are no faster in another layout.
+        # On a CPU, channels-last does not speed up large float32 convolutions.
         if _HALF in words and dtype == torch.float32 and device.type == "cpu":
             chosen.pop("channels_last", None)
         return cls(dtype, **chosen)
@@ -95,7 +95,7 @@ def default_modes(device: torch.device, model: str, shape: Sequence[int]) -> Mod
 
 
 def overridden_modes(device: torch.device) -> Modes | None:
-    """Return the modes that the environment asks for; None where it asks for none."""
+    """Return the modes that the environment variable sets, None if it sets none."""
     text = os.environ.get(OVERRIDE)
     return Modes.parse(text, device) if text else None
 
@@ -110,7 +110,7 @@ def _check(words: set[str], device: torch.device) -> None:
     if {"grouped", "branches"} <= words:
         raise InputError(f"{OVERRIDE}: fits are either `grouped` or `branches`; leave one out")
     if {"compiled", "branches"} <= words:
-        # Every branch has modules of its own, and torch.compile would compile each of them.
+        # Every branch has separate modules, and torch.compile would compile each of them.
         raise InputError(f"{OVERRIDE}: branches cannot be compiled; leave `compiled` or `branches` out")
     if {"grouped", "fp16"} <= words:
         raise InputError(

@@ -20,9 +20,9 @@ PerSample = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss that starts after `delay` epochs of CE (P2 eq. 6), with `delta` times sum |theta| (ANL).
+    """A loss that starts after `delay` epochs of CE (P2 eq. 6), plus `delta` times sum |theta| (ANL).
 
-    `batchwise`: a sample's loss may depend on the batch it stands in.
+    `batchwise`: a sample's loss may depend on the rest of its batch.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Objective:
 
     @classmethod
     def of(cls, loss: Component) -> Objective:
-        """Build the objective of a trial's loss, a user's own function included."""
+        """Build the objective of a trial's loss: one of the catalogue or a user's function."""
         if reference.is_reference(loss.name):
-            users = reference.load(loss.name, loss.get("source"))
-            function = partial(users, **loss.without("delay", "source"))
+            user_loss = reference.load(loss.name, loss.get("source"))
+            function = partial(user_loss, **loss.without("delay", "source"))
             return cls(loss.name, function, loss["delay"], 0.0, batchwise=True)
         descriptor = LOSSES[loss.name]
         l1 = descriptor.l1
@@ -63,11 +63,11 @@ class Objective:
         return self.per_sample(logits.flatten(0, 1), targets.flatten(), epoch).view(targets.shape)
 
     def started(self, epoch: int) -> bool:
-        """Whether the loss itself is trained in `epoch`, not CE in its place."""
+        """Whether `epoch` trains the loss itself, not CE."""
         return epoch >= self.delay
 
     def penalty(self, model: nn.Module, epoch: int) -> Tensor | None:
-        """Return delta times the L1 norm of all parameters, or None where this loss has none."""
+        """Return delta times the L1 norm of all parameters, or None if it does not apply in `epoch`."""
         if self.delta == 0 or not self.started(epoch):
             return None
         norms = torch.stack([parameter.abs().sum() for parameter in model.parameters()])

@@ -1,4 +1,4 @@
-"""What is recorded of one run while it trains."""
+"""Observations of one run during its training."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from noisebench.training.watchers import Watcher
 
 @dataclass(frozen=True)
 class Run:
-    """One model to train; `number` (the fold's, or the run's) seeds all that is random in it.
+    """One model to train; `number`, of the fold or run, seeds all its random draws.
 
-    It is trained on the training samples at `indices` (default: all) with `targets` [N] of `classes`
-    (default: the given labels, the data set's classes). `held_out` are judged samples it does not see.
+    The model is trained on the training samples at `indices` (default: all) with `targets` [N] of `classes`
+    (default: the given labels, the data set's classes), and not on the judged samples at `held_out`.
     """
 
     number: int
@@ -37,29 +37,29 @@ class Run:
 class Observation:
     """A run's epoch rows and its watcher's observations.
 
-    Where the trial asks for dynamics, rows get quantiles, and the loss on the held-out samples, or on the
-    test part where none are held out.
+    If the trial records dynamics, rows also have quantiles and the loss on the held-out samples, or on the
+    test part if none are held out.
     """
 
     def __init__(self, surrogate: Surrogate, run: Run) -> None:
         self._surrogate, self._run = surrogate, run
         targets = surrogate.training_targets if run.targets is None else run.targets
         self._dynamics = surrogate.dynamics_watcher(targets) if surrogate.trial.dynamics else None
-        self._watchers = [w for w in (run.watcher, self._dynamics) if w is not None]
+        self._watchers = [watcher for watcher in (run.watcher, self._dynamics) if watcher is not None]
         self.rows: Rows = []
 
     @property
     def watching(self) -> bool:
-        """Whether anything observes the batches."""
+        """Whether a watcher observes the batches."""
         return bool(self._watchers)
 
     def on_batch(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
-        """Take in one batch."""
-        for each in self._watchers:
-            each(epoch, logits, targets, indices)
+        """Observe one batch."""
+        for watcher in self._watchers:
+            watcher(epoch, logits, targets, indices)
 
     def after_epoch(self, model: nn.Module | None, statistics: EpochStatistics) -> None:
-        """Add the row of a finished epoch; dynamics need the `model` as it is now."""
+        """Add the row of a finished epoch; dynamics need the current `model`."""
         row = {"fold": self._run.number, **asdict(statistics)}
         if self._dynamics is not None:
             assert model is not None
@@ -68,12 +68,12 @@ class Observation:
         self.rows.append(row)
 
     def state(self) -> dict[str, Any] | None:
-        """Return the state for a checkpoint; None where the watcher cannot be kept."""
+        """Return the state for a checkpoint; None if the watcher cannot be checkpointed."""
         watched = {} if self._run.watcher is None else self._run.watcher.state()
         return None if watched is None else pack(self.rows, watched)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from the result of `state`."""
         self.rows, watched = unpack(state)
         if self._run.watcher is not None:
             self._run.watcher.restore(watched)

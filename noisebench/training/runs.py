@@ -1,4 +1,4 @@
-"""The runs of a trial, each trained unless its result is kept."""
+"""The runs of a trial: read from checkpoints, or trained."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from noisebench.training.task import TrainingTask
 Finish = Callable[[Run, nn.Module], dict[str, Tensor]]
 Group = Sequence[Run]
 
-# The mark of an epoch in which a step is recorded, or replayed for the first time.
+# The checkpoint that marks an epoch in which a step is recorded, or replayed for the first time.
 _RECORDING = "recording"
 
 
 def results_of(surrogate: Surrogate, runs: Group, finish: Finish) -> list[dict[str, Tensor]]:
-    """Return the tensors of each run: from its checkpoint, or the result of `finish` on the trained model.
+    """Return the tensors of each run: from its checkpoint, or from `finish` on the trained model.
 
-    Models are trained one after another, or together where the surrogate's modes say so.
+    Models are trained one after another, or together if the surrogate's modes allow it.
     """
-    kept = {run.number: surrogate.checkpoints.read(f"run-{run.number}") for run in runs}
-    results = {number: unpack(content) for number, content in kept.items() if content is not None}
+    checkpoints = {run.number: surrogate.checkpoints.read(f"run-{run.number}") for run in runs}
+    results = {number: unpack(content) for number, content in checkpoints.items() if content is not None}
     for group in _groups(surrogate, [run for run in runs if run.number not in results]):
         observations = [Observation(surrogate, run) for run in group]
         models = _train(surrogate, group, observations)
@@ -44,7 +44,7 @@ def results_of(surrogate: Surrogate, runs: Group, finish: Finish) -> list[dict[s
 
 
 def _groups(surrogate: Surrogate, runs: Group) -> list[Group]:
-    """Split runs into those trained together; models that see unequal numbers of samples are not."""
+    """Split runs into groups trained together; all runs of a group have equally many samples."""
     if not surrogate.modes.together:
         return [[run] for run in runs]
     by_length: dict[int, list[Run]] = {}
@@ -64,7 +64,7 @@ def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) 
 
     def after_epoch(fit: Fit, statistics: list[EpochStatistics]) -> None:
         _mark_recording(surrogate, fit, recording)
-        # Only the held-out loss of the dynamics needs the models; grouped ones have to be copied apart.
+        # Only the held-out loss of the dynamics needs the models; grouped models must be copied for it.
         models = fit.models() if surrogate.trial.dynamics else [None] * len(group)
         for observation, model, of_run in zip(observations, models, statistics, strict=True):
             observation.after_epoch(model, of_run)
@@ -89,19 +89,19 @@ def _task(surrogate: Surrogate, group: Group) -> TrainingTask:
 
 
 def _avoid_repeated_crash(surrogate: Surrogate) -> None:
-    """Train without a graph where an earlier attempt of this trial ended in an epoch that recorded one.
+    """Train without a graph if an earlier attempt of this trial ended in an epoch that recorded one.
 
-    A crash, or an error that costs the process its GPU, leaves no other trace.
+    A crash, or an error that makes the GPU unusable for the process, leaves no other trace.
     """
     if surrogate.modes.graph and surrogate.checkpoints.read(_RECORDING) is not None:
-        without = replace(surrogate.modes, graph=False)
-        surrogate.take_over(without, ["no graph: an earlier attempt ended while it was recorded"])
+        modes = replace(surrogate.modes, graph=False)
+        surrogate.take_over(modes, ["no graph: an earlier attempt ended while it was recorded"])
 
 
 def _mark_recording(surrogate: Surrogate, fit: Fit, recording: set[int] | None) -> None:
-    """Keep the mark for the next epoch where it is one of `recording`, else remove it.
+    """Write the mark if the next epoch is one of `recording`, else remove it.
 
-    None: nothing was to be recorded from the start. The mark of an earlier attempt stays, for a later one.
+    None: this attempt records nothing. The mark of an earlier attempt stays for later attempts.
     """
     if recording is None:
         return
@@ -125,7 +125,7 @@ def _name(group: Group) -> str:
 
 
 def _keep(surrogate: Surrogate, group: Group, fit: Fit, observations: list[Observation]) -> None:
-    """Keep an unfinished fit where that is due."""
+    """Checkpoint an unfinished fit if one is due."""
     if fit.epochs_done == surrogate.trial.training.epochs or not surrogate.checkpoints.epoch_due:
         return
     states = [observation.state() for observation in observations]
@@ -134,10 +134,10 @@ def _keep(surrogate: Surrogate, group: Group, fit: Fit, observations: list[Obser
 
 
 def _restore(surrogate: Surrogate, group: Group, fit: Fit, observations: list[Observation]) -> None:
-    """Bring a fit to where its checkpoint left it; one of other modes or another version is not used."""
-    kept = surrogate.checkpoints.read(_name(group))
-    if kept is None or not fit.fits(kept):
+    """Restore a fit from its checkpoint; ignore a checkpoint in other modes."""
+    state = surrogate.checkpoints.read(_name(group))
+    if state is None or not fit.fits(state):
         return
-    fit.restore(kept)
-    for observation, state in zip(observations, kept["observations"], strict=True):
-        observation.restore(state)
+    fit.restore(state)
+    for observation, of_run in zip(observations, state["observations"], strict=True):
+        observation.restore(of_run)

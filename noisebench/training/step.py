@@ -15,19 +15,19 @@ from noisebench.training.task import TrainingTask
 
 
 class Step(Protocol):
-    """One step on the samples `batch` [M, B], augmented by `draws` [M, B, 3] where there are any."""
+    """One step on the samples `batch` [M, B], augmented by `draws` [M, B, 3] unless None."""
 
     def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
-        """Train; return the logits [M, B, K] that led to the loss."""
+        """Train; return the logits [M, B, K] of the forward pass."""
 
     def phase(self, epoch: int) -> bool:
-        """Return a value that differs between epochs whose steps consist of different operations."""
+        """Return a value that changes when the operations of a step change."""
 
 
 class EagerStep:
-    """Every operation is launched by itself; adds losses and right predictions to `totals` [M, 2].
+    """Launches each operation separately; adds losses and right predictions to `totals` [M, 2].
 
-    On a GPU each of several branches runs on a stream of its own, on a CPU one after another.
+    On a GPU each of several branches runs on its own stream; on a CPU they run one after another.
     """
 
     def __init__(self, fit: Fit, task: TrainingTask, totals: Tensor, *, compiled: bool = False) -> None:
@@ -40,11 +40,11 @@ class EagerStep:
         self._streams = branch_streams(task.device, len(self._branches))
 
     def phase(self, epoch: int) -> bool:
-        """Return a value that differs between epochs whose steps consist of different operations."""
+        """Return a value that changes when the operations of a step change."""
         return self._objective.started(epoch)
 
     def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
-        """Train; return the logits [M, B, K] that led to the loss."""
+        """Train; return the logits [M, B, K] of the forward pass."""
         logits = run_side_by_side(
             [partial(step, batch, draws, epoch) for step in self._branches], self._streams
         )
@@ -52,7 +52,7 @@ class EagerStep:
 
 
 class _BranchStep:
-    """The part of a step that one branch takes."""
+    """The part of a step on one branch."""
 
     def __init__(
         self, branch: Branch, task: TrainingTask, runs: slice, totals: Tensor, *, compiled: bool
@@ -69,7 +69,7 @@ class _BranchStep:
         images = self._inputs.drawn_batch(batch, None if draws is None else draws[self._runs])
         logits = self._forward(images)
         losses = self._objective.per_model(logits, targets, epoch)
-        # A sum over the runs: the others' losses are constant for each, so every run has its own gradient.
+        # Summed over the runs: no run's parameters affect another run's loss, so gradients stay separate.
         loss, penalty = losses.mean(1).sum(), self._objective.penalty(branch.stack, epoch)
         branch.optimizer.zero_grad(set_to_none=True)
         branch.scaler.scale(loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""CUDA streams of a process, and the settings of CUDA's libraries while it trains."""
+"""CUDA streams of a process, and settings of CUDA's libraries during training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def training_stream(device: torch.device, modes: Modes) -> Iterator[None]:
-    """On a GPU, run the block on this process's training stream: the default one cannot record graphs."""
+    """On a GPU, run the block on this process's training stream: the default stream cannot record graphs."""
     if device.type != "cuda":
         yield
         return
@@ -29,9 +29,9 @@ def training_stream(device: torch.device, modes: Modes) -> Iterator[None]:
 
 @contextmanager
 def reproducible_kernels(device: torch.device, *, tuned: bool = False) -> Iterator[None]:
-    """Make CUDA's libraries compute the same digits each time, in float32 where float32 is asked for.
+    """Use deterministic CUDA kernels, without TF32 and reduced-precision reductions.
 
-    `tuned` lets cuDNN choose its kernels by timing them, which can differ from process to process.
+    `tuned` lets cuDNN choose its kernels by timing them, so they can differ between processes.
     """
     if device.type != "cuda":
         yield
@@ -44,7 +44,7 @@ def reproducible_kernels(device: torch.device, *, tuned: bool = False) -> Iterat
     matmul.allow_bf16_reduced_precision_reduction = False
     matmul.allow_fp16_reduced_precision_reduction = False
     try:
-        enabled = torch.backends.cudnn.enabled  # off where another order of summation is wanted
+        enabled = torch.backends.cudnn.enabled  # off in comparisons with another order of summation
         with torch.backends.cudnn.flags(enabled, benchmark=tuned, deterministic=not tuned, allow_tf32=False):
             yield
     finally:
@@ -55,7 +55,7 @@ def reproducible_kernels(device: torch.device, *, tuned: bool = False) -> Iterat
 
 
 def is_usable(device: torch.device) -> bool:
-    """Whether the device still computes: after a sticky CUDA error no call of this process succeeds."""
+    """Whether the device still works: after a sticky CUDA error every call of this process fails."""
     if device.type != "cuda":
         return True
     try:
@@ -68,7 +68,7 @@ def is_usable(device: torch.device) -> bool:
 
 
 def branch_streams(device: torch.device, count: int) -> tuple[torch.cuda.Stream, ...]:
-    """Return a stream for each of several branches on a GPU, the same for every training; else none."""
+    """Return a stream for each of several branches on a GPU, the same for every training; else ()."""
     if device.type != "cuda" or count == 1:
         return ()
     return tuple(_stream(device, "branch", number) for number in range(count))
@@ -77,17 +77,17 @@ def branch_streams(device: torch.device, count: int) -> tuple[torch.cuda.Stream,
 def run_side_by_side(
     steps: Sequence[Callable[[], Result]], streams: Sequence[torch.cuda.Stream]
 ) -> list[Result]:
-    """Call each step on its stream, after all that was launched before; without streams one after another.
+    """Call each step on its stream; without streams, call them one after another.
 
-    Whatever is launched afterwards waits for all of them. While a graph is recorded, the streams become its
-    parallel branches.
+    The steps wait for all work launched before, and work launched afterwards waits for all steps. In a
+    recorded graph the streams become parallel branches.
     """
     if not streams:
         return [step() for step in steps]
     main = torch.cuda.current_stream()
     start = main.record_event()
     results = []
-    # All are forked before any is joined: a join in this loop would run them one after another.
+    # Fork all streams before joining any: a join in this loop would serialise them.
     for stream, step in zip(streams, steps, strict=True):
         stream.wait_event(start)
         with torch.cuda.stream(stream):
@@ -97,7 +97,7 @@ def run_side_by_side(
     return results
 
 
-# Every new stream would get blocks of the allocator and workspaces of cuBLAS of its own, never freed.
+# Cached: every new stream gets allocator blocks and cuBLAS workspaces that are never freed.
 @cache
 def _stream(device: torch.device, purpose: str, number: int = 0) -> torch.cuda.Stream:
     del purpose, number

@@ -1,4 +1,4 @@
-"""What the surrogate models of one trial share."""
+"""The shared state of the surrogate models of one trial."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass
 class Surrogate:
-    """What the models of one trial share: data on the device, labels, objective, checkpoints.
+    """The shared state of a trial's models: data on the device, labels, objective, checkpoints.
 
-    `given` are the labels of the judged samples. `training` and `training_targets` are what is trained
-    on: the same samples, unless the data set has a training part of its own. `modes` say how the device
-    trains, `notes` why it is not as calibrated. `rows` gathers one row for each epoch of each run (fold).
+    `given` are the given labels of the judged samples. `training` and `training_targets` are the training
+    images and labels: those of the judged samples, unless the data set has a separate training part. `modes`
+    are the execution modes, `notes` the reasons for deviations from the calibrated modes. `rows` collects
+    one row for each epoch of each run (fold).
     """
 
     trial: Trial
@@ -98,13 +99,13 @@ class Surrogate:
 
     @property
     def fast_path(self) -> str | None:
-        """The modes that were used, and why they are not as calibrated; None for the reference."""
+        """The modes in use, with notes on deviations from the calibration; None for the reference."""
         if self.trial.training.precision == "reference":
             return None
         return "; ".join([str(self.modes), *self.notes])
 
     def take_over(self, modes: Modes, notes: list[str]) -> None:
-        """Use these modes from now on; `notes` say why they differ from before."""
+        """Use these modes from now on; `notes` say why they changed."""
         self.modes = modes
         self.notes.extend(note for note in notes if note not in self.notes)
 
@@ -114,12 +115,12 @@ class Surrogate:
         return predict(model, self.judged, self.on_device(indices)).float().softmax(1).cpu()
 
     def test_accuracy(self, model: nn.Module) -> Tensor:
-        """Return the share of clean test images the model gets right, [1]; [0] where there are none."""
+        """Return the accuracy on the clean test images, [1]; an empty tensor [0] if there are none."""
         test = self.dataset.test
         if test is None:
             return torch.empty(0)
-        guesses = self._test_logits(model, test)[:, : self.dataset.classes].argmax(1).cpu().numpy()
-        return torch.tensor([float((guesses == test.labels).mean())], dtype=torch.float64)
+        predicted = self._test_logits(model, test)[:, : self.dataset.classes].argmax(1).cpu().numpy()
+        return torch.tensor([float((predicted == test.labels).mean())], dtype=torch.float64)
 
     def _test_logits(self, model: nn.Module, test: LabelledImages) -> Tensor:
         if self._test is None:
@@ -128,7 +129,7 @@ class Surrogate:
         return predict(model, self._test, self.on_device(np.arange(len(test.labels))))
 
     def fresh_model(self, run: int, classes: int) -> nn.Module:
-        """Return the model that `run` starts from, on the device."""
+        """Return the initial model of `run`, on the device."""
         channels, height, width = self.training.images.shape[1:]
         state = (
             pretrained_state(self.trial.training.model, self.data_dir)
@@ -139,7 +140,7 @@ class Surrogate:
         return build(self.trial.training.model, (channels, height, width), classes, state).to(self.device)
 
     def dynamics_watcher(self, targets: Labels) -> DynamicsWatcher:
-        """Return a watcher of a training on `targets` [N]."""
+        """Return a watcher of the dynamics of a training on `targets` [N]."""
         part = self.dataset.judged if self.dataset.training is None else self.dataset.training
         loss = self.trial.loss
         return DynamicsWatcher(
@@ -148,7 +149,7 @@ class Surrogate:
 
     @torch.no_grad()
     def held_out_loss(self, model: nn.Module, indices: Indices | None, epoch: int) -> float | None:
-        """Return the mean loss on judged samples, without `indices` on the test part; None without both."""
+        """Return the mean loss on judged samples at `indices`, else on the test part; None without either."""
         test = self.dataset.test
         if indices is not None:
             logits, targets = predict(model, self.judged, self.on_device(indices)), self.given[indices]
@@ -159,7 +160,7 @@ class Surrogate:
         return float(self.objective.per_sample(logits, self.on_device(targets), epoch).mean())
 
     def on_device(self, array: npt.NDArray[np.int64]) -> Tensor:
-        """Return whole numbers as a tensor on the device."""
+        """Return an integer array as a tensor on the device."""
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
@@ -175,7 +176,7 @@ def _chosen_modes(
         return overridden, []
     modes = default_modes(device, training.model, images.shape)
     if device.type == "cpu":
-        # Not calibrated: a CPU's results are equal to the last bit from machine to machine.
+        # Not calibrated: results on CPUs must not depend on the machine.
         return modes, []
     measured = calibration.modes_of(torch.cuda.get_device_name(device), training, images.shape[-2])
     if measured is None:
@@ -185,10 +186,10 @@ def _chosen_modes(
 
 @contextmanager
 def isolated_torch(device: torch.device) -> Iterator[None]:
-    """Give the trial torch's global generators, one thread and reproducible kernels; restore all afterwards.
+    """Isolate torch's random state, and use one thread and reproducible kernels; restore all afterwards.
 
-    Results depend on the number of threads (sums are split differently), so a trial on a CPU always
-    has one; trials run side by side instead.
+    Results depend on the number of threads, which changes the order of summation, so a trial on a CPU always
+    has one thread; several trials run in parallel instead.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What is trained, independent of the execution modes."""
+"""The definition of a training, independent of execution modes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SeedFor = Callable[..., int]
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """M runs on the images of `inputs`, each on its own samples with its own targets.
+    """M runs on the images of `inputs`, each with its own samples and targets.
 
     `targets` int64 [M, N] and the N images are indexed by `indices` int64 [M, n], all on one device. Every
-    random draw is seeded by `seed_for(purpose, run, epoch)`, with `runs` the number of each run.
+    random draw is seeded by `seed_for(purpose, run, epoch)`; `runs` has the number of each run.
     """
 
     inputs: InputPipeline
@@ -38,16 +38,16 @@ class TrainingTask:
 
     @property
     def samples(self) -> int:
-        """How many samples each run trains on, n."""
+        """The number of training samples of each run, n."""
         return self.indices.shape[1]
 
     def order(self, epoch: int) -> Tensor:
-        """Return the samples of an epoch in the order of its batches, int64 [M, n]."""
+        """Return the sample indices of an epoch in batch order, int64 [M, n]."""
         orders = [permutation(self.samples, self.seed_for("batches", run, epoch)) for run in self.runs]
         return self.indices.gather(1, torch.stack(orders).to(self.device))
 
     def augmentation(self, epoch: int) -> Tensor | None:
-        """Return the augmentation of an epoch's samples in their order, int64 [M, n, 3], or None."""
+        """Return the augmentation of an epoch's samples in batch order, int64 [M, n, 3], or None."""
         if not self.inputs.augments:
             return None
         size = self.training.batch_size
@@ -59,6 +59,6 @@ class TrainingTask:
 
 
 def permutation(length: int, seed: int) -> Tensor:
-    """Return the order in which an epoch sees `length` samples, int64 [length], on the CPU."""
-    # Drawn on the host whatever the device, so that a device does not change the order of batches.
+    """Return a random order of `length` samples, int64 [length], on the CPU."""
+    # Drawn on the host for every device, so that the order of batches does not depend on the device.
     return torch.randperm(length, generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""Observers of a training, batch by batch, without waiting for the device."""
+"""Observers of training batches that do not wait for the device."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Watcher(Protocol):
     """Sees every training batch's logits [B, K], targets [B] and sample indices [B]."""
 
     def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
-        """Take in one batch."""
+        """Observe one batch."""
 
     def state(self) -> dict[str, Tensor] | None:
-        """Return the state for a checkpoint; None where it cannot be kept."""
+        """Return the state for a checkpoint; None if it cannot be checkpointed."""
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from the result of `state`."""
 
     def result(self) -> dict[str, Tensor]:
-        """Return what was observed, on the CPU."""
+        """Return the observations, on the CPU."""
 
 
 class MarginWatcher:
-    """Margins for AUM from epoch `skip` on, with the last epoch's probabilities of the true classes."""
+    """Margins for AUM from epoch `skip` on, and the last epoch's probabilities of the true classes."""
 
     def __init__(
         self, samples: int, classes: int, skip: int, epochs: int, implementation: str, device: torch.device
@@ -47,7 +47,7 @@ class MarginWatcher:
         self._probabilities = torch.zeros(samples, classes, device=device)
 
     def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
-        """Take in one batch."""
+        """Observe one batch."""
         if epoch >= self._skip:
             self._accumulator.update(logits, targets, indices)
         if epoch == self._last:
@@ -58,27 +58,27 @@ class MarginWatcher:
         return {"margins": self._accumulator.mean().cpu(), "probabilities": self._probabilities.cpu()}
 
     def state(self) -> dict[str, Tensor] | None:
-        """Return sums and counts of margins; the package's accumulator cannot be kept."""
+        """Return sums and counts of margins; None for the package's accumulator."""
         if not isinstance(self._accumulator, MarginAccumulator):
             return None
         return {"sums": self._accumulator.sums, "counts": self._accumulator.counts}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from the result of `state`."""
         assert isinstance(self._accumulator, MarginAccumulator)
         self._accumulator.sums.copy_(state["sums"])
         self._accumulator.counts.copy_(state["counts"])
 
 
 class LossCurveWatcher:
-    """Each sample's cross entropy in each epoch, when its batch was trained."""
+    """Each sample's cross entropy in each epoch, at its training step."""
 
     def __init__(self, samples: int, epochs: int, device: torch.device) -> None:
         self.losses = torch.zeros(samples, epochs, device=device)
         self._last = torch.zeros(samples, dtype=torch.int64, device=device)
 
     def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
-        """Take in one batch."""
+        """Observe one batch."""
         self.losses[indices, epoch] = functional.cross_entropy(logits.float(), targets, reduction="none")
         self._last[indices] = logits.argmax(1)
 
@@ -91,13 +91,13 @@ class LossCurveWatcher:
         return {"losses": self.losses, "predicted": self._last}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from the result of `state`."""
         self.losses.copy_(state["losses"])
         self._last.copy_(state["predicted"])
 
 
 class DynamicsWatcher:
-    """Each sample's probability p of its given label in the running epoch (P2, Fig. 2 and 7)."""
+    """Each sample's probability p of its given label in the current epoch (P2, Fig. 2 and 7)."""
 
     def __init__(
         self, loss: str, parameters: dict[str, Any], delay: int, wrong: Labels, device: torch.device
@@ -107,14 +107,14 @@ class DynamicsWatcher:
         self._p = torch.full((len(wrong),), torch.nan, device=device)
 
     def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
-        """Take in one batch."""
+        """Observe one batch."""
         del epoch
         self._p[indices] = logits.float().softmax(1).gather(1, targets[:, None])[:, 0]
 
     def quantiles(self, epoch: int) -> dict[str, Any]:
-        """Return quantiles of p and of dL/dp for wrong and right labels among the samples seen.
+        """Return quantiles of p and of dL/dp for wrong and right labels of the samples seen so far.
 
-        `gradient` is missing for losses whose papers print no dL/dp; before the delay it is that of CE.
+        `gradient` is missing for losses whose papers give no dL/dp; before the delay it is that of CE.
         """
         p = self._p.cpu().numpy()
         seen = ~np.isnan(p)
@@ -126,11 +126,11 @@ class DynamicsWatcher:
         return quantiles
 
     def state(self) -> dict[str, Tensor]:
-        """Return nothing: an epoch's quantiles are taken when it ends, and checkpoints are written then."""
+        """Return nothing: checkpoints are written at the end of an epoch, when its quantiles are computed."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from nothing."""
+        """Do nothing: there is no state."""
 
 
 def _lists(values: Any, wrong: Any) -> dict[str, list[float | None]]:

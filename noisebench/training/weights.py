@@ -16,7 +16,7 @@ from noisebench.errors import DataError, InputError
 def pretrained_state(model: str, data_dir: Path | None) -> dict[str, Tensor]:
     """Return the state dict of a model's pretrained weights, on the CPU.
 
-    Raises DataError where the file is missing or is not the published one.
+    Raises DataError if the file is missing or is not the published one.
     """
     fix = (
         "`noisebench prepare SPEC --data DIR` fetches it where there is internet; "
