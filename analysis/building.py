@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from analysis.feeding import Feed
-from analysis.grid import Cell, Row, Table, column_name, differing, plain, setting_labels
+from analysis.grid import Cell, Row, Table
 from analysis.items import EQUAL_TUNING, FIGURE_BLOCKS, PUBLISHED, TABLES, TableItem
 from noisebench.store.blocks import Selection, TableCell, block_table
+from noisebench.store.columns import column_names, differing, plain, setting_labels
 
 LOSS_ORDER = ("CE", "FL", "GCE", "ANL-CE", "ANL-FL", "BL", "PZ")
 
@@ -57,8 +58,8 @@ def block_as_table(feed: Feed, item: TableItem) -> Table:
         return table
     selection = Selection(item.metric, item.decimals, item.over, item.choose)
     cells = block_table(feed.store, sweep, item.block, selection)
-    names = [column_name(each, cells, item.over) for each in cells]
-    settings = setting_labels({each.setting_id: json.loads(each.config) for each in cells})
+    names = column_names(cells, item.over)
+    settings = setting_labels(cells)
     if any(settings.values()):
         table.heads = (*table.heads, "setting")
     rows: dict[str, Row] = {}

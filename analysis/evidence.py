@@ -7,8 +7,9 @@ from typing import Any
 
 from analysis.feeding import Feed
 from analysis.formats import METRIC_NAMES, asides, number
-from analysis.grid import Cell, Table, differing, plain
+from analysis.grid import Cell, Table
 from noisebench.store.blocks import BlockTrial, Candidate, block_candidates, block_configs, block_trials
+from noisebench.store.columns import differing, plain
 from noisebench.store.statements import SQL
 from noisebench.store.summaries import metrics
 

@@ -1,5 +1,6 @@
 """Tables on a terminal: every mark, every gap, no width too small."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -90,3 +91,20 @@ def test_names_are_no_markup_and_control_nothing(capsys: pytest.CaptureFixture[s
     for name in ("[/x]", "m:[red]", "\\x1b[31mCE"):
         assert name in text
     assert "\x1b" not in text
+
+
+def test_settings_that_differ_in_training_alone_have_rows_of_their_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rates = {"a": 0.1, "b": 0.01}
+    configs = {name: json.dumps({"training": {"learning_rate": rate}}) for name, rate in rates.items()}
+    cells = [
+        cell("CE", mean, setting_id=name, config=configs[name]) for name, mean in (("a", 0.5), ("b", 0.7))
+    ]
+    table.print_tables(cells)
+    _, _, header, _, *rows, _ = capsys.readouterr().out.splitlines()
+    assert [name.strip() for name in header.strip("┃").split("┃")] == ["setting", "CE"]
+    assert [[text.strip() for text in row.strip("│").split("│")] for row in rows] == [
+        ["learning_rate 0.1", "0.500 ± 0.012"],
+        ["learning_rate 0.01", "0.700 ± 0.012"],
+    ]
