@@ -18,7 +18,7 @@ from noisebench.errors import DataError
 
 Labels = npt.NDArray[np.int64]
 
-# The only globals in the published pickles.
+# The only globals that the published pickles use.
 _ALLOWED_GLOBALS = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -31,9 +31,9 @@ VOTES_TO_KEEP = 3
 
 
 def read_batches(data_dir: Path, paths: list[str], label_key: str, classes: int) -> tuple[Tensor, Labels]:
-    """Return images uint8 [N, 3, 32, 32] and labels int64 [N] of the pickles at `paths`, in their order.
+    """Return images uint8 [N, 3, 32, 32] and labels int64 [N] of the pickles at `paths`, in order.
 
-    Raises DataError where a file is not the published one; nothing of such a file is unpickled.
+    Raises DataError if a file is not the published one; such a file is not unpickled.
     """
     batches = [
         parse_batch(read_verified(data_dir, path), data_dir / path, label_key, classes) for path in paths
@@ -47,7 +47,7 @@ def parse_batch(
 ) -> tuple[npt.NDArray[np.uint8], Labels]:
     """Return the images uint8 [N, 3, 32, 32] and labels int64 [N] of one pickle; `path` is for messages.
 
-    `content` has to be verified: even a pickle of arrays alone can crash the interpreter.
+    `content` must be verified before: even a pickle of arrays can crash the interpreter.
     """
     batch = _unpickle(content, path)
     try:
@@ -68,9 +68,8 @@ def parse_batch(
 def read_human_labels(data_dir: Path, path: str, key: str, clean: Labels) -> Labels:
     """Return human labels int64 [N] for a training set whose true labels are `clean` [N].
 
-    `key` names one of the file's sets of labels.
-
-    Raises DataError where the file is not the published one, or is not in the order of `clean`.
+    `key` names one of the file's sets of labels. Raises DataError if the file is not the published one, or
+    not in the order of `clean`.
     """
     numpy_types: list[Any] = [
         (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
@@ -82,12 +81,12 @@ def read_human_labels(data_dir: Path, path: str, key: str, clean: Labels) -> Lab
     try:
         with torch.serialization.safe_globals(numpy_types):
             columns = torch.load(io.BytesIO(content), weights_only=True)
-        own_clean, human = np.asarray(columns["clean_label"]), np.asarray(columns[key])
+        clean_in_file, human = np.asarray(columns["clean_label"]), np.asarray(columns[key])
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, TypeError) as error:
         raise DataError(
             f"{data_dir / path}: no label file of CIFAR-N ({str(error).splitlines()[0]})"
         ) from None
-    if not np.array_equal(own_clean, clean):
+    if not np.array_equal(clean_in_file, clean):
         raise DataError(
             f"{data_dir / path}: its clean labels are not those of the training set, or not in the same order"
         )
@@ -95,10 +94,10 @@ def read_human_labels(data_dir: Path, path: str, key: str, clean: Labels) -> Lab
 
 
 def kept_test_images(folder: Path, labels: Labels) -> npt.NDArray[np.int64]:
-    """Return the indices of the CIFAR-100 test images whose label annotators confirmed (9,415 of 10,000).
+    """Return the indices of CIFAR-100 test images with confirmed labels (9,415 of 10,000).
 
     An image is removed if fewer than three of five voted for its label (P2, Table 3; votes of Northcutt
-    et al. 2021). `labels` [10000] are the test set's own, and are checked against the two files.
+    et al. 2021). `labels` [10000] are the labels of the test set, and must match those in `folder`.
     """
     votes_path, labels_path = folder / "cifar100_mturk.json", folder / "cifar100_test_set_original_labels.npy"
     try:

@@ -1,4 +1,4 @@
-"""Data sets as arrays, kept in memory from trial to trial."""
+"""Data sets as arrays, cached in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from noisebench.sweep.image_files import content_hash
 
 Labels = npt.NDArray[np.int64]
 
-# Parameters of an embedded data set that its reader does not take.
+# Parameters of a data set that are not arguments of its reader.
 _NOT_OF_THE_READER = ("samples", "corrupt_training")
 
 
@@ -44,9 +44,9 @@ class LabelledImages:
 class Dataset:
     """A data set in memory.
 
-    `judged`: the samples whose labels a detector judges, usually the training part. `training`: what to
-    train on where that is another part. `human`: human labels of the judged samples [N]. `test`: clean
-    samples that nothing is trained on. The last three are None where the data set has no such thing.
+    `judged`: the samples whose labels a detector judges, usually the training part. `training`: the training
+    part, if it is separate. `human`: human labels of the judged samples [N]. `test`: clean samples that are
+    never trained on. The last three are None if the data set does not have them.
     """
 
     judged: LabelledImages
@@ -57,9 +57,9 @@ class Dataset:
 
 
 def load_dataset(dataset: Component, data_dir: Path | None) -> Dataset:
-    """Return the data set of a trial, kept in memory for the next trial of this process.
+    """Return the data set of a trial, cached for later trials of this process.
 
-    Raises DataError where its files are missing or damaged.
+    Raises DataError if its files are missing or damaged.
     """
     return _load(canonical_json(dataset.as_fields()), data_dir)
 
@@ -77,9 +77,9 @@ def _load(fields: str, data_dir: Path | None) -> Dataset:
 
 
 def _subset(whole: Dataset, samples: int) -> Dataset:
-    """Keep a random `samples` of the judged part, at most as many of the test part.
+    """Return a random subset: `samples` of the judged part, at most as many of the test part.
 
-    The draw is the same for every trial, so that seeds differ in what the trial's seed says alone.
+    The draw does not depend on the trial, so trials with different seeds use the same samples.
     """
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.permutation(len(whole.judged.labels))[:samples])
@@ -93,13 +93,13 @@ def _subset(whole: Dataset, samples: int) -> Dataset:
 def folder(
     data_dir: Path | None, path: str, channels: int, height: int, width: int, content: str | None = None
 ) -> Dataset:
-    """A user's folder of images, wherever it is; `content` is the hash that its files have to have."""
+    """A user's folder of images at any path; `content` is the expected hash of its files."""
     del data_dir
-    seen = content_hash(Path(path))
-    if content is not None and seen is not None and seen != content:
+    actual = content_hash(Path(path))
+    if content is not None and actual is not None and actual != content:
         raise DataError(
-            f"{path}: its images were changed after the sweep was read (their hash is {seen}, the trial has "
-            f"{content}): restore them, or run the sweep's YAML again, which makes new trials"
+            f"{path}: its images were changed after the sweep was read (their hash is {actual}, the trial "
+            f"has {content}): restore them, or run the sweep's YAML again, which makes new trials"
         )
     images, labels, names = read_image_folder(Path(path), channels, height, width)
     return Dataset(LabelledImages(images, labels), len(names))
@@ -122,8 +122,8 @@ def mnist(data_dir: Path | None, folder: str) -> Dataset:
 
 
 def _idx_part(raw: Path, part: str) -> LabelledImages:
-    # Not through torchvision.datasets, which would have to unpack the files where they lie, and that
-    # may be a folder that is shared and read-only.
+    # Not with torchvision.datasets, which would unpack the files in their folder, and the folder may be
+    # shared and read-only.
     image_path, label_path = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
     images, labels = read_idx(image_path), read_idx(label_path)
     if images.ndim != 3 or labels.shape != images.shape[:1]:
@@ -137,7 +137,7 @@ def _idx_part(raw: Path, part: str) -> LabelledImages:
 
 def cifar_10(data_dir: Path | None) -> Dataset:
     """CIFAR-10 from its Python pickles."""
-    # Not through torchvision.datasets, which unpickles whatever a file asks for.
+    # Not with torchvision.datasets, which unpickles without restriction.
     name = "cifar-10-batches-py"
     folder = _existing(data_dir, name, "CIFAR-10").parent
     batches = [f"{name}/data_batch_{number}" for number in range(1, 6)]
@@ -172,12 +172,12 @@ def _with_human_labels(clean: Dataset, data_dir: Path | None, file: str, key: st
 
 
 def cifar_100_cleaned_test(data_dir: Path | None) -> Dataset:
-    """The CIFAR-100 test images whose label human annotators confirmed; trained on the training set."""
+    """The CIFAR-100 test images with labels confirmed by annotators; trained on the training set."""
     whole = cifar_100(data_dir)
     assert whole.test is not None
     folder = _existing(data_dir, "cifar-100-cleaned", "CIFAR-100-cleaned-test")
-    kept = cifar.kept_test_images(folder, whole.test.labels)
-    return Dataset(whole.test.at(kept), 100, training=whole.judged)
+    confirmed = cifar.kept_test_images(folder, whole.test.labels)
+    return Dataset(whole.test.at(confirmed), 100, training=whole.judged)
 
 
 def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
@@ -192,11 +192,11 @@ def _existing(data_dir: Path | None, inside: str, name: str) -> Path:
 
 
 def _from_function(dataset: Component, data_dir: Path | None) -> Dataset:
-    """A user's own data set: `f(data_dir, ...) -> (images uint8 [N, C, H, W], labels int64 [N], classes)`."""
+    """A user's data set: `f(data_dir, ...) -> (images uint8 [N, C, H, W], labels int64 [N], classes)`."""
     read = reference.load(dataset.name, dataset.get("source"))
-    answer: Any = read(data_dir, **dataset.without("source"))
+    returned: Any = read(data_dir, **dataset.without("source"))
     try:
-        images, labels, classes = answer
+        images, labels, classes = returned
         images, labels = torch.as_tensor(images), np.asarray(labels)
     except (TypeError, ValueError) as error:
         raise DataError(f"{dataset.name} must return (images, labels, classes): {error}") from error

@@ -1,4 +1,4 @@
-"""Download data files: complete, verified, resumed where an interrupted download stopped."""
+"""Download, verify and resume data files."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ OnProgress = Callable[[str, int, int | None], None]
 
 
 def fetch_all(files: list[DataFile], data_dir: Path, on_progress: OnProgress) -> None:
-    """Put the files into `data_dir`; an archive that holds several of them is fetched once.
+    """Download the files into `data_dir`; fetch an archive with several of them once.
 
-    Raises EnvironmentFault where an address cannot be reached (the next call continues from the bytes that
-    arrived) or the folder not written, DataError where the answer is not the expected file. No more is read,
-    unpacked or written than the expected sizes.
+    Raises EnvironmentFault if an address cannot be reached (the next call resumes the download) or the folder
+    is not writable, DataError if the answer is not the expected file. Never reads, unpacks or writes more
+    than the expected sizes.
     """
     for url in dict.fromkeys(file.url for file in files):
         wanted = [file for file in files if file.url == url]
-        # Named after the whole address: MNIST and Fashion-MNIST give their files the same names.
+        # Named by the whole address: MNIST and Fashion-MNIST use the same file names.
         partial = data_dir / ".downloads" / urllib.parse.quote(url, safe="")
         try:
             with _opened(partial) as downloaded:
@@ -45,7 +45,7 @@ def fetch_all(files: list[DataFile], data_dir: Path, on_progress: OnProgress) ->
                     for file, content in _contents(wanted, downloaded):
                         write_durably(data_dir / file.path, content)
                 finally:
-                    # Kept only while it is incomplete: a complete but wrong file must not be continued.
+                    # Only an incomplete file is kept: a complete but wrong file must not be resumed.
                     partial.unlink(missing_ok=True)
         except OSError as error:
             raise EnvironmentFault(f"{data_dir}: cannot be written ({error.strerror or error})") from None
@@ -53,7 +53,7 @@ def fetch_all(files: list[DataFile], data_dir: Path, on_progress: OnProgress) ->
 
 @contextmanager
 def _opened(partial: Path) -> Iterator[BinaryIO]:
-    """Open a partial download for reading and appending; never through a link that somebody left there."""
+    """Open a partial download for reading and appending; do not follow links."""
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder = os.open(partial.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -106,7 +106,7 @@ def _member(archive: tarfile.TarFile, file: DataFile) -> bytes:
 
 
 def _download(wanted: DataFile, file: BinaryIO, on_progress: OnProgress) -> None:
-    """Append to `file` what it lacks of the content at the address, at most the expected size."""
+    """Append the rest of the content at the address to `file`, up to the expected size."""
     url, expected = wanted.url, wanted.download.size
     have, total = file.seek(0, io.SEEK_END), None
     for start, total, chunk in _chunks(url, have):
@@ -137,7 +137,7 @@ def _chunks(url: str, have: int) -> Iterator[tuple[int, int | None, bytes]]:
                 yield start, total, chunk
                 start += len(chunk)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing is left to fetch
+        if error.code == 416 and have:  # the file is already complete
             return
         raise EnvironmentFault(f"{url}: the server answered {error.code} {error.reason}") from None
     except (OSError, HTTPException) as error:

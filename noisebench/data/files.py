@@ -1,4 +1,4 @@
-"""Checks of the files that data sets and pretrained weights are read from."""
+"""Checks of the files of data sets and pretrained weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KNOWN = {file.path: file.content for entry in DATASETS.values() for file in ent
 
 
 def needed_files(trials: Iterable[Trial]) -> list[DataFile]:
-    """Return the files that trials read, each once, in a fixed order."""
+    """Return the files that the trials read, without duplicates, in a fixed order."""
     trials = list(trials)
     names = sorted({trial.dataset.name for trial in trials})
     models = sorted({trial.training.model for trial in trials if trial.training.pretrained})
@@ -28,7 +28,7 @@ def needed_files(trials: Iterable[Trial]) -> list[DataFile]:
 
 
 def problem(file: DataFile, data_dir: Path) -> str | None:
-    """Return the problem of a file under `data_dir`, None where it is intact."""
+    """Return the problem of a file under `data_dir`, None if it is intact."""
     forms = [(file.path, file.content), *([file.unpacked] if file.unpacked else [])]
     present = [(data_dir / path, content) for path, content in forms if (data_dir / path).is_file()]
     if not present:
@@ -43,10 +43,10 @@ def problem(file: DataFile, data_dir: Path) -> str | None:
 
 
 def read_verified(data_dir: Path, path: str) -> bytes:
-    """Return the bytes of a known file at `path` under `data_dir`, after checking these very bytes.
+    """Return the verified bytes of a known file at `path` under `data_dir`.
 
-    Readers that unpickle take them from here: a file can change after `check_files` has seen it. Raises
-    DataError where the file is missing or is not the published one; it is never read beyond its size.
+    Code that unpickles must use these bytes, since a file can change after `check_files`. Raises DataError if
+    the file is missing or is not the published one; never reads more than the expected size.
     """
     content = _KNOWN[path]
     try:
@@ -65,7 +65,7 @@ def read_verified(data_dir: Path, path: str) -> bytes:
 
 
 def check_files(trials: Iterable[Trial], data_dir: Path | None) -> None:
-    """Raise one DataError that names every missing or damaged file of these trials, before any is started."""
+    """Raise one DataError that names every missing or damaged file of these trials."""
     needed = needed_files(list(trials))
     if not needed:
         return

@@ -17,10 +17,10 @@ MAX_BYTES = 1 << 26
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """Return the array in `path`, or in `path` with .gz appended where only that exists.
+    """Return the array in `path`, or in `path` with .gz appended if only that exists.
 
-    Raises DataError where the file is missing, truncated, or no IDX file of unsigned bytes. No more is
-    read or unpacked than the header states, at most `MAX_BYTES`.
+    Raises DataError if the file is missing, truncated, or not an IDX file of unsigned bytes. Never reads or
+    unpacks more than the header states or `MAX_BYTES`.
     """
     packed = path.with_name(path.name + ".gz")
     source = path if path.is_file() else packed
@@ -36,8 +36,8 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{source}: damaged or truncated ({error})") from None
     if len(data) != expected:
-        held = f"more than {expected}" if len(data) > expected else str(len(data))
-        raise DataError(f"{source}: holds {held} bytes after its header, which states {expected}")
+        actual = f"more than {expected}" if len(data) > expected else str(len(data))
+        raise DataError(f"{source}: holds {actual} bytes after its header, which states {expected}")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 

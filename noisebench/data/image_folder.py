@@ -1,4 +1,4 @@
-"""A folder of images, one sub-folder a class."""
+"""A folder of images with one sub-folder for each class."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def read_image_folder(
 ) -> tuple[torch.Tensor, Labels, list[str]]:
     """Return images uint8 [N, C, H, W], labels int64 [N], class names; classes and files in sorted order.
 
-    Images are converted to grey (1 channel) or RGB (3), and resized where they have another size.
+    Images are converted to grey (1 channel) or RGB (3), and resized if needed.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Images of seeded noise, for measurements that must not depend on data files."""
+"""Seeded noise images, for measurements without data files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLASSES = 10
 def noise(
     data_dir: Path | None, *, count: int, channels: int, height: int, width: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], int]:
-    """Return images uint8 [N, C, H, W], labels int64 [N], number of classes, as users' functions do."""
+    """Return images uint8 [N, C, H, W], labels int64 [N], number of classes, as a user's function does."""
     del data_dir
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, channels, height, width), dtype=np.uint8)

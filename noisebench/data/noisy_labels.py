@@ -1,4 +1,4 @@
-"""The labels a trial trains on."""
+"""The given labels of a trial."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from noisebench.sweep.trial import Trial
 
 
 def given_labels(trial: Trial, dataset: Dataset) -> Labels:
-    """Return the labels [N] of the judged samples: human, or the true ones corrupted by their own seed."""
+    """Return the given labels [N] of the judged samples: human labels, or corrupted true labels."""
     return _corrupt(trial, dataset, dataset.judged.labels, part=0)
 
 
 def training_labels(trial: Trial, dataset: Dataset) -> Labels | None:
-    """Return the labels of a training part of its own, None where the judged samples are trained on.
+    """Return the labels of a separate training part, None if the judged samples are trained on.
 
-    P2 does not say whether the training labels of Table 3 are corrupted too; CE's rise with the rate, like
-    that of Table 1, speaks for it. `corrupt_training: false` leaves them clean.
+    P2 does not say whether the training labels of Table 3 are corrupted too. CE's values rise with the rate,
+    as in Table 1, which suggests that they are. `corrupt_training: false` leaves them clean.
     """
     if dataset.training is None:
         return None
@@ -37,13 +37,13 @@ def _corrupt(trial: Trial, dataset: Dataset, labels: Labels, part: int) -> Label
 
 
 def uniform(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Generator) -> Labels:
-    """Return labels [N] that flip to any other class, each with the rate or exactly that share of them."""
+    """Return labels [N] flipped to any other class: each with probability `rate`, or exactly that share."""
     flip = corruption.uniform_exact if trial.corruption["exact"] else corruption.uniform
     return flip(labels, dataset.classes, trial.corruption["rate"], rng)
 
 
 def asymmetric(trial: Trial, dataset: Dataset, labels: Labels, rng: np.random.Generator) -> Labels:
-    """Return labels [N] that flip by the matrix, or by the data set's standard map at the rate."""
+    """Return labels [N] flipped by the matrix, or by the data set's standard map at the rate."""
     kind, classes = trial.corruption, dataset.classes
     if kind["matrix"] is not None:
         matrix = np.array(kind["matrix"])

@@ -1,1 +1,1 @@
-"""Routes from training to flags, one for each kind of evidence."""
+"""The detectors: training, evidence, flags."""

@@ -1,4 +1,4 @@
-"""The route of confident learning: every sample judged by a model that was not trained on it."""
+"""Confident learning: each sample is judged by a model that was not trained on it."""
 
 from functools import partial
 
@@ -14,11 +14,11 @@ from noisebench.training.surrogate import Surrogate
 
 
 def judge(surrogate: Surrogate) -> Judgement:
-    """Train a model a fold, pool the out-of-fold probabilities of the last epoch, detect once.
+    """Train one model for each fold, pool the out-of-fold probabilities of the last epoch, detect once.
 
-    Folds are shuffled, not stratified, as in the authors' code; unlike there, every fold starts from a
-    model of its own, so that no held-out sample was ever trained on. A data set with a training part of
-    its own (P2, Table 3) needs no folds.
+    Folds are shuffled, not stratified, as in the authors' code. Unlike in that code, every fold starts from
+    a new model, so no model has seen its held-out samples. A data set with a separate training part (P2,
+    Table 3) needs no folds.
     """
     samples = len(surrogate.given)
     if surrogate.dataset.training is not None:
@@ -26,11 +26,11 @@ def judge(surrogate: Surrogate) -> Judgement:
     folds = surrogate.trial.detector["folds"]
     shuffled = np.random.default_rng(surrogate.trial.seed_for("folds")).permutation(samples)
     held_out = np.array_split(shuffled, folds)
-    rests = [
+    training_parts = [
         np.concatenate([part for other, part in enumerate(held_out) if other != fold])
         for fold in range(folds)
     ]
-    parts = zip(rests, held_out, strict=True)
+    parts = zip(training_parts, held_out, strict=True)
     return _detect(
         surrogate, [Run(fold, rest, held_out=members) for fold, (rest, members) in enumerate(parts)]
     )

@@ -1,4 +1,4 @@
-"""What a detector's route through a trial hands to the scoring."""
+"""The output of a detector, for scoring."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +11,11 @@ from noisebench.science.detection import Detection
 
 @dataclass(frozen=True)
 class Judgement:
-    """A detection (None: nothing was to be detected) with what led to it.
+    """A detection (None: the trial has no detector) with its evidence.
 
-    `predicted` int64 [N] is each judged sample's most probable class, `samples` further columns [N] for
-    the scores file, `test_accuracies` one clean test accuracy for each model (none where there is no test
-    part), `extra` further columns of `results`.
+    `predicted` int64 [N] is each judged sample's most probable class; `samples` has further columns [N] of
+    the scores file; `test_accuracies` has one clean test accuracy for each model, or is empty without a test
+    part; `extra` has further columns of `results`.
     """
 
     detection: Detection | None

@@ -1,4 +1,4 @@
-"""The routes of CTRL and small-loss: one model on all samples, each sample's loss in each epoch."""
+"""CTRL and small-loss: one model on all samples, each sample's loss in each epoch."""
 
 from functools import partial
 
@@ -20,14 +20,14 @@ def judge_by_ctrl(surrogate: Surrogate) -> Judgement:
 
 
 def judge_by_small_loss(surrogate: Surrogate) -> Judgement:
-    """Rank by mean loss; flag the given share, or the upper of two Gaussians."""
+    """Rank by mean loss; flag the share `share`, or the upper of two Gaussians."""
     curves = _curves(surrogate)
     detection = small_loss.find(curves["losses"].numpy(), surrogate.trial.detector["share"])
     return Judgement(detection, curves["predicted"].numpy(), {}, curves["test_accuracy"].tolist())
 
 
 def judge_nothing(surrogate: Surrogate) -> Judgement:
-    """Train on everything and detect nothing: for the accuracy on clean test images."""
+    """Train on all samples without detection, to measure the accuracy on clean test images."""
     curves = _curves(surrogate)
     return Judgement(None, curves["predicted"].numpy(), {}, curves["test_accuracy"].tolist())
 

@@ -1,4 +1,4 @@
-"""The route of AUM: runs on all samples, each with its own threshold samples."""
+"""AUM: runs on all samples, each with its own threshold samples."""
 
 from functools import partial
 
@@ -16,11 +16,11 @@ from noisebench.training.watchers import MarginWatcher
 
 
 def judge(surrogate: Surrogate) -> Judgement:
-    """Relabel a run's threshold samples to a class K + 1, train on everything, compare margins with theirs.
+    """Relabel each run's threshold samples to class K + 1, train on all samples, compare margins with theirs.
 
-    A sample's prediction is the last epoch's most probable class among the true K, averaged over the
-    runs in which it is no threshold sample. Cohen's d and the Wasserstein distance compare the AUMs of
-    right and wrong labels (P2, Fig. 6).
+    A sample's prediction is the most probable of the K true classes, by the last epoch's probabilities
+    averaged over the runs in which it is not a threshold sample. Cohen's d and the Wasserstein distance
+    compare the AUMs of right and wrong labels (P2, Fig. 6).
     """
     trial, samples = surrogate.trial, len(surrogate.given)
     detector, classes = trial.detector, surrogate.dataset.classes

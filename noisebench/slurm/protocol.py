@@ -15,7 +15,7 @@ step, so a reader sees the old one or the new one.
 | `requeue/<job>` | worker | its batch script, driver | this job wants to go back into the queue, and why |
 | `faults/<role>-<job>.txt` | any job | status, driver | what is wrong with the job's surroundings |
 
-A worker also leaves a note for the engine (`heartbeats/<sweep>/<worker>.left`, see `engine/deaths.py`).
+A worker also leaves a note for the engine (`heartbeats/<sweep>/<worker>.left`, see `engine/node.py`).
 
 The states of a worker's job:
 

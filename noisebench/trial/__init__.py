@@ -1,1 +1,1 @@
-"""One trial, end to end."""
+"""The execution of one trial."""

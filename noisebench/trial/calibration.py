@@ -1,4 +1,4 @@
-"""Measure which modes a device trains a model fastest in, and how many trials share it best."""
+"""Measure the fastest modes for a model on a device, and how many trials should share the device."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from noisebench.training.task import TrainingTask
 from noisebench.trial.device import CONTEXT_MB, USABLE_SHARE
 from noisebench.trial.measurement import measure
 
-# More trials on a device are worth it as long as all together train this much faster.
+# More trials share a device only if their total rate grows at least by this factor.
 WORTHWHILE = 1.05
-# The modes that are tried on a GPU beside the defaults.
+# The modes that are measured on a GPU in addition to the defaults.
 CANDIDATES = (
     "half channels-last graph",
     "half channels-last graph tuned",
@@ -47,15 +47,15 @@ CANDIDATES = (
 )
 FOLDS = 5
 EQUAL_STEPS = 20
-# Batches of an epoch: as many as MNIST has on a GPU, where an epoch's own cost counts; few on a CPU.
+# Batches of an epoch. On a GPU as many as MNIST has, because the cost of an epoch's end matters there.
 _BATCHES = {"cuda": 750, "cpu": 8}
-# Time for a process to start, compile and record, beside the time that it measures.
+# Time for a process to start, compile and record, in addition to the measured time.
 START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """A training to be measured on noise (C, H, W), for about `seconds` in each process on `device`."""
+    """A training to measure on noise images (C, H, W), for about `seconds` in each process on `device`."""
 
     training: Training
     shape: tuple[int, int, int]
@@ -63,7 +63,7 @@ class Task:
     seconds: float
 
     def trial(self) -> Trial:
-        """Return a trial of this training that ends when it is stopped; its loss starts after an epoch."""
+        """Return a trial of this training without end, whose loss starts after one epoch."""
         kind = torch.device(self.device).type
         samples = _BATCHES[kind] * self.training.batch_size * FOLDS // (FOLDS - 1)
         channels, height, width = self.shape
@@ -82,7 +82,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Figures:
-    """Images a second of one process, the memory it took, the modes as a record would name them."""
+    """Images per second of one process, its memory, and its modes as named in a record."""
 
     training: float
     evaluation: float
@@ -91,10 +91,10 @@ class Figures:
 
 
 def calibrate(task: Task, together: Sequence[int]) -> Measured:
-    """Measure the modes one by one, then several processes at a time in the fastest, while that pays.
+    """Measure each of the modes, then several processes at a time in the fastest modes while that is faster.
 
     Modes that fail, hang, or differ from the reference beyond the bounds are left out, with a line on stderr.
-    Raises EnvironmentFault where not even the default modes can be measured.
+    Raises EnvironmentFault if no modes can be measured.
     """
     best_modes, figures = _fastest(task)
     best, measured = 1, [figures]
@@ -124,7 +124,7 @@ def calibrate(task: Task, together: Sequence[int]) -> Measured:
 
 
 def candidates(task: Task) -> list[str]:
-    """Return the modes to be measured, the first of them required."""
+    """Return the modes to measure, the overridden or default modes first."""
     device = torch.device(task.device)
     if task.training.precision == "reference":
         return [str(Modes())]
@@ -150,19 +150,19 @@ def _fastest(task: Task) -> tuple[str, Figures]:
 
 
 def _side_by_side(task: Task, words: str, processes: int) -> list[Figures]:
-    """Measure in processes of their own, all at the same time; raises EnvironmentFault where one fails."""
+    """Measure in several processes at the same time; raise EnvironmentFault if one fails."""
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(processes), context.Queue()
-    started = [
+    workers = [
         context.Process(target=_measure, args=(task, words, barrier, answers), daemon=True)
         for _ in range(processes)
     ]
-    for process in started:
+    for process in workers:
         process.start()
     try:
-        results = [_answer(answers, started, 2 * START_SECONDS + task.seconds) for _ in started]
+        results = [_answer(answers, workers, 2 * START_SECONDS + task.seconds) for _ in workers]
     finally:
-        for process in started:
+        for process in workers:
             process.kill()
             process.join()
     failures = [result for result in results if isinstance(result, str)]
@@ -174,15 +174,15 @@ def _side_by_side(task: Task, words: str, processes: int) -> list[Figures]:
 
 
 def _answer(answers: Queue[Figures | str], processes: Sequence[BaseProcess], seconds: float) -> Figures | str:
-    """Wait for one answer, as long as the processes live and the time lasts."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        dead = [process.exitcode for process in processes if process.exitcode]
+    """Wait for one answer until a process fails or the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        failed_codes = [process.exitcode for process in processes if process.exitcode]
         try:
             return answers.get(timeout=1.0)
         except queue.Empty:
-            if dead:
-                return f"its process ended with code {dead[0]}"
+            if failed_codes:
+                return f"its process ended with code {failed_codes[0]}"
     return f"no result within {seconds:.0f} seconds"
 
 
@@ -195,19 +195,19 @@ def _measure(task: Task, words: str, barrier: Barrier, answers: Queue[Figures | 
         stopwatch = Stopwatch(task, lambda: barrier.wait(START_SECONDS))
         figures = stopwatch.run()
         answers.put(replace(figures, evaluation=_evaluation_rate(task, words)))
-    except Exception as error:  # the parent waits for an answer in any case
+    except Exception as error:  # the parent needs an answer in every case
         barrier.abort()
         answers.put(f"{type(error).__name__}: {error}")
 
 
 class _EnoughError(Exception):
-    """The trial has been measured for long enough."""
+    """The measurement is complete."""
 
 
 class Stopwatch(Checkpoints):
-    """Times the epochs of a real trial and stops it; nothing is kept.
+    """Times the epochs of a real trial, then stops it; writes no checkpoints.
 
-    The first two epochs compile, record, and start the trial's own loss: they only warm up.
+    The first two epochs are a warm-up: they compile, record, and start the trial's loss.
     """
 
     WARM_UP = 2
@@ -215,25 +215,25 @@ class Stopwatch(Checkpoints):
     def __init__(self, task: Task, warmed_up: Callable[[], object]) -> None:
         super().__init__()
         self._task, self._warmed_up = task, warmed_up
-        # A thread's own seconds, whatever else runs on a busy machine; a GPU's are seen from outside.
+        # CPU time is independent of other load; a GPU's time can only be measured by the clock.
         self._clock = time.process_time if task.device == "cpu" else time.perf_counter
-        self._epochs, self._begun, self._seconds = 0, 0.0, 0.0
+        self._epochs, self._began, self._seconds = 0, 0.0, 0.0
 
     @property
     def epoch_due(self) -> bool:
-        """Note the end of an epoch; raises _EnoughError once the time is over."""
+        """Count an epoch; raise _EnoughError once the time is over."""
         self._epochs += 1
         if self._epochs == self.WARM_UP:
             self._warmed_up()
-            self._begun = self._clock()
+            self._began = self._clock()
         elif self._epochs > self.WARM_UP:
-            self._seconds = self._clock() - self._begun
+            self._seconds = self._clock() - self._began
             if self._seconds >= self._task.seconds:
                 raise _EnoughError
         return False
 
     def run(self) -> Figures:
-        """Measure the trial; the modes are those that were still in use at its end."""
+        """Measure the trial."""
         trial, device = self._task.trial(), torch.device(self._task.device)
         with suppress(_EnoughError):
             measure(trial, None, device, self)
@@ -252,11 +252,11 @@ def _check_equality(task: Task, words: str) -> None:
     if modes == Modes():
         return
     runs = 2 if modes.together else 1
-    seen = difference(_equality_task(task, runs), lambda: _models(task, runs, device), modes)
-    if not seen.share_of_bound <= 1:
+    measured = difference(_equality_task(task, runs), lambda: _models(task, runs, device), modes)
+    if not measured.share_of_bound <= 1:
         raise InputError(
-            f"{EQUAL_STEPS} steps differ from the reference by {seen.largest:.1e}, root mean square "
-            f"{seen.root_mean_square:.1e}: {seen.share_of_bound:.1f} times the bound"
+            f"{EQUAL_STEPS} steps differ from the reference by {measured.largest:.1e}, root mean square "
+            f"{measured.root_mean_square:.1e}: {measured.share_of_bound:.1f} times the bound"
         )
 
 
@@ -279,7 +279,7 @@ def _equality_task(task: Task, runs: int) -> TrainingTask:
 
 
 def _evaluation_rate(task: Task, words: str) -> float:
-    """Return the images a second that a model evaluates, after a first pass."""
+    """Return the evaluation rate of a model in images per second, after a warm-up pass."""
     device, modes = torch.device(task.device), _modes(task, words)
     training = _equality_task(task, 1)
     (model,) = start_fit(_models(task, 1, device), training, replace(modes, graph=False)).models()

@@ -1,4 +1,4 @@
-"""The device that a process runs its trials on."""
+"""The device of a process."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import torch
 
 from noisebench.errors import EnvironmentFault, InputError
 
-# Set to "cpu", it makes every process run its trials on the CPU, whatever it was granted.
+# The environment variable that, set to "cpu", makes every process run its trials on the CPU.
 OVERRIDE = "NOISEBENCH_DEVICE"
-# What a process holds of a GPU beside torch's tensors: the CUDA context and the libraries' kernels.
+# GPU memory of a process in addition to torch's tensors: the CUDA context and the libraries' kernels.
 CONTEXT_MB = 600
-# Where the NVIDIA driver states its version.
+# The file with the version of the NVIDIA driver.
 _DRIVER = Path("/proc/driver/nvidia/version")
 # The part of a GPU's memory that its trials may share.
 USABLE_SHARE = 0.9
 
 
 def choose_device(*, gpu: bool) -> torch.device:
-    """Return the first GPU this process sees, or the CPU where no GPU is wanted.
+    """Return the first GPU that this process sees, or the CPU without `gpu`.
 
-    Raises EnvironmentFault where a GPU is wanted and none is visible: a trial meant for a GPU takes about a
+    Raises EnvironmentFault if `gpu` is set and no GPU is visible: a trial meant for a GPU would take about a
     hundred times longer on a CPU.
     """
     override = os.environ.get(OVERRIDE)
@@ -47,17 +47,17 @@ def choose_device(*, gpu: bool) -> torch.device:
 
 
 def visible_device(*, gpu: bool) -> torch.device:
-    """Return the first GPU, or the CPU where there is none: for commands that take what is there."""
+    """Return the first GPU, or the CPU if no GPU is visible or `gpu` is not set."""
     return choose_device(gpu=gpu and torch.cuda.is_available())
 
 
 def describe(device: torch.device) -> str:
-    """Return the text that a record names the device by."""
+    """Return the name of the device for a record."""
     return "cpu" if device.type == "cpu" else f"{device} {torch.cuda.get_device_name(device)}"
 
 
 def gpu_versions(device: torch.device) -> dict[str, str]:
-    """Return the versions of CUDA, cuDNN and the driver, on which a GPU's digits depend; none for a CPU."""
+    """Return the versions of CUDA, cuDNN and the driver, which can change results; none for a CPU."""
     if device.type != "cuda":
         return {}
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
@@ -79,7 +79,7 @@ def _driver() -> str | None:
 
 
 def limit_gpu_memory(device: torch.device, share: float) -> None:
-    """Let this process allocate at most its `share` (0..1) of the GPU; a share is no limit by itself."""
+    """Limit this process to its `share` (0..1) of the GPU's memory, which nothing else enforces."""
     if device.type != "cuda" or share >= 1:
         return
     total_mb = torch.cuda.get_device_properties(device).total_memory / 2**20
@@ -87,17 +87,17 @@ def limit_gpu_memory(device: torch.device, share: float) -> None:
 
 
 def memory_fraction(total_mb: float, share: float) -> float:
-    """Return the part of a GPU of `total_mb` that torch may allocate in one of several processes."""
+    """Return the part of a GPU of `total_mb` that torch may allocate in a process with this `share`."""
     return max(0.01, USABLE_SHARE * share - CONTEXT_MB / total_mb)
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start a new measurement of `peak_memory_mb`; return cached blocks to the processes beside this one."""
+    """Restart the measurement of `peak_memory_mb`; release cached blocks to the other processes."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_mb(device: torch.device) -> float | None:
-    """Return the most GPU memory that torch reserved since the reset, in MB; None on a CPU."""
+    """Return the peak of torch's reserved GPU memory since the reset, in MB; None on a CPU."""
     return torch.cuda.max_memory_reserved(device) / 2**20 if device.type == "cuda" else None

@@ -1,4 +1,4 @@
-"""How long a trial is expected to take on the device at hand."""
+"""Estimates and limits of a trial's duration."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from noisebench.sweep.trial import Trial
 
 # An unfinished fit is checkpointed at the end of an epoch, at most this often.
 CHECKPOINT_SECONDS = 60.0
-# How far an estimate may be off before work is lost.
+# An estimate may be too low by this factor.
 ESTIMATE_MARGIN = 1.5
-# A node that has just joined has at least this part of its time left.
+# A new node has at least this share of its time left.
 FRESH_NODE_SHARE = 0.9
-# A trial that takes this many times its estimate is stuck.
+# A trial that takes longer than this many estimates counts as stuck.
 ALLOWED_ESTIMATES = 10
 MIN_ALLOWANCE_SECONDS = 10 * 60
 
 
 def estimated_seconds(trial: Trial, *, gpu: bool) -> float:
-    """Return the estimate for a GPU, as a V100, or for one thread of a CPU."""
+    """Return the estimate for a V100, or for one CPU thread."""
     return seconds_for(trial, V100_RATES if gpu else CPU_RATES)
 
 
@@ -31,21 +31,22 @@ def allowance_seconds(trial: Trial, *, gpu: bool, minutes: float | None = None) 
 
 
 def seconds_at_risk(trial: Trial, *, gpu: bool) -> float:
-    """Return how much work a trial that is cut short loses at most: what ran since its last checkpoint.
+    """Return the most work, in seconds, that an interrupted trial loses: the time since its last checkpoint.
 
-    Finished folds and runs are kept, and of an unfinished one the epochs, at most every `CHECKPOINT_SECONDS`.
+    Finished folds and runs are checkpointed, and epochs of unfinished ones at most every
+    `CHECKPOINT_SECONDS`.
     """
-    in_one_fit = dataset(trial.dataset.name).training_samples
-    fits = 1 if in_one_fit else DETECTORS[trial.detector.name].fits_of(trial.detector)
+    single_fit = dataset(trial.dataset.name).training_samples
+    fits = 1 if single_fit else DETECTORS[trial.detector.name].fits_of(trial.detector)
     fit = estimated_seconds(trial, gpu=gpu) / fits
     epoch = fit / trial.training.epochs
     return epoch if epoch >= CHECKPOINT_SECONDS else min(fit, epoch + CHECKPOINT_SECONDS)
 
 
 def time_suffices(seconds: float, left: float, whole: float | None) -> bool:
-    """Whether work of `seconds`, with a margin, fits into the seconds `left` of a node's time.
+    """Whether work of `seconds`, with a margin, fits into the seconds `left` on a node.
 
-    Work that hardly fits into the `whole` time of a node is admitted: no other node could hold it either.
+    Work that does not fit into the `whole` time of a new node either is accepted.
     """
     needed = ESTIMATE_MARGIN * seconds
     return needed <= left or (whole is not None and needed > FRESH_NODE_SHARE * whole)

@@ -1,4 +1,4 @@
-"""What an exception in a trial means: for its record, for the process, for the sweep."""
+"""Classification of exceptions in a trial."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from noisebench.records.attempts import End, ErrorKind, Status
 
 MAX_ERROR_CHARACTERS = 2_000
 
-# The file system is full, over quota, read-only or broken: no fault of the trial.
+# The file system is full, over quota, read-only or broken; the trial is not at fault.
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
 
 _CUDA_OUT_OF_MEMORY = 2
-# Allocations that CUDA's libraries make beside torch's allocator. cuDNN reports a failed one as "unable to
-# find an engine", and as an internal error while its kernels are loaded.
+# Failed allocations of CUDA's libraries outside torch's allocator. cuDNN reports them as "unable to find an
+# engine", and as an internal error while it loads kernels.
 _LIBRARY_OUT_OF_MEMORY = (
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -36,7 +36,7 @@ _CUDA_ERRORS = (
     "CUFFT_",
     "Offset increment outside graph capture",
 )
-# torch has had this class since 2.8.
+# Only torch 2.8 and later have this class.
 _ACCELERATOR_ERROR: type[BaseException] | None = getattr(torch, "AcceleratorError", None)
 
 
@@ -49,7 +49,7 @@ class Failure:
 
 
 def classify(error: BaseException) -> Failure:
-    """Return what `error` means for the attempt that raised it."""
+    """Return the failure of an attempt that raised `error`."""
     text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
     if any(_is_storage_error(cause) for cause in _chain(error)):
         return Failure(End(Status.INTERRUPTED, ErrorKind.STORAGE, text))
@@ -69,12 +69,12 @@ def classify(error: BaseException) -> Failure:
 
 
 def gpu_error(text: str) -> Failure:
-    """Return the failure of a process whose CUDA context is lost: another process can run the trial."""
+    """Return the failure of a process that lost its CUDA context; a new process can run the trial."""
     return Failure(End(Status.INTERRUPTED, ErrorKind.GPU_ERROR, text), ends_process=True)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and the errors that led to it; also those hidden by `raise ... from None`."""
+    """Yield `error` and its causes, including those hidden by `raise ... from None`."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

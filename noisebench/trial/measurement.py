@@ -1,4 +1,4 @@
-"""What one trial measures: corrupt, train, detect, score."""
+"""The measurement of a trial: corrupt, train, detect, score."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from noisebench.training.surrogate import Surrogate, isolated_torch
 
 @dataclass(frozen=True)
 class Measurement:
-    """A finished trial: columns of `results`, rows of `epochs`, arrays [N] for the scores file."""
+    """The output of a trial: columns of `results`, rows of `epochs`, arrays [N] for the scores file."""
 
     result: dict[str, Any]
     epochs: list[dict[str, Any]]
@@ -39,13 +39,12 @@ def measure(
     checkpoints: Checkpoints | None = None,
     calibration: Calibration | None = None,
 ) -> Measurement:
-    """Run a trial on `device` and return all it measured; only `checkpoints` are written.
+    """Run a trial on `device`; write nothing but `checkpoints`.
 
     `calibration` names the fastest modes of GPUs, for trials with `precision: fast`.
 
-    The result depends on the trial alone (on one kind of hardware and one set of versions, to the last
-    digit): not on what ran before in this process, beside it, in which order, or how often it was
-    interrupted and resumed.
+    On the same hardware and versions, the result depends on the trial alone, to the last digit: not on other
+    trials, their order, or interruptions.
     """
     dataset = load_dataset(trial.dataset, data_dir)
     with isolated_torch(device):

@@ -1,4 +1,4 @@
-"""How much memory a process holds, and how much its machine has left."""
+"""The memory of a process, and the available memory of its machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 _MB = 1024**2
-# Processes that share libraries look larger than they are: torch alone is most of a gigabyte.
+# Shared libraries count in full for each process; torch alone takes most of a gigabyte.
 MIN_SHARE_MB = 4096.0
 # Listing the children of a process reads every process of the machine.
 CHILDREN_SECONDS = 2.0
@@ -19,8 +19,8 @@ _CGROUPS = Path("/sys/fs/cgroup")
 class ResidentMemory:
     """The resident memory of a process and its descendants.
 
-    Pages that two of them share count twice, as in Slurm's accounting of a job. New children count after
-    `CHILDREN_SECONDS` at the latest.
+    Shared pages count once for each process, as in Slurm's accounting. New children count within
+    `CHILDREN_SECONDS`.
     """
 
     def __init__(self, pid: int) -> None:
@@ -42,16 +42,16 @@ class ResidentMemory:
 
 
 def share_mb(part: float, whole_mb: float | None) -> float:
-    """Return a trial's part of `whole_mb`, or of the free memory where no total was set.
+    """Return a trial's part of `whole_mb`, or of the free memory if no total is set.
 
-    Free memory is no enforced limit, so a trial may always take `MIN_SHARE_MB` of it.
+    Free memory is not an enforced limit, so a trial may always take `MIN_SHARE_MB`.
     """
     return part * whole_mb if whole_mb is not None else max(MIN_SHARE_MB, part * available_mb())
 
 
 def available_mb() -> float:
-    """Return how many MB more this process may take: the free memory, or what its control groups leave."""
-    return min([psutil.virtual_memory().available / _MB, *_left_by_groups()])
+    """Return the MB that this process can still allocate: free memory, within its control groups' limits."""
+    return min([psutil.virtual_memory().available / _MB, *_available_in_groups()])
 
 
 def _resident_mb(process: psutil.Process) -> float:
@@ -61,9 +61,9 @@ def _resident_mb(process: psutil.Process) -> float:
         return 0.0
 
 
-def _left_by_groups() -> list[float]:
-    """Return what each control group of this process, of either version, leaves of its limit, in MB."""
-    left = []
+def _available_in_groups() -> list[float]:
+    """Return the MB left below the limit of each control group of this process, version 1 or 2."""
+    available = []
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
@@ -73,19 +73,19 @@ def _left_by_groups() -> list[float]:
         else:
             continue
         group_path = top / path.lstrip("/")
-        # In a container the process's group may be seen as the top one.
+        # In a container the process's group may appear as the top group.
         parents = (parent for parent in group_path.parents if parent.is_relative_to(top))
         for group in {group_path, *parents, top}:
             try:
                 free = int((group / limit).read_text()) - int((group / usage).read_text()) + _cached(group)
             except (OSError, ValueError):
-                continue  # no such file here, or no limit: "max"
-            left.append(free / _MB)
-    return left
+                continue  # no such file, or no limit ("max")
+            available.append(free / _MB)
+    return available
 
 
 def _cached(group: Path) -> int:
-    """Return how many bytes of a group's usage are file pages, which the kernel frees on demand."""
+    """Return the bytes of a group's usage that are file pages, which the kernel frees on demand."""
     stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    # In version 1 the plain name leaves out the groups below.
+    # In version 1 the name without "total_" excludes child groups.
     return int(stat.get("total_inactive_file", stat.get("inactive_file", "0")))

@@ -1,4 +1,4 @@
-"""One attempt: the measurement between its two journal lines."""
+"""Attempts: a measurement between its start and end records."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class _Attempt:
 class Runner:
     """Runs attempts of one sweep in this process, on its device, with its own journal file.
 
-    `worker` is the name of the heartbeat that vouches for this process. `execute` turns a trial into a
-    measurement; benchmarks of the engine replace it. `log` takes what trials print; without one it goes to
-    this process's streams. Without an `execute` of its own it measures, by the calibration in the results
-    folder. `leaving` is set once the machine has told the process to end: exceptions after
-    that are no failure of the trial, and the driver records the end.
+    `worker` is the name of this process's heartbeat. `execute` turns a trial into a measurement; the default
+    is `measure` with the calibration of the results folder, and benchmarks of the engine replace it. `log`
+    collects the output of trials; without it, the output goes to this process's streams. `leaving` is set
+    once the process has received a signal to end: later exceptions are not failures of the trial, and the
+    driver records the end.
     """
 
     results: ResultsFolder
@@ -67,27 +67,27 @@ class Runner:
             self.execute = partial(measure, calibration=Calibration.read(self.results.root))
 
     def attempt(self, trial: Trial, attempt_id: str, limits: Limits | None = None) -> End:
-        """Run `trial` once and return how that ended; the record is on the disk by then.
+        """Run `trial` once and return its end, after the end record is on the disk.
 
         An exception in the trial becomes a failed record. Errors of the storage are returned as
-        `interrupted: storage`, recorded where the journal can still be written: the trial is not at fault.
-        A trial that exceeds its limits, and one whose error leaves this process without a working GPU, are
-        recorded, then the process exits with code 1.
+        `interrupted: storage`, and recorded if the journal is writable: the trial is not at fault. After a
+        trial that exceeds its limits, or whose error makes the GPU unusable for this process, the end is
+        recorded and the process exits with code 1.
         """
         log = None if self.log is None else self.log.path
-        line = attempts.started(
+        start = attempts.started(
             attempt_id, self.sweep, trial, self.worker, devices.describe(self.device), log
         )
-        line = replace(line, versions={**(line.versions or {}), **devices.gpu_versions(self.device)})
+        start = replace(start, versions={**(start.versions or {}), **devices.gpu_versions(self.device)})
         try:
-            # Losing this line to a power cut only makes the trial pending again.
-            self.journal.append(line, durable=False)
+            # If a power cut loses this record, the trial is pending again.
+            self.journal.append(start, durable=False)
             with nullcontext() if self.log is None else self.log.of(attempt_id):
                 return self._measured(_Attempt(attempt_id, trial, time.perf_counter()), limits)
         except OSError as error:
             if self.leaving:
                 raise
-            # The trial's own errors are caught below; only the journal's come here.
+            # Errors of the trial are caught in _measured; these are errors of the journal.
             return End(
                 Status.INTERRUPTED, ErrorKind.STORAGE, f"{self.journal.path}: {error}"[:MAX_ERROR_CHARACTERS]
             )
@@ -100,10 +100,10 @@ class Runner:
             devices.reset_peak_memory(self.device)
             with watched(limits, partial(self._give_up, attempt)):
                 assert self.execute is not None
-                measured = self.execute(trial, self.data_dir, self.device, checkpoints)
+                measurement = self.execute(trial, self.data_dir, self.device, checkpoints)
                 scores, digest = None, None
-                if measured.samples:
-                    scores, digest = write_scores(self.results, trial.trial_id, measured.samples)
+                if measurement.samples:
+                    scores, digest = write_scores(self.results, trial.trial_id, measurement.samples)
         except (KeyboardInterrupt, GeneratorExit):
             self._end(attempt, End(Status.INTERRUPTED, ErrorKind.CANCELLED))
             raise
@@ -115,22 +115,22 @@ class Runner:
         self._end(
             attempt,
             end,
-            fast_path=measured.fast_path,
+            fast_path=measurement.fast_path,
             scores=scores,
             scores_sha256=digest,
-            result=Result.of({**measured.result, "seconds": time.perf_counter() - attempt.began}),
-            epochs=tuple(map(Epoch.of, measured.epochs)),
+            result=Result.of({**measurement.result, "seconds": time.perf_counter() - attempt.began}),
+            epochs=tuple(map(Epoch.of, measurement.epochs)),
         )
         checkpoints.clear()
         return end
 
     def _failed(self, attempt: _Attempt, error: BaseException) -> End:
-        """Record a failure; end this process where it cannot run another trial."""
-        where, failure = traceback.format_exc(), classify(error)
+        """Record a failure; end this process if it cannot run another trial."""
+        stack, failure = traceback.format_exc(), classify(error)
         if not failure.ends_process and not is_usable(self.device):
             # CUDA reports errors late, so any exception can be their first sign.
             failure = gpu_error(f"the GPU no longer computes, after {failure.end.error}")
-        self._end(attempt, failure.end, traceback=where)
+        self._end(attempt, failure.end, traceback=stack)
         if failure.ends_process:
             print(f"process {os.getpid()} ends: {failure.end.error}", file=sys.__stderr__, flush=True)
             os._exit(1)

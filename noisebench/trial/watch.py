@@ -1,4 +1,4 @@
-"""Limits of a trial, enforced from within its process before it harms its neighbours."""
+"""Memory and time limits of a trial, enforced in its process."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ from dataclasses import dataclass
 from noisebench.trial.memory import ResidentMemory
 
 INTERVAL_SECONDS = 0.2
-# Delay after which the process is killed without a record where the watch could not act.
+# If the watch thread cannot run, the process is killed without a record after this delay.
 GRACE_SECONDS = 20.0
 _STDERR = 2
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a trial: resident memory, child processes included, and seconds."""
+    """Limits of a trial: resident memory including child processes, and seconds."""
 
     memory_mb: float
     seconds: float
 
 
-# Takes the kind of failure, the reason, the trial's stack; ends the process.
+# Called with the kind of failure, the reason and the trial's stack; ends the process.
 GiveUp = Callable[[str, str, str], None]
 
 
 @contextmanager
 def watched(limits: Limits | None, give_up: GiveUp) -> Iterator[None]:
-    """Call `give_up` in a thread of its own as soon as the block exceeds a limit; None limits nothing.
+    """Call `give_up` in another thread as soon as the block exceeds a limit; None sets no limit.
 
-    The block's thread may hang deep in a library, where no exception reaches it. `give_up` is not called
-    once the block has been left; if it has been called, the block is never left. Where the library keeps
-    Python from running, the process is ended without it, with its stacks on stderr.
+    The block's thread may hang in a library, so an exception could not end it. `give_up` is not called after
+    the end of the block; the block does not end while `give_up` runs. If a library blocks the interpreter,
+    the process ends without `give_up`, with its stacks on stderr.
     """
     if limits is None:
         yield
         return
-    left = threading.Event()
-    arguments = (limits, left, give_up, threading.get_ident())
+    finished = threading.Event()
+    arguments = (limits, finished, give_up, threading.get_ident())
     thread = threading.Thread(target=_watch, args=arguments, name="watch", daemon=True)
     thread.start()
-    # This timer needs no Python to run.
+    # This timer runs in C, without the interpreter.
     faulthandler.dump_traceback_later(limits.seconds + GRACE_SECONDS, file=_STDERR, exit=True)
     try:
         yield
     finally:
-        left.set()
+        finished.set()
         thread.join()
         faulthandler.cancel_dump_traceback_later()
 
 
-def _watch(limits: Limits, left: threading.Event, give_up: GiveUp, watched_thread: int) -> None:
+def _watch(limits: Limits, finished: threading.Event, give_up: GiveUp, watched_thread: int) -> None:
     memory, began = ResidentMemory(os.getpid()), time.monotonic()
-    while not left.wait(INTERVAL_SECONDS):
+    while not finished.wait(INTERVAL_SECONDS):
         exceeded = _exceeded(limits, memory.mb(), time.monotonic() - began)
         if exceeded is not None:
             faulthandler.cancel_dump_traceback_later()

@@ -32,7 +32,7 @@ RATES = {
 
 @pytest.fixture(scope="session")
 def cifar_10(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the real CIFAR-10, unpacked byte for byte, beside the human labels."""
+    """A data folder with the real CIFAR-10 files and the human labels."""
     folder = tmp_path_factory.mktemp("data")
     unpack = [sys.executable, str(real_data / "unpack_cifar10.py"), str(folder)]
     subprocess.run(unpack, check=True, capture_output=True)
@@ -41,7 +41,7 @@ def cifar_10(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.data
-def test_cifar_10_is_whole(cifar_10: Path) -> None:
+def test_cifar_10_is_complete(cifar_10: Path) -> None:
     trial = trial_of(dataset="CIFAR-10", training="{pretrained: false}")
     assert [problem(file, cifar_10) for file in needed_files([trial])] == [None] * 6
     data = load_dataset(trial.dataset, cifar_10)
@@ -71,7 +71,7 @@ def test_human_labels_out_of_order_are_refused(cifar_10: Path) -> None:
 
 @pytest.fixture(scope="session")
 def cifar_100(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """CIFAR-100's layout with its real labels; the images, which are not at hand, are black.
+    """CIFAR-100's layout with its real labels; the images are not available here, and black.
 
     Its two pickles count as the published ones.
     """
@@ -120,7 +120,7 @@ def batch_of(**changes: object) -> bytes:
 
 
 class Hostile:
-    """Unpickled without restriction, this would run a command."""
+    """Runs a command if it is unpickled without restriction."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         import os
@@ -165,7 +165,7 @@ from pathlib import Path
 import numpy as np
 from noisebench.data import cifar
 
-class Dtype:  # eight bytes of the file are taken for the address of an object
+class Dtype:  # eight bytes of the file are used as the address of an object
     def __reduce__(self):
         return np.dtype, ("V8",), (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0)
 

@@ -1,4 +1,4 @@
-"""Data sets come as they are, or with one clear message."""
+"""Data sets are read unchanged, or refused with one message."""
 
 import gzip
 import tracemalloc
@@ -67,7 +67,7 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_mnist(tmp_path: Path) -> Path:
-    """MNIST's layout with eight images a part, unpacked."""
+    """MNIST's layout with eight images in each part, unpacked."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("train", "t10k"):
@@ -78,7 +78,7 @@ def small_mnist(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_idx_packed_or_not(small_mnist: Path) -> None:
+def test_idx_files_with_and_without_gzip(small_mnist: Path) -> None:
     raw = small_mnist / "MNIST" / "raw"
     packed = raw / "train-labels-idx1-ubyte"
     packed.with_suffix(".gz").write_bytes(gzip.compress(packed.read_bytes()))
@@ -130,7 +130,7 @@ def test_damaged_idx_is_named(small_mnist: Path, name: str, content: bytes | Non
 
 
 def test_an_idx_file_is_not_unpacked_beyond_its_size(small_mnist: Path) -> None:
-    """A megabyte of gzip can hold a gigabyte: neither the header nor the rest is trusted."""
+    """A megabyte of gzip can hold a gigabyte, so neither header nor content is trusted."""
     path = small_mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     content = path.read_bytes()
     path.unlink()
@@ -158,7 +158,7 @@ def test_truncated_download_is_named(tmp_path: Path, real_data: Path) -> None:
         load_dataset(named("MNIST"), tmp_path)
 
 
-OWN_DATA = """
+USER_DATA = """
 import numpy as np
 def images(data_dir, samples):
     return np.zeros((samples, 1, 8, 8), dtype="uint8"), np.arange(samples) % 3, 3
@@ -172,15 +172,15 @@ def nothing(data_dir):
 
 
 @pytest.fixture
-def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "own_data_of_a_test.py").write_text(OWN_DATA)
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "own_data_of_a_test.py").write_text(USER_DATA)
     monkeypatch.syspath_prepend(tmp_path)
     return "own_data_of_a_test"
 
 
-def test_a_users_own_data_set(own_module: str) -> None:
+def test_a_users_data_set(user_module: str) -> None:
     data = load_dataset(
-        Component.of(f"{own_module}:images", samples=6, source=source_hash(f"{own_module}:images")), None
+        Component.of(f"{user_module}:images", samples=6, source=source_hash(f"{user_module}:images")), None
     )
     assert data.judged.labels.tolist() == [0, 1, 2, 0, 1, 2]
     assert data.classes == 3
@@ -194,7 +194,7 @@ def test_a_users_own_data_set(own_module: str) -> None:
         ("nothing", r"must return \(images, labels, classes\)"),
     ],
 )
-def test_a_users_own_data_set_is_checked(own_module: str, function: str, message: str) -> None:
-    name = f"{own_module}:{function}"
+def test_a_users_data_set_is_checked(user_module: str, function: str, message: str) -> None:
+    name = f"{user_module}:{function}"
     with pytest.raises(DataError, match=message):
         load_dataset(Component.of(name, source=source_hash(name)), None)

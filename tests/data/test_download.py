@@ -1,4 +1,4 @@
-"""Data files are fetched whole or not at all, from a real server on this machine."""
+"""Data files are downloaded completely or not at all, from a real local server."""
 
 import hashlib
 import http.server
@@ -24,7 +24,7 @@ RESNET_34_SHA256 = "b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; cuts the first `breaks` answers off in the middle."""
+    """Serves `files`; truncates the first `breaks` answers."""
 
     files: dict[str, bytes]
     honours_ranges = True
@@ -80,7 +80,7 @@ def quiet(_: str, __: int, ___: int | None) -> None:
     pass
 
 
-def test_a_file_arrives_whole_with_progress(server: Server, tmp_path: Path) -> None:
+def test_a_file_is_downloaded_with_progress(server: Server, tmp_path: Path) -> None:
     seen = []
     fetch_all([file_at(server)], tmp_path, lambda _, have, total: seen.append((have, total)))
     assert (tmp_path / "set" / "data.bin").read_bytes() == CONTENT
@@ -99,7 +99,7 @@ def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path) -> N
     assert server.asked == [None, f"bytes={len(CONTENT) // 2}-"]
 
 
-def test_two_addresses_that_end_alike_are_not_mixed_up(server: Server, tmp_path: Path) -> None:
+def test_two_addresses_with_the_same_file_name_are_separate(server: Server, tmp_path: Path) -> None:
     server.files["/other/data.bin"] = CONTENT[::-1]
     server.breaks = 1
     with pytest.raises(EnvironmentFault):
@@ -109,7 +109,7 @@ def test_two_addresses_that_end_alike_are_not_mixed_up(server: Server, tmp_path:
     assert server.asked == [None, None]
 
 
-def test_a_server_that_restarts_is_followed(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_ignores_ranges_sends_the_whole_file(server: Server, tmp_path: Path) -> None:
     server.breaks, server.honours_ranges = 1, False
     with pytest.raises(EnvironmentFault):
         fetch_all([file_at(server)], tmp_path, quiet)
@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path
         fetch_all([file_at(server)], tmp_path / "data", quiet)
 
 
-def test_another_content_than_expected_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
+def test_unexpected_content_is_refused_and_removed(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="did not give the expected file"):
         fetch_all([file_at(server, content=CONTENT[::-1])], tmp_path, quiet)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -156,10 +156,10 @@ def test_members_of_one_archive_need_one_download(server: Server, tmp_path: Path
         fetch_all([member_of(server, archive, "c", b"ccccc")], tmp_path, quiet)
 
 
-def test_another_archive_is_not_even_opened(
+def test_an_unexpected_archive_is_not_opened(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A small archive can unpack to gigabytes, so its own checksum comes first."""
+    """A small archive can unpack to gigabytes, so its checksum is checked first."""
     expected = packed({"folder/a": b"aaaaa"})
     server.files["/data.tar.gz"] = bytes(len(expected))
 
@@ -183,7 +183,7 @@ def test_a_member_is_not_unpacked_beyond_its_size(server: Server, tmp_path: Path
     assert not (tmp_path / "set").exists()
 
 
-def test_an_endless_answer_is_cut_off(server: Server, tmp_path: Path) -> None:
+def test_an_endless_answer_is_refused(server: Server, tmp_path: Path) -> None:
     server.files["/data.bin"] = CONTENT * 5
     with pytest.raises(DataError, match=f"sends more than the expected {len(CONTENT)} bytes"):
         fetch_all([file_at(server)], tmp_path, quiet)
@@ -209,7 +209,7 @@ def test_a_download_is_not_written_through_a_link(server: Server, tmp_path: Path
     assert not (tmp_path / "elsewhere").exists() or list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_no_server_and_no_file_are_clear(server: Server, tmp_path: Path) -> None:
+def test_a_missing_server_and_a_missing_file_are_reported(server: Server, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="the server answered 404"):
         fetch_all([file_at(server, name="other.bin")], tmp_path, quiet)
     nowhere = DataFile("x", content_of(b""), "http://127.0.0.1:9/x")
@@ -217,7 +217,7 @@ def test_no_server_and_no_file_are_clear(server: Server, tmp_path: Path) -> None
         fetch_all([nowhere], tmp_path, quiet)
 
 
-def test_every_problem_is_named_before_a_trial_starts(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     trials = [trial_of(dataset="MNIST")]
     with pytest.raises(DataError, match="say where they are with --data DIR"):
         check_files(trials, None)
@@ -241,7 +241,7 @@ def test_missing_weights_have_two_fixes(tmp_path: Path) -> None:
     assert lines[-1].startswith("`training: {pretrained: false}` starts from random weights")
 
 
-def test_what_a_sweep_needs() -> None:
+def test_the_files_that_a_sweep_needs() -> None:
     paths = [file.path for file in needed_files([trial_of(), trial_of(dataset="CIFAR-10", training="{}")])]
     assert paths[-1] == "weights/resnet34-b627a593.pth"
     assert len(paths) == 7

@@ -1,4 +1,4 @@
-"""Addresses and checksums are those of torchvision and of the data sets' authors."""
+"""Addresses and checksums match those of torchvision and of the data sets' authors."""
 
 import gzip
 from pathlib import Path
@@ -36,7 +36,7 @@ def files_of(dataset: str, pretrained: bool = False) -> list[DataFile]:
 @pytest.mark.parametrize(
     ("dataset", "name"), [("MNIST", "MNIST"), ("Fashion-MNIST", "FashionMNIST")], ids=["MNIST", "Fashion"]
 )
-def test_mnist_and_its_kin_as_in_torchvision(dataset: str, name: str) -> None:
+def test_mnist_and_fashion_mnist_match_torchvision(dataset: str, name: str) -> None:
     theirs = getattr(import_torchvision().datasets, name)
     assert {
         (file.url.rsplit("/", 1)[0] + "/", Path(file.path).name, file.content.checksum)
@@ -46,7 +46,7 @@ def test_mnist_and_its_kin_as_in_torchvision(dataset: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("dataset", "name"), [("CIFAR-10", "CIFAR10"), ("CIFAR-100", "CIFAR100")])
-def test_cifar_as_in_torchvision(dataset: str, name: str) -> None:
+def test_cifar_matches_torchvision(dataset: str, name: str) -> None:
     theirs = getattr(import_torchvision().datasets, name)
     files = files_of(dataset)
     assert {(file.path, file.content.checksum) for file in files} == {
@@ -59,7 +59,7 @@ def test_cifar_as_in_torchvision(dataset: str, name: str) -> None:
         assert file.download.checksum == f"md5:{theirs.tgz_md5}"
 
 
-def test_weights_as_in_torchvision() -> None:
+def test_weights_match_torchvision() -> None:
     weights = MODELS["resnet-34"].weights
     assert weights is not None
     assert weights in files_of("CIFAR-10", pretrained=True)
@@ -68,7 +68,7 @@ def test_weights_as_in_torchvision() -> None:
     assert weights.content.checksum.startswith("sha256:" + url.removesuffix(".pth").rsplit("-", 1)[1])
 
 
-def test_every_checksum_is_a_whole_one() -> None:
+def test_every_checksum_is_complete() -> None:
     digits = {"md5": 32, "sha256": 64}
     files = {file for dataset in DATASETS for file in files_of(dataset)} | {RESNET_34}
     for file in files:
@@ -79,22 +79,22 @@ def test_every_checksum_is_a_whole_one() -> None:
 
 @pytest.mark.parametrize("dataset", ["CIFAR-10N-worst", "CIFAR-100N", "CIFAR-100-cleaned-test"])
 def test_human_labels_come_from_their_authors(dataset: str) -> None:
-    beside = {file.path: file.url for file in files_of(dataset) if file.path in LINKS}
-    assert beside
-    assert beside.items() <= LINKS.items()
+    linked = {file.path: file.url for file in files_of(dataset) if file.path in LINKS}
+    assert linked
+    assert linked.items() <= LINKS.items()
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_real_files_have_the_checksums(dataset: str, real_data: Path) -> None:
-    absent = ("cifar-10-batches-py", "cifar-100-python")  # packed, and not at hand
+    absent = ("cifar-10-batches-py", "cifar-100-python")  # archives, not available here
     files = [file for file in files_of(dataset) if not file.path.startswith(absent)]
     assert [problem(file, real_data) for file in files] == [None] * len(files)
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("dataset", ["MNIST", "Fashion-MNIST"])
-def test_unpacked_files_serve_as_well(dataset: str, real_data: Path, tmp_path: Path) -> None:
+def test_unpacked_files_are_accepted(dataset: str, real_data: Path, tmp_path: Path) -> None:
     for file in files_of(dataset):
         assert file.unpacked is not None
         plain = tmp_path / file.unpacked[0]

@@ -1,4 +1,4 @@
-"""A folder of images, one sub-folder a class."""
+"""A folder of images with one sub-folder for each class."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ def folder(path: Path, channels: int = 3) -> Component:
     return Component.of("folder", path=str(path), channels=channels, height=8, width=8)
 
 
-def test_classes_and_files_come_in_sorted_order(images: Path) -> None:
+def test_classes_and_files_are_sorted(images: Path) -> None:
     data = load_dataset(folder(images), None)
     assert data.classes == 2
     assert data.judged.images.shape == (6, 3, 8, 8)
@@ -42,7 +42,7 @@ def in_a_sweep(path: Path) -> Trial:
     return trial_of(dataset=f"{{folder: {path}, height: 8, width: 8}}", training="{epochs: 1}")
 
 
-def test_a_folder_is_identified_by_what_its_images_contain(
+def test_a_folder_is_identified_by_the_content_of_its_images(
     images: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     first = in_a_sweep(images)
@@ -59,7 +59,7 @@ def test_a_folder_is_identified_by_what_its_images_contain(
     assert in_a_sweep(images).trial_id != first.trial_id
 
 
-def test_images_that_were_changed_after_the_sweep_was_read_are_refused(images: Path) -> None:
+def test_images_changed_after_the_sweep_was_read_are_refused(images: Path) -> None:
     dataset = in_a_sweep(images).dataset
     assert len(load_dataset(dataset, None).judged.labels) == 6
     (images / "cat" / "0.png").unlink()
@@ -68,7 +68,7 @@ def test_images_that_were_changed_after_the_sweep_was_read_are_refused(images: P
         load_dataset(changed, None)
 
 
-def test_what_is_wrong_is_named(images: Path, tmp_path: Path) -> None:
+def test_problems_of_a_folder_are_named(images: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         load_dataset(folder(tmp_path / "nowhere"), None)
     with pytest.raises(DataError, match="holds 0 sub-folders"):

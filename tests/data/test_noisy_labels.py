@@ -1,4 +1,4 @@
-"""The labels a trial trains on."""
+"""The given labels of a trial."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ from tests.trials import trial_of
 LABELS = np.arange(5000) % 10
 
 
-def made_of(labels: np.ndarray, **more: object) -> Dataset:
+def dataset_of(labels: np.ndarray, **parts: object) -> Dataset:
     images = torch.zeros(len(labels), 3, 8, 8, dtype=torch.uint8)
-    return Dataset(LabelledImages(images, labels), 10, **more)  # type: ignore[arg-type]
+    return Dataset(LabelledImages(images, labels), 10, **parts)  # type: ignore[arg-type]
 
 
 def corrupted_by(corruption: str, dataset: str = "digits") -> Trial:
@@ -24,37 +24,37 @@ def corrupted_by(corruption: str, dataset: str = "digits") -> Trial:
 
 
 def test_exact_rate() -> None:
-    given = given_labels(corrupted_by("{kind: uniform, rate: 0.3, exact: true}"), made_of(LABELS))
+    given = given_labels(corrupted_by("{kind: uniform, rate: 0.3, exact: true}"), dataset_of(LABELS))
     assert (given != LABELS).sum() == 1500
 
 
 def test_the_standard_map_of_mnist() -> None:
-    given = given_labels(corrupted_by("{kind: asymmetric, rate: 0.4}", "MNIST"), made_of(LABELS))
+    given = given_labels(corrupted_by("{kind: asymmetric, rate: 0.4}", "MNIST"), dataset_of(LABELS))
     became = {(int(a), int(b)) for a, b in zip(LABELS, given, strict=True) if a != b}
     assert became == {(7, 1), (2, 7), (5, 6), (6, 5), (3, 8)}
     assert (given != LABELS).mean() == pytest.approx(0.4 * 0.5, abs=0.02)
 
 
-def test_a_matrix_of_the_users_own() -> None:
+def test_a_users_matrix() -> None:
     matrix = [[float(j == (i + 1) % 10) for j in range(10)] for i in range(10)]
-    given = given_labels(corrupted_by(f"{{kind: asymmetric, matrix: {matrix}}}"), made_of(LABELS))
+    given = given_labels(corrupted_by(f"{{kind: asymmetric, matrix: {matrix}}}"), dataset_of(LABELS))
     assert np.array_equal(given, (LABELS + 1) % 10)
     with pytest.raises(DataError, match="matrix is 10 x 10, the data has 3 classes"):
         given_labels(
             corrupted_by(f"{{kind: asymmetric, matrix: {matrix}}}"),
-            Dataset(made_of(LABELS).judged, 3),
+            Dataset(dataset_of(LABELS).judged, 3),
         )
 
 
-def test_human_labels_are_taken_as_they_are() -> None:
+def test_human_labels_are_used_unchanged() -> None:
     human = (LABELS + 3) % 10
     trial = corrupted_by("human", "CIFAR-10N-worst")
-    assert np.array_equal(given_labels(trial, made_of(LABELS, human=human)), human)
+    assert np.array_equal(given_labels(trial, dataset_of(LABELS, human=human)), human)
 
 
-def test_a_training_part_of_its_own_has_noise_of_its_own() -> None:
-    part = made_of(LABELS).judged
-    dataset = made_of(LABELS, training=part)
+def test_a_separate_training_part_has_independent_noise() -> None:
+    part = dataset_of(LABELS).judged
+    dataset = dataset_of(LABELS, training=part)
     trial = trial_of(
         dataset="CIFAR-100-cleaned-test", detector="confident-learning", training="{pretrained: false}"
     )
@@ -65,11 +65,11 @@ def test_a_training_part_of_its_own_has_noise_of_its_own() -> None:
     clean = "{name: CIFAR-100-cleaned-test, corrupt_training: false}"
     trial = trial_of(dataset=clean, detector="confident-learning", training="{pretrained: false}")
     assert np.array_equal(training_labels(trial, dataset), LABELS)
-    assert training_labels(trial, made_of(LABELS)) is None
+    assert training_labels(trial, dataset_of(LABELS)) is None
 
 
-def test_no_folds_where_the_training_part_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Table 3's design on digits: train on one part, judge the other with the one model."""
+def test_a_separate_training_part_needs_no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Table 3's design on digits: train one model on one part, judge the other part."""
     from noisebench.data.datasets import load_dataset
     from noisebench.trial import measurement
 

@@ -1,4 +1,4 @@
-"""Trials that fail each in its own way on a real Ray: every one under its own kind, the others untouched."""
+"""Trials with different faults on a real Ray: each is recorded with its kind, the others complete."""
 
 import shutil
 from pathlib import Path

@@ -13,7 +13,7 @@ def test_seed_zero_of_every_configuration_comes_first() -> None:
     ]  # fmt: skip
 
 
-def test_only_what_has_no_result_is_pending() -> None:
+def test_only_trials_without_a_result_are_pending() -> None:
     ids = [trial.trial_id for trial in TRIALS]
     states = dict(zip(ids, ["completed", "failed", "interrupted", "started", "pending"], strict=False))
     waiting = {trial.trial_id for trial in pending_trials(TRIALS, states, include_failed=False)}

@@ -1,4 +1,4 @@
-"""How a machine is divided among trials."""
+"""The division of machines among trials."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.trials import trial_of
 MODELS = ("small-cnn", "resnet-32", "resnet-34")
 
 
-def test_one_thread_a_trial_without_gpus() -> None:
+def test_without_gpus_each_trial_has_one_thread() -> None:
     assert share_of(cpus=2, gpus=0, trials_per_gpu=4) == Share(cpus=1, gpus=0, concurrent=2)
 
 
@@ -38,13 +38,13 @@ def test_only_the_models_of_the_sweep_count() -> None:
     assert places.max_concurrent == 4
 
 
-def test_equal_machines_hold_as_much_each() -> None:
+def test_equal_machines_hold_equally_many_trials() -> None:
     places = places_of(4, 1, {"resnet-34": 2}, MODELS, max_machines=3)
     assert (places.max_concurrent, places.shares["resnet-34"].concurrent) == (6, 2)
     assert places_of(4, 0, {"resnet-34": 2}, MODELS, max_machines=3).max_concurrent == 12
 
 
-def test_a_larger_share_has_fewer_beside_it() -> None:
+def test_with_a_larger_share_fewer_trials_run_concurrently() -> None:
     assert share_of(cpus=4, gpus=0, trials_per_gpu=1).larger() == Share(cpus=2, gpus=0, concurrent=2)
     assert share_of(cpus=3, gpus=0, trials_per_gpu=1).larger() == Share(cpus=2, gpus=0, concurrent=1)
     assert share_of(cpus=4, gpus=2, trials_per_gpu=3).larger() == Share(cpus=2, gpus=1, concurrent=2)
@@ -52,7 +52,7 @@ def test_a_larger_share_has_fewer_beside_it() -> None:
     assert share_of(cpus=1, gpus=0, trials_per_gpu=1).larger() is None
 
 
-def test_only_what_helps_against_the_error_is_a_larger_share() -> None:
+def test_a_share_is_larger_only_in_the_resource_that_the_error_lacked() -> None:
     shared, whole = places_of(8, 2, {"small-cnn": 4}, MODELS), places_of(8, 2, {}, MODELS)
     places = (shared, whole, places_of(1, 0, {}, MODELS))
     trial = trial_of()
@@ -68,5 +68,5 @@ def test_a_node_with_twice_the_gpus_counts_as_two(monkeypatch: pytest.MonkeyPatc
     nodes = {"small": {"CPU": 16.0, "GPU": 4.0}, "large": {"CPU": 64.0, "GPU": 8.0}}
     monkeypatch.setattr(ray_session, "_alive_resources", lambda: nodes)
     cluster = Cluster("10.0.0.1:6379", "10.0.0.1", 98, 16.0, 4, {"small-cnn": 2}, Path("/tmp"))
-    # Three nodes of four GPUs are there, and one more may join.
+    # The nodes count as three with four GPUs, and one more may join.
     assert ray_session._cluster_places(cluster, {"small-cnn"}).machines() == 4

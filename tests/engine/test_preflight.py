@@ -1,4 +1,4 @@
-"""Preflight checks: each problem comes with a fix."""
+"""Preflight checks report each problem with a fix."""
 
 import gzip
 import os
@@ -27,7 +27,7 @@ SHIPPED = ["sm_75", "sm_80", "sm_86", "sm_90", "compute_90"]
         ([], (8, 0), False),
     ],
 )
-def test_which_devices_a_build_serves(
+def test_the_devices_that_a_build_supports(
     architectures: list[str], capability: tuple[int, int], runs: bool
 ) -> None:
     assert built_for(architectures, capability) is runs
@@ -39,13 +39,13 @@ def test_this_machine() -> None:
     assert needed.ok == torch.cuda.is_available()
 
 
-def test_a_results_folder_that_works_and_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_writable_results_folder_passes_and_is_not_changed(tmp_path: Path) -> None:
     findings = results_findings(ResultsFolder(tmp_path / "not" / "yet"))
     assert [(finding.check, finding.ok) for finding in findings] == [("results", True), ("clock", True)]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_results_folder_fails(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         folder = Path("/proc/noisebench")
     else:
@@ -57,7 +57,7 @@ def test_a_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert "choose another folder with --results" in finding.fix
 
 
-def test_data_that_is_needed(tmp_path: Path) -> None:
+def test_absent_or_damaged_data_files_fail(tmp_path: Path) -> None:
     assert [finding.ok for finding in data_findings([], None)] == [True]
     files = needed_files([trial_of(dataset="MNIST", training="{}")])
     (nowhere,) = data_findings(files, None)

@@ -1,4 +1,4 @@
-"""Faults that a process or its storage has, on a real Ray: the trial runs again, its neighbours go on."""
+"""Faults of a process or its storage on a real Ray: the trial runs again, the others are not affected."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.trials import sweep_text
 
 pytestmark = pytest.mark.slow
 
-# What torch raises after a kernel has corrupted the CUDA context: every later call fails as well.
+# The error that torch raises after a kernel has corrupted the CUDA context; every later call fails too.
 LOSSES = """
 import errno, os
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_a_trial_that_breaks_every_gpu_fails_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["ray", "inline"])
-def test_a_full_disk_is_no_failure_of_the_trial(tmp_path: Path, inline: bool) -> None:
+def test_a_full_disk_does_not_fail_the_trial(tmp_path: Path, inline: bool) -> None:
     (tmp_path / "faulty.py").write_text(LOSSES)
     (tmp_path / "sweep.yaml").write_text(sweep_text('[CE, "faulty:full", FL]', name="demo"))
     options = ("--inline",) if inline else ("--cpus", "1")

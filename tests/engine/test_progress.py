@@ -31,7 +31,7 @@ def test_time_left_follows_the_rate_of_this_run() -> None:
     assert 500 <= progress.eta_seconds < 510
 
 
-def test_what_is_held_back_takes_no_time() -> None:
+def test_trials_of_stopped_blocks_do_not_count_in_the_time_left() -> None:
     progress = Progress(10, 0, 8, 2, held=2, settled_here=8, begun=time.monotonic() - 80)
     progress.stopped["grid"] = "exception: broken"
     assert progress.eta_seconds == 0

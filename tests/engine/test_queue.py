@@ -1,4 +1,4 @@
-"""The queue's account of trials that end, and of those that lose their process."""
+"""The queue's handling of trials that end or lose their process."""
 
 import pickle
 import shutil
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> SweepFolder:
 
 
 def queue_of(folder: SweepFolder, seeds: int = 1, loss: Loss | None = PROCESS_DIED) -> TrialQueue:
-    """Return a queue for which every loss has the same cause."""
+    """Return a queue in which every loss has the same cause."""
     trials = list(sweep_of(seeds=str(seeds)).trials())
     policy = RecoveryPolicy(find_cause=lambda _, __: loss)
     return TrialQueue(trials, folder, Progress(seeds, 0, 0, seeds), policy)
@@ -50,7 +50,7 @@ def ends(folder: SweepFolder) -> list[tuple[str, str | None]]:
 
 
 def record_end(folder: SweepFolder, attempt: str, trial: Trial, status: str, kind: str | None) -> None:
-    """Write what the process of an attempt itself records."""
+    """Write the records of an attempt's process."""
     with JournalWriter(folder.journal, "host") as journal:
         journal.append(attempts.started(attempt, "test", trial, "worker", "cpu"))
         end = End(Status(status), None if kind is None else ErrorKind(kind), "why")
@@ -58,7 +58,7 @@ def record_end(folder: SweepFolder, attempt: str, trial: Trial, status: str, kin
         journal.append(replace(attempts.ended(attempt, "test", trial.trial_id, end), result=result))
 
 
-def test_trials_are_handed_out_once_each_under_ids_of_their_own(folder: SweepFolder) -> None:
+def test_each_trial_is_handed_out_once_with_its_own_attempt_id(folder: SweepFolder) -> None:
     queue = queue_of(folder, 2)
     (first, one), (second, two) = queue.take(), queue.take()
     assert (one.seed, two.seed) == (0, 1)
@@ -100,7 +100,7 @@ def test_a_loss_without_a_known_cause_stays_live_until_it_is_explained(folder: S
 
 
 def lose_all(queue: TrialQueue, before_each: Callable[[Trial], None] = lambda _: None) -> int:
-    """Lose the only trial of the queue until it waits no more; return how often."""
+    """Lose the only trial of the queue until it no longer waits; return the number of losses."""
     count = 0
     while queue.waiting and count < 20:
         attempt, trial = queue.take()
@@ -129,7 +129,7 @@ def test_losses_without_progress_are_limited(
 
 
 @pytest.mark.parametrize("loss", [NODE_LOST, TIME_LIMIT])
-def test_a_new_checkpoint_starts_the_count_again(folder: SweepFolder, loss: Loss) -> None:
+def test_a_new_checkpoint_resets_the_count(folder: SweepFolder, loss: Loss) -> None:
     queue = queue_of(folder, loss=loss)
     number = 0
 
@@ -144,13 +144,13 @@ def test_a_new_checkpoint_starts_the_count_again(folder: SweepFolder, loss: Loss
     assert queue.progress.failed == 0
 
 
-def test_preemption_never_counts(folder: SweepFolder) -> None:
+def test_preemptions_are_not_limited(folder: SweepFolder) -> None:
     queue = queue_of(folder, loss=PREEMPTED)
     assert lose_all(queue) == 20
     assert queue.progress.failed == 0
 
 
-def test_closing_records_what_still_runs_as_cancelled(folder: SweepFolder) -> None:
+def test_closing_records_running_trials_as_cancelled(folder: SweepFolder) -> None:
     queue = queue_of(folder, 3)
     queue.take()
     attempt, trial = queue.take()
@@ -163,7 +163,7 @@ def test_closing_records_what_still_runs_as_cancelled(folder: SweepFolder) -> No
     assert (queue.progress.completed, queue.live) == (1, 0)
 
 
-def test_an_attempt_that_recorded_its_end_before_it_died_has_that_end(folder: SweepFolder) -> None:
+def test_an_attempt_that_recorded_its_end_before_its_death_keeps_that_end(folder: SweepFolder) -> None:
     queue = queue_of(folder)
     attempt, trial = queue.take()
     record_end(folder, attempt, trial, "failed", "timeout")
@@ -205,12 +205,12 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
     queue.take()
     shutil.rmtree(folder.journal, ignore_errors=True)
     folder.journal.parent.mkdir(parents=True, exist_ok=True)
-    folder.journal.touch()  # no folder can be made here
+    folder.journal.touch()  # so that no folder can be created
     queue.close()
     assert "cannot be written" in str(queue.fault)
 
 
-def test_a_trial_that_was_never_begun_is_the_next_one_again(folder: SweepFolder) -> None:
+def test_a_trial_that_did_not_start_is_the_next_trial_again(folder: SweepFolder) -> None:
     queue = queue_of(folder, 2, NOT_STARTED)
     declined, trial = queue.take()
     queue.put_back(declined)
@@ -225,9 +225,9 @@ def test_a_trial_that_was_never_begun_is_the_next_one_again(folder: SweepFolder)
 def test_a_trial_that_lacks_memory_runs_once_more_with_a_larger_share(folder: SweepFolder) -> None:
     policy = RecoveryPolicy(has_larger_share=lambda _, kind: kind == "host-memory")
     queue = TrialQueue(sweep_of(seeds="3").trials(), folder, Progress(3, 0, 0, 3), policy)
-    lacking = End(Status.FAILED, ErrorKind.HOST_MEMORY, "too large")
+    out_of_memory = End(Status.FAILED, ErrorKind.HOST_MEMORY, "too large")
     (first, trial), (second, _), (third, _) = queue.take(), queue.take(), queue.take()
-    queue.settle(first, lacking)
+    queue.settle(first, out_of_memory)
     assert not queue.larger_round()  # the others are still live
     queue.settle(second, End(Status.FAILED, ErrorKind.EXCEPTION, "broken"))
     queue.settle(third, End(Status.COMPLETED))
@@ -236,7 +236,7 @@ def test_a_trial_that_lacks_memory_runs_once_more_with_a_larger_share(folder: Sw
     assert not queue.larger_round()
     again, same = queue.take()
     assert same == trial
-    queue.settle(again, lacking)
+    queue.settle(again, out_of_memory)
     assert not queue.larger_round()
     assert (queue.progress.pending, queue.progress.failed, queue.progress.completed) == (0, 2, 1)
 
@@ -254,7 +254,7 @@ def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(folder
     assert (queue.waiting, queue.progress.held, queue.progress.stopped) == (3, 0, {})
 
 
-def test_trials_that_never_begin_end_the_run_not_the_trials(folder: SweepFolder) -> None:
+def test_repeated_failed_starts_end_the_run_but_fail_no_trial(folder: SweepFolder) -> None:
     queue = queue_of(folder, 3, NOT_STARTED)
     for _ in range(queue.policy.max_failed_starts):
         assert queue.fault is None

@@ -1,4 +1,4 @@
-"""Sweeps on a real Ray, as a user runs them: same results everywhere, nothing lost, one failure alone."""
+"""Sweeps on a real Ray: equal results, no lost trials, isolated failures."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def numbers(results: Path) -> list[tuple[Any, ...]]:
     return query(ResultsFolder(results), NUMBERS).rows()
 
 
-def test_engine_order_concurrency_and_reuse_change_no_digit(tmp_path: Path) -> None:
+def test_engine_order_concurrency_and_reuse_do_not_change_results(tmp_path: Path) -> None:
     write_sweep(tmp_path, LOSSES, seeds="2", detector=DETECTORS)
     inline = noisebench("run", "sweep.yaml", "--inline", "--results", "inline", cwd=tmp_path)
     one = noisebench("run", "sweep.yaml", "--cpus", "1", "--results", "one", cwd=tmp_path)
@@ -63,7 +63,7 @@ def completed_lines(results: Path) -> int:
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start `noisebench run sweep.yaml` in a process group of its own."""
+    """Start `noisebench run sweep.yaml` in a new process group."""
     return subprocess.Popen(
         [*COMMAND, "run", "sweep.yaml", "--cpus", "2", *arguments],
         cwd=folder,
@@ -74,7 +74,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_sigkill_of_the_whole_group_loses_nothing(tmp_path: Path) -> None:
-    # About a second a trial, so that the kill meets a sweep with trials before, in and after flight.
+    # Trials take about a second, so at the kill some are pending, some running and some completed.
     write_sweep(tmp_path, LOSSES, seeds="4", training="{epochs: 12}")
     results = tmp_path / "results"
     with start(tmp_path) as driver:
@@ -89,10 +89,10 @@ def test_sigkill_of_the_whole_group_loses_nothing(tmp_path: Path) -> None:
     assert resumed.returncode == 0, resumed.stderr
     undisturbed = noisebench("run", "sweep.yaml", "--inline", "--results", "inline", cwd=tmp_path)
     assert undisturbed.returncode == 0
-    found = numbers(results)
-    assert len(found) == 12
-    assert found == numbers(tmp_path / "inline")
-    # A worker may outlive its driver by seconds, and then complete the attempt it was on.
+    resumed_numbers = numbers(results)
+    assert len(resumed_numbers) == 12
+    assert resumed_numbers == numbers(tmp_path / "inline")
+    # A worker may outlive its driver by seconds and complete its attempt.
     ended = query(ResultsFolder(results), "SELECT DISTINCT status, error_kind FROM attempts").rows()
     assert set(ended) <= {("completed", None), ("interrupted", "driver-lost")}
 
@@ -130,19 +130,19 @@ def dies(logits, targets):
 """
 
 
-def test_a_failing_and_a_dying_trial_leave_their_neighbours_alone(tmp_path: Path) -> None:
+def test_a_failing_and_a_dying_trial_do_not_affect_the_others(tmp_path: Path) -> None:
     (tmp_path / "deadly_losses.py").write_text(DEADLY)
     write_sweep(tmp_path, ['"deadly_losses:raises"', '"deadly_losses:dies"', *LOSSES], seeds="1")
-    with tempfile.TemporaryDirectory() as scratch:  # pytest's own folder is too deep for Ray's sockets
+    with tempfile.TemporaryDirectory() as scratch:  # pytest's folder is too deep for Ray's sockets
         done = noisebench("run", "sweep.yaml", "--cpus", "2", cwd=tmp_path, TMPDIR=scratch)
         assert list(Path(scratch).glob("noisebench-*")) == []
     assert done.returncode == 1
     assert "3 of 5 trials completed" in done.stderr
-    found = query(
+    counts = query(
         ResultsFolder(tmp_path / "results"),
         "SELECT status, error_kind, count(*) FROM attempts GROUP BY ALL ORDER BY ALL",
     ).rows()
-    assert found == [
+    assert counts == [
         ("completed", None, 3),
         ("failed", "exception", 1),
         ("failed", "host-memory", 1),

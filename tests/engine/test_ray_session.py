@@ -1,4 +1,4 @@
-"""The local Ray listens on the loopback interface only, and requires the token of its run."""
+"""The local Ray listens only on the loopback interface and requires the token of its run."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ JOIN = "import ray, sys; ray.init(address=sys.argv[1], logging_level='ERROR'); p
 
 
 def listening_addresses() -> set[str]:
-    """Return the addresses on which this process and those below it listen."""
+    """Return the addresses on which this process and its descendants listen."""
     me = psutil.Process()
     return {
         connection.laddr.ip.removeprefix("::ffff:")
@@ -29,7 +29,7 @@ def listening_addresses() -> set[str]:
 
 
 def join(address: str, **variables: str) -> str:
-    """Try to join the Ray at `address` from a new process; return what that prints."""
+    """Try to join the Ray at `address` from a new process; return its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     done = subprocess.run(
         [sys.executable, "-c", JOIN, address],
@@ -41,7 +41,7 @@ def join(address: str, **variables: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_only_this_machine_and_only_with_the_token(tmp_path: Path) -> None:
+def test_ray_accepts_only_local_processes_with_the_token(tmp_path: Path) -> None:
     before = listening_addresses()
     assert before <= {"127.0.0.1"}
     for _ in range(2):  # a process can start one Ray after another

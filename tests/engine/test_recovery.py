@@ -1,4 +1,4 @@
-"""The cause of a lost process, on one machine and on a cluster."""
+"""The cause of a process loss, on one machine and on a cluster."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,12 +39,12 @@ def started(minutes_ago: float = 0.0) -> Started:
     return replace(record, started_at=datetime.now(UTC) - timedelta(minutes=minutes_ago))
 
 
-def test_on_one_machine_the_process_died_or_never_began() -> None:
+def test_on_one_machine_the_process_died_or_the_trial_did_not_start() -> None:
     assert cause_on_this_machine(None, 0.0) is NOT_STARTED
     assert cause_on_this_machine(started(), 0.0) is PROCESS_DIED
 
 
-def test_a_worker_that_recorded_why_it_leaves(folder: SweepFolder) -> None:
+def test_a_leave_note_gives_the_cause(folder: SweepFolder) -> None:
     find = cause_on_cluster(folder, lambda: frozenset({"worker"}), DECISION)
     note_leave(folder, "worker", LeaveReason.PREEMPTED)
     loss = find(started(), 0.0)
@@ -52,7 +52,7 @@ def test_a_worker_that_recorded_why_it_leaves(folder: SweepFolder) -> None:
     assert (loss.cause, loss.error_kind) == (Cause.NODE_LEFT, "preempted")
 
 
-def test_a_process_counts_as_dead_only_after_ray_could_notice_the_loss_of_its_node(
+def test_a_process_counts_as_dead_only_after_ray_could_detect_a_node_loss(
     folder: SweepFolder,
 ) -> None:
     alive = frozenset({"worker"})
@@ -62,13 +62,13 @@ def test_a_process_counts_as_dead_only_after_ray_could_notice_the_loss_of_its_no
     assert find(started(), DECISION) is PROCESS_DIED
     assert find(None, DECISION) is NOT_STARTED
     alive = frozenset()
-    assert find(started(), 0.0) is None  # its leave note may be on its way
+    assert find(started(), 0.0) is None  # a leave note may not be visible yet
     loss = find(started(), DECISION - 1)
     assert loss is not None
     assert loss.cause is Cause.NODE_LOST
 
 
-def test_ray_needs_longer_than_its_failed_health_checks() -> None:
+def test_the_time_to_detect_a_node_loss_covers_the_health_checks() -> None:
     assert node_loss_seconds({}) >= 15 + 10
     quick = {
         f"RAY_health_check_{name}": value
@@ -84,10 +84,10 @@ def test_an_overdue_attempt_that_died_without_a_record_is_a_timeout(folder: Swee
 
     assert kind(5, 4) == "timeout"
     assert kind(5, 6) == "node-lost"
-    assert kind(5, None) == "node-lost"  # ten minutes at least
+    assert kind(5, None) == "node-lost"  # the allowance is at least ten minutes
 
 
-def test_the_journal_is_read_from_where_the_run_began(folder: SweepFolder) -> None:
+def test_the_journal_is_read_from_the_start_of_the_run(folder: SweepFolder) -> None:
     before, during = "b" * 32, "d" * 32
     with JournalWriter(folder.journal, "host") as journal:
         journal.append(attempts.started(before, "test", TRIAL, "worker", "cpu"))
@@ -109,7 +109,7 @@ def test_the_journal_is_read_from_where_the_run_began(folder: SweepFolder) -> No
     assert tail.started(during) is None
 
 
-def test_whether_a_process_without_driver_has_completed_its_trial(folder: SweepFolder) -> None:
+def test_has_completed_reads_the_journal_of_a_process(folder: SweepFolder) -> None:
     with JournalWriter(folder.journal, "host") as journal:
         journal.append(attempts.started("a" * 32, "test", TRIAL, "worker", "cpu"))
         assert not has_completed(journal.path, TRIAL.trial_id)

@@ -1,4 +1,4 @@
-"""Finished trials that are repeated give the recorded numbers again; a falsified record does not."""
+"""Repeated trials give the recorded results; falsified records differ."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def test_repeated_trials_give_the_same_numbers(finished: Path) -> None:
     assert "2 trials repeated, 2 of them on a CPU with equal versions: no result differs" in done.stderr
 
 
-def test_the_seed_chooses_the_sample(finished: Path) -> None:
+def test_the_seed_selects_the_trials(finished: Path) -> None:
     samples = {
         json.loads(
             noisebench_here(
@@ -57,7 +57,7 @@ def test_the_seed_chooses_the_sample(finished: Path) -> None:
     assert 1 < len(samples) <= 3
 
 
-def test_a_falsified_record_is_found(finished: Path, tmp_path: Path) -> None:
+def test_a_falsified_record_is_detected(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     trial_id = falsify(tmp_path, clean_accuracy=0.5)
     done = noisebench_here("verify", "demo", "--rerun", "3", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""A sweep in this process: what runs, what does not, what is recorded."""
+"""Sweeps in this process: which trials run, and their records."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,9 +53,7 @@ def failing_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "failing_losses"
 
 
-def test_failing_trials_fail_alone_and_resume_runs_them_again(
-    results: ResultsFolder, failing_module: str
-) -> None:
+def test_failures_are_isolated_and_resume_repeats_them(results: ResultsFolder, failing_module: str) -> None:
     losses = f'["{failing_module}:broken", CE, "{failing_module}:infinite"]'
     sweep = sweep_of(losses)
     outcome = run_sweep(sweep, results, INLINE)
@@ -69,9 +67,7 @@ def test_failing_trials_fail_alone_and_resume_runs_them_again(
     assert (resumed.started, resumed.failed) == (2, 2)
 
 
-def test_a_block_whose_trials_all_fail_alike_stops_until_it_is_resumed(
-    results: ResultsFolder, failing_module: str
-) -> None:
+def test_a_block_with_equal_failures_stops_until_resume(results: ResultsFolder, failing_module: str) -> None:
     sweep = sweep_of(f'["{failing_module}:broken"]', seeds="11")
     first = run_sweep(sweep, results, INLINE)
     assert (first.failed, first.held, first.unfinished) == (8, 3, 0)
@@ -93,14 +89,14 @@ def test_attempts_of_a_dead_driver_are_interrupted_and_run_again(results: Result
     assert recorded_attempts(results) == [("interrupted", "driver-lost"), ("completed", None)]
 
 
-def test_one_block_alone(results: ResultsFolder) -> None:
+def test_a_single_block(results: ResultsFolder) -> None:
     sweep = sweep_of()
     assert run_sweep(sweep, results, Options(inline=True, block="grid")).total == 1
     with pytest.raises(InputError, match="has no block 'gird'; known: grid"):
         run_sweep(sweep, results, Options(inline=True, block="gird"))
 
 
-def test_one_trial_is_run_again_and_agrees_with_itself(results: ResultsFolder) -> None:
+def test_a_repeated_trial_gives_the_same_result(results: ResultsFolder) -> None:
     sweep = sweep_of(seeds="2")
     run_sweep(sweep, results, INLINE)
     (trial, _) = sweep.trials()
@@ -112,7 +108,7 @@ def test_one_trial_is_run_again_and_agrees_with_itself(results: ResultsFolder) -
         run_sweep(sweep, results, Options(inline=True, trial="zz"))
 
 
-def test_a_sweep_is_kept_as_submitted(results: ResultsFolder) -> None:
+def test_a_sweep_is_stored_as_submitted(results: ResultsFolder) -> None:
     sweep = sweep_of(seeds="2")
     run_sweep(sweep, results, INLINE)
     assert kept_sweep(results.sweep("test")) == sweep
@@ -120,7 +116,7 @@ def test_a_sweep_is_kept_as_submitted(results: ResultsFolder) -> None:
         kept_sweep(results.sweep("other"))
 
 
-def test_progress_counts_everything(results: ResultsFolder) -> None:
+def test_progress_reports_every_change(results: ResultsFolder) -> None:
     seen = []
     run_sweep(
         sweep_of(seeds="2"), results, INLINE, lambda p: seen.append((p.completed, p.running, p.pending))

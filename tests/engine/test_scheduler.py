@@ -54,7 +54,7 @@ def test_a_trial_keeps_the_actor_that_is_being_started_for_it() -> None:
     assert chosen(status, with_actor={"runs", "starts"}) is None
 
 
-def test_tunes_controller_still_has_these_attributes() -> None:
+def test_tunes_controller_has_the_attributes_that_are_used() -> None:
     source = inspect.getsource(TuneController)
     assert "self._trial_to_actor[trial] = " in source
     assert callable(TuneController.get_live_trials)
@@ -73,7 +73,7 @@ def test_a_restarted_trial_is_kept() -> None:
     assert controller._trials == [again, *others[-_ENDED_TRIALS_KEPT:]]
 
 
-def test_a_controller_with_other_attributes_is_left_alone() -> None:
+def test_a_controller_without_these_attributes_is_not_changed() -> None:
     scheduler = QueueScheduler()
     for number in range(_ENDED_TRIALS_KEPT + 1):
         scheduler.on_trial_complete(SimpleNamespace(), Ended(str(number)), {})  # type: ignore[arg-type]

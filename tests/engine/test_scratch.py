@@ -1,4 +1,4 @@
-"""A scratch folder ends with its owner, or at the next one's start."""
+"""A scratch folder is removed by its owner, or by the next process if the owner was killed."""
 
 import errno
 import stat
@@ -22,7 +22,7 @@ with private_scratch(Path(sys.argv[1])) as folder:
 """
 
 
-def test_it_is_ours_alone_and_gone_afterwards(tmp_path: Path) -> None:
+def test_a_scratch_folder_is_private_and_removed_at_the_end(tmp_path: Path) -> None:
     with private_scratch(tmp_path) as folder:
         assert folder.parent == tmp_path
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -30,7 +30,7 @@ def test_it_is_ours_alone_and_gone_afterwards(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_removed_after_an_error(tmp_path: Path) -> None:
+def test_a_scratch_folder_is_removed_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), private_scratch(tmp_path):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
@@ -42,28 +42,28 @@ def test_a_path_too_deep_for_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     with private_scratch() as folder:
         assert folder.parent == Path("/tmp")
-        # The longest name that Ray 2.60 makes in it.
+        # The longest path that Ray 2.60 creates in it.
         socket = folder / "ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"
         assert len(str(socket)) <= 107
 
 
-def test_what_a_killed_owner_left_goes_and_what_is_in_use_stays(tmp_path: Path) -> None:
+def test_folders_of_killed_owners_are_removed_and_folders_in_use_stay(tmp_path: Path) -> None:
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, check=False
     )
     abandoned = Path(killed.stdout.strip())
     assert (abandoned / "socket").exists()
-    (tmp_path / "noisebench-of-somebody-else").mkdir()
+    (tmp_path / "noisebench-of-another-user").mkdir()
     with private_scratch(tmp_path) as first:
         assert not abandoned.exists()
         with private_scratch(tmp_path):
             assert first.exists()
-    assert [left.name for left in tmp_path.iterdir()] == ["noisebench-of-somebody-else"]
+    assert [path.name for path in tmp_path.iterdir()] == ["noisebench-of-another-user"]
 
 
 def test_the_folder_of_another_machine_stays(tmp_path: Path) -> None:
     with private_scratch(tmp_path) as first:
-        # Another machine holds a lock that this one does not see.
+        # Locks of another machine may not be visible here.
         other = first.parent / "noisebench-of-node2"
         other.mkdir()
         (other / "owner").write_text("node2")

@@ -1,4 +1,4 @@
-"""What the searcher suggests to Tune, and how it uses Tune's answers."""
+"""The searcher's suggestions to Tune, and its handling of Tune's results."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ def searcher_of(
     return QueueSearcher(queue, places), queue
 
 
-def test_from_the_first_trial_to_the_last(tmp_path: Path) -> None:
+def test_the_searcher_suggests_every_trial_once(tmp_path: Path) -> None:
     searcher, queue = searcher_of(tmp_path, 2)
     first, second = searcher.suggest("a"), searcher.suggest("b")
     assert (first["part"], first["trial"]["seed"], second["trial"]["seed"]) == (0.5, 0, 1)
@@ -37,12 +37,12 @@ def test_from_the_first_trial_to_the_last(tmp_path: Path) -> None:
     assert (queue.progress.completed, queue.progress.failed, queue.progress.running) == (1, 1, 0)
 
 
-def test_a_declined_trial_waits_at_once_and_the_place_of_its_actor_stays_taken(tmp_path: Path) -> None:
+def test_a_declined_trial_waits_and_the_place_of_its_actor_stays_taken(tmp_path: Path) -> None:
     searcher, queue = searcher_of(tmp_path, 3)
     first, _ = searcher.suggest("a"), searcher.suggest("b")
     searcher.on_trial_result("a", {"status": DECLINED})
     assert (queue.waiting, queue.live) == (2, 1)
-    assert searcher.suggest("c") is None  # no offer to the node that leaves
+    assert searcher.suggest("c") is None  # the leaving node gets no trial
     searcher.on_trial_result("a", {"status": DECLINED})
     assert (queue.waiting, queue.live) == (2, 1)
     searcher.on_trial_complete("b", COMPLETED)
@@ -53,7 +53,7 @@ def test_a_declined_trial_waits_at_once_and_the_place_of_its_actor_stays_taken(t
     assert (queue.waiting, queue.live) == (1, 1)
 
 
-def test_no_more_trials_than_the_machines_that_are_there_can_hold(tmp_path: Path) -> None:
+def test_live_trials_are_limited_to_the_places_of_the_live_machines(tmp_path: Path) -> None:
     machines = 1
     searcher, _ = searcher_of(tmp_path, 8, lambda: machines)
     assert [searcher.suggest(name) is None for name in "abc"] == [False, False, True]
@@ -61,7 +61,7 @@ def test_no_more_trials_than_the_machines_that_are_there_can_hold(tmp_path: Path
     assert [searcher.suggest(name) is None for name in "cde"] == [False, False, True]
 
 
-def test_a_trial_is_handed_out_though_no_machine_could_hold_it_whole(tmp_path: Path) -> None:
+def test_one_trial_is_suggested_even_without_a_machine(tmp_path: Path) -> None:
     searcher, _ = searcher_of(tmp_path, 2, lambda: 0)
     assert searcher.suggest("a") is not None
     assert searcher.suggest("b") is None

@@ -24,7 +24,7 @@ def failure(number: int, kind: str = "exception") -> End:
     return End(Status.FAILED, kind, f"object at 0x7f{number}: needs {number} MB")
 
 
-def test_errors_equal_but_for_numbers_stop_one_block_and_are_kept(folder: SweepFolder) -> None:
+def test_errors_that_differ_only_in_numbers_stop_a_block(folder: SweepFolder) -> None:
     stops = Stops(BLOCKS, folder)
     changed = [stops.note(trial, failure(number)) for number, trial in enumerate(FIRST)]
     assert changed == [False] * (EQUAL_FAILURES_TO_STOP - 1) + [True]
@@ -39,7 +39,7 @@ def test_errors_equal_but_for_numbers_stop_one_block_and_are_kept(folder: SweepF
 @pytest.mark.parametrize(
     "other", [End(Status.COMPLETED), failure(3, "diverged"), End(Status.FAILED, ErrorKind.EXCEPTION, "Other")]
 )
-def test_one_other_end_among_them_keeps_the_block_running(folder: SweepFolder, other: End) -> None:
+def test_one_different_end_keeps_the_block_running(folder: SweepFolder, other: End) -> None:
     stops = Stops(BLOCKS, folder)
     for number, trial in enumerate(SECOND):
         stops.note(trial, other if number == 3 else failure(number))

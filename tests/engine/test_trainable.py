@@ -1,4 +1,4 @@
-"""How long one attempt may take."""
+"""The time limit of an attempt."""
 
 from noisebench.engine.trainable import attempt_seconds
 from noisebench.trial.duration import estimated_seconds
@@ -9,12 +9,12 @@ SHORT = trial_of()
 LONG = trial_of(dataset="CIFAR-10", training="{}", detector="{name: confident-learning, folds: 5}")
 
 
-def test_ten_estimates_on_a_machine_without_time_limit() -> None:
+def test_without_a_worker_time_limit_the_allowance_is_ten_estimates() -> None:
     assert attempt_seconds(LONG, None, None, gpu=True) == 10 * estimated_seconds(LONG, gpu=True)
     assert attempt_seconds(SHORT, None, None, gpu=False) == 600
 
 
-def test_a_trial_that_fits_into_the_time_of_a_worker_may_not_take_longer() -> None:
+def test_a_trial_that_fits_into_a_workers_time_is_limited_to_it() -> None:
     estimate = estimated_seconds(LONG, gpu=True)
     worker = 3 * estimate
     assert attempt_seconds(LONG, worker, None, gpu=True) == 0.9 * worker
@@ -25,5 +25,5 @@ def test_a_trial_that_needs_several_workers_keeps_its_allowance() -> None:
     assert attempt_seconds(LONG, estimate, None, gpu=True) == 10 * estimate
 
 
-def test_the_allowance_of_the_user_is_not_changed() -> None:
+def test_an_allowance_set_by_the_user_is_not_changed() -> None:
     assert attempt_seconds(LONG, HOUR, 90, gpu=True) == 90 * 60

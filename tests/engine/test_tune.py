@@ -1,4 +1,4 @@
-"""What Ray Tune keeps of the trials that have ended, what it needs of a node's disk."""
+"""Tune's memory of ended trials, and its files on a node's disk."""
 
 import gc
 import os
@@ -32,9 +32,9 @@ DEATHS = 3
 def execute(
     trial: Trial, data_dir: Path | None, device: torch.device, checkpoints: Checkpoints
 ) -> Measurement:
-    """Return plausible numbers, but for three trials the first time: these kill their process."""
+    """Return constant numbers; three trials kill their process at the first attempt."""
     del data_dir, device, checkpoints
-    # A node that does not share the driver's disk has no file of Tune's there.
+    # A node that does not share the driver's disk has no files of Tune.
     for marker in Path(tempfile.gettempdir()).glob("noisebench-*/tune/sweep/.validate_storage_marker"):
         marker.unlink()
     seen = Path(os.environ[SEEN])
@@ -47,7 +47,7 @@ def execute(
     return Measurement(dict.fromkeys(numbers, 0.5), [], {})
 
 
-def test_ended_trials_are_forgotten_and_processes_kept(
+def test_ended_trials_are_dropped_and_processes_reused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = []
@@ -56,20 +56,20 @@ def test_ended_trials_are_forgotten_and_processes_kept(
     def count(self: QueueSearcher, *arguments: Any, **named: Any) -> None:
         complete(self, *arguments, **named)
         gc.collect()
-        kept.append(sum(isinstance(thing, TuneTrial) for thing in gc.get_objects()))
+        kept.append(sum(isinstance(instance, TuneTrial) for instance in gc.get_objects()))
 
     monkeypatch.setattr(QueueSearcher, "on_trial_complete", count)
     monkeypatch.setattr(scheduler, "_ENDED_TRIALS_KEPT", 2)
     monkeypatch.setenv(SEEN, str(tmp_path))
     results = ResultsFolder(tmp_path / "results")
-    with tempfile.TemporaryDirectory() as scratch:  # pytest's own folder is too deep for Ray's sockets
+    with tempfile.TemporaryDirectory() as scratch:  # pytest's folder is too deep for Ray's sockets
         monkeypatch.setattr(tempfile, "tempdir", scratch)
         monkeypatch.setenv("TMPDIR", scratch)
         options = Options(cpus=1, execute=f"{__name__}:execute")
         outcome = run_sweep(sweep_of(seeds=str(TRIALS)), results, options)
     assert outcome.completed == TRIALS
     assert len(kept) == TRIALS + DEATHS
-    assert max(kept) <= 6  # two that have ended, what runs, what waits to run
+    assert max(kept) <= 6  # two ended trials, the running trials, the waiting trials
     assert len(list(tmp_path.glob("process-*"))) == 1 + DEATHS
     ended = query(results, "SELECT status, count(*) FROM attempts GROUP BY ALL ORDER BY ALL").rows()
     assert ended == [("completed", TRIALS), ("interrupted", DEATHS)]

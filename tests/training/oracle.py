@@ -1,6 +1,6 @@
-"""The plain training loop: what the training loop has to do in every mode, written without any of its parts.
+"""A plain training loop: an independent implementation to which every mode is compared.
 
-One model, eager float32, `nn.Dropout`, batch by batch. Only the pixels' scaling and the objective are shared.
+One model, eager float32, `nn.Dropout`, batch by batch. It shares only pixel scaling and the objective.
 """
 
 import torch
@@ -50,7 +50,7 @@ def _train_epoch(
 
 
 def _images(task: TrainingTask, batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Return scaled images [B, C, H, W], augmented where the task augments."""
+    """Return scaled images [B, C, H, W], augmented if the task asks for it."""
     if not task.inputs.augments:
         return task.inputs.plain_batch(batch)
     pixels = task.inputs.images[batch]

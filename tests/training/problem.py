@@ -1,4 +1,4 @@
-"""Trainings that are done by the oracle and in every mode, on the same draws."""
+"""Training problems for the oracle and for every mode, with the same random draws."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ CE = Component.of("CE", delay=0)
 
 @dataclass
 class Problem:
-    """Runs on one set of images, each with a training part and labels of its own."""
+    """Runs on one set of images, each with its own training part and labels."""
 
     images: Tensor
     targets: Tensor
@@ -46,7 +46,7 @@ class Problem:
 
     @classmethod
     def digits(cls) -> "Problem":
-        """Two runs of 20 steps on real digits, by the paper's batch size and learning rate."""
+        """Two runs of 20 steps on real digits, with the paper's batch size and learning rate."""
         data = load_dataset(Component.of("digits"), None)
         targets = torch.from_numpy(data.judged.labels).expand(2, -1)
         indices = torch.stack([torch.arange(1280), torch.arange(1280).flip(0)])
@@ -72,32 +72,34 @@ class Problem:
         )
 
     def alone(self, run: int) -> "Problem":
-        """The same training of one run; its draws are those of the run among the others."""
+        """Return the training of one run alone, with the same draws."""
         return replace(
             self, targets=self.targets[run : run + 1], indices=self.indices[run : run + 1], logits=[]
         )
 
     def oracle(self) -> list[nn.Module]:
-        """Train the runs one after another by the plain loop; their logits are kept, run by run."""
+        """Train the runs one after another in the plain loop; collect the logits of each run."""
         models, task = self.models(), self.task()
         self.logits = [[] for _ in models]
         for run, model in enumerate(models):
             part = slice(run, run + 1)
-            own = replace(task, targets=task.targets[part], indices=task.indices[part], runs=task.runs[part])
-            train_alone(model, own, self.keep(run))
+            single = replace(
+                task, targets=task.targets[part], indices=task.indices[part], runs=task.runs[part]
+            )
+            train_alone(model, single, self.collect(run))
         return models
 
     def fit(self, modes: Modes) -> Fit:
         return start_fit(self.models(), self.task(), modes)
 
     def train(self, modes: Modes, fit: Fit | None = None) -> Fit:
-        """Train the runs together; modes without `grouped` make each a branch of its own."""
+        """Train the runs together; without `grouped`, each is a separate branch."""
         fit = fit or self.fit(modes)
         self.logits = [[] for _ in self.targets]
-        train(fit, self.task(), [self.keep(run) for run in range(len(self.targets))])
+        train(fit, self.task(), [self.collect(run) for run in range(len(self.targets))])
         return fit
 
-    def keep(self, run: int) -> Callable[..., None]:
+    def collect(self, run: int) -> Callable[..., None]:
         return lambda _epoch, logits, _targets, _batch: self.logits[run].append(logits.clone())
 
 
@@ -106,10 +108,10 @@ def training_of(**changes: object) -> Training:
 
 
 def differences(ours: Problem, theirs: Problem) -> Tensor:
-    """How far the logits of each run differ, step by step: [runs, steps], the largest of a batch."""
+    """Return the largest difference of logits in each batch, [runs, steps]."""
     return torch.tensor(
         [
-            [float((own - other).abs().max()) for own, other in zip(*run, strict=True)]
+            [float((first - second).abs().max()) for first, second in zip(*run, strict=True)]
             for run in zip(ours.logits, theirs.logits, strict=True)
         ]
     )
@@ -118,7 +120,9 @@ def differences(ours: Problem, theirs: Problem) -> Tensor:
 def parameters_differ(ours: list[nn.Module], theirs: list[nn.Module]) -> bool:
     """Whether any parameter or buffer of the models differs in any bit."""
     return not all(
-        torch.equal(own.view(other.shape), other)
-        for mine, others in zip(ours, theirs, strict=True)
-        for own, other in zip(mine.state_dict().values(), others.state_dict().values(), strict=True)
+        torch.equal(first.view(second.shape), second)
+        for our_model, their_model in zip(ours, theirs, strict=True)
+        for first, second in zip(
+            our_model.state_dict().values(), their_model.state_dict().values(), strict=True
+        )
     )

@@ -13,12 +13,12 @@ from tests.training.problem import Problem, differences
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU"),
-    # The compiler hides warnings of its own, which would be errors before it can.
+    # The compiler hides its own warnings, but here they become errors first.
     pytest.mark.filterwarnings("ignore"),
 ]
 
 
-def test_compiled_runs_are_the_runs_alone_and_compiled_once(
+def test_compiled_grouped_runs_equal_single_runs_and_compile_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

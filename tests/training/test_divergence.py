@@ -1,4 +1,4 @@
-"""A training that leaves the finite numbers fails its trial, with the epoch, and leaves no numbers."""
+"""A training that diverges fails its trial; the record has the epoch and no result."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "diverging_losses_of_a_test"
 
 
-def attempted(loss: str, detector: str, folder: Path) -> Ended:
+def end_of_attempt(loss: str, detector: str, folder: Path) -> Ended:
     """Run a trial of three epochs as a worker does; return the end of its attempt."""
     trial = trial_of(loss, detector=detector, training="{epochs: 3, batch_size: 128}")
     results = ResultsFolder(folder / "results")
@@ -41,7 +41,7 @@ def attempted(loss: str, detector: str, folder: Path) -> Ended:
 @pytest.mark.parametrize("detector", ["{name: confident-learning, folds: 2}", "aum", "none"])
 @pytest.mark.parametrize("loss", ["nan", "endless"])
 def test_the_record_names_the_epoch(module: str, loss: str, detector: str, tmp_path: Path) -> None:
-    ended = attempted(f'{{name: "{module}:{loss}", delay: 1}}', detector, tmp_path)
+    ended = end_of_attempt(f'{{name: "{module}:{loss}", delay: 1}}', detector, tmp_path)
     assert (ended.status, ended.error_kind) == ("failed", "diverged")
     assert "no longer finite in epoch 1" in ended.error
     assert ended.result is None

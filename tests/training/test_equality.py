@@ -1,4 +1,4 @@
-"""Every mode trains what the plain loop trains: to the last bit, or as near as its arithmetic allows."""
+"""Every mode gives the results of the plain loop: bit for bit, or within the bounds of its arithmetic."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ OPTIMIZERS = {
         ("resnet-32", 3, "adam"),
     ],
 )
-def test_the_reference_is_the_plain_loop_to_the_last_bit(
+def test_the_reference_equals_the_plain_loop_bit_for_bit(
     model: str, channels: int, optimizer: str, augmentation: str
 ) -> None:
     schedule = Component.of("step", every=1, factor=0.5)
@@ -55,7 +55,7 @@ def test_the_reference_is_the_plain_loop_to_the_last_bit(
     "modes", [Modes(branches=True), Modes(torch.bfloat16, channels_last=True, branches=True)]
 )
 @pytest.mark.parametrize("loss", LOSSES)
-def test_fits_as_branches_are_the_fits_alone_to_the_last_bit(loss: str, modes: Modes) -> None:
+def test_branches_equal_single_fits_bit_for_bit(loss: str, modes: Modes) -> None:
     together = Problem.small(3, LOSSES[loss], augmentation="crop-flip")
     fit = together.train(modes)
     assert len(fit.branches) == 3
@@ -81,11 +81,11 @@ def test_dropout_draws_the_same_masks_in_every_mode(
 
 
 def masks(modes: Modes, augmentation: str, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """Return all elements that dropout keeps in each of three runs, in one order for all modes."""
+    """Return the dropout masks of three runs, in the same order for all modes."""
     drawn: dict[int, list[Tensor]] = {}
     draw = _Dropout._masks
 
-    def watched(layer: _Dropout, x: Tensor) -> Tensor:
+    def recording_masks(layer: _Dropout, x: Tensor) -> Tensor:
         kept = draw(layer, x)
         models = len(layer.generators)
         of_models = kept if kept.dim() == 3 else kept.unflatten(1, (models, -1)).transpose(0, 1)
@@ -94,7 +94,7 @@ def masks(modes: Modes, augmentation: str, monkeypatch: pytest.MonkeyPatch) -> l
         return kept
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Dropout, "_masks", watched)
+        patch.setattr(_Dropout, "_masks", recording_masks)
         problem = Problem.small(3, channels=3, epochs=1, augmentation=augmentation)
         fit = problem.train(modes)
     generators = [generator for branch in fit.branches for generator in branch.stack.generators]
@@ -103,7 +103,7 @@ def masks(modes: Modes, augmentation: str, monkeypatch: pytest.MonkeyPatch) -> l
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_grouped_runs_are_the_runs_alone(loss: str, optimizer: str) -> None:
+def test_grouped_runs_equal_single_runs(loss: str, optimizer: str) -> None:
     together = Problem.small(3, LOSSES[loss], **OPTIMIZERS[optimizer])
     alone = Problem.small(3, LOSSES[loss], **OPTIMIZERS[optimizer])
     alone.oracle()
@@ -111,7 +111,7 @@ def test_grouped_runs_are_the_runs_alone(loss: str, optimizer: str) -> None:
     assert differences(together, alone).max() < 1e-5
 
 
-def test_twenty_steps_on_digits_by_the_modes_of_tiny_images() -> None:
+def test_twenty_steps_on_digits_in_the_modes_of_tiny_images() -> None:
     together, alone = Problem.digits(), Problem.digits()
     alone.oracle()
     together.train(default_modes(CPU, "small-cnn", together.images.shape))
@@ -119,7 +119,7 @@ def test_twenty_steps_on_digits_by_the_modes_of_tiny_images() -> None:
     assert differences(together, alone).max() < 1e-4
 
 
-def test_a_run_in_bfloat16_grouped_is_the_run_alone() -> None:
+def test_a_grouped_run_in_bfloat16_equals_a_single_run() -> None:
     together = Problem.small(3, learning_rate=1e-3)
     alone = together.alone(0)
     modes = Modes(torch.bfloat16, channels_last=True, grouped=True)
@@ -127,11 +127,11 @@ def test_a_run_in_bfloat16_grouped_is_the_run_alone() -> None:
     alone.train(modes)
     assert len(alone.logits[0]) == 8
     pairs = zip(together.logits[0], alone.logits[0], strict=True)
-    assert max(float((own - other).abs().max()) for own, other in pairs) < 1e-3
+    assert max(float((first - second).abs().max()) for first, second in pairs) < 1e-3
 
 
 def mnist(real_data: Path, runs: int, batch_size: int) -> Problem:
-    """20 steps at the paper's learning rate on noisy labels of MNIST; its batches hold 64 images."""
+    """Return 20 steps on noisy MNIST labels at the paper's learning rate; the paper's batch size is 64."""
     samples = 20 * batch_size
     data = load_dataset(Component.of("MNIST", samples=samples + 160), real_data)
     generator = torch.Generator().manual_seed(0)
@@ -154,13 +154,13 @@ def test_twenty_grouped_steps_on_mnist(real_data: Path) -> None:
 
 @pytest.mark.data
 def test_twenty_steps_on_mnist_in_bfloat16(real_data: Path) -> None:
-    """Adam's first steps are as long for a gradient near zero as for any: noise in it grows step by step."""
+    """Adam's first steps have one size for all gradients, so rounding errors near zero grow."""
     fast, plain = mnist(real_data, 1, batch_size=64), mnist(real_data, 1, batch_size=64)
     plain.oracle()
     fast.train(Modes(torch.bfloat16, channels_last=True))
     assert differences(fast, plain)[0, 0] < 2e-3
     pairs = zip(fast.logits[0], plain.logits[0], strict=True)
-    assert max(float((own - other).square().mean().sqrt()) for own, other in pairs) < 2e-2
+    assert max(float((first - second).square().mean().sqrt()) for first, second in pairs) < 2e-2
 
 
 def test_resnet32_grouped() -> None:
@@ -173,27 +173,27 @@ def test_resnet32_grouped() -> None:
 
 
 @pytest.mark.parametrize("words", ["bf16 grouped", "fp32 branches", "fp32"])
-def test_a_fit_resumed_after_an_epoch_ends_the_same(words: str) -> None:
+def test_a_resumed_fit_gives_the_same_result(words: str) -> None:
     changes = {**OPTIMIZERS["nesterov"], "augmentation": "crop-flip"}
     whole, halves = Problem.small(2, **changes), Problem.small(2, **changes)
     modes = Modes.parse(words, CPU)
     expected = whole.train(modes)
     halves.training = replace(halves.training, epochs=1)
-    kept = halves.train(modes).state()
+    state = halves.train(modes).state()
     halves.training = whole.training
     resumed = halves.fit(modes)
-    assert resumed.fits(kept)
-    resumed.restore(kept)
+    assert resumed.fits(state)
+    resumed.restore(state)
     halves.train(modes, resumed)
     assert not parameters_differ(resumed.models(), expected.models())
 
 
-def test_a_fit_of_other_modes_is_not_resumed() -> None:
+def test_a_fit_in_other_modes_is_not_resumed() -> None:
     problem = Problem.small(2, epochs=1)
-    kept = problem.train(Modes(branches=True)).state()
-    assert not problem.fit(Modes(grouped=True)).fits(kept)
+    state = problem.train(Modes(branches=True)).state()
+    assert not problem.fit(Modes(grouped=True)).fits(state)
     assert not problem.fit(Modes(branches=True)).fits({"model": {}, "optimizer": {}, "epochs_done": 1})
-    assert problem.fit(Modes(branches=True, graph=True)).fits(kept)
+    assert problem.fit(Modes(branches=True, graph=True)).fits(state)
 
 
 def test_float16_scales_the_loss_of_each_branch() -> None:

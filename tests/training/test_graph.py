@@ -1,4 +1,4 @@
-"""When a step is eager, recorded, replayed; the graph is a fake that runs the step again to replay it."""
+"""Steps are eager, then recorded, then replayed; a fake graph replays a step by running it again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ DELAYED = Component.of("PZ", c=0.02, delay=1)
 
 
 class FakeGraph:
-    """Replays the call that was made while it recorded, on the tensors of that call."""
+    """Replays the recorded call on the tensors of that call."""
 
     def __init__(self) -> None:
         self.generators: list[torch.Generator] = []
@@ -37,7 +37,7 @@ class FakeGraph:
 
 
 class FakeStep:
-    """Doubles the batch; a call while a graph records is kept, not run."""
+    """Doubles the batch; a call during recording is stored, not run."""
 
     def __init__(self) -> None:
         self.recording: FakeGraph | None = None
@@ -91,12 +91,13 @@ def fit_of(model: str = "small-cnn") -> Fit:
 @pytest.mark.parametrize("augmented", [False, True])
 def test_every_step_sees_its_own_batch(step: FakeStep, augmented: bool) -> None:
     recorded = RecordedStep(step, fit_of())
-    kept = []
+    results = []
     for number in range(8):
         batch = torch.full((1, 4), number)
         draws = torch.full((1, 4, 3), 10 * number) if augmented else None
-        kept.append((recorded(batch, draws, 0), step.logits_of(batch, draws, 0)))
-    assert all(torch.equal(own, expected) for own, expected in kept)  # also the earlier ones, later
+        results.append((recorded(batch, draws, 0), step.logits_of(batch, draws, 0)))
+    # Compared after all steps: a replay must not overwrite earlier logits.
+    assert all(torch.equal(logits, expected) for logits, expected in results)
     assert step.runs == STEPS_BEFORE_RECORDING
     assert len(step.graphs) == 1
 
@@ -116,7 +117,7 @@ def test_only_generators_that_draw_are_registered(
     assert len(step.graphs[0].generators) == expected
 
 
-def test_each_phase_is_recorded_for_itself_and_the_old_graph_dropped_first(step: FakeStep) -> None:
+def test_each_phase_is_recorded_after_the_old_graph_is_freed(step: FakeStep) -> None:
     recorded = RecordedStep(step, fit_of())
     for epoch in (0, 1):
         for number in range(6):
@@ -128,7 +129,7 @@ def test_each_phase_is_recorded_for_itself_and_the_old_graph_dropped_first(step:
 
 
 class ReplayingGraph:
-    """Stands for a graph of a real step: replaying it takes the step on the recorded buffers."""
+    """A fake graph of a real step: replaying it runs the step on the recorded buffers."""
 
     def __init__(self, recorded: RecordedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> None:
         self.call = (batch, draws, epoch)
@@ -141,10 +142,10 @@ class ReplayingGraph:
 
 @pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
 @pytest.mark.parametrize("words", ["fp32", "fp32 branches", "bf16 grouped"])
-def test_a_recorded_training_is_the_eager_one(
+def test_a_recorded_training_equals_an_eager_training(
     words: str, augmentation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its phases, its short last batch, its learning rate on the device."""
+    """With two phases, a short last batch, and the learning rate on the device."""
     recordings = []
 
     def captured(recorded: RecordedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> object:
@@ -155,7 +156,7 @@ def test_a_recorded_training_is_the_eager_one(
 
     monkeypatch.setattr(RecordedStep, "_captured", captured)
     modes = Modes.parse(words, CPU)
-    # On the device the rate is a float32, which holds this one exactly.
+    # On the device the rate is a float32, which represents this rate exactly.
     changes = {"epochs": 3, "batch_size": 18, "augmentation": augmentation, "learning_rate": 2**-10}
     eager, replayed = (Problem.small(2, DELAYED, **changes) for _ in range(2))
     expected = eager.train(modes)
@@ -171,11 +172,11 @@ def recorded_modes(modes: Modes) -> Modes:
 
 
 @pytest.fixture
-def _refusing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recording that fails after the step's Python code has drawn and scaled."""
+def _failing_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording that fails after the step has changed generators and scalers."""
 
     @contextmanager
-    def refuse(recorded: FakeGraph, stream: object) -> Iterator[None]:
+    def fail(recorded: FakeGraph, stream: object) -> Iterator[None]:
         del stream
         for generator in recorded.generators:
             torch.rand(3, generator=generator)
@@ -184,13 +185,13 @@ def _refusing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(graph, "_REGISTERS_GENERATORS", True)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
-    monkeypatch.setattr(torch.cuda, "graph", refuse)
+    monkeypatch.setattr(torch.cuda, "graph", fail)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
 
 
-@pytest.mark.usefixtures("_refusing")
+@pytest.mark.usefixtures("_failing_recording")
 @pytest.mark.parametrize("words", ["fp32 branches", "fp16 branches"])
-def test_a_training_whose_recording_fails_stays_eager_and_says_so(words: str) -> None:
+def test_a_training_whose_recording_fails_stays_eager_with_a_note(words: str) -> None:
     modes = Modes.parse(words, CPU)
     eager, refused = (Problem.small(2, learning_rate=2**-10) for _ in range(2))
     expected = eager.train(modes)
@@ -203,7 +204,7 @@ def test_a_training_whose_recording_fails_stays_eager_and_says_so(words: str) ->
     ]
 
 
-@pytest.mark.usefixtures("_refusing")
+@pytest.mark.usefixtures("_failing_recording")
 def test_a_process_does_not_try_to_record_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Problem.small(1).train(Modes(graph=True))
     monkeypatch.setattr(RecordedStep, "_record", lambda *_: pytest.fail("recorded again"))
@@ -211,15 +212,15 @@ def test_a_process_does_not_try_to_record_again(monkeypatch: pytest.MonkeyPatch)
     assert first.notes == second.notes != []
 
 
-@pytest.mark.usefixtures("_refusing")
-def test_a_failure_that_costs_the_gpu_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("_failing_recording")
+def test_a_failure_that_makes_the_gpu_unusable_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "is_usable", lambda _: False)
     with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
         Problem.small(1).train(Modes(graph=True))
 
 
 class Killed(BaseException):
-    """Stands for the death of the process."""
+    """Simulates the death of the process."""
 
 
 def test_a_trial_whose_process_died_while_recording_is_trained_without_a_graph(
@@ -240,13 +241,13 @@ def test_a_trial_whose_process_died_while_recording_is_trained_without_a_graph(
         "fp32 channels-last grouped; no graph: an earlier attempt ended while it was recorded"
     )
     assert resumed.result == expected.result
-    # No attempt after that one records again.
+    # Later attempts do not record either.
     for finished in tmp_path.glob("run-*.pt"):
         finished.unlink()
     assert "no graph" in str(measure(trial, None, CPU, Checkpoints(tmp_path)).fast_path)
 
 
-def test_the_mark_of_a_recording_goes_with_its_first_epoch(
+def test_the_recording_mark_is_removed_after_the_first_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -256,15 +257,15 @@ def test_the_mark_of_a_recording_goes_with_its_first_epoch(
     training = "{epochs: 3, batch_size: 40, precision: fast}"
     trial = trial_of("{name: PZ, c: 0.02, delay: 1}", detector="none", training=training)
     measure(trial, None, CPU, Checkpoints(tmp_path))
-    # Of ten steps an epoch the first three are eager; the loss itself starts in epoch 1.
+    # Of ten steps in an epoch the first three are eager; the loss itself starts in epoch 1.
     assert seen == [True] * 14 + [False] * 10
     assert not mark.exists()
 
 
-def test_a_fit_that_ends_before_it_records_leaves_no_mark_for_the_next(
+def test_a_fit_that_ends_before_recording_leaves_no_mark(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three batches of full size in the only epoch: the fourth would have been recorded."""
+    """The only epoch has three full batches; the fourth would be recorded."""
     monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
     trial = trial_of(training="{epochs: 1, batch_size: 64, precision: fast}")
     assert measure(trial, None, CPU, Checkpoints(tmp_path)).fast_path == "fp32 graph"
@@ -277,11 +278,11 @@ def test_a_fit_that_ends_before_it_records_leaves_no_mark_for_the_next(
         (40, 0, 0, {0}),
         (40, 2, 0, {0, 2}),
         (40, 2, 3, {3}),
-        (64, 5, 0, {0, 1, 2, 3, 5, 6, 7, 8}),  # one batch of full size an epoch
+        (64, 5, 0, {0, 1, 2, 3, 5, 6, 7, 8}),  # one full batch in an epoch
         (128, 0, 0, set()),
     ],
 )
-def test_epochs_that_record(batch_size: int, delay: int, first_epoch: int, expected: set[int]) -> None:
+def test_recording_epochs(batch_size: int, delay: int, first_epoch: int, expected: set[int]) -> None:
     problem = Problem.small(1, Component.of("CE", delay=delay), batch_size=batch_size)
     problem.indices = torch.arange(120 if batch_size == 40 else 100)[None]
     if batch_size == 40:

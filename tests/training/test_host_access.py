@@ -1,4 +1,4 @@
-"""No training step makes the host wait for the device, which a recorded one could not do."""
+"""No training step makes the host wait for the device, so every step can be recorded."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,13 +27,13 @@ MODES = ("fp32", "fp32 branches", "fp32 grouped", "bf16 channels-last grouped", 
 
 def objectives() -> dict[str, Objective]:
     """Every loss of the catalogue, ANL with its L1 term."""
-    found = {}
+    built = {}
     for name, parameters, _ in CASES:
         fixed = {"gamma": 0.5} if name == "ANL-FL" else {}
         delta = {"delta": 1e-3} if name.startswith("ANL") else {}
-        found[name] = Objective.of(Component.of(name, **parameters, **fixed, **delta, delay=0))  # type: ignore[arg-type]
-    assert set(found) == set(LOSSES)
-    return found
+        built[name] = Objective.of(Component.of(name, **parameters, **fixed, **delta, delay=0))  # type: ignore[arg-type]
+    assert set(built) == set(LOSSES)
+    return built
 
 
 def problem(model: str) -> Problem:
@@ -43,7 +43,7 @@ def problem(model: str) -> Problem:
 
 
 def take_step(fit: Fit, task: TrainingTask, objective: Objective) -> None:
-    """Take one step; what a library does once, on first use, is not part of a recorded one."""
+    """Take one step under the check, after a first step that initialises libraries."""
     task = replace(task, objective=objective)
     totals = torch.zeros(2, 2, dtype=torch.float64)
     step, draws = EagerStep(fit, task, totals), task.augmentation(0)
@@ -60,7 +60,7 @@ def test_a_step_of_every_loss_can_be_recorded(model: str, words: str) -> None:
     for branch in fit.branches:
         branch.stack.train()
     take_step_eagerly(fit, task)
-    # A step of ResNet-34 takes seconds on a CPU, and losses see no more of a model than its logits.
+    # A step of ResNet-34 takes seconds on a CPU, and a loss depends on the model only through its logits.
     names = ("CE", "ANL-CE", "Curriculum") if model == "resnet-34" else tuple(LOSSES)
     for objective in (objectives()[name] for name in names):
         take_step(fit, task, objective)
@@ -154,7 +154,7 @@ def test_a_users_loss_that_reads_values_is_refused(loss: Callable[[Tensor, Tenso
 
 
 @pytest.mark.parametrize("loss", [cross_entropy, one_hot, where])
-def test_a_users_loss_of_tensors_alone_is_accepted(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+def test_a_users_loss_that_reads_no_values_is_accepted(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
     assert refused_operation(users(loss), classes=10) is None
 
 
@@ -175,7 +175,7 @@ def test_a_trial_records_why_its_loss_has_no_graph(
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
-    # There is no graph on a CPU; whatever is to be recorded stays eager.
+    # A CPU has no graphs, so every step stays eager.
     monkeypatch.setattr("noisebench.training.graph.RecordedStep._record", lambda *_: None)
     trial = trial_of('"graph_loss_of_a_test:f"', training="{epochs: 1, batch_size: 64, precision: fast}")
     recorded = measure(trial, None, CPU).fast_path

@@ -1,4 +1,4 @@
-"""Training is what the trial says: objective, schedule, batches, scaling."""
+"""Training follows the trial's objective, schedule, batches and scaling."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
 TARGETS = torch.tensor([0, 2])
 
 
-def test_delay_trains_with_cross_entropy_first() -> None:
+def test_the_loss_is_cross_entropy_during_the_delay() -> None:
     objective = Objective.of(Component.of("PZ", c=0.9, delay=2))
     ce, pz = cross_entropy(LOGITS, TARGETS), piecewise_zero(LOGITS, TARGETS, c=0.9)
     assert not torch.equal(ce, pz)
@@ -43,7 +43,7 @@ def test_anl_adds_the_norm_of_all_parameters() -> None:
     assert Objective.of(Component.of("CE", delay=0)).penalty(model, epoch=0) is None
 
 
-def test_a_users_loss_must_return_one_value_a_sample(
+def test_a_users_loss_must_return_one_value_for_each_sample(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mean_loss_of_a_test.py").write_text("def f(logits, targets):\n    return logits.mean()\n")  # type: ignore[operator]
@@ -88,7 +88,7 @@ def test_crop_and_flip_shows_windows_of_the_padded_image() -> None:
             for mirrored in (False, True)
             for window in [padded[sample, :, top : top + 8, left : left + 8]]
         }
-        matching = [where for where, window in windows.items() if torch.equal(window, first[sample])]
+        matching = [shift for shift, window in windows.items() if torch.equal(window, first[sample])]
         assert len(matching) == 1
         shifts.add(matching[0])
     assert len(shifts) > 10
@@ -96,7 +96,7 @@ def test_crop_and_flip_shows_windows_of_the_padded_image() -> None:
 
 
 class Recorder:
-    """A small training whose batches, rates and weights can be looked at."""
+    """A small training that records its batches and learning rates."""
 
     def __init__(self, **changes: object) -> None:
         self.training = replace(trial_of().training, **changes)  # type: ignore[arg-type]
@@ -144,13 +144,13 @@ def test_step_schedule() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "nesterov"])
-def test_a_fit_resumed_after_an_epoch_ends_the_same(optimizer: str) -> None:
+def test_a_resumed_fit_gives_the_same_result(optimizer: str) -> None:
     """Every draw is seeded by (purpose, run, epoch): model, optimizer and epoch are the whole state."""
     whole = Recorder(epochs=4, optimizer=optimizer, momentum=0.9)
     whole.run()
     halves = Recorder(epochs=2, optimizer=optimizer, momentum=0.9)
     halves.run()
-    torch.rand(7)  # what another trial would do to the global generator
+    torch.rand(7)  # as another trial might change the global generator
     halves.training = whole.training
     halves.run()
     assert not parameters_differ(halves.fit.models(), whole.fit.models())

@@ -13,7 +13,7 @@ from noisebench.training.modes import OVERRIDE, WORDS, Modes, default_modes, ove
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
-def test_modes_are_their_words() -> None:
+def test_modes_and_their_words() -> None:
     parsed = Modes.parse("grouped bf16 channels-last", CPU)
     assert parsed == Modes(torch.bfloat16, channels_last=True, grouped=True)
     assert str(parsed) == "bf16 channels-last grouped"
@@ -24,14 +24,14 @@ def test_modes_are_their_words() -> None:
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, "bf16 channels-last"), (False, "fp32")])
-def test_half_is_the_type_the_processor_computes_in(
+def test_half_is_the_16_bit_type_of_the_device(
     native: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
     assert str(Modes.parse("half channels-last", CPU)) == expected
 
 
-def test_runs_are_not_grouped_where_they_would_share_the_scale_of_the_loss(
+def test_runs_in_fp16_are_not_grouped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
@@ -52,7 +52,7 @@ def test_tiny_images_are_trained_as_one_model_on_a_cpu() -> None:
     assert not default_modes(CPU, "small-cnn", (60_000, 1, 28, 28)).grouped
 
 
-def test_the_environment_overrides_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_overrides_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert overridden_modes(CPU) is None
     monkeypatch.setenv(OVERRIDE, "fp32 grouped")
     assert overridden_modes(CPU) == Modes(grouped=True)

@@ -26,7 +26,7 @@ TRAINING = Training(
 
 
 def problem() -> tuple[Tensor, Tensor, nn.Module]:
-    """Images uint8, targets that they do not tell, a linear model that is far from sure and often wrong."""
+    """Return images uint8, random targets, and a linear model with uncertain, often wrong predictions."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (SAMPLES, 1, 4, 4), generator=generator).to(torch.uint8)
     targets = torch.randint(0, CLASSES, (SAMPLES,), generator=generator)
@@ -38,7 +38,7 @@ def problem() -> tuple[Tensor, Tensor, nn.Module]:
 
 
 def expected(formula: Formula, delta: float, batches: list[tuple[int, Tensor]]) -> list[Tensor]:
-    """Plain gradient descent in float64 on the mean over each batch, CE in the epochs before the delay."""
+    """Plain gradient descent in float64 on the mean over each batch, with CE during the delay."""
     images, targets, model = problem()
     weights = [parameter.detach().double().requires_grad_() for parameter in model.parameters()]
     pixels = images.flatten(1).double() / 255
@@ -82,7 +82,7 @@ def test_training_with_delay(name: str, parameters: dict[str, object], formula: 
         torch.testing.assert_close(ours.detach()[0], theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_zeros_of_pz_count_in_the_mean() -> None:
+def test_samples_with_zero_pz_loss_count_in_the_mean() -> None:
     objective = Objective.of(Component.of("PZ", c=0.3, delay=0))
     logits, targets = torch.tensor([[0.0, 0.0], [2.0, 0.0], [-2.0, 0.0]]), torch.zeros(3, dtype=torch.int64)
     losses = objective.per_sample(logits, targets, epoch=0)
@@ -91,7 +91,7 @@ def test_zeros_of_pz_count_in_the_mean() -> None:
     assert losses.mean().item() == pytest.approx(kept.sum().item() / 3, rel=1e-6)
 
 
-def test_the_norm_starts_with_its_loss() -> None:
+def test_the_norm_applies_only_after_the_delay() -> None:
     objective = Objective.of(Component.of("ANL-CE", alpha=1.0, beta=1.0, delta=0.5, delay=2))
     model = nn.Linear(2, 2)
     assert objective.penalty(model, epoch=1) is None

@@ -1,4 +1,4 @@
-"""A trial stopped after any epoch, of any run, and resumed has the same result to the last bit."""
+"""A trial that stops after any epoch of any run and resumes gives the same result bit for bit."""
 
 from pathlib import Path
 
@@ -26,11 +26,11 @@ TRIALS = {
 
 
 class Stopped(Exception):
-    """Stands for the death of the process."""
+    """Simulates the death of the process."""
 
 
 class StoppingCheckpoints(Checkpoints):
-    """Dies after its n-th write."""
+    """Raises Stopped after a number of writes."""
 
     def __init__(self, folder: Path, writes: int) -> None:
         super().__init__(folder, epoch_seconds=0)
@@ -53,7 +53,7 @@ def whole(request: pytest.FixtureRequest) -> tuple[str, Measurement]:
     return request.param, measure(TRIALS[request.param], None, CPU)
 
 
-def test_stopped_after_each_write_and_resumed(whole: tuple[str, Measurement], tmp_path: Path) -> None:
+def test_a_trial_resumes_after_each_write(whole: tuple[str, Measurement], tmp_path: Path) -> None:
     name, expected = whole
     stops = 0
     for writes in range(1, 20):
@@ -80,7 +80,7 @@ def test_finished_runs_are_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     assert measure(trial, None, CPU, Checkpoints(tmp_path)).result["samples"] == 200
 
 
-def test_a_damaged_checkpoint_is_as_good_as_none(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_ignored(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     checkpoints.write("run-0", {"rows": "[]", "tensors": {"a": torch.ones(3)}})
     path = tmp_path / "run-0.pt"
@@ -90,7 +90,7 @@ def test_a_damaged_checkpoint_is_as_good_as_none(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_nothing_is_unpickled_without_restriction(tmp_path: Path) -> None:
+def test_checkpoints_are_unpickled_with_restrictions(tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return print, ("hostile",)
@@ -99,7 +99,7 @@ def test_nothing_is_unpickled_without_restriction(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path).read("run-0") is None
 
 
-def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
+def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
     checkpoints = Checkpoints(None, epoch_seconds=0)
     checkpoints.write("run-0", {})
     assert checkpoints.read("run-0") is None

@@ -27,7 +27,7 @@ def training(precision: str) -> str:
 
 
 @pytest.mark.parametrize("parts", PARTS)
-def test_fast_in_float32_is_the_reference(parts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_in_float32_equals_the_reference(parts: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OVERRIDE, "fp32")
     reference = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
     fast = measure(trial_of(training=training("fast"), **PARTS[parts]), None, CPU)
@@ -37,7 +37,7 @@ def test_fast_in_float32_is_the_reference(parts: str, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("parts", PARTS)
-def test_branches_are_the_reference(parts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_branches_equal_the_reference(parts: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OVERRIDE, "fp32 branches")
     reference = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
     branches = measure(trial_of(training=training("fast"), **PARTS[parts]), None, CPU)
@@ -46,7 +46,7 @@ def test_branches_are_the_reference(parts: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("dynamics", [False, True])
-def test_grouped_models_are_copied_apart_only_where_they_are_looked_at(
+def test_grouped_models_are_copied_only_for_dynamics_and_at_the_end(
     dynamics: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(OVERRIDE, "fp32 grouped")
@@ -55,25 +55,25 @@ def test_grouped_models_are_copied_apart_only_where_they_are_looked_at(
     monkeypatch.setattr(Stack, "alone", lambda stack: copies.append(stack.size) or alone(stack))
     extra = {"more": "dynamics: true"} if dynamics else {}
     measure(trial_of(dataset=FEW, training=training("fast"), **extra), None, CPU)
-    assert copies == [2] * (4 if dynamics else 1)  # three epochs, and once at the end
+    assert copies == [2] * (4 if dynamics else 1)  # after each of three epochs, and at the end
 
 
 @pytest.mark.parametrize("parts", PARTS)
-def test_grouped_stopped_after_each_write_and_resumed(
+def test_a_grouped_trial_resumes_after_each_write(
     parts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(OVERRIDE, "fp32 grouped")
     trial = trial_of(training=training("fast"), **PARTS[parts])
     expected = measure(trial, None, CPU)
-    one_after_another = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
-    same = expected.samples["flagged"] == one_after_another.samples["flagged"]
+    reference = measure(trial_of(training=training("reference"), **PARTS[parts]), None, CPU)
+    same = expected.samples["flagged"] == reference.samples["flagged"]
     assert np.mean(same) > 0.98
     for writes in range(1, 5):
         folder = tmp_path / str(writes)
         try:
             measure(trial, None, CPU, StoppingCheckpoints(folder, writes))
         except Stopped:
-            # A run resumed alone differs in the last bits from the run that was grouped with others.
+            # A run that resumes alone differs in the last bits from a grouped run.
             together = writes < 3 or parts == "ctrl"
             resumed = measure(trial, None, CPU, Checkpoints(folder, epoch_seconds=0))
             assert not together or equal(resumed, expected)
@@ -81,7 +81,7 @@ def test_grouped_stopped_after_each_write_and_resumed(
 
 
 def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three folds of 400 samples: 266 are left to train the first on, 267 to the others."""
+    """Of three folds of 400 samples, the first trains on 266 samples, the others on 267."""
     monkeypatch.setenv(OVERRIDE, "fp32 grouped")
     parts = {"detector": "{name: confident-learning, folds: 3}"}
     trial = trial_of(training=training("fast"), **parts)
@@ -93,7 +93,7 @@ def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: py
     assert np.mean(resumed.samples["flagged"] == reference.samples["flagged"]) > 0.98
 
 
-def test_modes_beyond_the_device_fail_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modes_that_the_device_lacks_fail_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OVERRIDE, "half graph")
     with pytest.raises(InputError, match="a cpu has no CUDA graphs"):
         measure(trial_of(training=training("fast")), None, CPU)

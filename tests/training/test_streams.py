@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 class FakeStream:
-    """Notes what is asked of it, in one list for all streams."""
+    """Records its calls in a list that all streams share."""
 
     def __init__(self, name: str, calls: list[str]) -> None:
         self.name, self.calls = name, calls
@@ -57,7 +57,7 @@ def test_a_cpu_has_no_streams() -> None:
         pass
 
 
-def test_a_process_makes_each_stream_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_creates_each_stream_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or object())
     device = torch.device("cuda:7")

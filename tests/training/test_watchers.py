@@ -1,4 +1,4 @@
-"""What is recorded while a model trains."""
+"""Observations during a training."""
 
 import json
 from pathlib import Path
@@ -23,10 +23,10 @@ def test_loss_curves_are_each_samples_cross_entropy() -> None:
     )
     watcher(1, logits[[2, 0]], targets[[2, 0]], torch.tensor([2, 0]))
     losses = -torch.log_softmax(logits, 1).gather(1, targets[:, None])[:, 0]
-    found = watcher.result()
-    assert torch.allclose(found["losses"][[0, 2], 1], losses[[0, 2]])
-    assert found["losses"][:, 0].tolist() == [0, 0, 0, 0]
-    assert found["predicted"][[0, 2]].tolist() == logits[[0, 2]].argmax(1).tolist()
+    curves = watcher.result()
+    assert torch.allclose(curves["losses"][[0, 2], 1], losses[[0, 2]])
+    assert curves["losses"][:, 0].tolist() == [0, 0, 0, 0]
+    assert curves["predicted"][[0, 2]].tolist() == logits[[0, 2]].argmax(1).tolist()
 
 
 def test_dynamics_are_quantiles_of_p_and_of_the_printed_gradient() -> None:
@@ -35,17 +35,19 @@ def test_dynamics_are_quantiles_of_p_and_of_the_printed_gradient() -> None:
     p = torch.tensor([0.1, 0.9, 0.8])
     logits = torch.stack([p.log(), (1 - p).log()], 1)
     watcher(0, logits, torch.zeros(3, dtype=torch.long), torch.tensor([0, 1, 2]))  # sample 3 is held out
-    found = watcher.quantiles(epoch=1)
-    assert found["levels"] == list(QUANTILES)
-    assert found["probability"]["wrong"] == pytest.approx([0.1] * len(QUANTILES))
-    assert found["probability"]["right"][0] == pytest.approx(0.8)
-    assert found["probability"]["right"][-1] == pytest.approx(0.9)
-    assert found["gradient"]["wrong"][0] == pytest.approx(-(0.1**-0.5) * (1 + 0.5 * np.log(0.1)), rel=1e-5)
+    quantiles = watcher.quantiles(epoch=1)
+    assert quantiles["levels"] == list(QUANTILES)
+    assert quantiles["probability"]["wrong"] == pytest.approx([0.1] * len(QUANTILES))
+    assert quantiles["probability"]["right"][0] == pytest.approx(0.8)
+    assert quantiles["probability"]["right"][-1] == pytest.approx(0.9)
+    assert quantiles["gradient"]["wrong"][0] == pytest.approx(
+        -(0.1**-0.5) * (1 + 0.5 * np.log(0.1)), rel=1e-5
+    )
     before_delay = watcher.quantiles(epoch=0)
     assert before_delay["gradient"]["wrong"][0] == pytest.approx(-10, rel=1e-5)
 
 
-def test_dynamics_are_recorded_where_a_block_asks_for_them() -> None:
+def test_dynamics_are_recorded_on_request() -> None:
     rows = measure(trial_of("{name: BL, gamma: 0.4}", more="dynamics: true"), None, CPU).epochs
     assert [(row["fold"], row["epoch"]) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     for row in rows:
@@ -57,7 +59,7 @@ def test_dynamics_are_recorded_where_a_block_asks_for_them() -> None:
 
 
 @pytest.mark.data
-def test_without_folds_the_held_out_loss_is_that_on_the_test_part(real_data: Path) -> None:
+def test_without_folds_the_held_out_loss_uses_the_test_part(real_data: Path) -> None:
     trial = trial_of(
         dataset="{name: MNIST, samples: 200}",
         detector="none",
@@ -69,13 +71,13 @@ def test_without_folds_the_held_out_loss_is_that_on_the_test_part(real_data: Pat
     assert all(row["held_out_loss"] is None for row in measure(without_test_part, None, CPU).epochs)
 
 
-def test_a_loss_without_printed_gradient_has_none() -> None:
+def test_a_loss_without_a_printed_gradient_has_no_gradient_quantiles() -> None:
     rows = measure(trial_of("MAE", more="dynamics: true"), None, CPU).epochs
     assert all("gradient" not in row["quantiles"] for row in rows)
 
 
 @pytest.mark.parametrize("detector", ["ctrl", "small-loss", "{name: small-loss, share: 0.2}"])
-def test_detectors_by_loss_curves_find_wrong_labels(detector: str) -> None:
+def test_loss_curve_detectors_find_wrong_labels(detector: str) -> None:
     trial = trial_of(dataset="{name: digits, samples: 900}", detector=detector, training="{epochs: 10}")
     measured = measure(trial, None, CPU)
     assert measured.result["guard"] is None
@@ -92,7 +94,7 @@ def test_without_a_detector_nothing_is_flagged() -> None:
     assert measured.result["wrong_labels"] > 0
 
 
-def test_aum_reports_how_far_right_and_wrong_lie_apart() -> None:
+def test_aum_reports_the_distance_between_right_and_wrong_labels() -> None:
     result = measure(trial_of(dataset="digits", detector="aum", training="{epochs: 6}"), None, CPU).result
     assert result["cohens_d"] > 0.5
     assert result["wasserstein"] > 0

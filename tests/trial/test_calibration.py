@@ -1,4 +1,4 @@
-"""Measuring on the device at hand; the same code on every kind."""
+"""Calibration of a device."""
 
 import os
 import queue
@@ -25,10 +25,10 @@ def task(precision: str = "fast", device: str = "cpu", shape: tuple[int, int, in
 
 @pytest.mark.slow
 def test_two_processes_at_a_time() -> None:
-    found = calibration._side_by_side(task(), "fp32 channels-last grouped", 2)
-    assert len(found) == 2
-    for figures in found:
-        # Wide margins: nothing here is a benchmark.
+    measured = calibration._side_by_side(task(), "fp32 channels-last grouped", 2)
+    assert len(measured) == 2
+    for figures in measured:
+        # Wide margins: this is not a benchmark.
         assert figures.training > 100
         assert figures.evaluation > 100
         assert 50 < figures.memory_mb < 5_000
@@ -41,7 +41,7 @@ def test_two_processes_at_a_time() -> None:
 def test_a_real_trial_is_timed_after_its_warm_up(
     precision: str, words: str, fits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eight batches of 32 in each of the fits that an epoch trains."""
+    """Each fit of an epoch has eight batches of 32."""
     monkeypatch.setenv(OVERRIDE, words)
     warmed_up: list[int] = []
     stopwatch = Stopwatch(task(precision), lambda: warmed_up.append(stopwatch._epochs))
@@ -60,12 +60,12 @@ def test_a_cpu_is_measured_in_its_fixed_modes(monkeypatch: pytest.MonkeyPatch) -
     assert candidates(task()) == ["bf16"]
 
 
-def test_a_gpu_is_measured_in_several_modes_the_defaults_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_measured_in_its_default_modes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: True)
-    found = candidates(task(device="cuda:0"))
-    assert found[0] == "bf16 channels-last graph branches"
-    assert "bf16 channels-last graph grouped" in found
-    assert len(found) == len(set(found)) > 4
+    modes = candidates(task(device="cuda:0"))
+    assert modes[0] == "bf16 channels-last graph branches"
+    assert "bf16 channels-last graph grouped" in modes
+    assert len(modes) == len(set(modes)) > 4
 
 
 def figures_of(rate: float, modes: str = "fp32") -> Figures:
@@ -109,12 +109,12 @@ def test_calibrations_of_earlier_versions_are_read(tmp_path: Path) -> None:
     ("together_rates", "memory_mb", "expected"),
     [
         ({1: 100, 2: 180, 4: 300, 8: 310}, 10_000, 4),  # eight gain too little
-        ({1: 100, 2: 104, 4: 900}, 10_000, 1),  # the search ends at a step that does not pay
+        ({1: 100, 2: 104, 4: 900}, 10_000, 1),  # the search ends at the first step without a gain
         ({1: 100, 2: 180, 4: 300}, 2_500, 2),  # four of 900 MB do not fit
         ({1: 100, 2: 180, 4: None}, 10_000, 2),  # four failed
     ],
 )
-def test_how_many_trials_share_a_device(
+def test_the_number_of_trials_that_share_a_device(
     together_rates: dict[int, float | None],
     memory_mb: float,
     expected: int,
@@ -146,7 +146,7 @@ def hang(*_: Any) -> None:
 @pytest.mark.parametrize(
     ("child", "reason"), [(die, "its process ended with code 9"), (hang, "no result within 0 seconds")]
 )
-def test_a_child_that_dies_or_hangs_is_not_waited_for(
+def test_a_child_that_dies_or_hangs_is_reported(
     child: Any, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "_measure", child)

@@ -1,4 +1,4 @@
-"""The device of a process: never silently a slower one than was granted."""
+"""A process never silently uses a slower device than was granted."""
 
 from pathlib import Path
 

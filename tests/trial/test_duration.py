@@ -1,4 +1,4 @@
-"""Estimates of a trial, and what follows from them."""
+"""Estimates and limits of a trial's duration."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from noisebench.trial.duration import (
 from tests.trials import trial_of
 
 
-def test_a_short_trial_has_ten_minutes_a_long_one_ten_estimates() -> None:
+def test_the_allowance_is_ten_minutes_or_ten_estimates() -> None:
     short, long = trial_of(), trial_of(dataset="MNIST", training="{}")
     assert allowance_seconds(short, gpu=False) == 600
     assert allowance_seconds(long, gpu=False) == 10 * estimated_seconds(long, gpu=False) > 600
@@ -46,11 +46,11 @@ def test_a_long_trial_loses_the_epochs_since_its_last_checkpoint_at_most(gpu: bo
         (1e9, float("inf"), None, True),
         (500.0, 760.0, 1000.0, True),
         (500.0, 740.0, 1000.0, False),
-        (620.0, 850.0, 1000.0, True),  # no other node could hold it either
+        (620.0, 850.0, 1000.0, True),  # does not fit on a new node either
         (620.0, 850.0, None, False),
         (10.0, -1.0, 1000.0, False),
     ],
     ids=["no limit", "enough", "too little", "never enough", "unknown whole", "overdue"],
 )
-def test_whether_work_fits(seconds: float, left: float, whole: float | None, suffices: bool) -> None:
+def test_time_suffices(seconds: float, left: float, whole: float | None, suffices: bool) -> None:
     assert time_suffices(seconds, left, whole) is suffices

@@ -1,4 +1,4 @@
-"""Errors are classified by what they mean for the record, the process and the sweep."""
+"""Classification of errors."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_other_cuda_errors_end_the_process_and_leave_the_trial_pending(text: str
     assert failure.ends_process
 
 
-def test_an_accelerator_error_is_read_by_its_code() -> None:
+def test_an_accelerator_error_is_classified_by_its_code() -> None:
     kinds = {}
     for code in (2, 700, 710, 719):
         error = torch.AcceleratorError("CUDA error: some new text")
@@ -48,13 +48,13 @@ def test_an_accelerator_error_is_read_by_its_code() -> None:
     assert kinds == {2: "gpu-memory", 700: "gpu-error", 710: "gpu-error", 719: "gpu-error"}
 
 
-def test_a_refusal_of_torchs_allocator_leaves_the_process_intact() -> None:
+def test_out_of_memory_in_torchs_allocator_keeps_the_process() -> None:
     failure = classify(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
     assert (failure.end.status, failure.end.error_kind) == ("failed", "gpu-memory")
     assert not failure.ends_process
 
 
-def test_a_cuda_error_behind_another_exception_is_seen() -> None:
+def test_a_cuda_error_behind_another_exception_is_detected() -> None:
     def hide() -> None:
         try:
             raise RuntimeError("CUDA error: device-side assert triggered")
@@ -67,11 +67,11 @@ def test_a_cuda_error_behind_another_exception_is_seen() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("CUDA error: in words alone"), DataError("x"), KeyError("a")])
-def test_other_errors_leave_the_process_intact(error: Exception) -> None:
+def test_other_errors_keep_the_process(error: Exception) -> None:
     failure = classify(error)
     assert failure.end.status == "failed"
     assert not failure.ends_process
 
 
-def test_long_messages_are_cut() -> None:
+def test_long_messages_are_truncated() -> None:
     assert len(str(classify(ValueError("x" * 10_000)).end.error)) == MAX_ERROR_CHARACTERS

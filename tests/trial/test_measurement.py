@@ -1,4 +1,4 @@
-"""A trial's numbers depend on the trial alone; the golden ones change with the science version only."""
+"""A result depends on its trial alone; golden results change only with the science version."""
 
 import json
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_golden_result(name: str) -> None:
     assert measured.result["f1"] == pytest.approx(golden["f1"], abs=0.02)
 
 
-def test_what_ran_before_in_the_process_changes_nothing() -> None:
+def test_earlier_work_in_the_process_does_not_change_a_result() -> None:
     trial = trial_of("{name: PZ, c: 0.04}")
     alone = measure(trial, None, CPU)
     torch.manual_seed(99)
@@ -72,7 +72,7 @@ def test_what_ran_before_in_the_process_changes_nothing() -> None:
     assert all(np.array_equal(again.samples[name], alone.samples[name]) for name in alone.samples)
 
 
-def test_a_trial_leaves_torch_as_it_was() -> None:
+def test_a_trial_restores_the_state_of_torch() -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     measure(trial_of(), None, CPU)
     assert torch.get_num_threads() == threads
@@ -95,25 +95,25 @@ def test_all_losses_of_one_seed_see_the_same_wrong_labels() -> None:
 def test_confident_learning_sees_out_of_fold_probabilities_of_all_samples(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen = []
+    calls = []
     find = confident_learning.find
-    monkeypatch.setattr(confident_learning, "find", lambda *given: seen.append(given) or find(*given))
+    monkeypatch.setattr(confident_learning, "find", lambda *args: calls.append(args) or find(*args))
     measured = measure(trial_of(detector="{name: confident-learning, folds: 3, prune: class}"), None, CPU)
-    ((given, probabilities, prune),) = seen
+    ((labels, probabilities, prune),) = calls
     assert prune == "class"
     assert probabilities.shape == (400, 10)
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
-    assert np.array_equal(measured.samples["self_confidence"], probabilities[np.arange(400), given])
+    assert np.array_equal(measured.samples["self_confidence"], probabilities[np.arange(400), labels])
     assert [row["fold"] for row in measured.epochs] == [0, 0, 1, 1, 2, 2]
 
 
-def test_aum_skips_its_epochs_and_keeps_threshold_sets_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+def test_aum_skips_its_first_epochs_and_separates_threshold_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
     flag = aum.flag
-    monkeypatch.setattr(aum, "flag", lambda *given: seen.append(given) or flag(*given))
+    monkeypatch.setattr(aum, "flag", lambda *args: calls.append(args) or flag(*args))
     training = "{epochs: 3, batch_size: 128}"
     measured = measure(trial_of(detector="{name: aum, skip_epochs: 2}", training=training), None, CPU)
-    ((margins, sets, percentile),) = seen
+    ((margins, sets, percentile),) = calls
     assert percentile == 99
     assert margins.shape == (2, 400)
     assert [len(members) for members in sets] == [40, 40]
@@ -130,7 +130,7 @@ def test_both_aum_implementations_agree() -> None:
     assert np.allclose(ours.samples["aum"], theirs.samples["aum"], rtol=1e-6)
 
 
-def test_without_corruption_nothing_is_wrong() -> None:
+def test_without_corruption_no_label_is_wrong() -> None:
     trial = replace(trial_of(), corruption=replace(trial_of().corruption, name="none", parameters=()))
     measured = measure(trial, None, CPU)
     assert measured.result["wrong_labels"] == 0
@@ -145,7 +145,7 @@ def test_mnist_reports_clean_test_accuracy(real_data: Path) -> None:
     assert measure(trial_of(), None, CPU).result["clean_test_accuracy"] is None
 
 
-def test_a_planted_error_ranks_on_top() -> None:
+def test_planted_errors_have_the_highest_suspicion() -> None:
     """5% of digits' labels swapped by the corruption: the detector's suspicion finds them."""
     from sklearn.metrics import roc_auc_score
 
@@ -157,7 +157,7 @@ def test_a_planted_error_ranks_on_top() -> None:
     assert roc_auc_score(wrong, samples["suspicion"]) >= 0.95
 
 
-OWN_DATA = """
+USER_DATA = """
 import numpy as np
 def lonely(data_dir):
     labels = np.arange(60) % 2
@@ -171,20 +171,20 @@ def absent(data_dir):
 
 
 @pytest.fixture
-def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "sparse_data_of_a_test.py").write_text(OWN_DATA)
+def user_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "sparse_data_of_a_test.py").write_text(USER_DATA)
     monkeypatch.syspath_prepend(tmp_path)
     return "sparse_data_of_a_test"
 
 
-def test_a_class_with_one_sample_is_judged_without_having_been_seen(own_data: str) -> None:
-    trial = trial_of(dataset=f'"{own_data}:lonely"', corruption="none", training="{epochs: 2}")
+def test_a_class_with_one_sample_is_judged_by_a_model_that_has_not_seen_it(user_data: str) -> None:
+    trial = trial_of(dataset=f'"{user_data}:lonely"', corruption="none", training="{epochs: 2}")
     measured = measure(trial, None, CPU)
     assert measured.result["samples"] == 60
     assert measured.samples["self_confidence"][7] < 0.5
 
 
-def test_a_class_without_a_sample_is_one_clear_error(own_data: str) -> None:
-    trial = trial_of(dataset=f'"{own_data}:absent"', corruption="none", training="{epochs: 1}")
+def test_a_class_without_samples_gives_one_error(user_data: str) -> None:
+    trial = trial_of(dataset=f'"{user_data}:absent"', corruption="none", training="{epochs: 1}")
     with pytest.raises(DataError, match="no label names class 2 of 0 to 2"):
         measure(trial, None, CPU)

@@ -1,4 +1,4 @@
-"""The memory of a process, its children included."""
+"""The memory of a process and its children."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def test_some_memory_is_available() -> None:
     assert 0 < available_mb() < total_mb
 
 
-def test_a_share_is_of_the_total_else_of_free_memory() -> None:
+def test_a_share_is_a_part_of_the_total_or_of_free_memory() -> None:
     assert share_mb(0.25, 3000) == 750
     assert share_mb(1e-9, None) == MIN_SHARE_MB
     assert share_mb(1e3, None) >= MIN_SHARE_MB

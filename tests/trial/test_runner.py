@@ -1,4 +1,4 @@
-"""Every attempt leaves its two lines, whatever the trial does."""
+"""Every attempt writes its start and its end."""
 
 import errno
 import multiprocessing
@@ -65,7 +65,7 @@ def test_a_completed_trial(attempt: Callable[..., Any], tmp_path: Path) -> None:
         (ValueError("no such thing"), "exception"),
         (SystemExit(3), "exception"),
         (DivergedError(4), "diverged"),
-        (DataError("MNIST is gone"), "data"),
+        (DataError("MNIST is missing"), "data"),
         (MemoryError(), "host-memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "host-memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "gpu-memory"),
@@ -83,7 +83,7 @@ def test_a_failed_trial(attempt: Callable[..., Any], error: BaseException, kind:
     assert ended.result is None
 
 
-def test_an_interrupted_trial_is_no_failure(attempt: Callable[..., Any], tmp_path: Path) -> None:
+def test_an_interrupted_trial_is_not_failed(attempt: Callable[..., Any], tmp_path: Path) -> None:
     def interrupt(*_: object) -> Measurement:
         raise KeyboardInterrupt
 
@@ -107,8 +107,8 @@ def test_finished_folds_are_kept_until_the_trial_completes(
 ) -> None:
     folder = ResultsFolder(tmp_path).checkpoint(trial_of().trial_id)
 
-    def stop_before_the_end(*given: Any) -> Measurement:
-        measure(*given)
+    def stop_before_the_end(*arguments: Any) -> Measurement:
+        measure(*arguments)
         raise ValueError("after the last fold")
 
     attempt(trial_of(), stop_before_the_end)
@@ -122,7 +122,7 @@ STORAGE = [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE]
 
 @pytest.mark.parametrize("number", STORAGE, ids=errno.errorcode.get)
 @pytest.mark.parametrize("hidden", [False, True])
-def test_a_storage_error_is_no_failure_of_the_trial(
+def test_a_storage_error_does_not_fail_the_trial(
     attempt: Callable[..., Any], number: int, hidden: bool
 ) -> None:
     def write(*_: object) -> Measurement:
@@ -142,7 +142,7 @@ def test_a_storage_error_is_no_failure_of_the_trial(
 def test_a_journal_that_cannot_be_written_is_a_storage_error(
     tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line that cannot be written cannot say so; the driver learns it from the returned end."""
+    """No end can be recorded, so the driver gets it from the return value."""
     results = ResultsFolder(tmp_path)
     writes = []
     append = JournalWriter.append
@@ -200,10 +200,10 @@ def _hang(*_: object) -> Measurement:
     raise AssertionError("this process was not ended")
 
 
-def _eat(*_: object) -> Measurement:
-    eaten = []
-    while len(eaten) < 100:
-        eaten.append(np.ones(8 * 1024**2))  # 64 MB each
+def _allocate(*_: object) -> Measurement:
+    blocks = []
+    while len(blocks) < 100:
+        blocks.append(np.ones(8 * 1024**2))  # 64 MB each
         time.sleep(0.02)
     raise AssertionError("this process was not ended")
 
@@ -244,11 +244,11 @@ def test_a_process_whose_gpu_is_lost_records_it_and_ends(
     ("execute", "limits", "kind", "reason"),
     [
         (_hang, Limits(10_000, 0.5), "timeout", "not done after 0.0 minutes"),
-        (_eat, Limits(1_200, 300), "host-memory", "more than its share of 1200 MB"),
+        (_allocate, Limits(1_200, 300), "host-memory", "more than its share of 1200 MB"),
     ],
     ids=["hangs", "eats memory"],
 )
-def test_a_trial_beyond_its_limits_is_recorded_and_its_process_ends(
+def test_a_trial_that_exceeds_its_limits_is_recorded_and_its_process_ends(
     tmp_path: Path, execute: Any, limits: Limits, kind: str, reason: str
 ) -> None:
     process = multiprocessing.get_context("spawn").Process(
@@ -263,6 +263,6 @@ def test_a_trial_beyond_its_limits_is_recorded_and_its_process_ends(
     assert execute.__name__ in ended.traceback
 
 
-def test_limits_that_hold_change_nothing(attempt: Callable[..., Any]) -> None:
+def test_limits_that_are_not_exceeded_change_nothing(attempt: Callable[..., Any]) -> None:
     status, (_, ended) = attempt(trial_of(), limits=Limits(10_000, 60))
     assert (status, ended.error_kind) == ("completed", None)

@@ -1,4 +1,4 @@
-"""A watch speaks up once a limit is exceeded, never after its block."""
+"""A watch calls `give_up` when a limit is exceeded, and never after its block."""
 
 import subprocess
 import sys
@@ -10,36 +10,36 @@ import pytest
 from noisebench.trial.watch import Limits, watched
 
 
-def test_what_takes_too_long_is_told_with_where_it_is() -> None:
-    told = threading.Event()
-    seen = []
+def test_exceeding_the_time_limit_is_reported_with_the_stack() -> None:
+    called = threading.Event()
+    calls = []
 
-    def give_up(kind: str, _: str, where: str) -> None:
-        seen.append((kind, where))
-        told.set()
+    def give_up(kind: str, _: str, stack: str) -> None:
+        calls.append((kind, stack))
+        called.set()
 
     with watched(Limits(100_000, 0.05), give_up):
-        assert told.wait(60)
-    ((kind, where),) = seen
+        assert called.wait(60)
+    ((kind, stack),) = calls
     assert kind == "timeout"
-    assert "test_what_takes_too_long" in where
+    assert "test_exceeding_the_time_limit" in stack
 
 
-def test_too_much_memory_is_told() -> None:
-    told = threading.Event()
-    with watched(Limits(1, 600), lambda kind, *_: told.set() if kind == "host-memory" else None):
-        assert told.wait(60)
+def test_exceeding_the_memory_limit_is_reported() -> None:
+    called = threading.Event()
+    with watched(Limits(1, 600), lambda kind, *_: called.set() if kind == "host-memory" else None):
+        assert called.wait(60)
 
 
-def test_nobody_watches_after_the_block() -> None:
-    seen: list[object] = []
+def test_the_watch_ends_with_its_block() -> None:
+    calls: list[object] = []
     with (
         pytest.raises(ValueError, match="broken"),
-        watched(Limits(100_000, 0.3), lambda *given: seen.append(given)),
+        watched(Limits(100_000, 0.3), lambda *arguments: calls.append(arguments)),
     ):
         raise ValueError("broken")
     time.sleep(0.6)
-    assert seen == []
+    assert calls == []
     assert "watch" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -48,13 +48,13 @@ import ctypes
 from noisebench.trial import watch
 watch.GRACE_SECONDS = 0.5
 def give_up(*_):
-    print("nobody can have called this", flush=True)
+    print("must not be called", flush=True)
 with watch.watched(watch.Limits(100_000, 0.3), give_up):
-    ctypes.PyDLL(None).sleep(600)  # keeps the interpreter to itself, unlike CDLL
+    ctypes.PyDLL(None).sleep(600)  # holds the interpreter lock, unlike CDLL
 """
 
 
-def test_what_keeps_python_from_running_ends_without_a_word() -> None:
+def test_a_process_that_blocks_the_interpreter_is_ended() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=300, check=False
     )

@@ -1,4 +1,4 @@
-"""Write the golden results of the present science version: `python -m tests.trial.write_golden`."""
+"""Write the golden results of the current science version: `python -m tests.trial.write_golden`."""
 
 import json
 
