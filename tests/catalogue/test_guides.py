@@ -82,6 +82,7 @@ def test_every_guide_ends_with_the_three_places() -> None:
         assert steps == [("1", "implementation"), ("2", "descriptor"), ("3", "test")]
 
 
+@pytest.mark.slow
 def test_small_trials_run_with_the_additions(extended: Path) -> None:
     files = sorted(path.name for path in extended.glob("*.yaml"))
     assert [file.removesuffix(".yaml") for file in files] == SWEEPS

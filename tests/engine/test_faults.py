@@ -34,4 +34,4 @@ def test_each_fault_has_its_kind(tmp_path: Path) -> None:
     ]
     text = noisebench("failures", "test", cwd=tmp_path).stdout
     assert "more than its share of 2560 MB" in text
-    assert "--allowance-minutes allows more" in text
+    assert "with --allowance-minutes, on Slurm" in text

@@ -14,6 +14,7 @@ from tests.fuzz.__main__ import KINDS, fuzz
 INPUTS = {"queries": 100, "lines": 75, "specs": 200, "profiles": 200, "archives": 60}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_input(kind: str, tmp_path: Path) -> None:
     outcomes = fuzz(kind, INPUTS[kind], 20, tmp_path)

@@ -26,7 +26,10 @@ from tests.trials import sweep_of
 OTHER = 60123
 SECRET = "the-private-key-of-the-first-user"
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act as a second user")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.getuid() != 0, reason="only root can act as a second user"),
+]
 
 
 def as_other_user(command: str) -> subprocess.CompletedProcess[str]:

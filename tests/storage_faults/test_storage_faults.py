@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_full_file_system_at_some_calls_of_each_command() -> None:
     """A process of its own: its cases are forks, which a process with threads cannot make."""
     arguments = [sys.executable, "-m", "tests.storage_faults", "--every", "17"]
