@@ -14,6 +14,8 @@ from noisebench.records.folders import SweepFolder
 
 # Trials pass only small objects through Ray's object store.
 OBJECT_STORE_BYTES = 100 * 1024**2
+# Memory of Ray's own processes on a node, with that of the worker's job.
+RAY_MEMORY_MB = 1024
 
 # The worker's name: the heartbeat that shows whether this node's trials are alive.
 WORKER_VARIABLE = "NOISEBENCH_WORKER"

@@ -15,7 +15,7 @@ import ray
 from ray._private import ray_constants, services
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-from noisebench.engine.node import OBJECT_STORE_BYTES, token_environment, write_token
+from noisebench.engine.node import OBJECT_STORE_BYTES, RAY_MEMORY_MB, token_environment, write_token
 from noisebench.engine.options import Cluster, Options
 from noisebench.engine.places import Places, places_of
 from noisebench.engine.recovery import FindCause, cause_on_cluster, cause_on_this_machine
@@ -24,8 +24,6 @@ from noisebench.records.folders import SweepFolder
 
 # The first keeps Ray on the loopback interface, the second keeps CUDA_VISIBLE_DEVICES for trials without GPU.
 LOCAL_VARIABLES = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-# Memory of Ray's own processes on a node, with that of the worker's job.
-RAY_MEMORY_MB = 1024
 # The resources of each node, by the name of its worker.
 Resources = dict[str, Mapping[str, float]]
 # How long the answer to "which nodes are alive?" is used.

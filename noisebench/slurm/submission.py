@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from noisebench.engine.node import RAY_MEMORY_MB
 from noisebench.records import provenance
 from noisebench.records.folders import SweepFolder
 from noisebench.slurm.job import WorkerJob, gpus_of
@@ -138,6 +139,11 @@ def unit_of(site: Site) -> Unit:
     sizes = [gpus_of(job) * job.trials_factor or job.cpus for job in site.workers]
     least = min(sizes)
     cpus = least * min(job.cpus / size for job, size in zip(site.workers, sizes, strict=True))
-    memory_gb = [job.memory_gb / size for job, size in zip(site.workers, sizes, strict=True) if job.memory_gb]
-    memory_mb = int(1024 * least * min(memory_gb)) if len(memory_gb) == len(sizes) else None
+    # Ray takes its part once on each node, however many trials the node has.
+    memory = [
+        (1024 * job.memory_gb - RAY_MEMORY_MB) / size
+        for job, size in zip(site.workers, sizes, strict=True)
+        if job.memory_gb
+    ]
+    memory_mb = int(least * min(memory)) + RAY_MEMORY_MB if len(memory) == len(sizes) else None
     return Unit(cpus, least if gpus_of(site.workers[0]) else 0, memory_mb)

@@ -54,6 +54,13 @@ def test_pools_are_as_many_as_the_trials_can_fill(seeds: int, workers: int) -> N
 def test_a_place_has_what_every_pool_can_give() -> None:
     # Four places on the first pool, six on the second: 4 and 5.3 cores, 16 and 16.7 GiB each.
     assert unit_of(parse_site(POOLS, "x.yaml")) == Unit(cpus=16.0, gpus=4, memory_mb=4 * 16 * 1024)
+    # One place of 3 GiB on the first pool, four of 1.25 GiB on the second, each without Ray's own GiB.
+    pools = """
+  - {minutes: 30, count: 1, cpus: 1, memory_gb: 4, gpu_request: "--gres=gpu:v100:1"}
+  - {minutes: 30, count: 1, cpus: 2, memory_gb: 6, gpu_request: "--gres=gpu:v100:2", trials_factor: 2}
+"""
+    small = unit_of(parse_site(POOLS[: POOLS.index("workers:")] + "workers:" + pools, "x.yaml"))
+    assert small.memory_mb == 1024 + 1280
     without = POOLS.replace("memory_gb: 100, ", "")
     assert unit_of(parse_site(without, "x.yaml")).memory_mb is None
 
