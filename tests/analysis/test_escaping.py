@@ -12,6 +12,7 @@ from analysis.grid import Cell, Row, Table
 from analysis.sections import failures
 from analysis.tables import main
 from analysis.templating import render
+from noisebench.store.summaries import Doubt, SweepFailure
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
 
@@ -90,8 +91,8 @@ def test_tables_of_a_block_named_like_a_path_stay_in_the_folder(folder: Folder, 
 
 
 def test_failures_show_scripts_as_text() -> None:
-    group = dict.fromkeys(("sweep", "error_kind", "error", "example", "traceback"), SCRIPT) | {"trials": 1}
-    doubt = {"what": SCRIPT, "times": 1, "example": SCRIPT}
+    group = SweepFailure(SCRIPT, SCRIPT, SCRIPT, trials=1, example=SCRIPT, traceback=SCRIPT)
+    doubt = Doubt(SCRIPT, times=1, example=SCRIPT)
     text = render("failures.html", failures=failures([group], [doubt]))
     assert "<script" not in text
     assert text.count("&lt;script&gt;") == 7

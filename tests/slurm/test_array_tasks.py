@@ -15,7 +15,10 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-TRIALS = 60
+# The last of three workers of four GPUs reaches its limit some 260 s after the first start. By then they
+# have spent 2,640 GPU-seconds. The trials sleep for 3,200, so no machine completes the sweep before.
+TRIALS = 160
+TRIAL_SECONDS = 20
 # Longer than the workers would wait for a driver, were they to start before it.
 LATE_SECONDS = 75
 # The tasks start, and so reach their limit of three minutes, at different moments.
@@ -44,7 +47,7 @@ def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Subm
     cluster.submit("sleep 600", "--exclusive", "--nodelist=node4", "--job-name=blocker")
     sweep = Submitted(cluster, tmp_path_factory.mktemp("array"), "array")
     site = SITE.format(python=sys.executable, container=container_without_slurm(sweep.folder))
-    sweep.send_slow(site, TRIALS, seconds=8)
+    sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
     return sweep
 
 
