@@ -91,7 +91,7 @@ def test_each_task_requeues_itself_alone(cluster: Devcluster, sweep: Submitted) 
 
 
 def test_every_trial_is_completed_once(sweep: Submitted) -> None:
-    sweep.await_end(600)
+    sweep.await_end(1500)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
     assert sorted(completed.values()) == [1] * TRIALS

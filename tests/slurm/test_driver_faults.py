@@ -49,7 +49,7 @@ def sweep(
     assert faulty_trials.jobs(), "another sweep runs beside it, which feels nothing of its faults"
     sweep = Submitted(cluster, tmp_path_factory.mktemp("drivers"), "drivers")
     (sweep.folder / "results").symlink_to(cluster.small)
-    sweep.send_slow(SITE, TRIALS, seconds=3)
+    sweep.send_slow(SITE, TRIALS, seconds=5)
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
     return sweep
 
@@ -91,7 +91,7 @@ def test_a_second_driver_waits_for_the_first(cluster: Devcluster, sweep: Submitt
 
 
 def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
-    sweep.await_end(600)
+    sweep.await_end(1500)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
     assert sorted(completed.values()) == [1] * TRIALS
