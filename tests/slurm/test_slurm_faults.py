@@ -15,9 +15,9 @@ from tests.slurm.test_driver_faults import driver_processes
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-# Long enough that the sweep outlasts the faults on a fast machine: 1,800 GPU-seconds on eight GPUs.
+# Long enough that the sweep outlasts the faults on a fast machine: 900 GPU-seconds on eight GPUs.
 TRIALS = 60
-TRIAL_SECONDS = 30
+TRIAL_SECONDS = 15
 SITE = """\
 site: small
 signal_seconds: 30
