@@ -118,7 +118,7 @@ class _Driver:
 
     @contextmanager
     def _ray_cluster(self) -> Iterator[Cluster]:
-        """Start a head that workers find; they leave when it has gone."""
+        """Start and publish a head; workers leave it when it ends."""
         site = self._submission.site
         address_here = own_address(site.interface)
         with private_scratch() as scratch, head_node(address_here, scratch) as address:

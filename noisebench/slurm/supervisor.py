@@ -2,8 +2,8 @@
 
 A round asks Slurm once for all jobs of the sweep. Then it releases jobs that Slurm holds after a failed
 launch, requeues workers that wanted it and could not, keeps a standby in the queue, and keeps the number of
-workers at what was requested. Where Slurm gives no answer the round does nothing: unknown never means dead.
-What fails is logged and tried again in the next round.
+workers at what was requested. Where Slurm gives no answer the round does nothing: jobs in an unknown state
+count as live. What fails is logged and tried again in the next round.
 """
 
 from __future__ import annotations

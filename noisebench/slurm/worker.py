@@ -191,7 +191,7 @@ def leave_note_of(worker: Worker) -> WorkerEnd | None:
 
 def _note_leave(worker: Worker, kind: WorkerEnd) -> None:
     folder = worker.submission.folder
-    with suppress(OSError):  # a full file system: the driver finds out by itself that the worker has gone
+    with suppress(OSError):  # a full file system: the driver then notices the lost node without a note
         note_leave(folder, worker.name, LeaveReason(kind))
 
 
