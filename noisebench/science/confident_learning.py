@@ -36,18 +36,23 @@ def find(labels: NDArray[np.int64], probabilities: NDArray[np.floating], prune: 
     return Detection(np.asarray(flagged, dtype=np.bool_), 1 - self_confidence.astype(np.float64))
 
 
-def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+def check_shapes(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+    """Raise InputError unless labels are [N] and probabilities [N, K], DataError for labels above K - 1."""
     if labels.ndim != 1 or probabilities.ndim != 2 or len(labels) != len(probabilities):
         raise InputError(
             f"confident learning: labels {list(labels.shape)} and probabilities {list(probabilities.shape)} "
             "must be [N] and [N, K]"
         )
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= probabilities.shape[1]:
+        raise DataError(f"confident learning: a label is outside 0 to {probabilities.shape[1] - 1}")
+
+
+def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+    check_shapes(labels, probabilities)
     if not np.isfinite(probabilities).all():
         rows = int((~np.isfinite(probabilities)).any(axis=1).sum())
         raise DataError(f"confident learning: the probabilities of {rows} samples are not finite")
     classes = probabilities.shape[1]
-    if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
-        raise DataError(f"confident learning: a label is outside 0 to {classes - 1}")
     absent = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
     if absent.size:
         raise DataError(

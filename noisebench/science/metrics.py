@@ -1,4 +1,4 @@
-"""Metrics of flags against the labels that are wrong."""
+"""Metrics of flags and of suspicion against the labels that are wrong."""
 
 import math
 
@@ -31,6 +31,34 @@ def detection_metrics(flagged: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> d
         "correct": correct,
         "wrong_labels": errors,
         "samples": samples,
+    }
+
+
+def ranking_metrics(suspicion: NDArray[np.floating], wrong: NDArray[np.bool_]) -> dict[str, float | int]:
+    """Metrics of suspicion [N] against wrong [N], without a flag rule.
+
+    auroc: the probability that a wrong label is more suspect than a right one, ties counting half;
+    average_precision: the mean of precision over the recall steps (scikit-learn's definition). Both in
+    [0, 1]; judged: how many samples have a suspicion. NaN suspicion is left out; the metrics are NaN if the
+    judged samples have no wrong or no right label.
+    """
+    if suspicion.shape != wrong.shape or wrong.ndim != 1 or wrong.dtype != np.bool_:
+        raise InputError(
+            f"metrics: suspicion {list(suspicion.shape)} and wrong {wrong.dtype} {list(wrong.shape)} must "
+            "be [N] and bool [N]"
+        )
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    judged = ~np.isnan(suspicion)
+    truth = wrong[judged]
+    if truth.all() or not truth.any():
+        return {"auroc": math.nan, "average_precision": math.nan, "judged": len(truth)}
+    # Ranks instead of values: scikit-learn refuses infinite scores.
+    ranks = np.unique(suspicion[judged], return_inverse=True)[1]
+    return {
+        "auroc": float(roc_auc_score(truth, ranks)),
+        "average_precision": float(average_precision_score(truth, ranks)),
+        "judged": len(truth),
     }
 
 

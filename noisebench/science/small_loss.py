@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisebench.errors import InputError
+from noisebench.science import flag_rules
 from noisebench.science.detection import Detection
 
 
@@ -20,25 +21,7 @@ def find(losses: NDArray[np.floating], share: float | None = None) -> Detection:
         )
     mean = losses.reshape(len(losses), -1).mean(axis=1, dtype=np.float64)
     if share is None:
-        return Detection(_upper_component(mean), mean)
+        return Detection(flag_rules.mixture(mean), mean)
     if not 0 < share < 1:
         raise InputError(f"small-loss: share {share} is outside (0, 1)")
-    flagged = np.zeros(len(mean), dtype=np.bool_)
-    flagged[np.argsort(-mean, kind="stable")[: round(share * len(mean))]] = True
-    return Detection(flagged, mean)
-
-
-def _upper_component(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which values [N] belong to the Gaussian with the higher mean; none if all values are equal."""
-    from sklearn.mixture import GaussianMixture
-
-    spread = np.ptp(values)
-    if spread == 0:
-        return np.zeros(len(values), dtype=np.bool_)
-    scaled = ((values - values.min()) / spread)[:, np.newaxis]
-    # The lower bound of the variances, as in DivideMix: a component must not shrink to one sample.
-    mixture = GaussianMixture(n_components=2, reg_covar=5e-4, max_iter=100, random_state=0).fit(scaled)
-    means = mixture.means_[:, 0]
-    upper = mixture.predict(scaled) == means.argmax()
-    # A wide upper component also covers values far below a narrow lower one.
-    return np.asarray(upper & (scaled[:, 0] > means.min()))
+    return Detection(flag_rules.share(mean, share), mean)

@@ -8,6 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
 
 from noisebench.science.losses import cross_entropy
 
@@ -29,6 +31,16 @@ def planted_digits() -> PlantedDigits:
     wrong[::20] = True
     given = np.where(wrong, (labels + 3) % 10, labels).astype(np.int64)
     return PlantedDigits((images / 16).astype(np.float32), given, wrong)
+
+
+@pytest.fixture(scope="session")
+def out_of_fold(planted_digits: PlantedDigits) -> NDArray[np.float64]:
+    """Probabilities [N, 10] of the planted digits, each from a regression on the other four folds."""
+    model = LogisticRegression(C=0.1, max_iter=300)
+    found = cross_val_predict(
+        model, planted_digits.images, planted_digits.labels, cv=5, method="predict_proba"
+    )
+    return np.asarray(found, dtype=np.float64)
 
 
 class Observer(Protocol):

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_predict
 
 from noisebench.errors import DataError, InputError
 from noisebench.science import confident_learning
@@ -19,30 +17,22 @@ if TYPE_CHECKING:
     from tests.science.conftest import PlantedDigits
 
 
-@pytest.fixture(scope="module")
-def probabilities(planted_digits: PlantedDigits) -> np.ndarray:
-    model = LogisticRegression(C=0.1, max_iter=300)
-    return cross_val_predict(
-        model, planted_digits.images, planted_digits.labels, cv=5, method="predict_proba"
-    )
-
-
 @pytest.mark.parametrize(
     ("prune", "filter_by"),
     [("class", "prune_by_class"), ("noise-rate", "prune_by_noise_rate"), ("both", "both")],
 )
 def test_flags_equal_cleanlab(
-    planted_digits: PlantedDigits, probabilities: np.ndarray, prune: str, filter_by: str
+    planted_digits: PlantedDigits, out_of_fold: np.ndarray, prune: str, filter_by: str
 ) -> None:
-    direct = find_label_issues(planted_digits.labels, probabilities, filter_by=filter_by, n_jobs=1)
-    detection = confident_learning.find(planted_digits.labels, probabilities, prune)
+    direct = find_label_issues(planted_digits.labels, out_of_fold, filter_by=filter_by, n_jobs=1)
+    detection = confident_learning.find(planted_digits.labels, out_of_fold, prune)
     assert detection.flagged.dtype == np.bool_
     np.testing.assert_array_equal(detection.flagged, direct)
     assert direct.any()
 
 
-def test_planted_errors_are_found(planted_digits: PlantedDigits, probabilities: np.ndarray) -> None:
-    detection = confident_learning.find(planted_digits.labels, probabilities)
+def test_planted_errors_are_found(planted_digits: PlantedDigits, out_of_fold: np.ndarray) -> None:
+    detection = confident_learning.find(planted_digits.labels, out_of_fold)
     assert roc_auc_score(planted_digits.wrong, detection.suspicion) >= 0.95
     assert detection_metrics(detection.flagged, planted_digits.wrong)["f1"] >= 0.8
     assert guard(detection.flagged, planted_digits.wrong) is None

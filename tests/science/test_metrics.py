@@ -1,4 +1,4 @@
-"""Metrics by hand."""
+"""Metrics by hand, those of rankings also against scikit-learn."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from noisebench.errors import InputError
-from noisebench.science.metrics import detection_metrics, guard
+from noisebench.science.metrics import detection_metrics, guard, ranking_metrics
 
 
 def _mask(text: str) -> np.ndarray:
@@ -87,3 +87,42 @@ def test_what_is_not_two_masks_is_refused(flagged: np.ndarray, wrong: np.ndarray
     for measure in (detection_metrics, guard):
         with pytest.raises(InputError, match=r"must both be bool \[N\]"):
             measure(flagged, wrong)
+
+
+def test_ranking_metrics_by_hand() -> None:
+    # In falling suspicion: wrong, right, wrong, right. Three of four pairs are in order; precision at the
+    # wrong ones is 1 and 2/3.
+    metrics = ranking_metrics(np.array([0.9, 0.5, 0.7, 0.1]), _mask("1100"))
+    assert metrics == {"auroc": 0.75, "average_precision": pytest.approx(5 / 6), "judged": 4}
+
+
+def test_ties_count_half() -> None:
+    assert ranking_metrics(np.array([1.0, 1.0, 0.0]), _mask("101"))["auroc"] == 0.25
+    equal = ranking_metrics(np.zeros(4), _mask("1000"))
+    assert (equal["auroc"], equal["average_precision"]) == (0.5, 0.25)
+
+
+def test_samples_without_suspicion_are_left_out() -> None:
+    whole = ranking_metrics(np.array([3.0, 1.0, 2.0]), _mask("010"))
+    parted = ranking_metrics(np.array([np.nan, 3.0, 1.0, 2.0, np.nan]), _mask("10101"))
+    assert parted == whole
+    assert whole["judged"] == 3
+
+
+def test_infinite_suspicion_is_the_highest() -> None:
+    assert ranking_metrics(np.array([np.inf, 0.0, -np.inf]), _mask("100"))["auroc"] == 1
+
+
+@pytest.mark.parametrize(
+    ("suspicion", "wrong"),
+    [([0.1, 0.2], "00"), ([0.1, 0.2], "11"), ([0.5], "1"), ([np.nan, 0.2], "10"), ([np.nan], "1"), ([], "")],
+)
+def test_one_group_alone_has_no_ranking(suspicion: list[float], wrong: str) -> None:
+    metrics = ranking_metrics(np.array(suspicion, dtype=np.float64), _mask(wrong))
+    assert math.isnan(metrics["auroc"])
+    assert math.isnan(metrics["average_precision"])
+
+
+def test_suspicion_of_another_length_is_refused() -> None:
+    with pytest.raises(InputError, match=r"suspicion \[3\] and wrong bool \[2\]"):
+        ranking_metrics(np.zeros(3), _mask("01"))
