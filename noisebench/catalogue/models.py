@@ -22,15 +22,30 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Work:
+    """The counted work of a model of ten classes on images of `shape` (C, H, W).
+
+    `forward` and `training` (forward and backward) are FLOP an image, a multiplication and an addition being
+    two; `operations` are those of torch in a step's forward and backward pass with CE, whatever the batch.
+    """
+
+    shape: tuple[int, int, int]
+    forward: int
+    training: int
+    operations: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelDescriptor(Descriptor):
     """A model.
 
-    `cpu` and `v100` are its rates on one CPU thread and on a V100, by image height. `weights` is the file of
-    its pretrained weights, None where there are none.
+    `cpu` and `v100` are its rates on one CPU thread and on a V100, by image height; `work` is counted.
+    `weights` is the file of its pretrained weights, None where there are none.
     """
 
     cpu: Mapping[int, Rate]
     v100: Mapping[int, Rate]
+    work: Work
     weights: DataFile | None = None
 
 
@@ -43,6 +58,7 @@ MODELS = by_name(
         implementation="noisebench.science.models:small_cnn",
         cpu={8: Rate(17_500, 60_000), 28: Rate(700, 2_100)},
         v100={28: Rate(8_150, 24_450)},
+        work=Work(shape=(1, 28, 28), forward=23_984_896, training=71_565_312, operations=66),
         source="arXiv 2511.16512, the CNN for MNIST",
     ),
     ModelDescriptor(
@@ -50,6 +66,7 @@ MODELS = by_name(
         implementation="noisebench.science.resnet:resnet32",
         cpu={32: Rate(120, 360)},
         v100={32: Rate(1_668, 5_004)},
+        work=Work(shape=(3, 32, 32), forward=137_725_184, training=412_290_816, operations=478),
         source="He et al. 2016, section 4.2",
     ),
     ModelDescriptor(
@@ -57,6 +74,7 @@ MODELS = by_name(
         implementation="noisebench.science.resnet:resnet34",
         cpu={32: Rate(7.2, 21)},
         v100={32: Rate(2_262, 6_786)},
+        work=Work(shape=(3, 32, 32), forward=2_318_804_992, training=6_952_876_032, operations=513),
         weights=RESNET_34,
         source="He et al. 2016; torchvision, with a 3x3 stem",
     ),

@@ -14,6 +14,8 @@ from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Results, Setting
 from noisebench.cli.terminal import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from noisebench.records.folders import ResultsFolder
     from noisebench.sweep.cost import Budget
     from noisebench.sweep.sweep import Sweep
@@ -50,6 +52,7 @@ def plan(
             "sweep": sweep.name,
             "blocks": [budget.as_dict() for budget in blocks],
             "here": _here(blocks[-1]),
+            "precision": _precisions(sweep),
         }
         answer |= {} if cluster is None else {"site": cluster}
         answer |= {} if problems is None else {"data_problems": problems}
@@ -59,6 +62,7 @@ def plan(
     _print_budgets(blocks)
     if blocks[-1].completed < blocks[-1].trials:
         _print_hours(_here(blocks[-1]), cluster)
+        _print_unmeasured(blocks[-1], _precisions(sweep))
     if problems is not None:
         print("\n".join(problems) or f"{data}: all data files are there and complete")
 
@@ -80,8 +84,28 @@ def _print_hours(here: dict[str, Any], cluster: dict[str, Any] | None) -> None:
         print(f"on {cluster['name']}, {size}: about {hours} once all of them run")
 
 
+def _precisions(sweep: Sweep) -> list[str]:
+    return sorted({trial.training.precision for trial in sweep.trials()}, reverse=True)
+
+
+def _print_unmeasured(total: Budget, precisions: list[str]) -> None:
+    """Print the hours of GPUs in both precisions, and the one of the sweep."""
+    print("GPU-hours by precision, not measured but estimated from counted operations (see `calibrate`):")
+    names = list(next(iter(total.unmeasured_seconds.values())))
+    hours = [
+        [gpu, *(f"{seconds[name] / 3600:.2f}" for name in names)]
+        for gpu, seconds in total.unmeasured_seconds.items()
+    ]
+    _print_table([["GPU", *names], *hours])
+    other = "; for the other, --set training.precision=fast" if "reference" in precisions else ""
+    print(f"this sweep trains in precision {' and '.join(precisions)}{other}")
+
+
 def _print_budgets(budgets: list[Budget]) -> None:
-    rows = [[str(cell) for cell in row] for row in (budgets[0].header(), *(each.row() for each in budgets))]
+    _print_table([budgets[0].header(), *(each.row() for each in budgets)])
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for first, *rest in rows:
         cells = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))

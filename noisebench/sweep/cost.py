@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from noisebench.catalogue.datasets import dataset
 from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.gpus import EFFICIENCY, GPUS, Gpu
 from noisebench.catalogue.models import MODELS, Rate
 from noisebench.sweep.trial import Trial
 
@@ -30,7 +32,8 @@ OVERHEAD_SECONDS = 1.0
 class Budget:
     """A block's trials, and the estimated seconds of the pending ones on each kind of device.
 
-    `measured_seconds` are estimates for calibrated devices, by name.
+    `measured_seconds` are estimates for calibrated devices, by name. `unmeasured_seconds` are estimates from
+    counted operations, by GPU and by the precision that all trials are assumed to have.
     """
 
     block: str
@@ -39,11 +42,12 @@ class Budget:
     cpu_seconds: float
     v100_seconds: float
     measured_seconds: dict[str, float] = field(default_factory=dict)
+    unmeasured_seconds: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def header(self) -> tuple[str, ...]:
         """Return the heads of the columns of `row`."""
         measured = (f"{device} hours" for device in self.measured_seconds)
-        return ("block", "trials", "completed", "CPU-thread hours", "V100 hours", *measured)
+        return ("block", "trials", "completed", "CPU-thread hours", "published V100 hours", *measured)
 
     def row(self) -> tuple[str, ...]:
         """Return the cells under `header`."""
@@ -60,6 +64,10 @@ class Budget:
             "cpu_thread_hours": self.cpu_seconds / 3600,
             "v100_hours": self.v100_seconds / 3600,
             "measured_hours": {device: s / 3600 for device, s in self.measured_seconds.items()},
+            "unmeasured_gpu_hours": {
+                gpu: {precision: s / 3600 for precision, s in seconds.items()}
+                for gpu, seconds in self.unmeasured_seconds.items()
+            },
         }
 
 
@@ -91,7 +99,25 @@ def _budget(
         cpu_seconds=total(lambda trial: seconds_for(trial, CPU_RATES)),
         v100_seconds=total(lambda trial: seconds_for(trial, V100_RATES)),
         measured_seconds={device: total(seconds_of) for device, seconds_of in measured.items()},
+        unmeasured_seconds={
+            name: {precision: total(partial(_unmeasured_seconds, gpu, precision)) for precision in EFFICIENCY}
+            for name, gpu in GPUS.items()
+        },
     )
+
+
+def _unmeasured_seconds(gpu: Gpu, precision: str, trial: Trial) -> float:
+    """Return the seconds of a trial in `precision`, from the counted operations of its model.
+
+    A step takes as long as its arithmetic, or as its operations one after another, whichever is longer.
+    """
+    work, reached = MODELS[trial.training.model].work, EFFICIENCY[precision]
+    height, batch = image_shape(trial)[1], trial.training.batch_size
+    speed = reached.share * (gpu.half if precision == "fast" else gpu.float32) * (work.shape[1] / height) ** 2
+    step_seconds = max(batch * work.training / speed, work.operations * reached.operation_seconds)
+    # Batches of evaluation are so large that only the arithmetic counts.
+    rate = Rate(batch / step_seconds, speed / work.forward)
+    return seconds_for(trial, {(trial.training.model, height): rate})
 
 
 def seconds_for(trial: Trial, rates: Rates) -> float:

@@ -51,6 +51,13 @@ def test_the_grid_of_the_papers_is_counted_right() -> None:
         assert hours == pytest.approx(found[block].v100_seconds / 3600, abs=0.5), block
 
 
+def test_the_estimated_gpu_hours_of_the_grid_are_stated_right() -> None:
+    total = budgets(load_sweep(ROOT / "sweeps" / "paper.yaml"), set())[-1]
+    for gpu, seconds in total.unmeasured_seconds.items():
+        hours = " | ".join(f"{seconds[precision] / 3600:,.0f}" for precision in ("reference", "fast"))
+        assert f"| {gpu} | {hours} |" in PAGE.read_text()
+
+
 def test_every_sweep_that_is_shipped_is_named() -> None:
     text = PAGE.read_text()
     assert [path.stem for path in (ROOT / "sweeps").glob("*.yaml") if f"`{path.stem}`" not in text] == []

@@ -198,6 +198,19 @@ def test_plan_for_a_cluster(finished: Path) -> None:
     assert there["wall_hours"] == pytest.approx(plan["blocks"][-1]["v100_hours"] / 32)
 
 
+def test_plan_shows_the_gpu_hours_of_both_precisions_as_not_measured(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(sweep_text(dataset="CIFAR-100", training="{}"))
+    planned = json.loads(noisebench("plan", "sweep.yaml", "--json", cwd=tmp_path).stdout)
+    assert planned["precision"] == ["reference"]
+    hours = planned["blocks"][-1]["unmeasured_gpu_hours"]["A100"]
+    lines = noisebench("plan", "sweep.yaml", cwd=tmp_path).stdout.splitlines()
+    (heading,) = [number for number, line in enumerate(lines) if "not measured" in line]
+    table = [line.split() for line in lines[heading + 1 : heading + 5]]
+    assert table[0] == ["GPU", "reference", "fast"]
+    assert table[2] == ["A100", f"{hours['reference']:.2f}", f"{hours['fast']:.2f}"]
+    assert "this sweep trains in precision reference" in lines[heading + 5]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

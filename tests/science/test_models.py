@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from noisebench.catalogue.models import MODELS
 from noisebench.errors import DataError, InputError
@@ -31,6 +35,31 @@ def test_parameters_and_shapes(name: str, shape: tuple[int, int, int], classes: 
     model = build(name, shape, classes)
     assert _parameters(model) == parameters
     assert model(torch.zeros(2, *shape)).shape == (2, classes)
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that torch dispatches."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_work_of_a_model_is_counted_right(name: str) -> None:
+    stated = MODELS[name].work
+    model, images = build(name, stated.shape, 10), torch.zeros(2, *stated.shape)
+    forward, training = FlopCounterMode(display=False), FlopCounterMode(display=False)
+    with forward, torch.no_grad():
+        model(images)
+    with training, _Operations() as operations:  # type: ignore[no-untyped-call]
+        cross_entropy(model(images), torch.zeros(2, dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]
+    counted = (forward.get_total_flops() / 2, training.get_total_flops() / 2)
+    assert counted == (stated.forward, stated.training)
+    # Versions of torch divide some operations differently.
+    assert operations.count == pytest.approx(stated.operations, rel=0.15)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

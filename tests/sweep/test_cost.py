@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.catalogue.gpus import EFFICIENCY, GPUS
 from noisebench.catalogue.models import MODELS
 from noisebench.sweep.cost import CPU_RATES, V100_RATES, budgets, seconds_for
 from noisebench.sweep.sweep import load_sweep
 from tests.trials import sweep_of, trial_of
 
+CONFIDENT = "{name: confident-learning, folds: 5, prune: both}"
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
 
@@ -38,3 +40,32 @@ def test_completed_trials_cost_nothing() -> None:
 def test_a_trial_shared_by_blocks_is_counted_once() -> None:
     found = {budget.block: budget for budget in budgets(load_sweep(SWEEPS / "paper.yaml"), set())}
     assert found["total"].trials < sum(budget.trials for name, budget in found.items() if name != "total")
+
+
+def test_hours_without_a_measurement_follow_from_the_counted_operations() -> None:
+    (block, _) = budgets(sweep_of(dataset="CIFAR-100", detector=CONFIDENT, training="{}"), set())
+    trained, evaluated = 5 * 40_000 * 10, 50_000 + 5 * 10_000
+    flop = trained * 6_952_876_032 + evaluated * 2_318_804_992
+    seconds = block.unmeasured_seconds["H200"]
+    assert seconds["reference"] == pytest.approx(1 + flop / (0.6 * 67e12), rel=1e-9)
+    assert seconds["fast"] == pytest.approx(1 + flop / (0.25 * 989e12), rel=1e-9)
+
+
+def test_small_models_take_the_time_of_their_operations() -> None:
+    (block, _) = budgets(sweep_of(dataset="MNIST", detector=CONFIDENT, training="{}"), set())
+    steps = 5 * 48_000 * 10 / 64
+    evaluation = (60_000 + 5 * 10_000) * 23_984_896
+    expected = 1 + steps * 66 * 10e-6 + evaluation / (0.6 * 67e12)
+    assert block.unmeasured_seconds["H200"]["reference"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_grid_has_hours_with_and_without_fast() -> None:
+    total = budgets(load_sweep(SWEEPS / "paper.yaml"), set())[-1]
+    assert set(total.unmeasured_seconds) == set(GPUS)
+    for seconds in total.unmeasured_seconds.values():
+        assert set(seconds) == set(EFFICIENCY) == {"reference", "fast"}
+        assert seconds["fast"] < seconds["reference"] / 3
+    hours = total.as_dict()["unmeasured_gpu_hours"]["H200"]
+    assert hours == {name: s / 3600 for name, s in total.unmeasured_seconds["H200"].items()}
+    assert hours["reference"] == pytest.approx(572, abs=1)
+    assert hours["fast"] == pytest.approx(97, abs=1)

@@ -1,6 +1,7 @@
 """The shipped sweeps contain the trials of the papers and the further questions."""
 
 import csv
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def test_every_sweep_parses_and_is_named_as_its_file(path: Path) -> None:
     sweep = load_sweep(path)
     assert sweep.name == path.stem
     assert next(sweep.trials())
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_sweep_says_its_precision_and_why(path: Path) -> None:
+    stated = re.search(r"^# Precision: (\w+)(?: and (\w+))?\. \w", path.read_text(), re.MULTILINE)
+    assert stated is not None
+    used = {trial.training.precision for trial in load_sweep(path).trials()}
+    assert {name for name in stated.groups() if name} == used
 
 
 def test_the_whole_grid_is_the_papers_size(paper: dict[str, Budget]) -> None:
