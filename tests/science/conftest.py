@@ -1,7 +1,7 @@
 """What the tests of the science share: digits with planted errors, a short training."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -93,12 +93,32 @@ def train() -> Trainer:
 
 
 @pytest.fixture(scope="session")
-def digit_losses(planted_digits: PlantedDigits, train: Trainer) -> NDArray[np.float64]:
-    """Losses [N, 20] of the planted digits over a training of 20 epochs."""
-    losses = np.full((len(planted_digits.labels), 20), np.nan)
+def digit_traces(planted_digits: PlantedDigits, train: Trainer) -> dict[str, NDArray[Any]]:
+    """Traces [N, 20] of the planted digits in passing, over a training of 20 epochs.
+
+    The squared norms are those of the images: the observer of a training sees no features.
+    """
+    shape = (len(planted_digits.labels), 20)
+    found: dict[str, NDArray[Any]] = {
+        name: np.full(shape, np.nan) for name in ("losses", "margins", "squared_errors")
+    }
+    found["predicted"] = np.full(shape, -1, dtype=np.int64)
 
     def record(logits: torch.Tensor, targets: torch.Tensor, indices: torch.Tensor, epoch: int) -> None:
-        losses[indices.numpy(), epoch] = cross_entropy(logits.detach(), targets).numpy()
+        z, place = logits.detach(), (indices.numpy(), epoch)
+        hot = torch.nn.functional.one_hot(targets, planted_digits.classes)
+        found["losses"][place] = cross_entropy(z, targets).numpy()
+        others = z.masked_fill(hot == 1, -torch.inf).amax(1)
+        found["margins"][place] = (z.gather(1, targets[:, None])[:, 0] - others).numpy()
+        found["squared_errors"][place] = (z.softmax(1) - hot).square().sum(1).numpy()
+        found["predicted"][place] = z.argmax(1).numpy()
 
     train(planted_digits.images, planted_digits.labels, planted_digits.classes, 20, record)
-    return losses
+    norms = np.square(planted_digits.images).sum(axis=1)
+    return {**found, "squared_norms": np.repeat(norms[:, None], 20, axis=1)}
+
+
+@pytest.fixture(scope="session")
+def digit_losses(digit_traces: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Losses [N, 20] of the planted digits over a training of 20 epochs."""
+    return digit_traces["losses"]
