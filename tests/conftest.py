@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that start Ray or Slurm into one xdist group: one worker runs them, one at a time."""
+    for item in items:
+        if item.get_closest_marker("ray") or item.get_closest_marker("slurm"):
+            item.add_marker(pytest.mark.xdist_group("clusters"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """One and two torch threads give different digits, and the tests share their machine."""

@@ -11,7 +11,7 @@ from tests import faulty_losses
 from tests.command import noisebench
 from tests.trials import sweep_text
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 FAULTS = ("raises", "is_nan", "hangs", "eats_memory")
 ENDS = "SELECT status, error_kind, count(*) FROM attempts GROUP BY ALL ORDER BY ALL"

@@ -9,7 +9,7 @@ from noisebench.store.query import query
 from tests.command import noisebench
 from tests.trials import sweep_text
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 # The error that torch raises after a kernel has corrupted the CUDA context; every later call fails too.
 LOSSES = """

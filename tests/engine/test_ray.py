@@ -16,7 +16,7 @@ from noisebench.store.query import query
 from tests.command import COMMAND, noisebench
 from tests.trials import sweep_text
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 LOSSES = ["CE", "{name: BL, gamma: 0.4}", "{name: PZ, c: 0.02}"]
 DETECTORS = "[{name: confident-learning, folds: 2}, aum]"

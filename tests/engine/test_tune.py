@@ -22,7 +22,7 @@ from noisebench.sweep.trial import Trial
 from noisebench.trial.measurement import Measurement
 from tests.trials import sweep_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 SEEN = "NOISEBENCH_TEST_SEEN"
 TRIALS = 20
