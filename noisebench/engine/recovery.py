@@ -202,10 +202,15 @@ class JournalTail:
 
 
 def recorded_loss(end: End | None) -> Loss | None:
-    """Return the loss that a process has itself recorded before it ended: a GPU that no longer works."""
-    if end is None or end.error_kind is not ErrorKind.GPU_ERROR:
+    """Return the loss that a process has itself recorded before it ended: a GPU that no longer works.
+
+    If the GPU was shared through MPS, any of its trials may be the reason, as if their node were lost.
+    """
+    kind = None if end is None else end.error_kind
+    if end is None or kind not in (ErrorKind.GPU_ERROR, ErrorKind.NODE_LOST):
         return None
-    return Loss(Cause.PROCESS_DIED, ErrorKind.GPU_ERROR, end.error or "a CUDA error")
+    cause = Cause.PROCESS_DIED if kind is ErrorKind.GPU_ERROR else Cause.NODE_LOST
+    return Loss(cause, kind, end.error or "a CUDA error")
 
 
 def _is_overdue(trial: Trial, started: Started, policy: RecoveryPolicy) -> bool:

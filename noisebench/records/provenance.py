@@ -8,6 +8,9 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
+# Set for programs that share a GPU through NVIDIA's Multi-Process Service (MPS): the folder of its daemon.
+MPS_VARIABLE = "CUDA_MPS_PIPE_DIRECTORY"
+
 _RECORDED = ("noisebench", "torch", "torchvision", "numpy", "cleanlab", "aum", "ray")
 
 

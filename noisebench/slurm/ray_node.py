@@ -74,7 +74,8 @@ def _is_starting(command: list[str]) -> bool:
 class Join:
     """How a node joins the cluster at `head`: its address, its name, exactly its resources.
 
-    On SIGTERM it drains for up to `drain_seconds`. `environment` is added to that of its trials.
+    On SIGTERM it drains for up to `drain_seconds`. `environment` is added to that of its trials. `spared` are
+    the pids of children of this process that outlive the node, with all below them.
     """
 
     head: str
@@ -84,6 +85,7 @@ class Join:
     gpus: int
     drain_seconds: float
     environment: Mapping[str, str]
+    spared: frozenset[int] = frozenset()
 
 
 @contextmanager
@@ -106,7 +108,8 @@ def worker_node(join: Join) -> Iterator[RayNode]:
     drain = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": f"{join.drain_seconds:.0f}"}
     words = [f"--address={join.head}", f"--node-ip-address={join.address}", f"--node-name={join.name}"]
     words += [f"--num-cpus={join.cpus}", f"--num-gpus={join.gpus}"]
-    with private_scratch() as scratch, _started(words, scratch, {**join.environment, **drain}) as node:
+    environment = {**join.environment, **drain}
+    with private_scratch() as scratch, _started(words, scratch, environment, join.spared) as node:
         yield node
 
 
@@ -123,14 +126,16 @@ def client_server_words() -> list[str]:
 
 
 @contextmanager
-def _started(words: list[str], scratch: Path, environment: Mapping[str, str]) -> Iterator[RayNode]:
+def _started(
+    words: list[str], scratch: Path, environment: Mapping[str, str], spared: frozenset[int] = frozenset()
+) -> Iterator[RayNode]:
     # Not the script `ray`: in a container or with `python:` it may lie anywhere.
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
     command += [f"--temp-dir={scratch / 'ray'}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
     command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0", *words]
     _adopt_orphans()
     process = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, preexec_fn=_prepare_child
+        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, preexec_fn=prepare_child
     )
     node = RayNode(process, scratch)
     try:
@@ -142,10 +147,11 @@ def _started(words: list[str], scratch: Path, environment: Mapping[str, str]) ->
         except subprocess.TimeoutExpired:
             node.process.kill()
             node.process.wait()
-        end_descendants()
+        end_descendants(spared=spared)
 
 
-def _prepare_child() -> None:
+def prepare_child() -> None:
+    """Prepare a child process that belongs to this one, before it executes its program."""
     # Slurm signals every process of a job; USR2 is for this one, and would kill Ray's.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     # If this process is killed alone, Ray's node ends itself with its children.
@@ -174,11 +180,16 @@ def _adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def end_descendants(seconds: float = KILL_SECONDS) -> list[psutil.Process]:
-    """Kill all descendants: a trial deep in a library does not react to SIGTERM. Return what is left."""
+def end_descendants(
+    seconds: float = KILL_SECONDS, spared: frozenset[int] = frozenset()
+) -> list[psutil.Process]:
+    """Kill all descendants: a trial deep in a library does not react to SIGTERM. Return what is left.
+
+    The children with the pids `spared`, and what is below them, live on.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        remaining = psutil.Process().children(recursive=True)
+        remaining = _descendants(spared)
         for process in remaining:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -193,6 +204,14 @@ def end_descendants(seconds: float = KILL_SECONDS) -> list[psutil.Process]:
     states = ", ".join(f"{process.pid} ({_state(process)})" for process in remaining)
     _log.warning("processes that cannot be killed are left: %s", states)
     return remaining
+
+
+def _descendants(spared: frozenset[int]) -> list[psutil.Process]:
+    kept = set(spared)
+    for pid in spared:
+        with suppress(psutil.NoSuchProcess):
+            kept |= {process.pid for process in psutil.Process(pid).children(recursive=True)}
+    return [process for process in psutil.Process().children(recursive=True) if process.pid not in kept]
 
 
 def _state(process: psutil.Process) -> str:

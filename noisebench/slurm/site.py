@@ -68,7 +68,8 @@ class Site:
     address the nodes use among themselves; None: the address of the hostname. `setup`: shell lines run before
     noisebench starts on a node. `python`: the Python of the jobs; None: the one that submits, in a container
     python3. `srun_options`: further options of the srun that starts it. `trials_per_gpu`: how many trials of
-    a model share one GPU, one where it is absent. `allowance_minutes`: how long a trial may take; None: ten
+    a model share one GPU, one where it is absent. `mps`: whether they share it through a daemon of NVIDIA's
+    Multi-Process Service that each worker starts. `allowance_minutes`: how long a trial may take; None: ten
     times its estimate, at least 10. `idle_minutes`, `head_wait_minutes`: how long a worker keeps its GPUs
     without a trial, without a driver. `text` is the profile's YAML.
     """
@@ -88,6 +89,7 @@ class Site:
     srun_options: tuple[str, ...]
     container: Container | None
     trials_per_gpu: Mapping[str, int]
+    mps: bool
     allowance_minutes: float | None
     idle_minutes: float
     head_wait_minutes: float
@@ -144,6 +146,7 @@ _FIELDS: Fields = {
         None,
     ),
     "trials_per_gpu": named(integer(REQUIRED, 1), MODELS, "model"),
+    "mps": flag(False),
     "allowance_minutes": number(None, 0, open_low=True),
     "idle_minutes": number(5, 0),
     "head_wait_minutes": number(15, 1),
@@ -194,6 +197,8 @@ def _check_together(site: Site, nodes: dict[str, Node], problems: Problems) -> N
     for node, job in zip(pools, site.workers, strict=True):
         if bool(gpus_of(job)) != bool(gpus):
             problems.add(node, "differs from the first pool: either all pools have GPUs, or none has")
+    if site.mps and not gpus:
+        problems.add(nodes["mps"], "is true, but no pool has a gpu_request")
     # The driver and the standby behind it are jobs as well.
     most, count = site.limits.jobs - 2, sum(job.count for job in site.workers)
     if count > most:

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 import uuid
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from noisebench.slurm.allocation import Allocation, allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.data_copy import node_data
 from noisebench.slurm.job import WorkerJob, gpus_of
+from noisebench.slurm.mps import MpsDaemon, mps_daemon
 from noisebench.slurm.protocol import Head, WorkerEnd
 from noisebench.slurm.ray_node import Join, RayNode, worker_node
 from noisebench.slurm.stop import Stop, stop_signals
@@ -68,8 +69,8 @@ def work(submission: Submission) -> str:
         worker = Worker(submission, allocated, name, stop)
         try:
             _refuse_missing_gpus(allocated, submission.worker)
-            with heartbeat(submission.folder, name), node_data(submission) as data:
-                end = _lend(worker, data)
+            with heartbeat(submission.folder, name), node_data(submission) as data, _mps(worker) as mps:
+                end = _lend(worker, data, mps)
         except EnvironmentFault as fault:
             messages.note_fault("worker", allocated.job_id, str(fault))
             raise
@@ -89,7 +90,13 @@ def _refuse_missing_gpus(allocated: Allocation, job: WorkerJob) -> None:
         )
 
 
-def _lend(worker: Worker, data: Path | None) -> WorkerEnd:
+def _mps(worker: Worker) -> AbstractContextManager[MpsDaemon | None]:
+    if not worker.submission.site.mps or not worker.allocation.gpus:
+        return nullcontext()
+    return mps_daemon(os.environ["CUDA_VISIBLE_DEVICES"])
+
+
+def _lend(worker: Worker, data: Path | None, mps: MpsDaemon | None) -> WorkerEnd:
     own = own_address(worker.submission.site.interface)
     # What is published now may be the last message of a driver that is gone.
     tried = worker.submission.messages.head()
@@ -103,9 +110,9 @@ def _lend(worker: Worker, data: Path | None) -> WorkerEnd:
         if tried.done:
             return WorkerEnd.DONE
         _log.info("worker %s joins %s", worker.name, tried.address)
-        with worker_node(_join(worker, tried, own, data)) as node:
+        with worker_node(_join(worker, tried, own, data, mps)) as node:
             joined = time.monotonic()
-            end = _stay(worker, node, tried)
+            end = _stay(worker, node, tried, mps)
             if end is not None:
                 return end
         failed_joins = failed_joins + 1 if time.monotonic() - joined < SHORT_STAY_SECONDS else 0
@@ -117,7 +124,7 @@ def _lend(worker: Worker, data: Path | None) -> WorkerEnd:
     )
 
 
-def _join(worker: Worker, head: Head, own: str, data: Path | None) -> Join:
+def _join(worker: Worker, head: Head, own: str, data: Path | None, mps: MpsDaemon | None) -> Join:
     """Return how this node joins a head, with the variables that its trials read."""
     allocated, site = worker.allocation, worker.submission.site
     environment = {**token_environment(worker.submission.messages.token), WORKER_VARIABLE: worker.name}
@@ -125,10 +132,13 @@ def _join(worker: Worker, head: Head, own: str, data: Path | None) -> Join:
         environment[DATA_VARIABLE] = str(data)
     if allocated.ends_at is not None:
         environment[ENDS_AT_VARIABLE] = f"{allocated.ends_at - SHUTDOWN_SECONDS:.0f}"
+    if mps is not None:
+        environment |= mps.environment
     # Ray reserves equal parts of a GPU on all nodes. Where a GPU takes more trials, it counts repeatedly.
     factor = worker.submission.worker.trials_factor
     if factor > 1 and allocated.gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = repeated(os.environ["CUDA_VISIBLE_DEVICES"], factor)
+        devices = environment.get("CUDA_VISIBLE_DEVICES") or os.environ["CUDA_VISIBLE_DEVICES"]
+        environment["CUDA_VISIBLE_DEVICES"] = repeated(devices, factor)
     return Join(
         head=head.address,
         address=own,
@@ -137,6 +147,7 @@ def _join(worker: Worker, head: Head, own: str, data: Path | None) -> Join:
         gpus=factor * allocated.gpus,
         drain_seconds=max(1.0, site.signal_seconds - SHUTDOWN_SECONDS),
         environment=environment,
+        spared=frozenset() if mps is None else frozenset({mps.process.pid}),
     )
 
 
@@ -157,14 +168,19 @@ def _await_head(worker: Worker, tried: Head | None) -> Head | None:
     return None
 
 
-def _stay(worker: Worker, node: RayNode, joined: Head) -> WorkerEnd | None:
-    """Watch the node until there is a reason to leave; None where the driver went away."""
+def _stay(worker: Worker, node: RayNode, joined: Head, mps: MpsDaemon | None = None) -> WorkerEnd | None:
+    """Watch the node until there is a reason to leave; None where the driver went away.
+
+    Raises EnvironmentFault if MPS fails: the driver then takes the trials here to be lost with their node.
+    """
     folder, messages = worker.submission.folder, worker.submission.messages
     activity = Activity(folder, worker.name)
     busy_until = time.monotonic()
     while node.alive:
         if worker.stop.wait(LOOK_SECONDS):
             return _leave(worker, node)
+        if mps is not None:
+            mps.check()
         if messages.is_draining(worker.allocation.job_id) and leave_note_of(worker) is None:
             _note_leave(worker, WorkerEnd.SCALED_DOWN)
         busy = activity.busy()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from noisebench.errors import DataError, DivergedError
+from noisebench.records import provenance
 from noisebench.records.attempts import End, ErrorKind, Status
 
 MAX_ERROR_CHARACTERS = 2_000
@@ -69,7 +71,16 @@ def classify(error: BaseException) -> Failure:
 
 
 def gpu_error(text: str) -> Failure:
-    """Return the failure of a process that lost its CUDA context; a new process can run the trial."""
+    """Return the failure of a process that lost its CUDA context; a new process can run the trial.
+
+    Under MPS a fatal error of one process hits all that share its GPU, as the loss of a node does.
+    """
+    if provenance.MPS_VARIABLE in os.environ:
+        message = (
+            f"an error on a GPU that is shared through MPS; any of its trials may have caused it: {text}"
+        )
+        end = End(Status.INTERRUPTED, ErrorKind.NODE_LOST, message[:MAX_ERROR_CHARACTERS])
+        return Failure(end, ends_process=True)
     return Failure(End(Status.INTERRUPTED, ErrorKind.GPU_ERROR, text), ends_process=True)
 
 

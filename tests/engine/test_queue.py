@@ -188,6 +188,19 @@ def test_a_gpu_error_is_tried_in_a_new_process_then_fails_with_its_own_record(fo
     assert len({line.attempt_id for line in lines}) == 3  # an attempt has one end
 
 
+def test_an_error_on_a_gpu_shared_through_mps_counts_as_the_loss_of_a_node(folder: SweepFolder) -> None:
+    queue = queue_of(folder)
+    for _ in range(MAX_NODE_LOSSES - 1):
+        attempt, trial = queue.take()
+        record_end(folder, attempt, trial, "interrupted", "node-lost")
+        queue.lose(attempt)
+        assert (queue.waiting, queue.live, queue.progress.failed) == (1, 0, 0)
+    attempt, trial = queue.take()
+    record_end(folder, attempt, trial, "interrupted", "node-lost")
+    queue.lose(attempt)
+    assert (queue.waiting, queue.progress.failed) == (0, 1)
+
+
 def test_a_full_disk_ends_the_run_and_leaves_the_trial_pending(folder: SweepFolder) -> None:
     queue = queue_of(folder, 3)
     attempt, _ = queue.take()

@@ -42,9 +42,9 @@ def test_orphans_are_ended() -> None:
 # Stands for the job's Python; it starts what Popen starts for Ray, and is then killed alone.
 KILLED = """
 import os, signal, subprocess
-from noisebench.slurm.ray_node import _prepare_child
+from noisebench.slurm.ray_node import prepare_child
 
-child = subprocess.Popen(["sleep", "600"], preexec_fn=_prepare_child)
+child = subprocess.Popen(["sleep", "600"], preexec_fn=prepare_child)
 print(child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -48,6 +48,7 @@ def test_defaults() -> None:
         srun_options=(),
         container=None,
         trials_per_gpu={},
+        mps=False,
         allowance_minutes=None,
         idle_minutes=5,
         head_wait_minutes=15,

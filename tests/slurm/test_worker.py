@@ -11,12 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from noisebench.engine.node import note_leave
+from noisebench.engine.node import leave_note, note_leave
 from noisebench.errors import EnvironmentFault
 from noisebench.records.attempts import LeaveReason
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import worker
 from noisebench.slurm.allocation import Allocation, allocation
+from noisebench.slurm.mps import MpsDaemon
 from noisebench.slurm.protocol import Head, WorkerEnd
 from noisebench.slurm.ray_node import RayNode
 from noisebench.slurm.site import parse_site
@@ -193,6 +194,39 @@ def test_the_time_limit_is_known_without_asking_slurm(
 def test_devices_that_take_more_trials_count_repeatedly() -> None:
     assert worker.repeated("0,3", 2) == "0,0,3,3"
     assert worker.repeated("GPU-1", 3) == "GPU-1,GPU-1,GPU-1"
+
+
+def test_with_mps_ray_and_its_trials_are_clients_of_the_daemon(submission: Submission, node: RayNode) -> None:
+    text = SITE.format(idle=5).replace("count: 1", 'count: 1, trials_factor: 2, gpu_request: "--gres=gpu:2"')
+    me = replace(
+        worker_of(replace(submission, site=parse_site(text + "mps: true\n", "x.yaml"))),
+        allocation=Allocation("7_1", 1, 2, None),
+    )
+    environment = {"CUDA_MPS_PIPE_DIRECTORY": "/tmp/pipe", "CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}
+    daemon = MpsDaemon(node.process, environment)
+    join = worker._join(me, JOINED, "10.0.0.2", None, daemon)
+    assert join.environment["CUDA_MPS_PIPE_DIRECTORY"] == "/tmp/pipe"
+    assert join.environment["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-a,GPU-b,GPU-b"
+    assert join.spared == {node.process.pid}
+
+
+def test_a_fault_of_mps_ends_the_worker(submission: Submission, node: RayNode) -> None:
+    daemon = MpsDaemon(subprocess.Popen(["false"]), {})
+    daemon.process.wait()
+    with pytest.raises(EnvironmentFault, match="the daemon ended with code 1"):
+        worker._stay(worker_of(submission), node, JOINED, daemon)
+    assert leave_note(submission.folder, "me") is None, "the driver takes the node to be lost"
+
+
+@pytest.mark.parametrize(("mps", "gpus"), [("true", 0), ("false", 2)])
+def test_no_daemon_runs_without_gpus_or_where_the_site_wants_none(
+    submission: Submission, mps: str, gpus: int
+) -> None:
+    text = SITE.format(idle=5).replace("count: 1", 'count: 1, gpu_request: "--gres=gpu:2"')
+    site = parse_site(f"{text}mps: {mps}\n", "x.yaml")
+    me = replace(worker_of(replace(submission, site=site)), allocation=Allocation("7_1", 1, gpus, None))
+    with worker._mps(me) as daemon:
+        assert daemon is None
 
 
 def test_outside_of_slurm_there_is_no_allocation() -> None:

@@ -39,6 +39,15 @@ def test_other_cuda_errors_end_the_process_and_leave_the_trial_pending(text: str
     assert failure.ends_process
 
 
+@pytest.mark.parametrize("text", STICKY[:2])
+def test_under_mps_a_cuda_error_is_no_trials_fault_alone(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", "/tmp/pipe")
+    failure = classify(RuntimeError(text))
+    assert (failure.end.status, failure.end.error_kind) == ("interrupted", "node-lost")
+    assert text in str(failure.end.error)
+    assert failure.ends_process
+
+
 def test_an_accelerator_error_is_classified_by_its_code() -> None:
     kinds = {}
     for code in (2, 700, 710, 719):
