@@ -11,15 +11,21 @@ from noisebench.science.detection import Detection
 _FILTERS = {"class": "prune_by_class", "noise-rate": "prune_by_noise_rate", "both": "both"}
 
 
-def find(labels: NDArray[np.int64], probabilities: NDArray[np.floating], prune: str = "both") -> Detection:
+def find(
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.floating],
+    prune: str = "both",
+    joint: NDArray[np.int64] | None = None,
+) -> Detection:
     """Flags label errors from given labels [N] and out-of-sample probabilities [N, K] (rows sum to 1).
 
-    `prune`: "class", "noise-rate" or "both" (their intersection). Suspicion is 1 - p of the given label.
+    `prune`: "class", "noise-rate" or "both" (their intersection). `joint` [K, K]: counts of (given, true)
+    labels; None: cleanlab's confident joint. Suspicion is 1 - p of the given label.
     Raises DataError for a class that no label names and for probabilities that are not finite.
     """
     if prune not in _FILTERS:
         raise InputError(f"confident learning: prune {prune!r} is unknown; known: {', '.join(_FILTERS)}")
-    _check(labels, probabilities)
+    check(labels, probabilities)
     from cleanlab.filter import find_label_issues
 
     with warnings.catch_warnings():
@@ -28,6 +34,7 @@ def find(labels: NDArray[np.int64], probabilities: NDArray[np.floating], prune: 
             labels,
             probabilities,
             filter_by=_FILTERS[prune],
+            confident_joint=joint,
             frac_noise=1.0,
             min_examples_per_class=1,
             n_jobs=1,
@@ -47,7 +54,8 @@ def check_shapes(labels: NDArray[np.int64], probabilities: NDArray[np.floating])
         raise DataError(f"confident learning: a label is outside 0 to {probabilities.shape[1] - 1}")
 
 
-def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+def check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+    """Raise as `check_shapes`, and DataError for values that are not finite or a class without a label."""
     check_shapes(labels, probabilities)
     if not np.isfinite(probabilities).all():
         rows = int((~np.isfinite(probabilities)).any(axis=1).sum())
