@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 import zlib
 from collections.abc import Callable
@@ -18,8 +19,15 @@ Value = TypeVar("Value")
 
 _CHECKSUM = b',"crc32":"'
 _PLAIN = (str, int, float, dict)
-# JSON has no NaN and infinities, but Python's decoder accepts them.
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+# JSON has no NaN and infinities. Python's decoder accepts them, and reads 1e999 as infinity.
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
 
 
 class LineError(ValueError):

@@ -44,6 +44,8 @@ def table(lines: list[bytes], marks: Sequence[Mapping[str, bool]]) -> pa.Table:
         raise ValueError("an error kind is unknown")
     if pc.any(pc.and_(pc.equal(status, "completed"), pc.is_null(read["result"]))).as_py():
         raise ValueError("a completed record has no result")
+    if not all(map(_is_usual, read.columns)):
+        raise ValueError("a number is infinite, or an epoch is missing")
     moments = read["ended_at"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     added = {
         "ended_at": moments,
@@ -54,3 +56,16 @@ def table(lines: list[bytes], marks: Sequence[Mapping[str, bool]]) -> pa.Table:
     for name, column in added.items():
         columns = columns.append_column(name, column)
     return columns.select(ENDS.names)
+
+
+def _is_usual(column: pa.ChunkedArray) -> bool:
+    """Whether all numbers in a column are finite, and no list in it has a missing element."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return pc.all(pc.is_finite(column)).as_py() is not False
+    if pa.types.is_struct(kind):
+        return all(map(_is_usual, column.flatten()))
+    if pa.types.is_list(kind):
+        elements = pc.list_flatten(column)
+        return elements.null_count == 0 and _is_usual(elements)
+    return True

@@ -18,7 +18,7 @@ from noisebench.store.statements import SQL
 # Of text; the rows made of it take several times as much memory.
 _BATCH_BYTES = 32_000_000
 _KEPT_CHARACTERS = 500
-_ENDED = re.compile(rb'\{\s*"event"\s*:\s*"ended"')
+IS_END = re.compile(rb'\{\s*"event"\s*:\s*"ended"')
 _MERGES = ("trials", "attempts", "results")
 
 
@@ -58,7 +58,7 @@ class Staging:
             return
         try:
             checked = has_checksum(line.text)
-            record = None if _ENDED.match(line.text) else parse(line.text)
+            record = None if IS_END.match(line.text) else parse(line.text)
             if record is None or isinstance(record, Ended):  # by far the longest lines, read all at once
                 marks = {"ended_checked": checked, "is_imported": _is_imported(line)}
                 self._ends.append((line, marks))

@@ -37,6 +37,10 @@ UNUSUAL = {
     "no result": json.dumps(ended(trial(), "x", result=None)).encode() + b"\n",
     "no attempt": json.dumps({**ended(trial(), "x"), "attempt_id": None}).encode() + b"\n",
     "no time zone": json.dumps(ended(trial(), "x", ended_at="2026-11-20T10:00:00")).encode() + b"\n",
+    "a number above the range of floats": json.dumps(ended(trial(), "x", seconds=10**400)).encode() + b"\n",
+    "an infinite metric": json.dumps(ended(trial(), "x")).replace("0.9", "1e999").encode() + b"\n",
+    "an infinite loss": json.dumps(ended(trial(), "x", epochs=[{"loss": 10**400}])).encode() + b"\n",
+    "a missing epoch": json.dumps(ended(trial(), "x", epochs=[{"loss": 1}, None])).encode() + b"\n",
     "text for a number": json.dumps(ended(trial(), "x", seconds="long")).encode() + b"\n",
     "text for epochs": json.dumps(ended(trial(), "x", epochs="many")).encode() + b"\n",
 }
