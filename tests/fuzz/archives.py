@@ -4,12 +4,13 @@ import io
 import itertools
 import shutil
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from noisebench.errors import EnvironmentFault, InputError
+from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.archive import export_sweep, import_archive
 from noisebench.store.states import trial_states
@@ -17,6 +18,7 @@ from noisebench.store.store import open_store
 from tests.fuzz.inputs import damaged, tree
 from tests.store.results_folder import Folder, ended, started, trial
 
+ARCHIVES_IN_A_FOLDER = 25
 NAMES = [
     "sweep/paper/../../../outside",
     "/tmp/outside",
@@ -84,8 +86,8 @@ def _changed(random: Random, member: tarfile.TarInfo, data: bytes) -> tuple[tarf
 
 
 @contextmanager
-def archives(tmp: Path) -> Iterator[Callable[[Random], str]]:
-    """Yield the check of one archive: imported into a new folder, or into one that has results."""
+def archives(tmp: Path) -> Iterator[Callable[[Random], Counter[str]]]:
+    """Yield the check of some archives: imported one by one, then taken into one database."""
     there = Folder(tmp / "there")
     there.manifest({"grid": [trial(seed=seed) for seed in range(2)]})
     there.results.sweep("paper").spec.write_text("sweep: paper\n")
@@ -98,34 +100,53 @@ def archives(tmp: Path) -> Iterator[Callable[[Random], str]]:
     whole = (tmp / "whole.tar").read_bytes()
     shutil.rmtree(there.root)
 
-    def check(random: Random) -> str:
-        place = tmp / f"import-{next(_numbers)}"
-        place.mkdir()
-        file, results = place / "damaged.tar", ResultsFolder(place / "results")
-        file.write_bytes(mutated(random, whole))
-        if random.random() < 0.5:
-            _own_results(results)
-        before = tree(place)
-        try:
-            transfer = import_archive(results, file)
-        except InputError:
-            assert tree(place) == before, "refused, but something was written"
-            return "refused"
-        except EnvironmentFault:
-            return "broke off"
-        finally:
-            outside = {name for name in tree(place) if not name.startswith(str(results.root))}
-            assert outside == {str(file)}, f"written outside the results folder: {sorted(outside)}"
-        assert not results.sweep(transfer.sweep).allowed_code.exists()
-        kept = {name: data for name, data in before.items() if name != str(results.database)}
-        after = tree(place)
-        assert {name: after.get(name) for name in kept} == kept, "what was there before has changed"
-        with open_store(results) as store:
-            trial_states(store, transfer.sweep)
-        shutil.rmtree(place)
-        return "imported"
+    def check(random: Random) -> Counter[str]:
+        folder = tmp / f"archives-{next(_numbers)}"
+        places = [folder / str(number) for number in range(ARCHIVES_IN_A_FOLDER)]
+        outcomes = [_import(random, place, mutated(random, whole)) for place in places]
+        together = ResultsFolder(folder / "together")
+        imported = [place for place, outcome in zip(places, outcomes, strict=True) if outcome == "imported"]
+        sweeps = [_move(ResultsFolder(place / "results"), together, place.name) for place in imported]
+        if sweeps:
+            with open_store(together) as store:
+                trial_states(store, sweeps[0])
+        shutil.rmtree(folder)
+        return Counter(outcomes)
 
     yield check
+
+
+def _import(random: Random, place: Path, archive: bytes) -> str:
+    """Import an archive into a folder, empty or with results; assert that what was there before stays."""
+    place.mkdir(parents=True)
+    file, results = place / "damaged.tar", ResultsFolder(place / "results")
+    file.write_bytes(archive)
+    if random.random() < 0.5:
+        _own_results(results)
+    before = tree(place)
+    try:
+        transfer = import_archive(results, file)
+    except InputError:
+        assert tree(place) == before, "refused, but something was written"
+        return "refused"
+    finally:
+        outside = {name for name in tree(place) if not name.startswith(str(results.root))}
+        assert outside == {str(file)}, f"written outside the results folder: {sorted(outside)}"
+    assert not results.sweep(transfer.sweep).allowed_code.exists()
+    after = tree(place)
+    assert {name: after.get(name) for name in before} == before, "what was there before has changed"
+    return "imported"
+
+
+def _move(source: ResultsFolder, target: ResultsFolder, prefix: str) -> str:
+    """Move the sweep of a folder into another folder, where its name gets a prefix; return that name."""
+    (path,) = source.sweeps.iterdir()
+    name = f"{prefix}-{path.name}"
+    for kind in ("sweeps", "journal"):
+        if (source.root / kind / path.name).exists():
+            (target.root / kind).mkdir(parents=True, exist_ok=True)
+            shutil.move(source.root / kind / path.name, target.root / kind / name)
+    return name
 
 
 def _own_results(results: ResultsFolder) -> None:

@@ -1,6 +1,7 @@
 """Random values and random damage to texts."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -103,4 +104,24 @@ def tree(*roots: Path) -> dict[str, bytes | str]:
             found[str(path)] = f"link to {path.readlink()}"
         else:
             found[str(path)] = path.read_bytes() if path.is_file() else "folder"
+    return found
+
+
+def stamps(root: str | Path) -> dict[str, tuple[int, ...]]:
+    """Return inode, mode, size and times of all that is below a folder: equal if nothing changed."""
+    found: dict[str, tuple[int, ...]] = {}
+    folders = [os.fspath(root)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                stat = entry.stat(follow_symlinks=False)
+                found[entry.path] = (
+                    stat.st_ino,
+                    stat.st_mode,
+                    stat.st_size,
+                    stat.st_mtime_ns,
+                    stat.st_ctime_ns,
+                )
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
     return found

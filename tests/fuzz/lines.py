@@ -3,20 +3,25 @@
 import itertools
 import json
 import os
+import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from noisebench.records.lines import LineError, decode, with_checksum
-from noisebench.store import database
+from noisebench.records.attempts import Ended
+from noisebench.records.lines import LineError, decode, parse, with_checksum
+from noisebench.store import database, ends
 from noisebench.store.ingest import ingest
+from noisebench.store.records import END_MARKS, ENDS, MALFORMED, end_row, table
+from noisebench.store.staging import IS_END
 from tests.fuzz.inputs import damaged, replaced
 from tests.store.results_folder import Folder, ended, line_of, started, trial, unsuccessful
 
-LINES_IN_A_FOLDER = 25
+LINES_IN_A_FOLDER = 200
 # What tells the files apart rather than what they hold.
 _NOT_COMPARED = ("ingested_files", "store")
 
@@ -47,10 +52,10 @@ def is_unreadable(line: bytes) -> bool:
 
 
 @contextmanager
-def lines(tmp: Path) -> Iterator[Callable[[Random], str]]:
+def lines(tmp: Path) -> Iterator[Callable[[Random], Counter[str]]]:
     """Yield the check of one folder of changed lines among whole ones."""
 
-    def check(random: Random) -> str:
+    def check(random: Random) -> Counter[str]:
         folder = Folder(tmp / f"lines-{next(_numbers)}")
         whole = [trial(seed=seed) for seed in range(4)]
         folder.manifest({"grid": whole})
@@ -59,6 +64,8 @@ def lines(tmp: Path) -> Iterator[Callable[[Random], str]]:
                 started(each, f"w{number}"), ended(each, f"w{number}", f1=number / 10), file="whole"
             )
         changed = [mutated(random, 100 + number) for number in range(LINES_IN_A_FOLDER)]
+        for line in changed:
+            _check_readers_agree(line)
         cut = random.randint(0, len(changed))
         for part in (changed[:cut], changed[cut:]):
             for line in part:
@@ -74,9 +81,26 @@ def lines(tmp: Path) -> Iterator[Callable[[Random], str]]:
         results = {row["trial_id"]: row["f1"] for row in rows(folder, "results")}
         for number, each in enumerate(whole):
             assert results[each.trial_id] == number / 10, f"the result of a whole line changed: {changed}"
-        return f"{len(skipped)} of {LINES_IN_A_FOLDER} lines skipped"
+        shutil.rmtree(folder.root)
+        return Counter({"skipped": len(skipped), "taken in": LINES_IN_A_FOLDER - len(skipped)})
 
     yield check
+
+
+def _check_readers_agree(line: bytes) -> None:
+    """Assert that a line that the reader of whole batches takes makes the same row when it is read alone."""
+    marks = dict.fromkeys(END_MARKS, True)
+    try:
+        if not IS_END.match(line):
+            return
+        (row,) = ends.table([line], [marks]).to_pylist()
+    except MALFORMED:
+        return
+    record = parse(line)
+    assert isinstance(record, Ended), f"taken in as an end: {line!r}"
+    (alone,) = table([end_row(record, 0, marks)], ENDS).to_pylist()
+    row["epochs"] = row["epochs"] or []  # a list that is missing is empty
+    assert row == alone, f"read in a batch: {row}; alone: {alone}"
 
 
 def _check_skipped(folder: Folder, changed: list[bytes], skipped: set[Any]) -> None:

@@ -1,16 +1,19 @@
 """SQL from a small grammar: a query answers or is refused, and changes no file."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from random import Random
 
-from noisebench.errors import NoisebenchError
+from noisebench.errors import InputError
 from noisebench.store.ingest import ingest
-from noisebench.store.query import query
-from tests.fuzz.inputs import tree
+from noisebench.store.store import Store, open_store
+from tests.fuzz.inputs import stamps, tree
 from tests.store.results_folder import Folder, ended, started, trial
 
+QUERIES_IN_A_SNAPSHOT = 25
 TABLES = ["runs", "results", "attempts", "trials", "cells", "metrics", "store", "skipped_lines", "published"]
 COLUMNS = ["f1", "trial_id", "1", "NULL", "count(*)", "'x'", "seed", "getenv('HOME')", "version()"]
 FORMATS = ["csv", "parquet", "json", "csv, USE_TMP_FILE false", "csv, OVERWRITE_OR_IGNORE", "csv, APPEND"]
@@ -126,9 +129,15 @@ class Grammar:
         return f"{self._random.choice(['FROM', 'TABLE', 'DESCRIBE', 'SUMMARIZE', 'SHOW'])} {self.source()}"
 
 
+def _kind(message: str) -> str:
+    """Return what a query was refused for: DuckDB's word for its error, or ours."""
+    kind = re.match(r"(\w+) Error:", message)
+    return kind[1].lower() if kind else message.partition(",")[0].partition(":")[0]
+
+
 @contextmanager
-def queries(tmp: Path) -> Iterator[Callable[[Random], str]]:
-    """Yield the check of one statement against a results folder in `tmp`."""
+def queries(tmp: Path) -> Iterator[Callable[[Random], Counter[str]]]:
+    """Yield the check of some statements against one opened results folder in `tmp`."""
     folder = Folder(tmp / "results")
     folder.manifest({"grid": [trial(seed=seed) for seed in range(3)]})
     folder.journal(started(trial(), "a"), ended(trial(), "a"), b"broken\n")
@@ -140,19 +149,26 @@ def queries(tmp: Path) -> Iterator[Callable[[Random], str]]:
     paths = [str(database), f"{database}.wal", "results.duckdb.wal", str(tmp / "outside"), "outside.csv"]
     paths += [str(tmp / "secret.csv"), "/etc/passwd", f"{tmp}/**", ":memory:", "http://localhost:9/x"]
 
-    def check(random: Random) -> str:
+    def check_one(random: Random, store: Store) -> str:
         sql = Grammar(random, paths).statement()
         try:
-            answer = query(folder.results, sql)
-        except NoisebenchError:
-            outcome = "refused"
+            answer = store.query(sql)
+        except InputError as error:
+            outcome = f"refused ({_kind(str(error))})"
         else:
             outcome = "answered"
             assert b"root:" not in repr(answer.rows()).encode(), f"{sql} read /etc/passwd"
-        after = tree(tmp)
-        changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-        assert not changed, f"{sql} changed {sorted(changed)}"
+        after = stamps(tmp)
+        changed = sorted(name for name in known | after if known.get(name) != after.get(name))
+        assert not changed, f"{sql} changed {changed}"
         return outcome
 
+    def check(random: Random) -> Counter[str]:
+        with open_store(folder.results) as store:
+            outcomes = Counter(check_one(random, store) for _ in range(QUERIES_IN_A_SNAPSHOT))
+        assert tree(tmp) == before
+        return outcomes
+
+    known = stamps(tmp)
     with chdir(tmp / "work"):
         yield check
