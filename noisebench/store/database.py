@@ -192,5 +192,12 @@ def stamp(path: Path) -> Stamp | None:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
+def is_full(error: duckdb.Error) -> bool:
+    """Whether an error tells of a full or failing disk rather than of what is written."""
+    if isinstance(error, duckdb.TransactionException):
+        return "Failed to commit" in str(error)
+    return isinstance(error, duckdb.IOException | duckdb.FatalException)
+
+
 def _fingerprint() -> str:
     return SQL.fingerprint(*_MADE_WITH)

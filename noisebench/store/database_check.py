@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.store import database
 from noisebench.store.ingest import build
@@ -36,6 +37,7 @@ def compare_database(results: ResultsFolder, verification: Verification) -> None
     """Add each table in which the database differs from one that is built of the journal alone.
 
     Both are made in a private temporary folder; the published one takes in there what the journal has gained.
+    Raises EnvironmentFault where that folder can't be written.
     """
     if not results.database.exists():
         verification.notes.append("there is no database yet; the next command makes it")
@@ -46,8 +48,14 @@ def compare_database(results: ResultsFolder, verification: Verification) -> None
         )
         return
     for _ in range(_TRIES):
-        with tempfile.TemporaryDirectory(prefix="noisebench-") as folder:
-            differences = _differences(results, Path(folder))
+        try:
+            with tempfile.TemporaryDirectory(prefix="noisebench-") as folder:
+                differences = _differences(results, Path(folder))
+        except (OSError, duckdb.Error) as error:
+            if isinstance(error, duckdb.Error) and not database.is_full(error):
+                raise
+            problem = str(error).splitlines()[0]
+            raise EnvironmentFault(f"no database can be built in TMPDIR to compare with: {problem}") from None
         if differences is not None:
             for difference in differences:
                 verification.add(Kind.DATABASE, Place(results.database.name), difference)

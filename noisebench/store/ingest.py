@@ -61,7 +61,9 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
         if why == _OTHER_VERSION:
             database.set_aside(results.database)
         report = database.replace(results.database, partial(build, results, why))
-    except (OSError, duckdb.IOException, duckdb.FatalException) as error:  # a full disk
+    except (OSError, duckdb.Error) as error:
+        if isinstance(error, duckdb.Error) and not database.is_full(error):
+            raise
         return IngestReport(skipped=skipped, published=False, unpublished=str(error).splitlines()[0])
     return replace(report, skipped=skipped + report.skipped)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from noisebench.records.attempts import Ended
 from noisebench.records.lines import has_checksum, json_object, parse
-from noisebench.store import ends, records
+from noisebench.store import database, ends, records
 from noisebench.store.configs import Configs
 from noisebench.store.lines import IMPORTED, Line
 from noisebench.store.records import Row
@@ -106,6 +106,8 @@ class Staging:
         try:
             self._merge({name: table for name, (table, _) in batch.items()})
         except duckdb.Error as error:
+            if database.is_full(error):
+                raise
             self._restart_transaction("ROLLBACK")
             lines = [line for _, lines in batch.values() for line in lines]
             if not lines:  # the fault is the database's

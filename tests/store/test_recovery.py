@@ -2,24 +2,30 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from noisebench.errors import EnvironmentFault
 from noisebench.records import durable
 from noisebench.records.attempts import Started
 from noisebench.records.lines import decode
 from noisebench.store import database
 from noisebench.store.archive import export_sweep, import_archive
+from noisebench.store.database_check import compare_database
 from noisebench.store.ingest import IngestReport, _published, ingest
 from noisebench.store.query import query
 from noisebench.store.states import trial_states
 from noisebench.store.store import open_store
+from noisebench.store.verification import Verification
 from tests.store.results_folder import Folder, ended, line_of, started, trial, unsuccessful
 
 
@@ -52,6 +58,34 @@ def test_zeros_that_stay_are_skipped_in_the_end(folder: Folder) -> None:
     os.utime(path, (time.time() - 120,) * 2)
     assert len(ingest(folder.results).skipped) == 1
     assert query(folder.results, "SELECT f1 FROM runs").rows() == [(0.9,)]
+
+
+@contextmanager
+def file_sizes_up_to(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond `size` bytes: DuckDB then fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# The database, its write-ahead log, and its last checkpoint become too large.
+@pytest.mark.parametrize("size", [1_000, 20_000, 100_000])
+def test_a_full_temporary_folder_leaves_the_old_snapshot(folder: Folder, size: int) -> None:
+    folder.journal(started(trial(), "a"), ended(trial(), "a"))
+    ingest(folder.results)
+    before = folder.results.database.read_bytes()
+    folder.journal(started(trial(seed=1), "b"), ended(trial(seed=1), "b"))
+    with file_sizes_up_to(size):
+        report = ingest(folder.results, rebuild=True)
+        with pytest.raises(EnvironmentFault, match="no database can be built in TMPDIR to compare with"):
+            compare_database(folder.results, Verification())
+    assert not report.published
+    assert "File too large" in (report.unpublished or "")
+    assert folder.results.database.read_bytes() == before
+    assert ingest(folder.results).records == 2
 
 
 def changed(record: dict[str, object], **changes: object) -> bytes:
