@@ -1,4 +1,4 @@
-"""The driver: one line for each case that went wrong, figures at the end; exit code 1 for a fault.
+"""The driver: a row of figures for each command and error, cases that went wrong on stderr; exit code 1 then.
 
 Each case runs in a fork of this process, which imports all modules but never starts a thread.
 """
@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,7 +28,7 @@ from noisebench.records import durable
 from noisebench.records.attempts import Ended, Result, Status
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import records
-from tests.storage_faults.injection import ERRORS, Injection
+from tests.storage_faults.injection import ERRORS, Injection, remove_library, restart_with_library
 from tests.trials import sweep_text
 
 SWEEP = sweep_text(
@@ -145,18 +146,38 @@ def check(scene: Scene, injection: Injection, folder: Path, expected: dict[str, 
     assert results_of(folder) == expected, "a result is lost"
 
 
-def cases(scene: Scene, every: int, folder: Path) -> Iterator[Injection]:
-    """Yield each case of a scene: every `every`-th call, each error, lasting or once."""
+def cases(scene: Scene, number: int, every: int, folder: Path) -> Iterator[Injection]:
+    """Yield the cases of a scene with one error: every `every`-th call, lasting and once."""
+    for at in range(1, calls_of(scene, number, folder) + 1, every):
+        for lasting in (True, False):
+            yield Injection(folder / "results", at, number, lasting)
+
+
+def calls_of(scene: Scene, number: int, folder: Path) -> int:
+    """Return how many calls of a scene an error can hit."""
     shutil.copytree(scene.start, folder)
-    assert in_fork(lambda: command(folder, scene.command), folder / "errors") == 0
+    injection = Injection(folder / "results", 0, number, False)
+    assert in_fork(lambda: command(folder, scene.command, injection), folder / "errors") == 0
     calls = int((folder / "calls").read_text())
-    print(f"{scene.name}: {calls} system calls", flush=True)
     shutil.rmtree(folder)
-    errors = ERRORS if every == 1 else ERRORS[:1]
-    for at in range(1, calls + 1, every):
-        for number in errors:
-            for lasting in (True, False):
-                yield Injection(folder / "results", at, number, lasting)
+    return calls
+
+
+def run(scene: Scene, number: int, every: int, expected: dict[str, Result], folder: Path) -> int:
+    """Run the cases of a scene with one error, print a row of figures; return how many went wrong."""
+    done = faults = 0
+    begun, name = time.monotonic(), errno.errorcode[number]
+    for injection in cases(scene, number, every, folder):
+        done += 1
+        try:
+            check(scene, injection, folder, expected)
+        except (AssertionError, OSError) as error:
+            faults += 1
+            kind = f"{name}{' lasting' if injection.lasting else ''} at call {injection.at}"
+            print(f"FAULT {scene.name}: {kind}: {error}", file=sys.stderr, flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"| {scene.name} | {name} | {done} | {time.monotonic() - begun:.0f} | {faults} |", flush=True)
+    return faults
 
 
 def main() -> int:
@@ -164,26 +185,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only", choices=("run", "ingest", "import"))
+    parser.add_argument("--error", choices=[errno.errorcode[number] for number in ERRORS])
     options = parser.parse_args()
-    done = faults = 0
+    restart_with_library(["-m", "tests.storage_faults", *sys.argv[1:]])
+    remove_library()
     with tempfile.TemporaryDirectory() as tmp:
         root = Path(tmp)
-        played = scenes(root)
+        played = [scene for scene in scenes(root) if options.only in (None, scene.name)]
         expected = results_of(root / "finished")
-        for scene in played:
-            if options.only not in (None, scene.name):
-                continue
-            folder = root / "case"
-            for injection in cases(scene, options.every, folder):
-                done += 1
-                try:
-                    check(scene, injection, folder, expected)
-                except (AssertionError, OSError) as error:
-                    faults += 1
-                    kind = f"{errno.errorcode[injection.number]}{' lasting' if injection.lasting else ''}"
-                    print(f"FAULT {scene.name}: {kind} at call {injection.at}: {error}", flush=True)
-                shutil.rmtree(folder, ignore_errors=True)
-    print(f"{done} cases, {faults} faults")
+        numbers = [number for number in ERRORS if options.error in (None, errno.errorcode[number])]
+        faults = sum(
+            run(scene, number, options.every, expected, root / "case")
+            for scene in played
+            for number in numbers
+        )
     return 1 if faults else 0
 
 

@@ -1,25 +1,46 @@
-"""Errors of the file system, raised at the k-th system call that changes a results folder."""
+"""Errors of the file system at the k-th call that changes a results folder or a database being built."""
 
-import builtins
+import ctypes
 import errno
-import io
 import os
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-# Written by threads at times of their own; their loss is no fault.
-_BEST_EFFORT = ("/heartbeats/", "/logs/")
+_SOURCE = Path(__file__).with_name("failing_calls.c")
+_LIBRARY = "NOISEBENCH_FAILING_CALLS"
+# Where databases are built, beside other temporary files.
+_BUILDS = "noisebench-ingest-"
+
+
+def restart_with_library(arguments: list[str]) -> None:
+    """Start this process again with `failing_calls.c` loaded before libc, unless it is."""
+    if _LIBRARY in os.environ:
+        return
+    library = Path(tempfile.mkdtemp()) / "failing_calls.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, _SOURCE, "-ldl"], check=True)
+    loaded = {"LD_PRELOAD": str(library), _LIBRARY: str(library)}
+    os.execve(sys.executable, [sys.executable, *arguments], {**os.environ, **loaded})
+
+
+def remove_library() -> None:
+    """Remove the compiled library; this process keeps it in memory."""
+    library = Path(os.environ[_LIBRARY])
+    library.unlink()
+    library.parent.rmdir()
 
 
 @dataclass
 class Injection:
-    """Raises `number` at call `at` (from 1) below `root`, and, if `lasting`, at all later ones; 0 at none."""
+    """Raises `number` at call `at` (from 1) below `root`, and, if `lasting`, at all later ones; 0 at none.
+
+    `calls` is how many calls there were.
+    """
 
     root: Path
     at: int
@@ -27,51 +48,13 @@ class Injection:
     lasting: bool
     calls: int = field(default=0)
 
-    def count(self, path: Any) -> None:
-        """Count a call on `path`, a path or a descriptor; raise where it is the one to fail."""
-        name = Path(f"/proc/self/fd/{path}").readlink() if isinstance(path, int) else os.fspath(path)
-        if not str(name).startswith(f"{self.root}/") or any(part in str(name) for part in _BEST_EFFORT):
-            return
-        self.calls += 1
-        if self.at and (self.calls == self.at or (self.lasting and self.calls > self.at)):
-            raise OSError(self.number, os.strerror(self.number), str(name))
-
     @contextmanager
     def active(self) -> Iterator[None]:
         """Let the calls of this process fail in the block."""
-        real_open = os.open
-
-        def opening(path: Any, flags: int, *rest: Any, **named: Any) -> int:
-            if flags & _WRITES and named.get("dir_fd") is None:
-                self.count(path)
-            return real_open(path, flags, *rest, **named)
-
-        patches = [
-            patch.object(os, "open", opening),
-            patch.object(io, "open", self._checked_open(io.open)),
-            patch.object(builtins, "open", self._checked_open(builtins.open)),
-            *(patch.object(os, name, self._checked(getattr(os, name))) for name in ("write", "fsync")),
-            *(patch.object(os, name, self._checked(getattr(os, name))) for name in ("replace", "rename")),
-        ]
-        for each in patches:
-            each.start()
+        library = ctypes.CDLL(None)
+        builds = Path(tempfile.gettempdir()) / _BUILDS
+        library.begin(bytes(self.root), bytes(builds), self.at, self.number, self.lasting)
         try:
             yield
         finally:
-            for each in patches:
-                each.stop()
-
-    def _checked(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def checked(path: Any, *rest: Any, **named: Any) -> Any:
-            self.count(path)
-            return call(path, *rest, **named)
-
-        return checked
-
-    def _checked_open(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def checked(path: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
-            if set(mode) & set("wax+") and not isinstance(path, int):
-                self.count(path)
-            return call(path, mode, *rest, **named)
-
-        return checked
+            self.calls = library.end()
