@@ -30,8 +30,9 @@ class TrialQueue:
     """Hands out pending trials under fresh attempt ids, and keeps account of how they end.
 
     The trials of blocks that `stops` has stopped are held back. A trial that `policy` can give a larger
-    share of a machine is set aside for `larger_round`, once. The journal is written only where no process of
-    a trial can write its end.
+    share of a machine is set aside for `larger_round`, once. Trials that may bring their nodes down are
+    handed out one at a time, so that none is blamed for another. The journal is written only where no process
+    of a trial can write its end.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class TrialQueue:
         self._folder = folder
         self._waiting = deque(trials)
         self._held: deque[Trial] = deque()
+        self._suspects: deque[Trial] = deque()
+        self._released_suspect: str | None = None
         self._stops = stops or Stops((), folder)
         self._live: dict[str, Trial] = {}
         self._lost: dict[str, float] = {}
@@ -72,7 +75,7 @@ class TrialQueue:
     @property
     def waiting(self) -> int:
         """How many trials are to be handed out in this round."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._suspects)
 
     @property
     def live(self) -> int:
@@ -106,6 +109,7 @@ class TrialQueue:
             self._give_up(f"a trial could not write its files: {end.error}; free space, then resume")
             return
         trial = self._live.pop(attempt_id)
+        self._release_suspect(trial)
         if self._needs_larger_share(trial, end):
             self._need_larger_share[trial.trial_id] = trial
             self.progress.returned()
@@ -187,13 +191,33 @@ class TrialQueue:
         if end.status is Status.FAILED:
             # An attempt has one end: if its process has recorded one, the failure gets an id of its own.
             self._record_end(uuid.uuid4().hex if recorded else attempt_id, trial, end)
+            self._release_suspect(trial)
             self._settled(trial, end)
             return
         if not recorded:
             self._record_end(attempt_id, trial, end)
         if self.fault is None:
-            self._waiting.append(trial)
+            self._wait_again(trial, loss)
         self.progress.returned()
+
+    def _wait_again(self, trial: Trial, loss: Loss) -> None:
+        if self._losses.is_suspect(trial):
+            self._suspects.append(trial)
+        elif loss.cause is Cause.PROCESS_DIED:
+            self._waiting.append(trial)
+        else:
+            # A long trial that went on last would be the only one for hours.
+            self._waiting.appendleft(trial)
+        self._release_suspect(trial)
+
+    def _release_suspect(self, ended: Trial) -> None:
+        """Let the next suspect wait with the others, if none waits or runs now that `ended` has ended."""
+        if self._released_suspect == ended.trial_id:
+            self._released_suspect = None
+        if self._suspects and self._released_suspect is None:
+            suspect = self._suspects.popleft()
+            self._released_suspect = suspect.trial_id
+            self._waiting.appendleft(suspect)
 
     def _needs_larger_share(self, trial: Trial, end: End) -> bool:
         if end.error_kind is None or trial.trial_id in self._had_larger_share:
@@ -229,3 +253,4 @@ class TrialQueue:
         """Hand out nothing more; what runs may end."""
         self.fault = self.fault or EnvironmentFault(message)
         self._waiting.clear()
+        self._suspects.clear()

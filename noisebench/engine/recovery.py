@@ -23,6 +23,8 @@ from noisebench.trial.duration import allowance_seconds
 
 MAX_PROCESS_DEATHS = 2
 MAX_NODE_LOSSES = 5
+# A trial that has lost so many nodes may bring them down, or ran beside one that does.
+SUSPECT_NODE_LOSSES = 2
 MAX_STALLED_ATTEMPTS = 3
 MAX_FAILED_STARTS = 200
 # A worker's trials may end before its leave note is on the shared file system.
@@ -130,6 +132,10 @@ class LossCounter:
         return self._failure(trial, loss, started, self._counts[key]) or End(
             Status.INTERRUPTED, loss.error_kind, loss.message
         )
+
+    def is_suspect(self, trial: Trial) -> bool:
+        """Whether this trial may bring its nodes down: it is to run without another such trial beside it."""
+        return self._counts[trial.trial_id, Cause.NODE_LOST] >= SUSPECT_NODE_LOSSES
 
     def _failure(self, trial: Trial, loss: Loss, started: Started | None, count: int) -> End | None:
         policy = self._policy

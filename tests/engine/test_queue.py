@@ -150,6 +150,34 @@ def test_preemptions_are_not_limited(folder: SweepFolder) -> None:
     assert queue.progress.failed == 0
 
 
+def test_an_interrupted_trial_is_next_and_one_whose_process_died_is_last(
+    folder: SweepFolder,
+) -> None:
+    for loss, place in ((PREEMPTED, 0), (NODE_LOST, 0), (PROCESS_DIED, -1)):
+        queue = queue_of(folder, 3, loss=loss)
+        attempt, trial = queue.take()
+        queue.lose(attempt)
+        assert [queue.take()[1] for _ in range(3)][place] == trial
+
+
+@pytest.mark.parametrize("beside", [3, 7])
+def test_a_trial_that_brings_its_node_down_takes_no_other_with_it(folder: SweepFolder, beside: int) -> None:
+    # All trials fit onto one node: with it they are lost together, again and again.
+    queue = queue_of(folder, 1 + beside, loss=NODE_LOST)
+    lives = 0
+    while queue.waiting:
+        running = [queue.take() for _ in range(1 + beside) if queue.next_trial]
+        lives += 1
+        if any(trial.seed == 2 for _, trial in running):
+            for attempt, _ in running:
+                queue.lose(attempt)
+        else:
+            for attempt, _ in running:
+                queue.settle(attempt, End(Status.COMPLETED))
+    assert (queue.progress.completed, queue.progress.failed) == (beside, 1)
+    assert lives <= MAX_NODE_LOSSES + 2 * (1 + beside)
+
+
 def test_closing_records_running_trials_as_cancelled(folder: SweepFolder) -> None:
     queue = queue_of(folder, 3)
     queue.take()
