@@ -15,7 +15,7 @@ from noisebench.errors import InputError
 
 if TYPE_CHECKING:
     from noisebench.records.folders import ResultsFolder
-    from noisebench.slurm.client import Job
+    from noisebench.slurm.answers import Job
     from noisebench.slurm.site import Site
     from noisebench.slurm.submit import Submitted
     from noisebench.sweep.sweep import Sweep as ParsedSweep

@@ -1,152 +1,44 @@
-"""Slurm's commands: the only place that runs them.
+"""Slurm's commands: the only place that calls them.
 
 Each call has a time limit. A controller that is busy or being restarted is asked again; then
 `SlurmUnavailable` says that nothing is known, which never means that a job is gone. A refusal is
-`SlurmRefused`. The commands run in an environment without the caller's SLURM_*, SBATCH_* and SQUEUE_*
-variables, so that a call from a job, from `submit` and from `doctor` means the same.
+`SlurmRefused`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from noisebench.errors import EnvironmentFault
-from noisebench.slurm.inventory import Associations, Nodes, moment, parse_nodes
-
-Run = Callable[[Sequence[str], float, Mapping[str, str]], "subprocess.CompletedProcess[str]"]
-
-ENDED_STATES = frozenset(
-    {
-        *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
-        *("PREEMPTED", "REVOKED", "TIMEOUT"),
-    }
+from noisebench.slurm.answers import (
+    ENDED_STATES,
+    Job,
+    count_ends,
+    parse_jobs,
+    parse_starts,
+    preemption_end,
 )
-# Answers of a controller that is busy or being restarted, in lower case, of Slurm 20.11 to 25.x.
-_TRANSIENT = (
-    "unable to contact slurm controller",
-    "socket timed out",
-    "connection refused",
-    "connection timed out",
-    "connection reset",
-    "try again",
-    "zero bytes were transmitted or received",
-    "slurmctld in standby",
-    "in standby mode",
-    "resource temporarily unavailable",
+from noisebench.slurm.command import (
+    NO_COMMAND,
+    ONCE,
+    PATIENT,
+    SHORT,
+    CommandMissing,
+    Patience,
+    Run,
+    SlurmRefused,
+    SlurmUnavailable,
+    command_environment,
+    fault_of,
+    run_command,
 )
-# The reason of a job that Slurm holds because it could not start it; newer versions write it with "_".
-_LAUNCH_FAILED = "launch failed requeued held"
-_HELD = (*("jobheldadmin", "jobhelduser", "jobholdmaxrequeue"), _LAUNCH_FAILED, "job requeued in held state")
-_FOREIGN = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SALLOC_", "SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_")
-_KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
-NO_COMMAND = "submit from a node where Slurm's commands are installed"
-
-
-class SlurmUnavailable(EnvironmentFault):
-    """Slurm gave no answer; what holds for the jobs is unknown."""
-
-
-class SlurmRefused(EnvironmentFault):
-    """Slurm answered that it will not do this."""
-
-
-class CommandMissing(EnvironmentFault):
-    """A command of Slurm is not installed here."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long one call may take, and the pauses before it is repeated, all in seconds."""
-
-    seconds: float
-    pauses: tuple[float, ...] = ()
-
-
-PATIENT = Patience(60, (1, 2, 5, 10))
-SHORT = Patience(20, (1, 3))
-# Inside the grace period of a preempted job every second counts.
-ONCE = Patience(5)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job as squeue shows it; `node` is empty and `reason` filled while it waits.
-
-    `job_id` is ARRAY_TASK for the task of an array, in which form every command takes it.
-    """
-
-    job_id: str
-    name: str
-    state: str
-    node: str
-    reason: str
-
-    @property
-    def live(self) -> bool:
-        """Whether it waits, runs, or is just ending: a job that is requeued passes through COMPLETING."""
-        return self.state not in ENDED_STATES
-
-    @property
-    def ending(self) -> bool:
-        """Whether its processes are being ended."""
-        return self.state == "COMPLETING"
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it is in the queue."""
-        return self.state == "PENDING"
-
-    @property
-    def held(self) -> bool:
-        """Whether it waits until somebody releases it."""
-        return self.waiting and _words(self.reason) in _HELD
-
-    @property
-    def launch_failed(self) -> bool:
-        """Whether Slurm holds it because it could not start it."""
-        return self.waiting and _words(self.reason) == _LAUNCH_FAILED
-
-
-def command_environment() -> dict[str, str]:
-    """Return this process's environment without what describes its own job, with plain English and times."""
-    mine = {key: value for key, value in os.environ.items() if key in _KEPT or not key.startswith(_FOREIGN)}
-    submitit = [key for key in mine if key.startswith("SUBMITIT_")]
-    for key in (*submitit, "SLURM_TIME_FORMAT"):
-        mine.pop(key, None)
-    return {**mine, "SLURM_TIME_FORMAT": "standard"}
-
-
-def run_command(
-    words: Sequence[str], seconds: float, environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """Run a command; raises FileNotFoundError where it is missing, TimeoutExpired where it hangs."""
-    process = subprocess.Popen(
-        words,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            output, errors = process.communicate(timeout=seconds)
-        except BaseException:
-            # A site's wrapper of the command may have children, which would keep the pipes open.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return subprocess.CompletedProcess(words, process.returncode, output, errors)
+from noisebench.slurm.inventory import Associations, Nodes, parse_nodes
 
 
 class Slurm:
@@ -175,9 +67,7 @@ class Slurm:
             raise SlurmUnavailable(f"{words[0]}: no answer within {seconds:.0f} s") from None
         if done.returncode == 0:
             return done.stdout
-        message = " ".join(done.stderr.split()) or f"exit code {done.returncode} without a message"
-        transient = any(text in message.lower() for text in _TRANSIENT)
-        raise (SlurmUnavailable if transient else SlurmRefused)(f"{words[0]}: {message}")
+        raise fault_of(words[0], done.stderr, done.returncode)
 
     # What is in the queue
 
@@ -191,8 +81,7 @@ class Slurm:
             return []
         states = ["--states=all"] if ended else []
         options = ("--noheader", "--array", self._user, f"--name={named}", "--format=%i|%j|%T|%N|%r")
-        lines = self.call("squeue", *options, *states, patience=patience).splitlines()
-        return [Job(*line.strip().split("|", 4)) for line in lines if line.count("|") >= 4]
+        return parse_jobs(self.call("squeue", *options, *states, patience=patience).splitlines())
 
     def live_jobs(self, names: Iterable[str], patience: Patience = PATIENT) -> list[Job]:
         """Return the jobs that wait, run or are ending."""
@@ -217,13 +106,7 @@ class Slurm:
         """Return when waiting jobs are expected to start, by id, as far as the scheduler has planned."""
         named = f"--name={','.join(names)}"
         options = ("--start", "--noheader", "--array", self._user, named, "--format=%i|%S")
-        found = {}
-        for line in self.call("squeue", *options, patience=SHORT).splitlines():
-            job_id, _, start = line.strip().partition("|")
-            planned = moment(start)
-            if planned is not None:
-                found[job_id] = planned
-        return found
+        return parse_starts(self.call("squeue", *options, patience=SHORT).splitlines())
 
     def ended_jobs(self, since: Mapping[str, datetime]) -> dict[str, dict[str, int]]:
         """Return how many jobs of each name, submitted since its time, ended in which state; one call.
@@ -237,16 +120,7 @@ class Slurm:
             output = self.call("sacct", *options, "--format=JobName,State,Submit", patience=Patience(20))
         except EnvironmentFault:
             return {}
-        counts: dict[str, dict[str, int]] = {}
-        for line in output.splitlines():
-            name, state, submitted = [*line.split("|"), "", ""][:3]
-            at = moment(submitted)
-            # Slurm's times have no fraction of a second.
-            if name in since and at and at.astimezone() >= since[name].replace(microsecond=0):
-                by_state = counts.setdefault(name, {})
-                word = state.split()[0]  # of "CANCELLED by 1000"
-                by_state[word] = by_state.get(word, 0) + 1
-        return counts
+        return count_ends(output.splitlines(), since)
 
     def preempted_at(self, job_id: str) -> float | None:
         """Return when a running job that has to make room for another ends, in seconds since 1970.
@@ -257,12 +131,7 @@ class Slurm:
             shown = self.call("scontrol", "--oneliner", "show", "job", job_id, patience=ONCE)
         except EnvironmentFault:
             return None
-        fields = dict(re.findall(r"(\w+)=(\S*)", shown))
-        if moment(fields.get("PreemptTime", "")) is None:
-            return None
-        # Slurm brings the end forward to that of the partition's GraceTime.
-        end = moment(fields.get("EndTime", ""))
-        return None if end is None else end.timestamp()
+        return preemption_end(shown)
 
     # What changes the queue
 
@@ -342,7 +211,3 @@ class Slurm:
     def _configured(self, name: str) -> str | None:
         shown = re.search(rf"^{name}\s*=\s*(\S+)", self.call("scontrol", "show", "config"), re.M)
         return shown[1] if shown else None
-
-
-def _words(reason: str) -> str:
-    return reason.replace("_", " ").strip().lower()

@@ -10,7 +10,8 @@ from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.attempts import ErrorKind
 from noisebench.records.folders import SweepFolder
 from noisebench.records.lock import sweep_lock
-from noisebench.slurm.client import Job, Slurm
+from noisebench.slurm.answers import Job
+from noisebench.slurm.client import Slurm
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.site import load_site
 from noisebench.slurm.submission import DRIVER_JOBS, job_name

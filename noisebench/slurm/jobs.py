@@ -13,7 +13,9 @@ from typing import Any
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.slurm.client import SHORT, Job, Slurm, SlurmUnavailable
+from noisebench.slurm.answers import Job
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.command import SHORT, SlurmUnavailable
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.submission import job_name
 

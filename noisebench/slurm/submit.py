@@ -15,7 +15,9 @@ from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
-from noisebench.slurm.client import NO_COMMAND, Job, Slurm
+from noisebench.slurm.answers import Job
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.command import NO_COMMAND
 from noisebench.slurm.driver import drive
 from noisebench.slurm.protocol import Kept
 from noisebench.slurm.registry import remember

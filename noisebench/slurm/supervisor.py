@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from noisebench.errors import EnvironmentFault
-from noisebench.slurm.client import Job, Patience, Slurm
+from noisebench.slurm.answers import Job
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.command import Patience
 from noisebench.slurm.send import Job as JobFunction
 from noisebench.slurm.send import send_driver, send_workers
 from noisebench.slurm.submission import Submission

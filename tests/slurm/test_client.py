@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.slurm.client import (
-    ONCE,
-    CommandMissing,
-    Patience,
-    Slurm,
-    SlurmRefused,
-    SlurmUnavailable,
-)
+from noisebench.slurm.client import Slurm
+from noisebench.slurm.command import ONCE, CommandMissing, Patience, SlurmRefused, SlurmUnavailable
 from noisebench.slurm.doctor import gpu_kind
 from noisebench.slurm.inventory import Nodes, duration, parse_nodes
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm

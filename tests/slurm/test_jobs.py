@@ -7,7 +7,7 @@ import pytest
 
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.slurm.client import Job
+from noisebench.slurm.answers import Job
 from noisebench.slurm.control import cancel, scale
 from noisebench.slurm.job_logs import driver_logs, worker_log
 from noisebench.slurm.jobs import jobs_of, summary, wait_for_jobs
