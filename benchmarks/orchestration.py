@@ -47,13 +47,13 @@ def ours(trials: int, cpus: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="noisebench-bench-") as folder:
         results = ResultsFolder(Path(folder))
         options = Options(cpus=cpus, execute="benchmarks.noop:execute")
-        begun = time.perf_counter()
+        begun, cpu_begun = time.perf_counter(), time.process_time()
         outcome = run_sweep(parse_sweep(SWEEP.format(trials=trials), "no-op.yaml"), results, options)
-        seconds = time.perf_counter() - begun
+        seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
         assert outcome.completed == trials, outcome
         ((rows,),) = query(results, "SELECT count(*) FROM runs").rows()
         assert rows == trials, rows
-    return {"seconds": seconds, "memory_mb": _peak_memory_mb()}
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "memory_mb": _peak_memory_mb()}
 
 
 def _no_op() -> type:
@@ -110,7 +110,8 @@ def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _in_new_process(what: str, trials: int, cpus: int) -> dict[str, float]:
+def in_new_process(what: str, trials: int, cpus: int) -> dict[str, float]:
+    """Run `ours` or `bare` in a process of its own; return what it measured."""
     script = [sys.executable, "-m", "benchmarks.orchestration"]
     command = [*script, "--only", what, "--trials", str(trials), "--cpus", str(cpus)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -125,7 +126,7 @@ def rows(trials: int, runs: int, cpus: int) -> Iterator[Row]:
     runs_of: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
     for number in range(runs):
         for what, measured in runs_of.items():
-            measured.append(_in_new_process(what, trials, cpus))
+            measured.append(in_new_process(what, trials, cpus))
             print(f"run {number + 1} {what}: {measured[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
     pairs = zip(runs_of["ours"], runs_of["bare"], strict=True)
     ratio = statistics.median(ours["seconds"] / bare["seconds"] for ours, bare in pairs)
