@@ -1,5 +1,7 @@
 """Losses as users should not write them; each harms in its own way."""
 
+import os
+import signal
 import time
 
 import torch
@@ -24,3 +26,9 @@ def eats_memory(logits: Tensor, targets: Tensor) -> Tensor:
     while True:
         eaten.append(torch.ones(32 * 1024**2))  # 128 MB
         time.sleep(0.05)
+
+
+def kills_its_node(logits: Tensor, targets: Tensor) -> Tensor:
+    os.kill(os.getppid(), signal.SIGKILL)  # Ray's raylet; the nodes' health checks notice it
+    time.sleep(600)
+    return logits[:, 0]
