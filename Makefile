@@ -5,6 +5,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 RESULTS ?= results
 OUT ?= paper
+CAMPAIGN ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Where it is set, as in many containers, every process of the tests compiles all of the package again.
@@ -30,7 +31,8 @@ test: check  ## everything: what starts Ray or Slurm runs one test at a time, be
 fuzz: $(VENV)/.installed-test  ## random input for all that reads files or SQL: 100,000 of each kind, a few hours
 	$(BIN)/python -m tests.fuzz --inputs 100000
 
-faults: $(VENV)/.installed-test  ## errors of the file system at every system call of a run, an ingestion, an import
+faults: $(VENV)/.installed-test  ## random faults of a cluster for 30 minutes (CAMPAIGN="--minutes 5 --seed 1"); then errors of the file system at every system call
+	$(BIN)/python -m tests.slurm.campaign $(CAMPAIGN)
 	$(BIN)/python -m tests.storage_faults
 
 bench: $(VENV)/.installed-test  ## speed, each row beside its peer in the same run

@@ -61,5 +61,15 @@ kill_node() { # I
 }
 
 tasks_of() { # I: print the ids of the processes that Slurm started on the node
+  local host inode
+  if [[ -e $D/bridge ]]; then
+    # All in its network: Ray's processes write their titles over their environment.
+    host=$(pid_of "host$1")
+    [[ -n $host ]] || return 0
+    inode=$(stat --dereference --format=%i "/proc/$host/ns/net")
+    { stat --dereference --format='%i %n' /proc/[0-9]*/ns/net 2>/dev/null || true; } |
+      awk -F'[ /]' -v inode="$inode" -v host="$host" '$1 == inode && $4 != host { print $4 }'
+    return
+  fi
   comm -12 <(with_environment "SLURM_CONF=$SLURM_CONF" | sort) <(with_environment "SLURMD_NODENAME=node$1" | sort)
 }

@@ -12,7 +12,7 @@ import pytest
 
 from tests import faulty_losses
 from tests.packages import need
-from tests.slurm.devcluster import SCRIPT, Devcluster
+from tests.slurm.devcluster import SCRIPT, Devcluster, raised
 from tests.slurm.submitted import Submitted
 from tests.trials import sweep_text
 
@@ -49,8 +49,8 @@ def cluster(_slurm: None) -> Iterator[Devcluster]:
     with tempfile.TemporaryDirectory(prefix="slurm") as parent:
         cluster = Devcluster(Path(parent) / "c")
         # Nodes do not see what is mounted after they have started.
-        with _small_file_system(cluster.small):
-            yield from _raised(cluster, nodes=4)
+        with _small_file_system(cluster.small), raised(cluster, nodes=4):
+            yield cluster
 
 
 @contextmanager
@@ -88,15 +88,8 @@ def cluster_of_nobody(_slurm: None) -> Iterator[Devcluster]:
         # The checkout may be where other users cannot read.
         script = Path(shutil.copytree(SCRIPT.parent, Path(parent) / "script")) / SCRIPT.name
         shutil.chown(parent, "nobody")
-        yield from _raised(Devcluster(Path(parent) / "c", script, "nobody"), nodes=1)
-
-
-def _raised(cluster: Devcluster, nodes: int) -> Iterator[Devcluster]:
-    try:
-        cluster.must("up", str(nodes))
-        yield cluster
-    finally:
-        cluster.must("down")
+        with raised(Devcluster(Path(parent) / "c", script, "nobody"), nodes=1) as cluster:
+            yield cluster
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,10 +5,15 @@ import pwd
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
+# The state of a socket in /proc/net/tcp.
+_LISTENS = "0A"
 SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
 
 
@@ -87,6 +92,54 @@ class Devcluster:
             assert time.monotonic() < end, f"not within {seconds} s: {what}"
             time.sleep(0.2)
 
+    def processes_of_job(self, job: str) -> list[psutil.Process]:
+        """Return the processes of a running job, its batch script first: all below Slurm's step daemons.
+
+        A process may write over its environment, as Ray's do with their titles, but not over its parent.
+        """
+        raw = self.job(job)["JobId"]
+        daemons = [each for each in psutil.process_iter(["cmdline"]) if _is_step_daemon(each, raw)]
+        return [child for daemon in daemons for child in daemon.children(recursive=True)]
+
+    def tasks(self) -> dict[int, str]:
+        """Return what runs on the nodes beside their daemons, as process id -> node and command line.
+
+        Needs nodes with networks of their own: a process cannot leave the network in which it was started.
+        """
+        holders = self._holders()
+        networks = {_network_of(holder): node for node, holder in holders.items()}
+        found = {}
+        for process in psutil.process_iter(["name", "cmdline"]):
+            node = networks.get(_network_of(process.pid))
+            command = " ".join(process.info["cmdline"] or [])
+            own = process.info["name"] == "slurmd" or process.pid in holders.values()
+            # A zombie has no command line any more; its parent has not asked for its exit code.
+            if node is not None and command and not own:
+                found[process.pid] = f"{node} {command}"
+        return found
+
+    def ports(self) -> set[tuple[str, int]]:
+        """Return the TCP ports on which anything listens on the nodes, as (node, port); needs networks."""
+        return {
+            (node, int(line.split()[1].rpartition(":")[2], 16))
+            for node, holder in self._holders().items()
+            for family in ("tcp", "tcp6")
+            for line in Path(f"/proc/{holder}/net/{family}").read_text().splitlines()[1:]
+            if line.split()[3] == _LISTENS
+        }
+
+    def _holders(self) -> dict[str, int]:
+        """Return for each node the process that keeps its namespaces."""
+        marks = {f"DEVCLUSTER_DAEMON=host{node[4:]}@{self.folder}": node for node in self.nodes}
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                variables = (process / "environ").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            found.update({marks[text]: int(process.name) for text in variables if text in marks})
+        return found
+
     def processes(self) -> list[str]:
         """Return the command line of each living process that was started in this cluster's name."""
         found = []
@@ -127,3 +180,25 @@ class Devcluster:
             group=entry and entry.pw_gid,
             extra_groups=entry and [],
         )
+
+
+@contextmanager
+def raised(cluster: Devcluster, nodes: int) -> Iterator[Devcluster]:
+    """Start a cluster, stop it at the end."""
+    try:
+        cluster.must("up", str(nodes))
+        yield cluster
+    finally:
+        cluster.must("down")
+
+
+def _is_step_daemon(process: psutil.Process, job: str) -> bool:
+    title = " ".join(process.info["cmdline"] or [])
+    return title.startswith(f"slurmstepd: [{job}.")
+
+
+def _network_of(process: int) -> str:
+    try:
+        return str(Path(f"/proc/{process}/ns/net").readlink())
+    except OSError:
+        return ""

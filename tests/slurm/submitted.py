@@ -122,15 +122,21 @@ class Submitted:
         return now()
 
     def await_end(self, seconds: float = WAIT_SECONDS) -> None:
-        """Wait until no job is left, then until no process is, of no sweep that was sent from this folder."""
+        """Wait until no job is left, then until no process is, of no sweep that was sent from this folder.
+
+        Where no other job waits or runs either, nothing at all may be left on the nodes.
+        """
         self.cluster.await_that(lambda: not self.jobs(), f"no job of {self.name} is left", seconds)
         self.cluster.await_that(lambda: not self.processes(), f"no process of {self.name} is left", seconds)
+        if self.cluster.has_networks and not self.cluster.run("squeue", "--noheader"):
+            self.cluster.await_that(lambda: not self.cluster.tasks(), "no process is left on the nodes")
 
     def processes(self) -> dict[int, str]:
         """Return the command line of every process of this sweep's jobs, by its id.
 
         All of them inherit the folder from which the sweep was submitted as their working directory. Their
-        environment does not identify them: Ray's processes write their titles over it.
+        environment does not identify them: Ray's processes write their titles over it. `Devcluster.tasks`
+        sees also a process that left this folder.
         """
         found = {}
         for process in Path("/proc").glob("[0-9]*"):

@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-import signal
 import time
 from collections import Counter
-from pathlib import Path
 
+import psutil
 import pytest
 
 from noisebench.slurm.protocol import Messages
@@ -72,8 +71,7 @@ def test_a_full_file_system(cluster: Devcluster, sweep: Submitted) -> None:
 
 def test_a_driver_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:
     before, first = published_by(sweep), sweep.job("driver")
-    for pid in driver_processes(first):
-        os.kill(pid, signal.SIGKILL)
+    kill_job(cluster, first)
     cluster.await_job(first, 60, JobState="FAILED")
     cluster.await_that(lambda: sweep.job("driver") != first, "the standby runs", 60)
     cluster.await_that(lambda: published_by(sweep) not in ("", before), "it starts a head of its own", 120)
@@ -99,16 +97,11 @@ def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
     assert kinds <= {"driver-lost", "node-lost"}
 
 
-def driver_processes(job: str) -> list[int]:
-    """Return every process of a driver's job: the batch script, its step, Ray."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"SLURM_JOB_ID={job}\0".encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
+def kill_job(cluster: Devcluster, job: str) -> None:
+    """Kill every process of a job: the batch script, its step, Ray."""
+    for process in cluster.processes_of_job(job):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def published_by(sweep: Submitted) -> str:

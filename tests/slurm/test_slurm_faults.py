@@ -1,8 +1,6 @@
 """Slurm fails in the middle of a sweep: held jobs, refused and hanging commands, two drivers at once."""
 
-import os
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,7 +9,7 @@ import pytest
 from noisebench.slurm.protocol import Messages
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.submitted import WAIT_SECONDS, Submitted
-from tests.slurm.test_driver_faults import driver_processes
+from tests.slurm.test_driver_faults import kill_job
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -97,8 +95,7 @@ def test_a_takeover_while_slurm_refuses_and_hangs(cluster: Devcluster, sweep: Su
     workers = [job for job, state in sweep.jobs().items() if state.startswith("worker")]
     fault(sweep, "sbatch", "refuse")
     fault(sweep, "scontrol", "hang")
-    for pid in driver_processes(first):
-        os.kill(pid, signal.SIGKILL)
+    kill_job(cluster, first)
     await_that(cluster, lambda: published_by(sweep) not in ("", before), "the standby has taken over")
     fault(sweep, "squeue", "hang")
     done = len(sweep.attempts(status="completed"))
