@@ -15,6 +15,7 @@ from noisebench.cli import (
     plan,
     prepare,
     query,
+    review,
     run,
     slurm,
     status,
@@ -41,6 +42,8 @@ app.command("cancel")(slurm.cancel)
 app.command("clean")(clean.clean)
 app.command("scale")(slurm.scale)
 app.add_typer(slurm.site_commands, name="site")
+app.command("review")(review.review)
+app.command("labels")(review.labels)
 app.command("status")(status.status)
 app.command("failures")(inspect.failures)
 app.command("logs")(inspect.logs)

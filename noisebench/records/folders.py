@@ -78,6 +78,11 @@ class SweepFolder:
         return self.path / "stopped.json"
 
     @property
+    def suspects(self) -> Path:
+        """The folder of the suspects that the sweep found in a user's own data, and of their review."""
+        return self.results.root / "suspects" / self.name
+
+    @property
     def logs(self) -> Path:
         """The folder of the trials' logs, one file for each process."""
         return self.path / "logs"

@@ -1,0 +1,157 @@
+"""A review as a whole: decisions in; corrected labels, tables and estimates out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from noisebench.errors import DataError, InputError
+from noisebench.records.durable import write_durably
+from noisebench.review.decisions import Decision, Refused, Verdict, View, as_csv, fitting, read_decisions
+from noisebench.review.estimates import Estimates, Reviewed, estimate
+from noisebench.review.next_cards import NextCards, next_cards
+from noisebench.review.outputs import SuspectFiles, write_report, write_tables
+from noisebench.review.table import as_csv as table_as_csv
+from noisebench.review.table import as_parquet
+
+
+@dataclass(frozen=True)
+class Review:
+    """What is known after a review. `relabelled`, `left_out`: corrections of the labels."""
+
+    estimates: Estimates
+    relabelled: int
+    left_out: int
+    verdicts: dict[str, int]
+    next: NextCards
+    refused: tuple[Refused, ...]
+    files: tuple[Path, ...]
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return the review for JSON."""
+        return {
+            **self.estimates.as_fields(),
+            "relabelled": self.relabelled,
+            "left_out": self.left_out,
+            "verdicts": self.verdicts,
+            "next": asdict(self.next),
+            "refused": [asdict(each) for each in self.refused],
+            "files": [str(path) for path in self.files],
+        }
+
+
+def review(folder: Path, decisions: Path, *, skip_changed: bool = False) -> Review:
+    """Take in the decisions of a file; write decisions.csv, labels.csv, the tables and report.json.
+
+    Decisions of earlier files stay; a new decision on the same sample replaces the old one. Raises InputError
+    if a decision does not fit the samples, unless `skip_changed` is set, and then writes nothing.
+    """
+    files = SuspectFiles(folder)
+    report, table = _written(files)
+    classes = tuple(each["name"] for each in report["by_class"])
+    earlier = read_decisions(files.decisions) if files.decisions.is_file() else []
+    merged = {each.id: each for each in fitting(earlier, table, classes)[0]}
+    fit, refused = fitting(read_decisions(decisions), table, classes)
+    if refused and not (skip_changed and fit):
+        raise InputError(_refusal(decisions, refused, fit))
+    merged |= {each.id: each for each in fit}
+    table = with_decisions(table, merged)
+    reviewed = reviewed_of(table, merged, report["cards"])
+    estimates = estimate(reviewed, report["suspects"])
+    upcoming = next_cards(estimates, reviewed, table["id"].tolist(), report["suspects"])
+    labels = corrected_labels(table)
+    verdicts = {str(each): int((table["verdict"] == each).sum()) for each in Verdict}
+    result = Review(
+        estimates=estimates,
+        relabelled=int(((table["corrected"] != "") & (table["corrected"] != table["given"])).sum()),
+        left_out=len(table) - len(labels),
+        verdicts=verdicts,
+        next=upcoming,
+        refused=tuple(refused),
+        files=(files.labels, files.decisions, files.csv, files.parquet, files.all, files.report),
+    )
+    write_durably(files.decisions, as_csv(list(merged.values())))
+    write_durably(files.labels, table_as_csv(labels))
+    write_tables(files, table, report["suspects"])
+    write_report(files, {**report, "review": result.as_fields()})
+    return result
+
+
+def _written(files: SuspectFiles) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return report.json and the table of all samples."""
+    if not files.report.is_file() or not files.all.is_file():
+        raise InputError(
+            f"{files.folder}: there are no suspects to review here; `noisebench detect DATA` finds them"
+        )
+    try:
+        report = json.loads(files.report.read_text(encoding="utf-8"))
+        table = pd.read_parquet(files.all)
+    except ValueError as error:
+        raise DataError(f"{files.folder}: report.json or all.parquet is damaged ({error})") from None
+    return report, table
+
+
+def _refusal(path: Path, refused: list[Refused], fit: list[Decision]) -> str:
+    examples = [f"  {each.id}: {each.reason}" for each in refused[:5]]
+    more = [f"  and {len(refused) - 5} more"] if len(refused) > 5 else []
+    rest = f"--skip-changed leaves them out and reads the other {len(fit):,}" if fit else "none fits"
+    first = f"{path}: {len(refused):,} of {len(refused) + len(fit):,} decisions are on other data or labels:"
+    return "\n".join([first, *examples, *more, f"use the page of these results; {rest}"])
+
+
+def with_decisions(table: pd.DataFrame, decisions: dict[str, Decision]) -> pd.DataFrame:
+    """Return the table of all samples with the columns verdict, corrected and reviewer filled."""
+    found = [decisions.get(each) for each in table["id"]]
+    return table.assign(
+        verdict=["" if each is None else str(each.verdict) for each in found],
+        corrected=["" if each is None else each.corrected for each in found],
+        reviewer=["" if each is None else each.reviewer for each in found],
+    )
+
+
+def reviewed_of(table: pd.DataFrame, decisions: dict[str, Decision], cards: dict[str, Any]) -> Reviewed:
+    """Return what the decisions say by rank; `cards` are those of report.json."""
+    ranks = dict(zip(table["id"], table["rank"].tolist(), strict=True))
+    place = {rank: index for index, rank in enumerate(cards["drawn"])}
+    by_rank = {ranks[each.id]: each for each in decisions.values()}
+
+    def furthest(view: View, above: int) -> int:
+        seen = (place.get(r, -1) for r, each in by_rank.items() if each.view == view and r > above)
+        return max(seen, default=-1)
+
+    unsure = {rank for rank, each in by_rank.items() if each.verdict == Verdict.UNSURE}
+    return Reviewed(
+        samples=len(table),
+        ends=cards["ends"],
+        drawn=cards["drawn"],
+        listed=cards["listed"],
+        wrong={rank: each.verdict.is_error for rank, each in by_rank.items() if rank not in unsure},
+        unsure=frozenset(unsure),
+        seen_of_draw=furthest(View.RANDOM, 0),
+        seen_of_list=furthest(View.LIST, cards["listed"]),
+    )
+
+
+def corrected_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """Return id, path, label, given label and verdict of all samples, by id.
+
+    Only a verdict changes a label. Samples that no class fits are left out.
+    """
+    kept = table[(table["verdict"] != Verdict.NONE) | (table["corrected"] != "")]
+    label = kept["corrected"].where(kept["corrected"] != "", kept["given"])
+    labels = kept.assign(label=label)[["id", "path", "label", "given", "verdict"]]
+    return labels.sort_values("id", kind="stable")
+
+
+def write_labels(folder: Path, out: Path) -> int:
+    """Write the labels as corrected so far to a .csv or .parquet file; return their number."""
+    _, table = _written(SuspectFiles(folder))
+    labels = corrected_labels(table)
+    if out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{out}: the ending must be .csv or .parquet")
+    write_durably(out, as_parquet(labels) if out.suffix == ".parquet" else table_as_csv(labels))
+    return len(labels)
