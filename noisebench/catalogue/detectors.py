@@ -1,7 +1,7 @@
 """The detectors that a sweep can name.
 
-An implementation takes the trial's training to a `Judgement`: it plans the fits, trains them and reads the
-flags from what they leave.
+A detector is a plan, which says what is trained, and an implementation `(evidence, detector) -> Judgement`, a
+pure function of the evidence that the training leaves.
 """
 
 from __future__ import annotations
@@ -10,30 +10,41 @@ from dataclasses import dataclass
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.descriptor import Descriptor, by_name
-from noisebench.catalogue.parameters import FROM_RECIPE, choice, integer, number
+from noisebench.catalogue.parameters import Parameter, choice, number
+from noisebench.catalogue.plans import PLANS, Plan
+
+IN_PASSING, AFTER_EPOCH = "in-passing", "after-epoch"
+TRACES = ("losses", "margins", "predicted", "squared_errors", "squared_norms")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorDescriptor(Descriptor):
-    """A detector.
+    """A detector on the plan named `plan`.
 
-    Its cost: `fits` names the parameter that counts the models it trains (None: one model). Each is trained
-    on all samples; with `held_out` on all but its fold, whose samples it then classifies.
-    `separate_training`: it works with data sets that have a separate training part.
+    `needs` names the arrays of `science.evidence` that it reads beyond those that every evidence has; a trace
+    by its bare name. A parameter with the name of an array is the size that it needs.
     """
 
-    fits: str | None = None
-    held_out: bool = False
-    separate_training: bool = False
+    plan: str
+    needs: tuple[str, ...] = ()
 
-    def fits_of(self, detector: Component) -> int:
-        """Return how many models a trial with this detector trains."""
-        return 1 if self.fits is None else detector[self.fits] or 1
+    @property
+    def training(self) -> Plan:
+        """The plan of its training."""
+        return PLANS[self.plan]
 
-    def passes(self, detector: Component) -> int:
-        """Return how many times each sample is trained on in an epoch, over all models."""
-        fits = self.fits_of(detector)
-        return fits - 1 if self.held_out and fits > 1 else fits
+    def needs_of(self, detector: Component) -> dict[str, int]:
+        """Return the arrays that this detector reads, by name, with their sizes (1 where it has none).
+
+        Traces are of the kind that its parameter `traces` names.
+        """
+        kind = detector.get("traces", IN_PASSING)
+        names = (f"{kind}.{name}" if name in TRACES else name for name in self.needs)
+        return {name: int(detector.get(name) or 1) for name in names}
+
+
+def _traces(default: str = IN_PASSING, *, implied: bool = False) -> dict[str, Parameter]:
+    return {"traces": choice(default, IN_PASSING, AFTER_EPOCH, implied=implied)}
 
 
 DEFAULT = "confident-learning"
@@ -41,42 +52,42 @@ DEFAULT = "confident-learning"
 DETECTORS = by_name(
     DetectorDescriptor(
         name="confident-learning",
+        plan="folds",
         implementation="noisebench.detectors.cross_validation:judge",
-        parameters={
-            "folds": integer(FROM_RECIPE, 2),
-            "prune": choice("both", "class", "noise-rate", "both"),
-        },
-        fits="folds",
-        held_out=True,
-        separate_training=True,
+        parameters={**PLANS["folds"].parameters, "prune": choice("both", "class", "noise-rate", "both")},
+        needs=("probabilities",),
         source="Northcutt et al. 2021",
     ),
     DetectorDescriptor(
         name="aum",
+        plan="aum-runs",
         implementation="noisebench.detectors.margin_runs:judge",
-        parameters={
-            "runs": integer(2, 2),
-            "percentile": number(99, 0, 100),
-            "skip_epochs": integer(1, 0),
-            "threshold": choice("code", "code", "paper"),
-            "implementation": choice("noisebench", "noisebench", "aum-package"),
-        },
-        fits="runs",
+        parameters={"percentile": number(99, 0, 100), **PLANS["aum-runs"].parameters},
+        needs=("margins_of_runs",),
         source="Pleiss et al. 2020",
     ),
     DetectorDescriptor(
         name="ctrl",
-        implementation="noisebench.detectors.loss_curves:judge_by_ctrl",
-        source="Yue & Jha 2024",
+        plan="single",
+        implementation="noisebench.detectors.single_run:judge_by_ctrl",
+        parameters=_traces(implied=True),
+        needs=("losses",),
+        source="Yue & Jha 2024, with `traces: after-epoch`",
     ),
     DetectorDescriptor(
         name="small-loss",
-        implementation="noisebench.detectors.loss_curves:judge_by_small_loss",
-        parameters={"share": number(None, 0, 1, open_low=True, open_high=True, optional=True)},
-        source="Han et al. 2018; without `share` Li et al. 2020",
+        plan="single",
+        implementation="noisebench.detectors.single_run:judge_by_small_loss",
+        parameters={
+            "share": number(None, 0, 1, open_low=True, open_high=True, optional=True),
+            **_traces(implied=True),
+        },
+        needs=("losses",),
+        source="Han et al. 2018; without `share` Li et al. 2020, with `traces: after-epoch`",
     ),
     DetectorDescriptor(
         name="none",
-        implementation="noisebench.detectors.loss_curves:judge_nothing",
+        plan="single",
+        implementation="noisebench.detectors.single_run:judge_nothing",
     ),
 )

@@ -17,10 +17,11 @@ from typing import Any
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.corruptions import CORRUPTIONS
 from noisebench.catalogue.datasets import DATASETS, FOLDER, DatasetDescriptor
-from noisebench.catalogue.detectors import DETECTORS, DetectorDescriptor
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.catalogue.losses import LOSSES, LossDescriptor
 from noisebench.catalogue.models import MODELS, Rate
 from noisebench.catalogue.parameters import FROM_RECIPE, REQUIRED, Parameter
+from noisebench.catalogue.plans import Plan
 from noisebench.catalogue.training import SCHEDULES, TRAINING
 
 _TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -52,16 +53,17 @@ def _corruptions() -> tuple[Sequence[str], Rows]:
 
 def _detectors() -> tuple[Sequence[str], Rows]:
     return ("name", "parameters", "models", "passes an epoch", "source"), (
-        (f"`{one.name}`", _parameters(one.parameters), *_cost(one), one.source) for one in DETECTORS.values()
+        (f"`{one.name}`", _parameters(one.parameters), *_cost(one.training), one.source)
+        for one in DETECTORS.values()
     )
 
 
-def _cost(detector: DetectorDescriptor) -> tuple[str, str]:
-    """Return how many models a detector trains and how often an epoch of all sees each sample."""
-    if detector.fits is None:
+def _cost(plan: Plan) -> tuple[str, str]:
+    """Return how many models a plan trains and how often an epoch of all sees each sample."""
+    if plan.fits is None:
         return "1", "1"
-    fits = f"`{detector.fits}`"
-    return fits, f"{fits} - 1" if detector.held_out else fits
+    fits = f"`{plan.fits}`"
+    return fits, f"{fits} - 1" if plan.held_out else fits
 
 
 def _datasets() -> tuple[Sequence[str], Rows]:

@@ -28,7 +28,9 @@ Kind = Literal["number", "integer", "flag", "text", "matrix"]
 class Parameter:
     """One parameter: `low` and `high` bound it, `open_low` and `open_high` exclude the bound itself.
 
-    Text must be one of `choices` if there are any, and match `pattern`, which `right` describes.
+    Text must be one of `choices` if there are any, and match `pattern`, which `right` describes. `implied`: a
+    component leaves the parameter out where it has its default, so that the parameter changes no id of trials
+    that are older than it.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class Parameter:
     optional: bool = False
     pattern: str = ""
     right: str = ""
+    implied: bool = False
 
     def read(self, value: Any) -> Value:
         """Return `value` as this parameter stores it (1 becomes 1.0 for a number).
@@ -121,9 +124,9 @@ def text(default: Value | _Marker = None, *, pattern: str = ".+", right: str = "
     return Parameter("text", default, pattern=pattern, right=right)
 
 
-def choice(default: Value | _Marker, *choices: str) -> Parameter:
+def choice(default: Value | _Marker, *choices: str, implied: bool = False) -> Parameter:
     """One of a few names."""
-    return Parameter("text", default, choices=choices)
+    return Parameter("text", default, choices=choices, implied=implied)
 
 
 def _is_number(value: Any) -> bool:

@@ -15,7 +15,7 @@ from noisebench.cli.terminal import size
 if TYPE_CHECKING:
     from noisebench.engine.cleaning import Removable
 
-KINDS = "checkpoints, logs, scratch or scores"
+KINDS = "checkpoints, logs, scratch, scores or evidence"
 
 
 def clean(
@@ -25,7 +25,7 @@ def clean(
     results: Results = DEFAULT_RESULTS,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help=f"Remove only {KINDS}; repeatable. Default: all but scores."),
+        typer.Option("--only", help=f"Remove only {KINDS}; repeatable. Default: the first three."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove the files; default: only list them.")] = False,
     as_json: Json = False,
@@ -33,7 +33,8 @@ def clean(
     """List or remove files that ended sweeps no longer need. Records are never removed.
 
     These are checkpoints of trials that have ended, what trials printed, and scratch folders of killed
-    processes in TMPDIR. Scores are removed only with `--only scores`.
+    processes in TMPDIR. Scores are removed only with `--only scores`, kept evidence only with `--only
+    evidence`.
     """
     from noisebench.engine.cleaning import DEFAULT_KINDS, Kind, is_live, removable, remove
     from noisebench.errors import InputError

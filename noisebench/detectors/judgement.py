@@ -11,15 +11,14 @@ from noisebench.science.detection import Detection
 
 @dataclass(frozen=True)
 class Judgement:
-    """A detection (None: the trial has no detector) with its evidence.
+    """A detection; None: the trial has no detector.
 
-    `predicted` int64 [N] is each judged sample's most probable class; `samples` has further columns [N] of
-    the scores file; `test_accuracies` has one clean test accuracy for each model, or is empty without a test
-    part; `extra` has further columns of `results`.
+    `samples` has further columns [N] of the scores file, `extra` further columns of `results`. Of
+    `separated` float64 [N], if there are any, the distance between right and wrong labels is measured; NaN is
+    left out.
     """
 
     detection: Detection | None
-    predicted: npt.NDArray[np.int64]
-    samples: dict[str, npt.NDArray[Any]]
-    test_accuracies: list[float]
+    samples: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    separated: npt.NDArray[np.float64] | None = None

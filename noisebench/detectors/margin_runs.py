@@ -1,5 +1,6 @@
 """AUM: runs on all samples, each with its own threshold samples."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -7,21 +8,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from noisebench.catalogue.component import Component
 from noisebench.detectors.judgement import Judgement
-from noisebench.science import aum, dynamics
+from noisebench.science import aum
+from noisebench.science.evidence import Evidence
 from noisebench.training.observation import Run
 from noisebench.training.runs import results_of
 from noisebench.training.surrogate import Surrogate
 from noisebench.training.watchers import MarginWatcher
 
 
-def judge(surrogate: Surrogate) -> Judgement:
-    """Relabel each run's threshold samples to class K + 1, train on all samples, compare margins with theirs.
+def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
+    """Relabel each run's threshold samples to class K + 1, train on all samples, keep their margins.
 
     A sample's prediction is the most probable of the K true classes, by the last epoch's probabilities
-    averaged over the runs in which it is not a threshold sample. Cohen's d and the Wasserstein distance
-    compare the AUMs of right and wrong labels (P2, Fig. 6).
+    averaged over the runs in which it is not a threshold sample.
     """
+    del needs  # the margins are always there
     trial, samples = surrogate.trial, len(surrogate.given)
     detector, classes = trial.detector, surrogate.dataset.classes
     rng = np.random.default_rng(trial.seed_for("thresholds"))
@@ -29,21 +32,19 @@ def judge(surrogate: Surrogate) -> Judgement:
     planned = [_run(surrogate, number, members) for number, members in enumerate(sets)]
     runs = results_of(surrogate, planned, partial(_finish, surrogate))
     votes = np.zeros((samples, classes))
-    for members, run in zip(sets, runs, strict=True):
+    threshold_samples = np.zeros((len(sets), samples), dtype=np.bool_)
+    for number, (members, run) in enumerate(zip(sets, runs, strict=True)):
         judged = np.setdiff1d(np.arange(samples), members)
         votes[judged] += run["probabilities"].numpy()[judged]
-    margins = np.stack([run["margins"].numpy() for run in runs])
-    detection, thresholds = aum.flag(margins, sets, detector["percentile"])
-    scores = -detection.suspicion
-    wrong = surrogate.given != surrogate.dataset.judged.labels
-    known = ~np.isnan(scores)
-    extra = {
-        "threshold": float(thresholds.mean()),
-        "cohens_d": dynamics.cohens_d(scores[known & ~wrong], scores[known & wrong]),
-        "wasserstein": dynamics.wasserstein(scores[known & ~wrong], scores[known & wrong]),
-    }
-    accuracies = torch.cat([run["test_accuracy"] for run in runs]).tolist()
-    return Judgement(detection, votes.argmax(1), {"aum": scores}, accuracies, extra)
+        threshold_samples[number, members] = True
+    return Evidence(
+        labels=surrogate.given,
+        classes=classes,
+        predicted=votes.argmax(1),
+        test_accuracies=torch.cat([run["test_accuracy"] for run in runs]).double().numpy(),
+        margins_of_runs=np.stack([run["margins"].numpy() for run in runs]),
+        threshold_samples=threshold_samples,
+    )
 
 
 def _run(surrogate: Surrogate, number: int, members: npt.NDArray[np.int64]) -> Run:
@@ -63,3 +64,16 @@ def _run(surrogate: Surrogate, number: int, members: npt.NDArray[np.int64]) -> R
 
 def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:
     return {**run.watched(), "test_accuracy": surrogate.test_accuracy(model)}
+
+
+def judge(evidence: Evidence, detector: Component) -> Judgement:
+    """Compare each sample's margins with those of the threshold samples (Pleiss et al. 2020).
+
+    Cohen's d and the Wasserstein distance compare the AUMs of right and wrong labels (P2, Fig. 6).
+    """
+    assert evidence.margins_of_runs is not None
+    assert evidence.threshold_samples is not None
+    sets = [np.flatnonzero(members) for members in evidence.threshold_samples]
+    detection, thresholds = aum.flag(evidence.margins_of_runs, sets, detector["percentile"])
+    scores = -detection.suspicion
+    return Judgement(detection, {"aum": scores}, {"threshold": float(thresholds.mean())}, separated=scores)

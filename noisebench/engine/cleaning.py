@@ -15,7 +15,7 @@ from noisebench.engine.scratch import abandoned_folders
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.heartbeats import fresh_workers
-from noisebench.records.manifest import kept_trials
+from noisebench.records.manifest import kept_trials, manifest_trials
 from noisebench.records.scores import score_files
 from noisebench.store.states import states_of
 from noisebench.store.store import open_store
@@ -28,9 +28,10 @@ class Kind(StrEnum):
     LOGS = "logs"
     SCRATCH = "scratch"
     SCORES = "scores"
+    EVIDENCE = "evidence"
 
 
-# Scores are results: they go only if the user names them.
+# Scores are results, and evidence that is left is kept on purpose: they go only if the user names them.
 DEFAULT_KINDS = (Kind.CHECKPOINTS, Kind.LOGS, Kind.SCRATCH)
 
 
@@ -115,6 +116,11 @@ def _paths(folder: SweepFolder, kind: Kind) -> list[Path]:
 
 def _files_of_trials(folder: SweepFolder, kind: Kind) -> Iterator[Path]:
     results = folder.results
+    if kind is Kind.EVIDENCE:
+        # The sweep's own code may be gone, but not its trials.
+        ids = {trial.evidence_id for trial in manifest_trials(folder.manifest)}
+        yield from (path for path in map(results.evidence, sorted(ids)) if path.is_file())
+        return
     trial_ids = sorted({trial_id for _, trial_id in kept_trials(folder.manifest)})
     if kind is Kind.SCORES:
         yield from (path for trial_id in trial_ids for path in score_files(results, trial_id))

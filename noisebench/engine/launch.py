@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from noisebench.engine.evidence_groups import EvidenceGroups
 from noisebench.engine.options import Options
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
@@ -28,7 +29,8 @@ from noisebench.sweep.trial import Trial
 class Launch:
     """The trials to run, with what the former drivers of the sweep left.
 
-    `previous_journals`: see `RecoveryPolicy`.
+    `previous_journals`: see `RecoveryPolicy`. `awaited`: the evidence that pending trials of the sweep judge
+    by which are not run now. `keep_evidence`: remove none.
     """
 
     trials: list[Trial]
@@ -36,10 +38,13 @@ class Launch:
     progress: Progress
     stops: Stops
     previous_journals: Mapping[str, Path]
+    awaited: frozenset[str] = frozenset()
+    keep_evidence: bool = False
 
     def queue(self, policy: RecoveryPolicy) -> TrialQueue:
         """Return the queue of the trials."""
-        return TrialQueue(self.trials, self.folder, self.progress, policy, self.stops)
+        groups = EvidenceGroups(self.trials, self.folder, self.awaited, keep_all=self.keep_evidence)
+        return TrialQueue(self.trials, self.folder, self.progress, policy, self.stops, groups)
 
 
 def run_pending(launch: Launch, options: Options) -> None:
@@ -71,7 +76,8 @@ def _run_inline(launch: Launch, options: Options, worker: str, at_end: ExitStack
         runner = Runner(folder.results, folder.name, worker, options.data_dir, device, journal, log=log)
         while queue.waiting:
             attempt_id, trial = queue.take()
-            queue.settle(attempt_id, runner.attempt(trial, attempt_id))
+            end = runner.attempt(trial, attempt_id, sharing=queue.sharing(trial))
+            queue.settle(attempt_id, end)
 
 
 def _run_on_ray(launch: Launch, options: Options, worker: str, at_end: ExitStack) -> None:

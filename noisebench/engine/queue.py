@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from noisebench.engine.evidence_groups import EvidenceGroups
 from noisebench.engine.progress import Progress
 from noisebench.engine.recovery import (
     Cause,
@@ -21,6 +22,7 @@ from noisebench.engine.stops import Stops
 from noisebench.errors import EnvironmentFault
 from noisebench.records import attempts, provenance
 from noisebench.records.attempts import End, ErrorKind, Status
+from noisebench.records.evidence import Sharing
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.sweep.trial import Trial
@@ -29,6 +31,7 @@ from noisebench.sweep.trial import Trial
 class TrialQueue:
     """Hands out pending trials under fresh attempt ids, and keeps account of how they end.
 
+    Of trials that share evidence, one is handed out first; the others follow when it has ended.
     The trials of blocks that `stops` has stopped are held back. A trial that `policy` can give a larger
     share of a machine is set aside for `larger_round`, once. Trials that may bring their nodes down are
     handed out one at a time, so that none is blamed for another. The journal is written only where no process
@@ -42,12 +45,15 @@ class TrialQueue:
         progress: Progress,
         policy: RecoveryPolicy | None = None,
         stops: Stops | None = None,
+        groups: EvidenceGroups | None = None,
     ) -> None:
+        trials = list(trials)
         self.progress = progress
         self.policy = policy or RecoveryPolicy()
         self.fault: EnvironmentFault | None = None
         self._folder = folder
-        self._waiting = deque(trials)
+        self._groups = groups or EvidenceGroups(trials, folder)
+        self._waiting = deque(self._groups.ordered(trials))
         self._held: deque[Trial] = deque()
         self._suspects: deque[Trial] = deque()
         self._released_suspect: str | None = None
@@ -69,13 +75,15 @@ class TrialQueue:
 
     @property
     def next_trial(self) -> Trial | None:
-        """The trial that `take` would hand out, None if none waits in this round."""
+        """The trial that `take` would hand out, None if none is ready in this round."""
+        while self._waiting and self._groups.park(self._waiting[0]):
+            self._waiting.popleft()
         return self._waiting[0] if self._waiting else None
 
     @property
     def waiting(self) -> int:
         """How many trials are to be handed out in this round."""
-        return len(self._waiting) + len(self._suspects)
+        return len(self._waiting) + len(self._suspects) + self._groups.parked
 
     @property
     def live(self) -> int:
@@ -86,19 +94,26 @@ class TrialQueue:
         """Return the journal file in which a process of a former driver may still complete the trial."""
         return self.policy.previous_journals.get(trial.trial_id)
 
+    def sharing(self, trial: Trial) -> Sharing:
+        """Return how a trial shares its evidence."""
+        return self._groups.sharing(trial)
+
     def take(self) -> tuple[str, Trial]:
-        """Hand out the next trial as (attempt id, trial)."""
-        trial = self._waiting.popleft()
+        """Hand out `next_trial` as (attempt id, trial)."""
+        trial = self.next_trial
+        assert trial is not None
+        self._waiting.popleft()
         attempt_id = uuid.uuid4().hex
         self._live[attempt_id] = trial
+        self._groups.begin(attempt_id, trial)
         self.progress.started()
         return attempt_id, trial
 
     def put_back(self, attempt_id: str) -> None:
         """Take back a trial that was never begun: it is the next one again."""
         trial = self._live.pop(attempt_id)
-        if self.fault is None:
-            self._waiting.appendleft(trial)
+        followers = self._groups.end(attempt_id, trial, completed=False)
+        self._come_next([trial, *followers])
         self.progress.returned()
 
     def settle(self, attempt_id: str, end: End) -> None:
@@ -110,11 +125,14 @@ class TrialQueue:
             return
         trial = self._live.pop(attempt_id)
         self._release_suspect(trial)
+        followers = self._groups.end(attempt_id, trial, completed=end.status is Status.COMPLETED)
         if self._needs_larger_share(trial, end):
-            self._need_larger_share[trial.trial_id] = trial
+            # The others train the same and would lack memory too.
+            self._need_larger_share |= {each.trial_id: each for each in (trial, *followers)}
             self.progress.returned()
-        else:
-            self._settled(trial, end)
+            return
+        self._come_next(followers)
+        self._settled(trial, end)
 
     def larger_round(self) -> bool:
         """Let the trials wait that are to be tried with a larger share; return False if there are none.
@@ -187,27 +205,31 @@ class TrialQueue:
 
     def _requeue_or_fail(self, attempt_id: str, loss: Loss, *, recorded: bool) -> None:
         trial = self._live.pop(attempt_id)
+        followers = self._groups.end(attempt_id, trial, completed=False)
         end = self._losses.end_after(trial, loss, self._tail.started(attempt_id))
         if end.status is Status.FAILED:
             # An attempt has one end: if its process has recorded one, the failure gets an id of its own.
             self._record_end(uuid.uuid4().hex if recorded else attempt_id, trial, end)
             self._release_suspect(trial)
+            self._come_next(followers)
             self._settled(trial, end)
             return
         if not recorded:
             self._record_end(attempt_id, trial, end)
         if self.fault is None:
-            self._wait_again(trial, loss)
+            self._wait_again(trial, loss, followers)
         self.progress.returned()
 
-    def _wait_again(self, trial: Trial, loss: Loss) -> None:
+    def _wait_again(self, trial: Trial, loss: Loss, followers: list[Trial]) -> None:
+        """Let a lost trial wait again, before the `followers` that waited for its evidence."""
         if self._losses.is_suspect(trial):
             self._suspects.append(trial)
+            self._come_next(followers)
         elif loss.cause is Cause.PROCESS_DIED:
-            self._waiting.append(trial)
+            self._waiting.extend([trial, *followers])
         else:
             # A long trial that went on last would be the only one for hours.
-            self._waiting.appendleft(trial)
+            self._come_next([trial, *followers])
         self._release_suspect(trial)
 
     def _release_suspect(self, ended: Trial) -> None:
@@ -225,12 +247,21 @@ class TrialQueue:
         return self.policy.has_larger_share(trial, end.error_kind)
 
     def _settled(self, trial: Trial, end: End) -> None:
+        self._groups.settle(trial)
         try:
             if self._stops.note(trial, end):
                 self._hold_back()
         except OSError as error:
             self._give_up(f"{self._folder.path}: cannot be written: {error.strerror}")
         self.progress.settled(end.status)
+
+    def _come_next(self, trials: list[Trial]) -> None:
+        """Let these trials be handed out before all others, unless their blocks are stopped."""
+        if self.fault is not None:
+            return
+        self._waiting.extendleft(trial for trial in reversed(trials) if self._stops.lets_run(trial))
+        self._held.extend(trial for trial in trials if not self._stops.lets_run(trial))
+        self.progress.held = len(self._held)
 
     def _hold_back(self) -> None:
         if self.fault is not None:
@@ -254,3 +285,4 @@ class TrialQueue:
         self.fault = self.fault or EnvironmentFault(message)
         self._waiting.clear()
         self._suspects.clear()
+        self._groups.forget_parked()

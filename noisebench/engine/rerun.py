@@ -61,7 +61,11 @@ def rerun(
                 end = ends[trial.trial_id]
                 attempt_id = uuid.uuid4().hex
                 runner.attempt(trial, attempt_id)
-                repetitions.append(_compared(starts[end.attempt_id], end, *_pair(aside, attempt_id)))
+                # Reused evidence has the digits of the machine that trained it.
+                trained = starts.get(end.evidence_attempt or end.attempt_id)
+                repetitions.append(
+                    _compared(trained or starts[end.attempt_id], end, *_pair(aside, attempt_id))
+                )
     return repetitions
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from noisebench.data.files import check_files
+from noisebench.engine.evidence_groups import note_awaited, remove_unneeded
 from noisebench.engine.launch import Launch, run_pending
 from noisebench.engine.options import Options
 from noisebench.engine.pending import mark_interrupted, pending_trials
@@ -73,9 +74,36 @@ def run_sweep(
         progress.stopped = dict(stops.errors)
         if len(pending) > progress.held:
             check_files(pending, options.data_dir)
-            run_pending(Launch(pending, folder, progress, stops, previous_journals), options)
+            rest = _awaited_later(sweep, results, wanted)
+            launch = Launch(
+                pending, folder, progress, stops, previous_journals, rest, keep_evidence=sweep.keep_evidence
+            )
+            _prepare_evidence(launch, sweep)
+            run_pending(launch, options)
             report = _joined(report, _ingest(results))
+            if not progress.pending and not rest:
+                note_awaited(folder, ())
     return _outcome(progress, failed_before, report)
+
+
+def _awaited_later(sweep: Sweep, results: ResultsFolder, wanted: list[Trial]) -> frozenset[str]:
+    """Return the evidence that pending trials judge by which this run does not want."""
+    chosen = {trial.trial_id for trial in wanted}
+    others = [trial for trial in sweep.trials() if trial.trial_id not in chosen]
+    if not others:
+        return frozenset()
+    with open_store(results) as store:
+        states = states_of(store, [trial.trial_id for trial in others])
+    waiting = pending_trials(others, states, include_failed=False)
+    return frozenset(trial.evidence_id for trial in waiting)
+
+
+def _prepare_evidence(launch: Launch, sweep: Sweep) -> None:
+    """Note which evidence the sweep needs, and remove what a killed run has left over."""
+    awaited = {trial.evidence_id for trial in launch.trials} | launch.awaited
+    note_awaited(launch.folder, awaited)
+    if not launch.keep_evidence:
+        remove_unneeded(launch.folder, sweep.trials(), awaited)
 
 
 def _outcome(progress: Progress, failed_before: int, report: IngestReport) -> Outcome:

@@ -51,6 +51,7 @@ class QueueSearcher(Searcher):
             "attempt": attempt_id,
             "part": part,
             "previous_journal": None if previous is None else str(previous),
+            "sharing": self._queue.sharing(trial).as_fields(),
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from noisebench.engine.recovery import has_completed
 from noisebench.engine.searcher import DECLINED
 from noisebench.records import provenance
 from noisebench.records.attempts import End, ErrorKind, LeaveReason, Status
+from noisebench.records.evidence import Sharing
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.logs import Log
@@ -143,7 +144,8 @@ class TrialActor(tune.Trainable):
             attempt_seconds(trial, settings.machine_seconds, settings.allowance_minutes, gpu=gpu),
         )
         try:
-            return self._runner.attempt(trial, str(self._config["attempt"]), limits)
+            sharing = Sharing(**self._config["sharing"])
+            return self._runner.attempt(trial, str(self._config["attempt"]), limits, sharing)
         except OSError as error:  # the journal cannot be written
             return End(Status.INTERRUPTED, ErrorKind.STORAGE, str(error))
 

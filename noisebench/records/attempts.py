@@ -147,7 +147,8 @@ class Ended:
 
     `seconds` is its duration, `peak_memory_mb` the process's highest resident memory and `gpu_memory_mb` its
     highest reserved GPU memory, both in MiB. `scores` is the path of its per-sample scores in the results
-    folder and `scores_sha256` their hash (64 hex digits).
+    folder and `scores_sha256` their hash (64 hex digits). `evidence` is the id of the evidence that a
+    completed attempt judged, `evidence_attempt` the attempt that trained it: another one if it was reused.
     """
 
     attempt_id: str
@@ -164,6 +165,8 @@ class Ended:
     gpu_memory_mb: float | None = None
     scores: str | None = None
     scores_sha256: str | None = None
+    evidence: str | None = None
+    evidence_attempt: str | None = None
     result: Result | None = None
     epochs: tuple[Epoch, ...] = ()
 

@@ -25,11 +25,15 @@ class Checkpoints:
 
     The folder is named by the trial's id, so its files belong to this trial. Unfinished fits are written at
     the end of an epoch, at most once in `epoch_seconds`. A damaged file, or a file written by another
-    version of the code, counts as absent, and its work is repeated.
+    version of the code or with another `content`, counts as absent, and its work is repeated. `content`
+    says what the attempt observes, in one line.
     """
 
-    def __init__(self, folder: Path | None = None, *, epoch_seconds: float = math.inf) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, epoch_seconds: float = math.inf, content: str = ""
+    ) -> None:
         self.folder = folder
+        self._content = content
         self._epoch_seconds = epoch_seconds
         self._written = time.monotonic()
 
@@ -47,7 +51,7 @@ class Checkpoints:
             header, _, payload = path.read_bytes().partition(b"\n")
         except FileNotFoundError:
             return None
-        if header != _header(payload):
+        if header != self._header(payload):
             path.unlink(missing_ok=True)
             return None
         content = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
@@ -60,8 +64,14 @@ class Checkpoints:
         buffer = io.BytesIO()
         torch.save(content, buffer)
         path, payload = self.folder / f"{name}.pt", buffer.getvalue()
-        patiently(lambda: write_durably(path, _header(payload) + b"\n" + payload))
+        patiently(lambda: write_durably(path, self._header(payload) + b"\n" + payload))
         self._written = time.monotonic()
+
+    def _header(self, payload: bytes) -> bytes:
+        """Return the first line: the hashes of the payload, which torch does not check, and of the code."""
+        digest = hashlib.sha256(payload).hexdigest()
+        words = ("noisebench checkpoint", digest, provenance.source_hash(), self._content)
+        return " ".join(word for word in words if word).encode()
 
     def forget(self, name: str) -> None:
         """Remove one checkpoint."""
@@ -72,12 +82,6 @@ class Checkpoints:
         """Remove all checkpoints, after the trial has completed."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _header(payload: bytes) -> bytes:
-    """Return a file's first line: the hash of the payload, which torch does not check, and of the code."""
-    digest = hashlib.sha256(payload).hexdigest()
-    return f"noisebench checkpoint {digest} {provenance.source_hash()}".encode()
 
 
 def pack(rows: Rows, tensors: dict[str, Tensor]) -> dict[str, Any]:

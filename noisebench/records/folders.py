@@ -39,6 +39,15 @@ class ResultsFolder:
         """Return the folder of a trial's finished folds and epochs, removed when the trial completes."""
         return self.root / "checkpoints" / trial_id
 
+    @property
+    def evidences(self) -> Path:
+        """The folder of the evidence that trials share."""
+        return self.root / "evidence"
+
+    def evidence(self, evidence_id: str) -> Path:
+        """Return the file of one training's evidence."""
+        return self.evidences / f"{evidence_id}.evidence"
+
 
 @dataclass(frozen=True)
 class SweepFolder:
@@ -71,6 +80,11 @@ class SweepFolder:
     def lock(self) -> Path:
         """The file that the driver of the sweep locks."""
         return self.path / "lock"
+
+    @property
+    def awaited_evidence(self) -> Path:
+        """The ids of the evidence that the sweep's pending trials judge by, one a line."""
+        return self.path / "awaited-evidence.txt"
 
     @property
     def stopped(self) -> Path:

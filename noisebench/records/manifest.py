@@ -11,6 +11,7 @@ from noisebench.records.durable import write_durably
 from noisebench.records.folders import SweepFolder
 from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep, parse_sweep
+from noisebench.sweep.trial import Trial
 
 
 def keep_sweep(folder: SweepFolder, sweep: Sweep, *, replace: bool = False) -> None:
@@ -79,6 +80,15 @@ def kept_trials(manifest: Path) -> set[tuple[str, str]]:
         return {(line["block"], line["trial_id"]) for line in lines}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return set()
+
+
+def manifest_trials(manifest: Path) -> list[Trial]:
+    """Return the trials of a manifest; none if it is missing or damaged."""
+    try:
+        lines = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+        return [Trial.from_fields(line["config"]) for line in lines]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -1,7 +1,8 @@
 """Several models of one architecture trained as one, none touched by its neighbours."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -92,6 +93,32 @@ class _Alone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.stack(images.unsqueeze(0))[0]
         return logits
+
+
+@contextmanager
+def last_layer_inputs(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the input [B, F] of the last linear layer at each forward pass of a model of `Stack.alone`."""
+    found: list[Tensor] = []
+    hook = _last_linear(model).register_forward_pre_hook(lambda _, inputs: found.append(inputs[0][0]))
+    try:
+        yield found
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def active_dropout(model: nn.Module, seed: int) -> Iterator[None]:
+    """Switch on the dropout alone of a model of `Stack.alone`, seeded, and the rest to evaluation mode."""
+    model.eval()
+    dropouts = [module for module in model.modules() if isinstance(module, _Dropout)]
+    for dropout in dropouts:
+        dropout.train()
+        for generator in dropout.generators:
+            generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        model.eval()
 
 
 class _Linear(nn.Module):

@@ -38,6 +38,8 @@ class Attempt:
     log: str | None
     scores: str | None
     scores_sha256: str | None
+    evidence: str | None
+    evidence_attempt: str | None
     started_checked: bool | None
     ended_checked: bool | None
 

@@ -107,7 +107,8 @@ def _read_named(
             problems.add(node, f"{name} needs `{key}`, {parameter.describe()}")
         else:
             axes.append([(key, parameter.default)])
-    return _products(name, axes, node, problems)
+    implied = {key: parameter.default for key, parameter in parameters.items() if parameter.implied}
+    return _products(name, axes, node, problems, implied)
 
 
 def _read_reference(
@@ -141,11 +142,18 @@ def _read_reference(
 
 
 def _products(
-    name: str, axes: Sequence[Sequence[tuple[str, Any]]], node: Node, problems: Problems
+    name: str,
+    axes: Sequence[Sequence[tuple[str, Any]]],
+    node: Node,
+    problems: Problems,
+    implied: Mapping[str, Any] | None = None,
 ) -> list[Placed]:
+    """Return a component for each combination; it has no parameter whose value is `implied`."""
     if exceeds_limit(axes, node, problems):
         return []
-    return [(Component.of(name, **dict(combination)), node) for combination in itertools.product(*axes)]
+    left_out = set((implied or {}).items())
+    combinations = (dict(set(each) - left_out) for each in itertools.product(*axes))
+    return [(Component.of(name, **parameters), node) for parameters in combinations]
 
 
 def exceeds_limit(axes: Iterable[Sized], node: Node, problems: Problems) -> bool:

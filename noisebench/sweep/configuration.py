@@ -117,8 +117,8 @@ def _check_detector(entry: DatasetDescriptor, detector: Placed, problems: Proble
     if entry.training_samples is None:
         return
     component, node = detector
-    if not DETECTORS[component.name].separate_training:
-        known = ", ".join(other for other, detectors in DETECTORS.items() if detectors.separate_training)
+    if not DETECTORS[component.name].training.separate_training:
+        known = ", ".join(other for other, each in DETECTORS.items() if each.training.separate_training)
         problems.add(node, f"{entry.name} works with {known} only, not with {component.name}")
     elif component.get("folds", FROM_RECIPE) is not FROM_RECIPE:
         problems.add(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from noisebench.catalogue.datasets import dataset
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import AFTER_EPOCH, DETECTORS
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS, Gpu
 from noisebench.catalogue.models import MODELS, Rate
 from noisebench.sweep.trial import Trial
@@ -24,7 +24,7 @@ Rates = Mapping[tuple[str, int], Rate]
 CPU_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.cpu.items()}
 V100_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.v100.items()}
 
-# Per trial: interpreter, Ray, detection, records.
+# Per trial: interpreter, Ray, detection, records. A trial that judges evidence of another one costs no more.
 OVERHEAD_SECONDS = 1.0
 
 
@@ -32,6 +32,7 @@ OVERHEAD_SECONDS = 1.0
 class Budget:
     """A block's trials, and the estimated seconds of the pending ones on each kind of device.
 
+    The pending trials need `trainings`: trials that differ in the detector alone may share one.
     `measured_seconds` are estimates for calibrated devices, by name. `unmeasured_seconds` are estimates from
     counted operations, by GPU and by the precision that all trials are assumed to have.
     """
@@ -39,6 +40,7 @@ class Budget:
     block: str
     trials: int
     completed: int
+    trainings: int
     cpu_seconds: float
     v100_seconds: float
     measured_seconds: dict[str, float] = field(default_factory=dict)
@@ -47,12 +49,14 @@ class Budget:
     def header(self) -> tuple[str, ...]:
         """Return the heads of the columns of `row`."""
         measured = (f"{device} hours" for device in self.measured_seconds)
-        return ("block", "trials", "completed", "CPU-thread hours", "published V100 hours", *measured)
+        counts = ("trials", "completed", "trainings to do")
+        return ("block", *counts, "CPU-thread hours", "published V100 hours", *measured)
 
     def row(self) -> tuple[str, ...]:
         """Return the cells under `header`."""
         seconds = (self.cpu_seconds, self.v100_seconds, *self.measured_seconds.values())
-        return (self.block, str(self.trials), str(self.completed), *(f"{s / 3600:.2f}" for s in seconds))
+        counts = (str(count) for count in (self.trials, self.completed, self.trainings))
+        return (self.block, *counts, *(f"{s / 3600:.2f}" for s in seconds))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same for JSON; hours are those of one CPU thread and of one V100."""
@@ -61,6 +65,8 @@ class Budget:
             "trials": self.trials,
             "completed": self.completed,
             "pending": self.trials - self.completed,
+            "trainings": self.trainings,
+            "judgements": self.trials - self.completed,
             "cpu_thread_hours": self.cpu_seconds / 3600,
             "v100_hours": self.v100_seconds / 3600,
             "measured_hours": {device: s / 3600 for device, s in self.measured_seconds.items()},
@@ -86,16 +92,20 @@ def _budget(
     name: str, trials: list[Trial], completed: Container[str], measured: Mapping[str, SecondsOf]
 ) -> Budget:
     pending = [trial for trial in trials if trial.trial_id not in completed]
+    # Of the trials that share a training, one that evaluates after each epoch costs the most.
+    trained = list({trial.evidence_id: trial for trial in sorted(pending, key=_evaluates)}.values())
     # Seeds of one configuration cost the same: estimate once.
-    seeds = Counter(replace(trial, seed=0) for trial in pending)
+    seeds = Counter(replace(trial, seed=0) for trial in trained)
+    judged = OVERHEAD_SECONDS * (len(pending) - len(trained))
 
     def total(seconds_of: SecondsOf) -> float:
-        return sum(count * seconds_of(trial) for trial, count in seeds.items())
+        return judged + sum(count * seconds_of(trial) for trial, count in seeds.items())
 
     return Budget(
         block=name,
         trials=len(trials),
         completed=len(trials) - len(pending),
+        trainings=len(trained),
         cpu_seconds=total(lambda trial: seconds_for(trial, CPU_RATES)),
         v100_seconds=total(lambda trial: seconds_for(trial, V100_RATES)),
         measured_seconds={device: total(seconds_of) for device, seconds_of in measured.items()},
@@ -134,13 +144,20 @@ def image_shape(trial: Trial) -> tuple[int, int, int]:
 
 def _images(trial: Trial) -> tuple[int, int]:
     """Return the images that all models train on in an epoch, and the images evaluated in all."""
-    entry, detector = dataset(trial.dataset.name), DETECTORS[trial.detector.name]
+    entry, plan = dataset(trial.dataset.name), DETECTORS[trial.detector.name].training
     samples = trial.dataset.get("samples") or entry.samples
     test_samples = min(entry.test_samples, samples)
     if entry.training_samples:
         return entry.training_samples, samples + test_samples
-    evaluated = detector.fits_of(trial.detector) * test_samples + (samples if detector.held_out else 0)
-    return samples * detector.passes(trial.detector), evaluated
+    evaluated = plan.fits_of(trial.detector) * test_samples + (samples if plan.held_out else 0)
+    evaluated += samples * trial.training.epochs if _evaluates(trial) else 0
+    return samples * plan.passes(trial.detector), evaluated
+
+
+def _evaluates(trial: Trial) -> bool:
+    """Return whether the detector reads traces that are taken after each epoch."""
+    needs = DETECTORS[trial.detector.name].needs_of(trial.detector)
+    return any(name.startswith(AFTER_EPOCH) for name in needs)
 
 
 def _rate(model: str, height: int, rates: Rates) -> Rate:

@@ -9,7 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.catalogue.losses import LOSSES
+from noisebench.catalogue.plans import PLANS
 
 # Raise this when the same trial gives other numbers; the golden-result test checks it.
 SCIENCE_VERSION = 1
@@ -28,6 +30,7 @@ _SEED_FIELDS = {
     "batches": ("dataset", "seed"),
     "dropout": ("dataset", "seed"),
     "augmentation": ("dataset", "seed"),
+    "passes": ("dataset", "seed"),
 }
 
 
@@ -57,10 +60,22 @@ def setting_id(fields: Mapping[str, Any]) -> str:
     return trial_id(_without(_without(fields, "seed"), "loss"))
 
 
+def evidence_id(fields: Mapping[str, Any]) -> str:
+    """Return the id shared by trials that judge the same training.
+
+    It is the hash of all fields, but of the detector only of its plan: with `aum`, of the runs and not of the
+    percentile.
+    """
+    detector = fields["detector"]
+    plan = DETECTORS[detector["name"]].plan
+    parameters = {name: detector[name] for name in PLANS[plan].parameters}
+    return trial_id({**_without(fields, "detector"), "plan": {"name": plan, **parameters}})
+
+
 def seed_for(fields: Mapping[str, Any], purpose: str, *parts: int) -> int:
     """Return the seed, in [0, 2**63), of one named source of randomness in a trial.
 
-    `purpose` is one of corruption, folds, thresholds, init, batches, dropout, augmentation; `parts`
+    `purpose` is one of corruption, folds, thresholds, init, batches, dropout, augmentation, passes; `parts`
     distinguish its uses (fold, epoch). The seed depends on no loop order and no global state.
     """
     relevant = {name: fields[name] for name in _SEED_FIELDS[purpose]}

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from noisebench.sweep.nodes import REPORTED, Node, Problems, read_nodes
 from noisebench.sweep.schema import scalar, show, unknown
-from noisebench.sweep.sweep_file import DESCRIPTION, SWEEP_NAME, BlockEntry, SweepFile
+from noisebench.sweep.sweep_file import DESCRIPTION, KEEP_EVIDENCE, SWEEP_NAME, BlockEntry, SweepFile
 
-_OF_THE_SWEEP = ("sweep", "description")
+# Fields of the sweep as they are written, with the attribute of `SweepFile` and how they are read.
+_OF_THE_SWEEP = {
+    "sweep": ("name", SWEEP_NAME),
+    "description": ("description", DESCRIPTION),
+    "keep_evidence": ("keep_evidence", KEEP_EVIDENCE),
+}
 _FORM = re.compile(r"([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)=(.*)", re.DOTALL)
 
 
@@ -48,8 +54,8 @@ def read_overrides(texts: Sequence[str], problems: Problems) -> list[Override]:
 def apply_overrides(file: SweepFile, overrides: Iterable[Override], problems: Problems) -> SweepFile:
     """Return a sweep with fields replaced; errors are added to `problems`.
 
-    `blocks.NAME.FIELD` is a field of one block, `sweep` and `description` are those of the sweep, any other
-    path is a field of every block. Each step of a path but the last is a mapping.
+    `blocks.NAME.FIELD` is a field of one block, `sweep`, `description` and `keep_evidence` are those of the
+    sweep, any other path is a field of every block. Each step of a path but the last is a mapping.
     """
     for override in overrides:
         if override.path[0] in _OF_THE_SWEEP:
@@ -65,11 +71,11 @@ def apply_overrides(file: SweepFile, overrides: Iterable[Override], problems: Pr
 def _set_on_sweep(file: SweepFile, override: Override, problems: Problems) -> SweepFile:
     key, *rest = override.path
     if rest:
-        problems.add(override.value, f"`{key}` is text, which has no field `{rest[0]}`")
+        problems.add(override.value, f"`{key}` is one value, which has no field `{rest[0]}`")
         return file
-    parameter = SWEEP_NAME if key == "sweep" else DESCRIPTION
-    value = scalar(parameter).read(override.value, problems) or ""
-    return replace(file, name=value) if key == "sweep" else replace(file, description=value)
+    attribute, parameter = _OF_THE_SWEEP[key]
+    value: Any = scalar(parameter).read(override.value, problems)
+    return file if value is None else replace(file, **{attribute: value})
 
 
 def _set_on_one_block(file: SweepFile, override: Override, problems: Problems) -> SweepFile:

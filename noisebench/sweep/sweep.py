@@ -16,12 +16,16 @@ from noisebench.sweep.trial import Trial
 
 @dataclass(frozen=True)
 class Sweep:
-    """A parsed sweep; `text` is its YAML: as written, or complete where files are included or fields set."""
+    """A parsed sweep; `text` is its YAML: as written, or complete where files are included or fields set.
+
+    With `keep_evidence`, the evidence of its trainings stays in the results folder.
+    """
 
     name: str
     description: str
     blocks: tuple[Block, ...]
     text: str
+    keep_evidence: bool = False
 
     def trials(self) -> Iterator[Trial]:
         """Yield each distinct trial once, in the order of the file."""
@@ -62,4 +66,6 @@ def parse_sweep(text: str, file: str, overrides: Sequence[str] = ()) -> Sweep:
     problems.raise_if_any()
     as_written = not replacements and all(entry.problems is problems for entry in spec.entries)
     whole = text if as_written else spec.as_text()
-    return Sweep(spec.name, spec.description, tuple(block for block in blocks if block), whole)
+    return Sweep(
+        spec.name, spec.description, tuple(block for block in blocks if block), whole, spec.keep_evidence
+    )

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from noisebench.catalogue.parameters import REQUIRED, text
+from noisebench.catalogue.parameters import REQUIRED, flag, text
 from noisebench.errors import InputError
 from noisebench.sweep.nodes import NUMBER_AS_TEXT, REPORTED, Node, Problems, read_nodes, read_text
 from noisebench.sweep.schema import Field, Fields, read_fields, show, unknown
@@ -19,6 +20,7 @@ SWEEP_NAME = text(
     REQUIRED, pattern=NAME, right="a name of letters, digits, '.', '_' and '-', such as paper-table1"
 )
 DESCRIPTION = text("", pattern="(?s).*")
+KEEP_EVIDENCE = flag(False)
 _INCLUDE = "a list of sweep files beside this one, such as [paper-table1.yaml]"
 _BLOCKS = "a mapping of named grids, such as {table1: {dataset: ..., loss: ...}}"
 
@@ -39,11 +41,14 @@ class SweepFile:
     name: str
     description: str
     entries: tuple[BlockEntry, ...]
+    keep_evidence: bool = False
 
     def as_text(self) -> str:
         """Return YAML of the same sweep that includes no file; only for a sweep without problems."""
         blocks = {entry.name: entry.node.plain() for entry in self.entries}
-        whole = {"sweep": self.name, "description": self.description, "blocks": blocks}
+        whole: dict[str, Any] = {"sweep": self.name, "description": self.description}
+        whole |= {"keep_evidence": True} if self.keep_evidence else {}
+        whole["blocks"] = blocks
         return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -67,13 +72,15 @@ def read_sweep_file(content: str, problems: Problems, including: tuple[Path, ...
     blocks: list[BlockEntry] = values["blocks"] or []
     for entry in blocks:
         _refuse_second(entry, entry.node, problems, included)
-    return SweepFile(values["sweep"] or "", values["description"] or "", (*included, *blocks))
+    keep = bool(values["keep_evidence"])
+    return SweepFile(values["sweep"] or "", values["description"] or "", (*included, *blocks), keep)
 
 
 def _fields(including: tuple[Path, ...]) -> Fields:
     return {
         "sweep": SWEEP_NAME,
         "description": DESCRIPTION,
+        "keep_evidence": KEEP_EVIDENCE,
         "include": Field(_INCLUDE, partial(_read_includes, including=including), ()),
         "blocks": Field(_BLOCKS, _read_blocks, ()),
     }

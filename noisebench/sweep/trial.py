@@ -85,6 +85,11 @@ class Trial:
         """16 hex digits: the hash of all fields."""
         return identity.trial_id(self.as_fields())
 
+    @cached_property
+    def evidence_id(self) -> str:
+        """16 hex digits: the hash of all that changes the training; trials that share it train once."""
+        return identity.evidence_id(self.as_fields())
+
     def seed_for(self, purpose: str, *parts: int) -> int:
         """Return the seed of one named source of randomness; see `identity.seed_for`."""
         return identity.seed_for(self.as_fields(), purpose, *parts)

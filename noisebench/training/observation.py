@@ -11,7 +11,7 @@ from noisebench.data.datasets import Labels
 from noisebench.records.checkpoints import Rows, pack, unpack
 from noisebench.training.loop import EpochStatistics
 from noisebench.training.surrogate import Indices, Surrogate
-from noisebench.training.watchers import Watcher
+from noisebench.training.watchers import EpochWatcher, Watcher
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Run:
 
     The model is trained on the training samples at `indices` (default: all) with `targets` [N] of `classes`
     (default: the given labels, the data set's classes), and not on the judged samples at `held_out`.
+    `watcher` sees its batches, `after_epoch` the model after each epoch.
     """
 
     number: int
@@ -28,10 +29,12 @@ class Run:
     classes: int | None = None
     watcher: Watcher | None = None
     held_out: Indices | None = None
+    after_epoch: EpochWatcher | None = None
 
     def watched(self) -> dict[str, Tensor]:
-        """Return the result of this run's watcher, on the CPU."""
-        return {} if self.watcher is None else self.watcher.result()
+        """Return the results of this run's watchers, on the CPU."""
+        watchers = [watcher for watcher in (self.watcher, self.after_epoch) if watcher is not None]
+        return {name: tensor for watcher in watchers for name, tensor in watcher.result().items()}
 
 
 class Observation:
@@ -53,13 +56,21 @@ class Observation:
         """Whether a watcher observes the batches."""
         return bool(self._watchers)
 
+    @property
+    def needs_model(self) -> bool:
+        """Whether `after_epoch` needs the current model."""
+        return self._dynamics is not None or self._run.after_epoch is not None
+
     def on_batch(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
         """Observe one batch."""
         for watcher in self._watchers:
             watcher(epoch, logits, targets, indices)
 
     def after_epoch(self, model: nn.Module | None, statistics: EpochStatistics) -> None:
-        """Add the row of a finished epoch; dynamics need the current `model`."""
+        """Add the row of a finished epoch; with `needs_model`, `model` is the current one."""
+        if self._run.after_epoch is not None:
+            assert model is not None
+            self._run.after_epoch.after_epoch(statistics.epoch, model)
         row = {"fold": self._run.number, **asdict(statistics)}
         if self._dynamics is not None:
             assert model is not None
@@ -70,10 +81,14 @@ class Observation:
     def state(self) -> dict[str, Any] | None:
         """Return the state for a checkpoint; None if the watcher cannot be checkpointed."""
         watched = {} if self._run.watcher is None else self._run.watcher.state()
-        return None if watched is None else pack(self.rows, watched)
+        if watched is None:
+            return None
+        after_epoch = {} if self._run.after_epoch is None else self._run.after_epoch.state()
+        return pack(self.rows, {**watched, **after_epoch})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from the result of `state`."""
         self.rows, watched = unpack(state)
-        if self._run.watcher is not None:
-            self._run.watcher.restore(watched)
+        for watcher in (self._run.watcher, self._run.after_epoch):
+            if watcher is not None:
+                watcher.restore(watched)

@@ -64,8 +64,9 @@ def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) 
 
     def after_epoch(fit: Fit, statistics: list[EpochStatistics]) -> None:
         _mark_recording(surrogate, fit, recording)
-        # Only the held-out loss of the dynamics needs the models; grouped models must be copied for it.
-        models = fit.models() if surrogate.trial.dynamics else [None] * len(group)
+        # Grouped models must be copied, so only where they are needed.
+        needed = any(observation.needs_model for observation in observations)
+        models = fit.models() if needed else [None] * len(group)
         for observation, model, of_run in zip(observations, models, statistics, strict=True):
             observation.after_epoch(model, of_run)
         _keep(surrogate, group, fit, observations)

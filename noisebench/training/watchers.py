@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from noisebench.data.datasets import Labels
 from noisebench.errors import InputError
@@ -27,6 +26,22 @@ class Watcher(Protocol):
 
     def state(self) -> dict[str, Tensor] | None:
         """Return the state for a checkpoint; None if it cannot be checkpointed."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Continue from the result of `state`."""
+
+    def result(self) -> dict[str, Tensor]:
+        """Return the observations, on the CPU."""
+
+
+class EpochWatcher(Protocol):
+    """Sees the model after every epoch."""
+
+    def after_epoch(self, epoch: int, model: nn.Module) -> None:
+        """Observe the model; it may be left in evaluation mode."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the state for a checkpoint."""
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from the result of `state`."""
@@ -68,32 +83,6 @@ class MarginWatcher:
         assert isinstance(self._accumulator, MarginAccumulator)
         self._accumulator.sums.copy_(state["sums"])
         self._accumulator.counts.copy_(state["counts"])
-
-
-class LossCurveWatcher:
-    """Each sample's cross entropy in each epoch, at its training step."""
-
-    def __init__(self, samples: int, epochs: int, device: torch.device) -> None:
-        self.losses = torch.zeros(samples, epochs, device=device)
-        self._last = torch.zeros(samples, dtype=torch.int64, device=device)
-
-    def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
-        """Observe one batch."""
-        self.losses[indices, epoch] = functional.cross_entropy(logits.float(), targets, reduction="none")
-        self._last[indices] = logits.argmax(1)
-
-    def result(self) -> dict[str, Tensor]:
-        """Return losses [N, E] with the last epoch's most probable class [N], on the CPU."""
-        return {"losses": self.losses.cpu(), "predicted": self._last.cpu()}
-
-    def state(self) -> dict[str, Tensor]:
-        """Return the curves so far."""
-        return {"losses": self.losses, "predicted": self._last}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from the result of `state`."""
-        self.losses.copy_(state["losses"])
-        self._last.copy_(state["predicted"])
 
 
 class DynamicsWatcher:

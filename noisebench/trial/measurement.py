@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ import numpy.typing as npt
 import torch
 
 from noisebench.catalogue.detectors import DETECTORS
-from noisebench.data.datasets import load_dataset
+from noisebench.data.datasets import Dataset, load_dataset
 from noisebench.detectors.judgement import Judgement
 from noisebench.records.checkpoints import Checkpoints
-from noisebench.science import corruption
+from noisebench.records.evidence import DamagedEvidenceError, EvidenceFile, KeptEvidence
+from noisebench.science import corruption, dynamics
+from noisebench.science.evidence import Evidence
 from noisebench.science.metrics import detection_metrics, guard
 from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial
@@ -24,12 +28,16 @@ from noisebench.training.surrogate import Surrogate, isolated_torch
 
 @dataclass(frozen=True)
 class Measurement:
-    """The output of a trial: columns of `results`, rows of `epochs`, arrays [N] for the scores file."""
+    """The output of a trial: columns of `results`, rows of `epochs`, arrays [N] for the scores file.
+
+    `evidence_attempt` is the attempt whose training was judged, None if the trial trained itself.
+    """
 
     result: dict[str, Any]
     epochs: list[dict[str, Any]]
     samples: dict[str, npt.NDArray[Any]]
     fast_path: str | None = None
+    evidence_attempt: str | None = None
 
 
 def measure(
@@ -37,47 +45,83 @@ def measure(
     data_dir: Path | None,
     device: torch.device,
     checkpoints: Checkpoints | None = None,
+    evidence: EvidenceFile | None = None,
     calibration: Calibration | None = None,
 ) -> Measurement:
-    """Run a trial on `device`; write nothing but `checkpoints`.
+    """Run a trial on `device`; write nothing but `checkpoints` and `evidence`.
 
-    `calibration` names the fastest modes of GPUs, for trials with `precision: fast`.
+    If `evidence` holds what the detector needs, nothing is trained. `calibration` names the fastest modes of
+    GPUs, for trials with `precision: fast`.
 
     On the same hardware and versions, the result depends on the trial alone, to the last digit: not on other
-    trials, their order, or interruptions.
+    trials, their order, or interruptions, and not on who trained the evidence.
     """
-    dataset = load_dataset(trial.dataset, data_dir)
+    dataset, file = load_dataset(trial.dataset, data_dir), evidence or EvidenceFile()
+    detector = DETECTORS[trial.detector.name]
+    needs = detector.needs_of(trial.detector)
     with isolated_torch(device):
-        surrogate = Surrogate.of(trial, dataset, device, checkpoints or Checkpoints(), data_dir, calibration)
-        judgement: Judgement = DETECTORS[trial.detector.name].load()(surrogate)
-    return _score(surrogate, judgement)
+        kept = _kept(file, needs)
+        if kept is None:
+            surrogate = Surrogate.of(
+                trial, dataset, device, checkpoints or Checkpoints(), data_dir, calibration
+            )
+            found = detector.training.load()(surrogate, {**file.sharing.needs, **needs})
+            file.write(found.arrays(), surrogate.rows, surrogate.fast_path)
+            kept = KeptEvidence(found.arrays(), surrogate.rows, surrogate.fast_path, "")
+        judged = Evidence.of(kept.arrays)
+        judgement: Judgement = detector.load()(judged, trial.detector)
+    return _score(dataset, judged, judgement, kept)
 
 
-def _score(surrogate: Surrogate, judgement: Judgement) -> Measurement:
-    clean, given = surrogate.dataset.judged.labels, surrogate.given
-    wrong, accuracies = clean != given, judgement.test_accuracies
+def _kept(file: EvidenceFile, needs: Mapping[str, int]) -> KeptEvidence | None:
+    """Return the evidence of an earlier training if it is whole and has the arrays of `needs`."""
+    try:
+        kept = file.read()
+    except DamagedEvidenceError as error:
+        print(f"{error}; the trial trains anew", file=sys.stderr)
+        return None
+    if kept is None or Evidence.of(kept.arrays).lacks(needs):
+        return None
+    return kept
+
+
+def _score(dataset: Dataset, evidence: Evidence, judgement: Judgement, kept: KeptEvidence) -> Measurement:
+    clean, given = dataset.judged.labels, evidence.labels
+    wrong, accuracies = clean != given, evidence.test_accuracies
     result = {
         "samples": len(given),
         "wrong_labels": int(wrong.sum()),
         "realised_rate": float(wrong.mean()),
         "transition": json.dumps(
-            corruption.transition_counts(clean, given, surrogate.dataset.classes).tolist(),
-            separators=(",", ":"),
+            corruption.transition_counts(clean, given, dataset.classes).tolist(), separators=(",", ":")
         ),
         "noise_hash": corruption.noise_hash(given),
-        "clean_accuracy": float((judgement.predicted == clean).mean()),
-        "clean_test_accuracy": float(np.mean(accuracies)) if accuracies else None,
+        "clean_accuracy": float((evidence.predicted == clean).mean()),
+        "clean_test_accuracy": float(np.mean(accuracies)) if len(accuracies) else None,
         **judgement.extra,
+        **_separation(judgement.separated, wrong),
     }
     samples = {
         "index": np.arange(len(given)),
         "given_label": given,
         "true_label": clean,
-        "predicted_label": judgement.predicted,
+        "predicted_label": evidence.predicted,
         **judgement.samples,
     }
     if judgement.detection is not None:
         flagged = judgement.detection.flagged
         result |= {**detection_metrics(flagged, wrong), "guard": guard(flagged, wrong)}
         samples |= {"suspicion": judgement.detection.suspicion, "flagged": flagged}
-    return Measurement(result, surrogate.rows, samples, surrogate.fast_path)
+    return Measurement(result, kept.rows, samples, kept.fast_path, kept.attempt_id or None)
+
+
+def _separation(scores: npt.NDArray[np.float64] | None, wrong: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Return distances between the scores [N] of right and wrong labels, without those that are NaN."""
+    if scores is None:
+        return {}
+    known = ~np.isnan(scores)
+    right, of_wrong = scores[known & ~wrong], scores[known & wrong]
+    return {
+        "cohens_d": dynamics.cohens_d(right, of_wrong),
+        "wasserstein": dynamics.wasserstein(right, of_wrong),
+    }

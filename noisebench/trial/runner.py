@@ -18,11 +18,13 @@ import torch
 from noisebench.records import attempts, provenance
 from noisebench.records.attempts import End, Epoch, ErrorKind, Result, Status
 from noisebench.records.checkpoints import Checkpoints
+from noisebench.records.evidence import EvidenceFile, Sharing
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.logs import Log
 from noisebench.records.scores import write_scores
 from noisebench.sweep.calibration import Calibration
+from noisebench.sweep.identity import canonical_json
 from noisebench.sweep.trial import Trial
 from noisebench.training.streams import is_usable
 from noisebench.trial import device as devices
@@ -31,7 +33,7 @@ from noisebench.trial.failures import MAX_ERROR_CHARACTERS, classify, gpu_error
 from noisebench.trial.measurement import Measurement, measure
 from noisebench.trial.watch import Limits, watched
 
-Execute = Callable[[Trial, Path | None, torch.device, Checkpoints], Measurement]
+Execute = Callable[[Trial, Path | None, torch.device, Checkpoints, EvidenceFile], Measurement]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class _Attempt:
     attempt_id: str
     trial: Trial
     began: float
+    sharing: Sharing
 
 
 @dataclass
@@ -66,9 +69,16 @@ class Runner:
         if self.execute is None:
             self.execute = partial(measure, calibration=Calibration.read(self.results.root))
 
-    def attempt(self, trial: Trial, attempt_id: str, limits: Limits | None = None) -> End:
+    def attempt(
+        self,
+        trial: Trial,
+        attempt_id: str,
+        limits: Limits | None = None,
+        sharing: Sharing | None = None,
+    ) -> End:
         """Run `trial` once and return its end, after the end record is on the disk.
 
+        `sharing` says which arrays other trials judge by, and whether to keep them.
         An exception in the trial becomes a failed record. Errors of the storage are returned as
         `interrupted: storage`, and recorded if the journal is writable: the trial is not at fault. After a
         trial that exceeds its limits, or whose error makes the GPU unusable for this process, the end is
@@ -83,7 +93,8 @@ class Runner:
             # If a power cut loses this record, the trial is pending again.
             self.journal.append(start, durable=False)
             with nullcontext() if self.log is None else self.log.of(attempt_id):
-                return self._measured(_Attempt(attempt_id, trial, time.perf_counter()), limits)
+                attempt = _Attempt(attempt_id, trial, time.perf_counter(), sharing or Sharing())
+                return self._measured(attempt, limits)
         except OSError as error:
             if self.leaving:
                 raise
@@ -95,12 +106,17 @@ class Runner:
     def _measured(self, attempt: _Attempt, limits: Limits | None) -> End:
         provenance.reset_peak_memory()
         trial = attempt.trial
-        checkpoints = Checkpoints(self.results.checkpoint(trial.trial_id), epoch_seconds=CHECKPOINT_SECONDS)
+        checkpoints = Checkpoints(
+            self.results.checkpoint(trial.trial_id),
+            epoch_seconds=CHECKPOINT_SECONDS,
+            content=canonical_json(attempt.sharing.needs) if attempt.sharing.needs else "",
+        )
+        evidence = EvidenceFile(self.results.evidence(trial.evidence_id), attempt.attempt_id, attempt.sharing)
         try:
             devices.reset_peak_memory(self.device)
             with watched(limits, partial(self._give_up, attempt)):
                 assert self.execute is not None
-                measurement = self.execute(trial, self.data_dir, self.device, checkpoints)
+                measurement = self.execute(trial, self.data_dir, self.device, checkpoints, evidence)
                 scores, digest = None, None
                 if measurement.samples:
                     scores, digest = write_scores(self.results, trial.trial_id, measurement.samples)
@@ -118,6 +134,8 @@ class Runner:
             fast_path=measurement.fast_path,
             scores=scores,
             scores_sha256=digest,
+            evidence=trial.evidence_id,
+            evidence_attempt=measurement.evidence_attempt or attempt.attempt_id,
             result=Result.of({**measurement.result, "seconds": time.perf_counter() - attempt.began}),
             epochs=tuple(map(Epoch.of, measurement.epochs)),
         )

@@ -85,7 +85,8 @@ def test_names_that_descriptors_give_are_parameters_of_theirs() -> None:
                 name in dataset.recipe.losses for dataset in DATASETS.values()
             )
     for detector in DETECTORS.values():
-        assert detector.fits is None or detector.fits in detector.parameters
+        assert set(detector.training.parameters) <= set(detector.parameters)
+        assert detector.training.fits is None or detector.training.fits in detector.parameters
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,11 @@ def test_a_preview_removes_nothing(results: ResultsFolder) -> None:
     assert kinds(results) == [("checkpoints", 1), ("logs", 1)]
     assert kinds(results) == [("checkpoints", 1), ("logs", 1)]
     assert kinds(results, "--only", "scores") == [("scores", 1)]
+    assert kinds(results, "--only", "evidence") == []
+    evidence = results.evidence(next(sweep_of(name="demo").trials()).evidence_id)
+    evidence.parent.mkdir(exist_ok=True)
+    evidence.touch()
+    assert kinds(results, "--only", "evidence") == [("evidence", 1)]
 
 
 def test_the_checkpoints_of_pending_trials_and_the_scores_stay(results: ResultsFolder) -> None:
@@ -74,4 +79,4 @@ def test_a_running_sweep_is_left_alone(results: ResultsFolder) -> None:
 def test_an_unknown_kind_is_an_input_error(results: ResultsFolder) -> None:
     done = noisebench_here("clean", "--only", "records", cwd=results.root.parent)
     assert done.returncode == 2
-    assert "known: checkpoints, logs, scratch, scores" in done.stderr
+    assert "known: checkpoints, logs, scratch, scores, evidence" in done.stderr

@@ -16,6 +16,7 @@ from noisebench.engine.options import Options
 from noisebench.engine.run import run_sweep
 from noisebench.engine.searcher import QueueSearcher
 from noisebench.records.checkpoints import Checkpoints
+from noisebench.records.evidence import EvidenceFile
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
 from noisebench.sweep.trial import Trial
@@ -30,10 +31,14 @@ DEATHS = 3
 
 
 def execute(
-    trial: Trial, data_dir: Path | None, device: torch.device, checkpoints: Checkpoints
+    trial: Trial,
+    data_dir: Path | None,
+    device: torch.device,
+    checkpoints: Checkpoints,
+    evidence: EvidenceFile,
 ) -> Measurement:
     """Return constant numbers; three trials kill their process at the first attempt."""
-    del data_dir, device, checkpoints
+    del data_dir, device, checkpoints, evidence
     # A node that does not share the driver's disk has no files of Tune.
     for marker in Path(tempfile.gettempdir()).glob("noisebench-*/tune/sweep/.validate_storage_marker"):
         marker.unlink()

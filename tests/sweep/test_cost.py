@@ -6,7 +6,7 @@ import pytest
 
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS
 from noisebench.catalogue.models import MODELS
-from noisebench.sweep.cost import CPU_RATES, V100_RATES, budgets, seconds_for
+from noisebench.sweep.cost import CPU_RATES, OVERHEAD_SECONDS, V100_RATES, budgets, seconds_for
 from noisebench.sweep.sweep import load_sweep
 from tests.trials import sweep_of, trial_of
 
@@ -69,3 +69,13 @@ def test_the_grid_has_hours_with_and_without_fast() -> None:
     assert hours == {name: s / 3600 for name, s in total.unmeasured_seconds["H200"].items()}
     assert hours["reference"] == pytest.approx(572, abs=1)
     assert hours["fast"] == pytest.approx(97, abs=1)
+
+
+def test_detectors_on_the_same_training_cost_one_training() -> None:
+    lists = ("ctrl", "[ctrl, small-loss]", "[ctrl, {name: ctrl, traces: after-epoch}]", "[ctrl, aum]")
+    plain, *several = (budgets(sweep_of(detector=detector), set())[-1] for detector in lists)
+    assert [budget.trials for budget in several] == [2, 2, 2]
+    assert [budget.trainings for budget in (plain, *several)] == [1, 1, 1, 2]
+    shared, evaluated, apart = (budget.cpu_seconds - plain.cpu_seconds for budget in several)
+    assert shared == pytest.approx(OVERHEAD_SECONDS)
+    assert shared < evaluated < apart

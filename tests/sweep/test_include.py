@@ -79,8 +79,8 @@ def test_problems_of_all_files_are_reported_together(folder: Path) -> None:
         "one.yaml:3 blocks.first.seeds: is 0, but must be a whole number of at least 1",
         "two.yaml:1 sweep: is 2, but must be a name of letters, digits, '.', '_' and '-', "
         "such as paper-table1",
-        "whole.yaml:3 block: key 'block' is unknown; known: sweep, description, include, blocks. "
-        "Did you mean blocks?",
+        "whole.yaml:3 block: key 'block' is unknown; known: sweep, description, keep_evidence, include, "
+        "blocks. Did you mean blocks?",
     ]
 
 

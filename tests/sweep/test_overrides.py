@@ -92,7 +92,7 @@ def test_overrides_reach_included_blocks(tmp_path: Path) -> None:
             "sweep=a b",
             "is 'a b', but must be a name of letters, digits, '.', '_' and '-', such as paper-table1",
         ),
-        ("sweep.name=a", "`sweep` is text, which has no field `name`"),
+        ("sweep.name=a", "`sweep` is one value, which has no field `name`"),
         (
             "blocks.first.loss.gamma=1",
             "`blocks.first.loss` is a list, which has no field `gamma`; set all of it, such as "

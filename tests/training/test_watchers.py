@@ -8,25 +8,29 @@ import pytest
 import torch
 
 from noisebench.science.corruption import transition_counts
-from noisebench.training.watchers import QUANTILES, DynamicsWatcher, LossCurveWatcher
+from noisebench.training.traces import TraceWatcher
+from noisebench.training.watchers import QUANTILES, DynamicsWatcher
 from noisebench.trial.measurement import measure
 from tests.trials import trial_of
 
 CPU = torch.device("cpu")
 
 
-def test_loss_curves_are_each_samples_cross_entropy() -> None:
-    watcher = LossCurveWatcher(4, 2, CPU)
-    logits, targets = (
-        torch.randn(4, 3, generator=torch.Generator().manual_seed(0)),
-        torch.tensor([0, 1, 2, 0]),
-    )
+def test_traces_in_passing_are_each_samples_values_at_its_step() -> None:
+    names = ("losses", "margins", "predicted", "squared_errors")
+    watcher = TraceWatcher(4, 2, names, CPU)
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([0, 1, 2, 0])
     watcher(1, logits[[2, 0]], targets[[2, 0]], torch.tensor([2, 0]))
-    losses = -torch.log_softmax(logits, 1).gather(1, targets[:, None])[:, 0]
-    curves = watcher.result()
-    assert torch.allclose(curves["losses"][[0, 2], 1], losses[[0, 2]])
-    assert curves["losses"][:, 0].tolist() == [0, 0, 0, 0]
-    assert curves["predicted"][[0, 2]].tolist() == logits[[0, 2]].argmax(1).tolist()
+    traces = {name: watcher.result()[f"in-passing.{name}"] for name in names}
+    probabilities, given = logits.softmax(1)[[0, 2]], torch.eye(3)[targets[[0, 2]]]
+    assert torch.allclose(traces["losses"][[0, 2], 1], -(probabilities * given).sum(1).log())
+    others = logits[[0, 2]].masked_fill(given.bool(), -torch.inf).amax(1)
+    assert torch.allclose(traces["margins"][[0, 2], 1], (logits[[0, 2]] * given).sum(1) - others)
+    assert torch.allclose(traces["squared_errors"][[0, 2], 1], ((probabilities - given) ** 2).sum(1))
+    assert traces["predicted"][[0, 2], 1].tolist() == logits[[0, 2]].argmax(1).tolist()
+    assert traces["losses"][:, 0].tolist() == [0, 0, 0, 0]
+    assert watcher.result()["predicted"][[0, 2]].tolist() == logits[[0, 2]].argmax(1).tolist()
 
 
 def test_dynamics_are_quantiles_of_p_and_of_the_printed_gradient() -> None:

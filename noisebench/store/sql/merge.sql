@@ -43,7 +43,7 @@ WITH starts AS (
 ), ends AS (
     SELECT DISTINCT ON (attempt_id)
         attempt_id, trial_id, sweep, status, error_kind, error, traceback, ended_at, seconds, fast_path,
-        peak_memory_mb, gpu_memory_mb, scores, scores_sha256, ended_checked
+        peak_memory_mb, gpu_memory_mb, scores, scores_sha256, evidence, evidence_attempt, ended_checked
     FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (result, epochs, ordinal, is_imported) FROM new_ends)
     WHERE ended_at IS NOT NULL
     ORDER BY

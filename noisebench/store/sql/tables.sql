@@ -44,7 +44,7 @@ CREATE TABLE attempts (
     error_kind VARCHAR, error VARCHAR, traceback VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, seconds DOUBLE,
     worker VARCHAR, host VARCHAR, pid BIGINT, device VARCHAR, fast_path VARCHAR, peak_memory_mb DOUBLE,
     gpu_memory_mb DOUBLE, slurm_job_id VARCHAR, "commit" VARCHAR, versions JSON, log VARCHAR,
-    scores VARCHAR, scores_sha256 VARCHAR, started_checked BOOLEAN, ended_checked BOOLEAN
+    scores VARCHAR, scores_sha256 VARCHAR, evidence VARCHAR, evidence_attempt VARCHAR, started_checked BOOLEAN, ended_checked BOOLEAN
 );
 COMMENT ON TABLE attempts IS 'one row an execution of a trial';
 COMMENT ON COLUMN attempts.status IS 'completed, failed, interrupted, or running: started, its end not recorded yet';
@@ -59,6 +59,8 @@ COMMENT ON COLUMN attempts.peak_memory_mb IS 'highest resident memory of its pro
 COMMENT ON COLUMN attempts.gpu_memory_mb IS 'highest GPU memory reserved, in MiB';
 COMMENT ON COLUMN attempts.scores IS 'file of its per-sample scores, a path in the results folder';
 COMMENT ON COLUMN attempts.scores_sha256 IS 'sha256 of that file';
+COMMENT ON COLUMN attempts.evidence IS 'id of the training that it judged: trials that differ in the detector alone share it';
+COMMENT ON COLUMN attempts.evidence_attempt IS 'the attempt that trained; another one where the evidence was reused, and seconds are of judging alone';
 COMMENT ON COLUMN attempts.started_checked IS 'whether the line of its start carried a checksum; older versions wrote none';
 COMMENT ON COLUMN attempts.ended_checked IS 'as started_checked, of the line of its end';
 COMMENT ON COLUMN attempts.versions IS 'of Python and the packages that make the numbers';

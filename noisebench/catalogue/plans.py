@@ -1,0 +1,60 @@
+"""The plans of training: which models a detector's evidence needs.
+
+An implementation is `(surrogate, needs) -> Evidence`: it plans the fits, trains them and keeps the arrays
+that `needs` names. Trials with equal data, corruption, loss, training, seed and plan share their evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from noisebench.catalogue.component import Component
+from noisebench.catalogue.descriptor import Descriptor, by_name
+from noisebench.catalogue.parameters import FROM_RECIPE, choice, integer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Descriptor):
+    """A plan of training; every detector on it has its parameters.
+
+    Its cost: `fits` names the parameter that counts the models (None: one model). Each is trained on all
+    samples; with `held_out` on all but its fold, whose samples it then classifies. `separate_training`: it
+    works with data sets that have a separate training part.
+    """
+
+    fits: str | None = None
+    held_out: bool = False
+    separate_training: bool = False
+
+    def fits_of(self, detector: Component) -> int:
+        """Return how many models a trial with this detector trains."""
+        return 1 if self.fits is None else detector[self.fits] or 1
+
+    def passes(self, detector: Component) -> int:
+        """Return how many times each sample is trained on in an epoch, over all models."""
+        fits = self.fits_of(detector)
+        return fits - 1 if self.held_out and fits > 1 else fits
+
+
+PLANS = by_name(
+    Plan(
+        name="folds",
+        implementation="noisebench.detectors.cross_validation:gather",
+        parameters={"folds": integer(FROM_RECIPE, 2)},
+        fits="folds",
+        held_out=True,
+        separate_training=True,
+    ),
+    Plan(name="single", implementation="noisebench.detectors.single_run:gather"),
+    Plan(
+        name="aum-runs",
+        implementation="noisebench.detectors.margin_runs:gather",
+        parameters={
+            "runs": integer(2, 2),
+            "skip_epochs": integer(1, 0),
+            "threshold": choice("code", "code", "paper"),
+            "implementation": choice("noisebench", "noisebench", "aum-package"),
+        },
+        fits="runs",
+    ),
+)
