@@ -152,6 +152,12 @@ LOSSES = by_name(
         source="Zhou et al. 2021",
     ),
     LossDescriptor(
+        name="NL",
+        formula="-sum_{k != y} log(1 - p_k) / (K - 1)",
+        implementation="noisebench.science.precursors:negative_learning",
+        source="Kim et al. 2019, eq. 2, expected over complementary labels",
+    ),
+    LossDescriptor(
         name="Curriculum",
         formula="the hinge loss of the samples that a batch selects, else 0",
         implementation="noisebench.science.precursors:curriculum",

@@ -24,6 +24,16 @@ SCHEDULES = by_name(
         implementation="noisebench.science.schedules:step",
         parameters={"every": integer(REQUIRED, 1), "factor": number(REQUIRED, 0, 1, open_low=True)},
     ),
+    Descriptor(
+        name="cyclic",
+        implementation="noisebench.science.schedules:cyclic",
+        parameters={
+            "period": integer(10, 1),
+            "low": number(0.1, 0, 1, open_low=True),
+            "start": integer(0, 0),
+        },
+        source="Huang et al. 2019",
+    ),
 )
 
 TRAINING: Mapping[str, Parameter] = {

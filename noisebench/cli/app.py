@@ -12,6 +12,7 @@ from noisebench.cli import (
     clean,
     doctor,
     inspect,
+    judge,
     plan,
     prepare,
     query,
@@ -54,6 +55,7 @@ app.command("ingest")(query.ingest)
 app.command("verify")(verify.verify)
 app.command("export")(archive.export)
 app.command("doctor")(doctor.doctor)
+app.command("judge")(judge.judge)
 app.command("import")(archive.import_)
 
 

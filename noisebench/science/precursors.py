@@ -68,6 +68,23 @@ def asymmetric_generalized(logits: Tensor, targets: Tensor, a: float = 0.6, q: f
     return (math.pow(a + 1, q) - (a + p) ** q) / q
 
 
+def negative_learning(logits: Tensor, targets: Tensor) -> Tensor:
+    """NL [N]: the mean of -log(1 - p_k) over the classes k other than the label (Kim et al., ICCV 2019).
+
+    The expectation of their eq. 2 over complementary labels, of which their code draws one for an image (110
+    on CIFAR-100), uniformly; without a draw, the loss needs no seed. They weigh classes by frequency and
+    bound 1 - p by 1e-5; this does neither.
+    """
+    z = full_precision(logits)
+    log_p = log_probabilities(logits)
+    top = z.argmax(dim=1, keepdim=True)
+    # Of the largest p, 1 - p loses all digits near 1; the others are at most 1/2.
+    rest = z.scatter(1, top, -math.inf).logsumexp(1, keepdim=True) - z.logsumexp(1, keepdim=True)
+    others = torch.log1p(-log_p.scatter(1, top, -math.inf).exp())
+    negative = -others.scatter(1, top, rest)
+    return negative.scatter(1, targets.unsqueeze(1), 0.0).sum(1) / (z.shape[1] - 1)
+
+
 def curriculum(logits: Tensor, targets: Tensor, epsilon: float = 0.0) -> Tensor:
     """Curriculum loss [N]: the soft hinge loss of the batch's selected samples, 0 for the others.
 

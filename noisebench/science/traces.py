@@ -22,10 +22,17 @@ Classes = NDArray[np.integer]
 Suspicion = NDArray[np.float64]
 
 
-def mean_loss(losses: Trace) -> Suspicion:
-    """Mean loss over the epochs."""
+def mean_loss(losses: Trace, skip_epochs: int = 0) -> Suspicion:
+    """Mean loss over the epochs after the first `skip_epochs`.
+
+    O2U-Net counts the epochs of its cyclic schedule.
+    """
     _check(losses)
-    return np.asarray(losses.mean(axis=1, dtype=np.float64))
+    if not 0 <= skip_epochs < losses.shape[1]:
+        raise InputError(
+            f"mean-loss: skip_epochs {skip_epochs} must be at least 0 and below the {losses.shape[1]} epochs"
+        )
+    return np.asarray(losses[:, skip_epochs:].mean(axis=1, dtype=np.float64))
 
 
 def last_loss(losses: Trace, epochs: int = 1) -> Suspicion:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from noisebench.catalogue.training import SCHEDULES
 from noisebench.science.stacked import Stack
 from noisebench.sweep.trial import Training
 from noisebench.training.modes import Modes
@@ -126,9 +127,8 @@ def optimizer_for(model: nn.Module, training: Training) -> torch.optim.Optimizer
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, training: Training, epoch: int) -> None:
     """Set the learning rate of `epoch`; a rate that is a tensor is filled in place."""
-    rate = training.learning_rate
-    if training.schedule.name == "step":
-        rate *= training.schedule["factor"] ** (epoch // training.schedule["every"])
+    schedule = training.schedule
+    rate = training.learning_rate * SCHEDULES[schedule.name].load()(epoch, **schedule.without())
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

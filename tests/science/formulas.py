@@ -36,6 +36,13 @@ def _anl_fl(p: Tensor, hot: Tensor, held: Tensor) -> Tensor:
     return 5 * _label(f, hot) / f.sum(1) + 2 * negative
 
 
+def _negative(p: Tensor, hot: Tensor) -> Tensor:
+    """1 - p of a class as the sum of the others, which keeps its digits near p = 1."""
+    classes = range(p.shape[1])
+    rest = torch.stack([p[:, [j for j in classes if j != k]].sum(1) for k in classes], dim=1)
+    return -torch.where(hot, torch.ones_like(p), rest).log().sum(1) / (p.shape[1] - 1)
+
+
 def _curriculum(p: Tensor, hot: Tensor, epsilon: float) -> Tensor:
     """One sample at a time; log p serves as the logits, whose logsumexp is then 0."""
     label, rival = _label(p.log(), hot), p.log().masked_fill(hot, -math.inf).amax(1)
@@ -94,6 +101,7 @@ CASES: list[tuple[str, dict[str, object], Formula]] = [
         lambda p, y, _: _nce(p, y) - 0.1 * (p * y.double().clamp(min=1e-4).log()).sum(1),
     ),
     ("AGCE", {}, lambda p, y, _: (1.6**0.6 - (0.6 + _label(p, y)) ** 0.6) / 0.6),
+    ("NL", {}, lambda p, y, _: _negative(p, y)),
     ("Curriculum", {}, lambda p, y, _: _curriculum(p, y, 0.0)),
     ("Curriculum", {"epsilon": 0.4}, lambda p, y, _: _curriculum(p, y, 0.4)),
 ]

@@ -27,6 +27,7 @@ BROKEN_TIE = MEAN / (1 + MEAN)
 def test_losses_by_hand() -> None:
     losses = np.array([[1.0, 3.0], [0.5, 0.0]], dtype=np.float32)
     assert traces.mean_loss(losses).tolist() == [2.0, 0.25]
+    assert traces.mean_loss(losses, skip_epochs=1).tolist() == [3.0, 0.0]
     assert traces.last_loss(losses).tolist() == [3.0, 0.0]
     assert traces.last_loss(losses, epochs=9).tolist() == [2.0, 0.25]
     expected = [(np.log(2.5) + np.log(8.5)) / 2, np.log(1.625) / 2]
@@ -149,6 +150,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         traces.mean_margin(np.zeros((3, 0)))
     with pytest.raises(InputError, match=r"predicted \[3, 4\] and labels \[2\] do not fit losses \[3, 4\]"):
         traces.forgetting(LABELS[:2], PREDICTED, LOSSES)
+    with pytest.raises(InputError, match="skip_epochs 4 must be at least 0 and below the 4 epochs"):
+        traces.mean_loss(LOSSES, skip_epochs=4)
     with pytest.raises(InputError, match="k 0 must be at least 1"):
         traces.first_learned(LABELS, PREDICTED, LOSSES, k=0)
     with pytest.raises(InputError, match="epoch 0 must be at least 1"):
