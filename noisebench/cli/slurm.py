@@ -110,16 +110,24 @@ def resume_on_site(
     return send(kept_sweep(folder.sweep(sweep), allow_code), profile, folder, request)
 
 
-def cancel(sweep: SubmittedSweep, results: Results = DEFAULT_RESULTS) -> None:
+def cancel(
+    sweep: SubmittedSweep,
+    drain: Annotated[bool, typer.Option("--drain", help="Let the running trials end first.")] = False,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
     """Cancel all jobs of a submitted sweep and wait until they have ended; `resume` continues."""
-    from noisebench.slurm.control import cancel as end
+    from noisebench.slurm import control
 
     def on_wait(left: list[Job]) -> None:
         if sys.stderr.isatty():
             print(f"\rwaiting for {len(left)} jobs to end ", end="", file=sys.stderr, flush=True)
 
-    count = end(submitted_results(sweep, results).sweep(sweep), on_wait)
-    done = f"{count} jobs cancelled" if count else "no job was left to cancel"
+    folder = submitted_results(sweep, results).sweep(sweep)
+    if drain:
+        done = f"{control.drain(folder, on_wait)} workers have left, all jobs have ended"
+    else:
+        count = control.cancel(folder, on_wait)
+        done = f"{count} jobs cancelled" if count else "no job was left to cancel"
     print(f"{done}; `noisebench resume {sweep}` continues", file=sys.stderr)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from noisebench.errors import EnvironmentFault
@@ -62,21 +63,25 @@ def _ends_at(environment: Mapping[str, str], minutes: int | None) -> float | Non
     return None
 
 
-def own_address(interface: str | None) -> str:
+def own_address(interfaces: Sequence[str]) -> str:
     """Return the IPv4 address at which other nodes reach this one.
 
-    Without an interface it is the hostname's, or the only one there is. Raises EnvironmentFault where that
-    leaves a choice, or where the interface is missing.
+    It is that of the first of `interfaces` that this node has; each is a name, such as ib0, or a network,
+    such as 10.1.0.0/16. Without interfaces it is the hostname's, or the only one there is. Raises
+    EnvironmentFault where that leaves a choice, or where no interface is there.
     """
     addresses = _addresses()
     known = ", ".join(f"{name} ({address})" for name, address in addresses.items()) or "none"
-    if interface is not None:
-        if interface not in addresses:
-            raise EnvironmentFault(
-                f"interface '{interface}' has no IPv4 address on {socket.gethostname()}; "
-                f"there are: {known}; correct `interface:` in the site"
-            )
-        return addresses[interface]
+    for interface in interfaces:
+        address = _address_at(interface, addresses)
+        if address is not None:
+            return address
+    if interfaces:
+        wanted = "', '".join(interfaces)
+        raise EnvironmentFault(
+            f"interface '{wanted}' has no IPv4 address on {socket.gethostname()}; "
+            f"there are: {known}; correct `interface:` in the site"
+        )
     outward = [address for address in addresses.values() if not address.startswith("127.")]
     named = _address_of_hostname()
     if named in outward:
@@ -87,6 +92,14 @@ def own_address(interface: str | None) -> str:
         f"{socket.gethostname()} has several addresses and its name has none of them: {known}; name the one "
         "that other nodes reach with `interface:` in the site"
     )
+
+
+def _address_at(interface: str, addresses: Mapping[str, str]) -> str | None:
+    if "/" not in interface:
+        return addresses.get(interface)
+    network = ipaddress.ip_network(interface, strict=False)
+    inside = (address for address in addresses.values() if ipaddress.ip_address(address) in network)
+    return next(inside, None)
 
 
 def _address_of_hostname() -> str:

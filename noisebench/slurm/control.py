@@ -54,6 +54,25 @@ def cancel(
     return count
 
 
+def drain(
+    folder: SweepFolder, on_wait: Callable[[list[Job]], None] = lambda _: None, slurm: Slurm | None = None
+) -> int:
+    """Let the running trials of a live sweep end, then cancel its jobs; return how many workers there were.
+
+    `on_wait` is called with the workers that are left. Raises InputError where no driver waits or runs.
+    """
+    slurm = slurm or Slurm()
+    scale(folder, 0, slurm)
+    worker = job_name(folder, "worker")
+    count = len(workers := slurm.live_jobs([worker]))
+    while workers:
+        on_wait(workers)
+        time.sleep(_LOOK_SECONDS)
+        workers = slurm.live_jobs([worker])
+    cancel(folder, on_wait, slurm)
+    return count
+
+
 def scale(folder: SweepFolder, workers: int, slurm: Slurm | None = None) -> None:
     """Ask the sweep's driver for so many workers.
 

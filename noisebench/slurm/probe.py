@@ -38,7 +38,7 @@ class Probe:
     folder: Path
     word: str
     results: ResultsFolder
-    interface: str | None
+    interface: tuple[str, ...]
     scratch: str | None
     gpu: bool
     data_dir: Path | None

@@ -64,8 +64,9 @@ class Site:
     """One cluster, as its profile describes it.
 
     `workers`: the pools of workers, in the order in which they are filled.
-    `signal_seconds`: how long before its end a job gets a signal. `interface`: the network interface whose
-    address the nodes use among themselves; None: the address of the hostname. `setup`: shell lines run before
+    `signal_seconds`: how long before its end a job gets a signal. `interface`: the network interfaces
+    whose address the nodes use among themselves, by name or network; a node takes the first that it has;
+    none: the address of the hostname. `setup`: shell lines run before
     noisebench starts on a node. `python`: the Python of the jobs; None: the one that submits, in a container
     python3. `srun_options`: further options of the srun that starts it. `trials_per_gpu`: how many trials of
     a model share one GPU, one where it is absent. `mps`: whether they share it through a daemon of NVIDIA's
@@ -82,7 +83,7 @@ class Site:
     mail: Mail | None
     driver: DriverJob
     workers: tuple[WorkerJob, ...]
-    interface: str | None
+    interface: tuple[str, ...]
     folders: Folders
     setup: tuple[str, ...]
     python: str | None
@@ -102,6 +103,7 @@ _MAIL_EVENTS = (
     *("TIME_LIMIT", "TIME_LIMIT_90", "TIME_LIMIT_80", "TIME_LIMIT_50", "ARRAY_TASKS"),
 )
 _SHARED = {"pattern": "/.*", "right": "the whole path of a folder that every node sees, from / on"}
+_OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 _FOLDERS: Fields = {
     "results": text(**_SHARED),
     "data": text(**_SHARED),
@@ -133,7 +135,12 @@ _FIELDS: Fields = {
         right=f"a mapping of {', '.join(WORKER_FIELDS)}, or a list of such pools",
         default=REQUIRED,
     ),
-    "interface": text(),
+    "interface": several(
+        text(
+            pattern=rf"[A-Za-z][\w.@-]*|{_OCTET}(\.{_OCTET}){{3}}/(3[0-2]|[12]?\d)",
+            right="the name of a network interface, such as ib0, or a network, such as 10.1.0.0/16",
+        )
+    ),
     "folders": section(Folders, _FOLDERS, Folders(**defaults(_FOLDERS))),
     "setup": several(text(right="one line of shell")),
     "python": text(right="the path of a Python that has noisebench"),

@@ -142,7 +142,7 @@ def set_node_down(scene: Scene) -> None:
     """Take a node out of service, and back as soon as its jobs are gone."""
     node = scene.a_node()
     scene.cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=campaign")
-    scene.cluster.run("sh", "-c", f"scontrol update NodeName={node} State=RESUME || true")
+    _resume(scene, node)
 
 
 def cut_link(scene: Scene) -> Repair:
@@ -159,7 +159,12 @@ def break_launches(scene: Scene) -> Repair:
     away = spool.rename(spool.with_name(f"{node}.away"))
     with suppress(NotNow):
         requeue_worker(scene)
-    return scene.node_repair(node, scene.seconds(10, 40), lambda: away.rename(spool))
+
+    def repair() -> None:
+        away.rename(spool)
+        _resume(scene, node)  # Slurm may have drained it
+
+    return scene.node_repair(node, scene.seconds(10, 40), repair)
 
 
 def stop_controller(scene: Scene) -> Repair:
@@ -210,6 +215,11 @@ ASKING: tuple[Fault, ...] = (
     *(stop_controller, kill_controller),
 )
 SILENT: tuple[Fault, ...] = (remove_database, overwrite_database, tear_head, remove_head)
+
+
+def _resume(scene: Scene, node: str) -> None:
+    # Refused where the node is back already, not answered where the controller is away.
+    scene.cluster.run("sh", "-c", f"timeout 20 scontrol update NodeName={node} State=RESUME || true")
 
 
 def _controllers_repair(scene: Scene) -> Repair:

@@ -14,15 +14,18 @@ from tests.slurm.devcluster import Devcluster
 from tests.trials import sweep_text
 
 WAIT_SECONDS = 300
-# A user's loss that takes time without taking the processor: faults come in the middle of such trials.
+# A user's loss that takes time without taking the processor: faults come in the middle of such trials. Once
+# they are over, nothing is left to wait for.
 SLOW_LOSS = """\
 import time
+from pathlib import Path
 
 from noisebench.science.losses import cross_entropy
 
 
 def ce(logits, targets):
-    time.sleep(0.1)
+    if not Path("faults-are-over").exists():
+        time.sleep(0.1)
     return cross_entropy(logits, targets)
 """
 NUMBERS = "SELECT * EXCLUDE (attempt_id, seconds, ended_at, trial_key) FROM results ORDER BY trial_id"
@@ -81,6 +84,10 @@ class Submitted:
             training=f"{{epochs: {5 * seconds}, batch_size: 200}}",  # two batches an epoch
         )
         return self.send(text, site)
+
+    def hasten(self) -> None:
+        """Let the trials of `send_slow` take no more time than their work."""
+        (self.folder / "faults-are-over").touch()
 
     def jobs(self) -> dict[str, str]:
         """Return the jobs that wait or run, as job id -> role, state and node."""

@@ -91,6 +91,7 @@ def test_each_task_requeues_itself_alone(cluster: Devcluster, sweep: Submitted) 
 
 
 def test_every_trial_is_completed_once(sweep: Submitted) -> None:
+    sweep.hasten()
     sweep.await_end(1500)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))

@@ -89,6 +89,7 @@ def test_a_second_driver_waits_for_the_first(cluster: Devcluster, sweep: Submitt
 
 
 def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
+    sweep.hasten()
     sweep.await_end(1500)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))

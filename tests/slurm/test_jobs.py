@@ -8,7 +8,7 @@ import pytest
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.slurm.answers import Job
-from noisebench.slurm.control import cancel, scale
+from noisebench.slurm.control import cancel, drain, scale
 from noisebench.slurm.job_logs import driver_logs, worker_log
 from noisebench.slurm.jobs import jobs_of, summary, wait_for_jobs
 from noisebench.slurm.protocol import Kept, Messages
@@ -134,3 +134,21 @@ def test_the_logs_of_jobs_by_their_role(folder: SweepFolder) -> None:
     assert worker_log(folder, "11_10").read_text() == "11_10"
     with pytest.raises(InputError, match="has no worker '9'; known: 7, 11_0, 11_10"):
         worker_log(folder, "9")
+
+
+def test_a_drained_sweep_lets_its_trials_end_before_its_driver(folder: SweepFolder) -> None:
+    slurm = FakeSlurm()
+    driver = slurm.add(job_name(folder, "driver"), state="RUNNING")
+    worker = slurm.add(job_name(folder, "worker"), state="RUNNING")
+    seen = []
+
+    def on_wait(left: list[Job]) -> None:
+        seen.append([job.job_id for job in left])
+        assert Messages(folder).wanted_workers() == 0
+        slurm.jobs[worker].state = "COMPLETED"
+
+    assert drain(folder, on_wait, slurm.client()) == 1
+    assert seen == [[worker], [driver]]
+    assert (slurm.jobs[worker].state, slurm.jobs[driver].state) == ("COMPLETED", "CANCELLED")
+    with pytest.raises(InputError, match="has no driver in the queue"):
+        drain(folder, slurm=slurm.client())

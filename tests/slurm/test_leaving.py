@@ -90,6 +90,7 @@ def preempt(cluster: Devcluster, sweeps: Sweeps, restarts: int) -> None:
 
 def await_all(sweep: Submitted) -> None:
     """Wait until the sweep has ended; every trial is completed once, none has failed."""
+    sweep.hasten()
     sweep.await_end(900)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))

@@ -100,6 +100,7 @@ def test_the_controller_is_away_when_the_driver_asks_it(cluster: Devcluster, swe
 
 
 def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
+    sweep.hasten()
     sweep.await_end(1500)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))

@@ -41,7 +41,7 @@ def test_defaults() -> None:
                 trials_factor=1,
             ),
         ),
-        interface=None,
+        interface=(),
         folders=Folders(results=None, data=None, scratch=None, copy_data=False),
         setup=(),
         python=None,

@@ -140,6 +140,7 @@ def test_the_logs_of_jobs_are_found_by_the_sweeps_name(sweep: Submitted) -> None
 
 
 def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
+    sweep.hasten()
     sweep.await_end(1500)
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))

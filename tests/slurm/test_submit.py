@@ -174,6 +174,7 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
     assert "this is broken" in sweep.must("failures", "stopped")
     assert "ValueError: this is broken" in sweep.must("logs", next(iter(failed)))
     (tmp_path / "repaired").touch()
+    sweep.hasten()
     sent = sweep.noisebench("resume", "stopped", "--site", "stopped-site.yaml")
     assert sent.returncode == 0, sent.stderr
     sweep.await_end()

@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from noisebench.errors import EnvironmentFault
 from noisebench.records.attempts import LeaveReason
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import worker
-from noisebench.slurm.allocation import Allocation, allocation
+from noisebench.slurm.allocation import Allocation, allocation, own_address
 from noisebench.slurm.mps import MpsDaemon
 from noisebench.slurm.protocol import Head, WorkerEnd
-from noisebench.slurm.ray_node import RayNode
+from noisebench.slurm.ray_node import Join, RayNode
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.stop import Stop
 from noisebench.slurm.submission import Submission, submission_for
@@ -227,6 +228,41 @@ def test_no_daemon_runs_without_gpus_or_where_the_site_wants_none(
     me = replace(worker_of(replace(submission, site=site)), allocation=Allocation("7_1", 1, gpus, None))
     with worker._mps(me) as daemon:
         assert daemon is None
+
+
+@pytest.mark.parametrize("interfaces", [("lo",), ("ib7", "lo"), ("127.0.0.0/8",), ("10.99.0.0/16", "lo")])
+def test_the_first_interface_that_is_there_gives_the_address(interfaces: tuple[str, ...]) -> None:
+    assert own_address(interfaces) == "127.0.0.1"
+
+
+def test_interfaces_that_are_not_there_are_named_with_those_that_are() -> None:
+    with pytest.raises(EnvironmentFault, match=r"interface 'ib7', '10\.99\.0\.0/16' has no .* lo \(127"):
+        own_address(("ib7", "10.99.0.0/16"))
+
+
+def test_a_worker_that_never_stays_with_its_driver_says_so(
+    submission: Submission, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    joins = []
+
+    @contextmanager
+    def unreachable(join: Join) -> Iterator[RayNode]:
+        joins.append(join)
+        submission.messages.publish(replace(JOINED, beat=len(joins)))
+        process = subprocess.Popen(["false"])
+        process.wait()
+        yield RayNode(process, tmp_path)
+
+    submission.messages.publish(replace(JOINED, beat=99))
+    monkeypatch.setattr(worker, "worker_node", unreachable)
+    monkeypatch.setattr(worker, "own_address", lambda _: "127.0.0.1")
+    published = threading.Timer(0.1, lambda: submission.messages.publish(JOINED))
+    published.start()
+    with pytest.raises(EnvironmentFault, match="5 times within 60 s of joining it"):
+        worker._lend(worker_of(submission), None, None)
+    published.join()
+    assert {join.head for join in joins} == {JOINED.address}
+    assert len(joins) == worker.MAX_FAILED_JOINS
 
 
 def test_outside_of_slurm_there_is_no_allocation() -> None:
