@@ -2,6 +2,7 @@
 
 Every row is measured in a process of its own with its own time limit, and printed, and appended to the file
 of `--out`, as soon as it is there: a row that fails, hangs or breaks the GPU's state takes no other with it.
+All together take at most `--total` seconds; the rows that are left then are named.
 Runs from a checkout with torch, numpy, scipy, scikit-learn, pandas and pyarrow; without cleanlab the trial of
 row 2 flags the samples whose most probable class is another. MNIST is read from DIR, images of CIFAR's shape
 are seeded noise. `--only NAME ...` measures some rows, `--device cpu --tiny` runs every line of it anywhere,
@@ -28,15 +29,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import grid  # noqa: E402
-from benchmarks.gpu_rows import ROWS, Bench  # noqa: E402
+from benchmarks.gpu_bench import Bench, Rate  # noqa: E402
+from benchmarks.gpu_rows import ROWS  # noqa: E402
 from benchmarks.row import Row, at_most, failed, not_measured, print_rows  # noqa: E402
 
 GRID = "grid"
+# A row needs this long to import torch.
+LEAST_SECONDS = 10.0
 
 
-def measured(name: str, options: argparse.Namespace) -> Iterator[dict[str, object]]:
+def measured(name: str, options: argparse.Namespace, limit: float) -> Iterator[dict[str, object]]:
     """Measure one row in a child process; yield the lines it prints as they come, then why it ended early."""
-    limit = options.limit or ROWS[name].seconds
     command = [sys.executable, *_interpreter_options(), __file__, "--row", name, *_passed_on(options)]
     lines: queue.Queue[str | None] = queue.Queue()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
@@ -59,8 +62,13 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
     """Measure all chosen rows; the grid is projected from the rates that the others found."""
     training: dict[str, float] = {}
     evaluation: dict[str, float] = {}
+    ends = time.monotonic() + options.total
     for name in (name for name in ROWS if name in options.only):
-        for line in measured(name, options):
+        left = ends - time.monotonic()
+        if left < LEAST_SECONDS:
+            yield not_measured(ROWS[name].number, name, "", f"no time left of {options.total:.0f} s")
+            continue
+        for line in measured(name, options, min(left, options.limit or ROWS[name].seconds)):
             if "model" in line:
                 model = str(line["model"])
                 training[model] = max(float(str(line["training"])), training.get(model, 0.0))
@@ -83,19 +91,21 @@ def kept(found: Iterator[Row], out: Path | None) -> Iterator[Row]:
 
 
 def measure_here(name: str, options: argparse.Namespace) -> None:
-    """Measure one row in this process; print it, and the rates it found, as JSON lines."""
+    """Measure one row in this process; print what it finds, as JSON lines, as soon as it is there."""
     device = torch.device(options.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    bench = Bench(device, options.data, options.probabilities, tiny=options.tiny)
+
+    def report(found: Row | Rate) -> None:
+        print(json.dumps(asdict(found)), flush=True)
+
+    bench = Bench(device, options.data, options.probabilities, options.tiny, report)
     try:
         for row in ROWS[name].measure(bench):
-            print(json.dumps(asdict(row)), flush=True)
+            report(row)
     except Exception as error:
-        print(json.dumps(asdict(failed(ROWS[name].number, error))), flush=True)
+        report(failed(ROWS[name].number, error))
         raise
-    for rate in bench.rates:
-        print(json.dumps(asdict(rate)), flush=True)
 
 
 def _read(stream: Iterator[str], lines: queue.Queue[str | None]) -> None:
@@ -150,6 +160,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--only", nargs="+", choices=[*ROWS, GRID], default=[*ROWS, GRID])
     parser.add_argument("--limit", type=float, help="seconds for each row; default: the row's own")
+    parser.add_argument(
+        "--total", type=float, default=570.0, help="seconds for all rows; default: %(default)s"
+    )
     parser.add_argument("--tiny", action="store_true", help="so little that the figures mean nothing")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--row", choices=list(ROWS), help="measure this row in this very process")

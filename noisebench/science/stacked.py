@@ -224,9 +224,9 @@ def _recombined(composite: nn.Module, children: dict[str, nn.Module], pixelwise_
         for earlier, later in pairwise(names):
             if (type(children[earlier]), type(children[later])) in swaps:
                 children[earlier], children[later] = children[later], children[earlier]
-    found = copy.deepcopy(composite)
-    for name in names:
-        setattr(found, name, children[name])
+    # A copy of the composite alone: its own children are large, and all of them are replaced.
+    found = copy.copy(composite)
+    found._modules = dict(children)
     return found
 
 

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 CROP_PADDING = 4
+# Positions of a window in each direction.
+_CORNERS = 2 * CROP_PADDING + 1
 
 
 class InputPipeline:
@@ -39,8 +41,13 @@ class InputPipeline:
         The draws are made on the host, batch by batch.
         """
         generator = torch.Generator().manual_seed(seed)
-        sizes = [min(batch_size, samples - begin) for begin in range(0, samples, batch_size)]
-        return torch.cat([_draw(size, generator) for size in sizes])
+        # torch takes the next random number modulo the number of choices, so one call draws what one call for
+        # each batch and part of it would draw.
+        drawn = torch.randint(0, _CORNERS * 2, (3 * samples,), generator=generator, dtype=torch.uint8)
+        whole = samples - samples % batch_size
+        full, rest = drawn[: 3 * whole].view(-1, 3, batch_size), drawn[3 * whole :].view(1, 3, -1)
+        parts = torch.cat([part.transpose(1, 2).flatten(0, 1) for part in (full, rest)])
+        return torch.cat([parts[:, :2] % _CORNERS, parts[:, 2:] % 2], 1).long()
 
     def drawn_batch(self, indices: Tensor, draws: Tensor | None) -> Tensor:
         """Return the scaled images at `indices` [M, B], augmented by `draws` [M, B, 3] unless None.
@@ -57,12 +64,6 @@ class InputPipeline:
     def _scaled(self, pixels: Tensor) -> Tensor:
         shift, factor = self._affine
         return (pixels.float() - shift) * factor
-
-
-def _draw(count: int, generator: torch.Generator) -> Tensor:
-    corners = torch.randint(0, 2 * CROP_PADDING + 1, (2, count, 1), generator=generator)
-    mirrored = torch.randint(0, 2, (count, 1), generator=generator)
-    return torch.cat([corners[0], corners[1], mirrored], 1)
 
 
 def _windows(pixels: Tensor, draws: Tensor) -> Tensor:

@@ -95,6 +95,16 @@ def test_crop_and_flip_shows_windows_of_the_padded_image() -> None:
     assert {mirrored for _, _, mirrored in shifts} == {False, True}
 
 
+@pytest.mark.parametrize(("samples", "size"), [(64, 64), (130, 64), (7, 8), (10, 1)])
+def test_an_epochs_augmentation_is_that_of_its_batches_drawn_one_by_one(samples: int, size: int) -> None:
+    draws = InputPipeline(pixels(1, 1, 8, 8), "raw", "crop-flip").epoch_draws(5, samples, size)
+    generator = torch.Generator().manual_seed(5)
+    for batch in draws.split(size):
+        corners = torch.randint(0, 9, (2, len(batch)), generator=generator)
+        mirrored = torch.randint(0, 2, (len(batch),), generator=generator)
+        assert torch.equal(batch, torch.stack([*corners, mirrored], 1))
+
+
 class Recorder:
     """A small training that records its batches and learning rates."""
 

@@ -1,0 +1,130 @@
+"""What must hold on a GPU before its speed counts: versions, equal digits, errors that are recognised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+
+from benchmarks.gpu_bench import Bench
+from benchmarks.row import Row, at_most, not_measured
+from benchmarks.workload import models
+from noisebench.training.equality import Difference, difference
+from noisebench.training.modes import Modes
+from noisebench.training.streams import is_usable
+from noisebench.trial.device import describe, gpu_versions
+from noisebench.trial.failures import classify
+
+LAUNCHES = 1000
+
+
+def device(bench: Bench) -> Iterator[Row]:
+    """Name the device and its libraries; measure its arithmetic and the cost of a kernel."""
+    versions = {"torch": torch.__version__, **gpu_versions(bench.device)}
+    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield Row("", describe(bench.device), named, "", "", "ok")
+    rates = [(dtype, matrix_rate(bench, dtype)) for dtype in (torch.float32, torch.bfloat16, torch.float16)]
+    figures = ", ".join(f"{str(dtype).removeprefix('torch.')} {rate / 1e12:,.1f}" for dtype, rate in rates)
+    yield Row("", "large matrix product, TFLOP/s", figures, "", "", "ok")
+    yield Row("", "a trivial kernel", ", ".join(_kernel_seconds(bench)), "", "", "ok")
+
+
+def matrix_rate(bench: Bench, dtype: torch.dtype) -> float:
+    """Return the FLOP/s of a large matrix product."""
+    size = 256 if bench.tiny else 8192
+    left, right = (torch.randn(size, size, device=bench.device).to(dtype) for _ in range(2))
+    return 2 * size**3 / _fastest(lambda: (left @ right).flatten()[0].item())
+
+
+def _kernel_seconds(bench: Bench) -> Iterator[str]:
+    value = torch.zeros(1, device=bench.device)
+
+    def launch() -> None:
+        for _ in range(LAUNCHES):
+            value.add_(1)
+
+    def eager() -> None:
+        launch()
+        value.item()
+
+    yield f"eager {_fastest(eager) / LAUNCHES * 1e6:.2f} us"
+    if bench.device.type != "cuda":
+        return
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        launch()
+
+    def replay() -> None:
+        graph.replay()
+        value.item()
+
+    yield f"in a graph {_fastest(replay) / LAUNCHES * 1e6:.2f} us"
+
+
+def _fastest(work: Callable[[], object], repeats: int = 8) -> float:
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def repeated(bench: Bench) -> Iterator[Row]:
+    """Train the reference twice: equal to the last bit."""
+    for model in bench.models:
+        found = _difference(bench, model, Modes(), runs=1)
+        what = f"{model}, {bench.steps} steps of the reference, twice"
+        yield at_most("=", what, f"logits differ by at most {found.largest:.1e}", found.largest, 0, "")
+
+
+def equality(words: str, bench: Bench) -> Iterator[Row]:
+    """Compare the first steps of each model with those of the reference, one run at a time."""
+    modes = bench.modes(words)
+    for model in bench.models:
+        if modes.compiled and model != "small-cnn":
+            continue  # the others compile for minutes
+        found = _difference(bench, model, modes, runs=2 if modes.together else 1)
+        largest, mean = f"{found.largest:.1e}", f"{found.root_mean_square:.1e}"
+        figures = f"logits differ by at most {largest}, root mean square {mean}"
+        yield at_most(
+            "=", f"{model}, {bench.steps} steps, {modes}", figures, found.share_of_bound, 1, " of bound"
+        )
+
+
+def _difference(bench: Bench, model: str, modes: Modes, runs: int) -> Difference:
+    task = bench.task(model, runs, bench.steps * bench.recipe(model).batch_size)
+    # The bounds hold at this rate: larger ones amplify rounding within the steps that are compared.
+    training = replace(task.training, epochs=1, learning_rate=min(task.training.learning_rate, 1e-4))
+    task = replace(task, training=training)
+    shape = task.inputs.images.shape[1:]
+    return difference(task, lambda: models(model, shape, task.runs, bench.device), modes)
+
+
+def errors(bench: Bench) -> Iterator[Row]:
+    """Cause errors of the GPU: too large an allocation, then an assertion that makes it unusable."""
+    what = "errors are recognised"
+    if bench.device.type != "cuda":
+        yield not_measured("!", what, "gpu-memory, gpu-error")
+        return
+    kinds, texts = [], []
+    for cause in (_allocate_too_much, _index_out_of_range):
+        try:
+            cause(bench.device)
+        except Exception as error:  # whatever the device raises is what is looked at
+            failure = classify(error)
+            kinds.append((str(failure.end.error_kind), failure.ends_process, is_usable(bench.device)))
+            texts.append(str(error).splitlines()[0][:60])
+    expected = [("gpu-memory", False, True), ("gpu-error", True, False)]
+    verdict = "ok" if kinds == expected else "short"
+    yield Row("!", what, f"{kinds}: {texts}", "", "gpu-memory, gpu-error", verdict)
+
+
+def _allocate_too_much(device: torch.device) -> None:
+    torch.empty(1 << 50, dtype=torch.uint8, device=device)
+
+
+def _index_out_of_range(device: torch.device) -> None:
+    torch.zeros(4, device=device)[torch.tensor([1 << 40], device=device)].sum().item()
