@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from noisebench.engine.pending import mark_interrupted, pending_trials
 from noisebench.engine.progress import Progress
 from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records import durable
 from noisebench.records.attempts import ErrorKind
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.lock import sweep_lock
@@ -24,6 +26,7 @@ from noisebench.store.store import open_store
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
+_ENDED = ("completed", "failed")
 DRIVER_LOST = "the process that ran the sweep died"
 
 
@@ -80,7 +83,7 @@ def run_sweep(
             )
             _prepare_evidence(launch, sweep)
             run_pending(launch, options)
-            report = _joined(report, _ingest(results))
+            report = _joined(report, _ingest_all(results, wanted, progress))
             if not progress.pending and not rest:
                 note_awaited(folder, ())
     return _outcome(progress, failed_before, report)
@@ -130,6 +133,27 @@ def _ingest(results: ResultsFolder) -> IngestReport:
             "and in TMPDIR, then try again"
         )
     return report
+
+
+def _ingest_all(results: ResultsFolder, wanted: list[Trial], progress: Progress) -> IngestReport:
+    """Update the database until it has a record of every trial that ended.
+
+    Records of other nodes can become visible late. Raises EnvironmentFault if some never do: their files were
+    removed after the last record was written, which their writers did not notice.
+    """
+    trial_ids = [trial.trial_id for trial in wanted]
+    for pause in (*durable.RETRY_SECONDS, 0.0):
+        report = _ingest(results)
+        with open_store(results) as store:
+            states = states_of(store, trial_ids).values()
+        missing = progress.completed + progress.failed - sum(state in _ENDED for state in states)
+        if missing <= 0:
+            return report
+        time.sleep(pause)
+    raise EnvironmentFault(
+        f"{results.journal}: the records of {missing} trials that ended are gone, because their files were "
+        "removed or cannot be read; leave the results folder of a running sweep alone, then resume the sweep"
+    )
 
 
 def _pending(

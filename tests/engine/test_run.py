@@ -1,13 +1,15 @@
 """Sweeps in this process: which trials run, and their records."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from noisebench.engine.progress import Progress
 from noisebench.engine.run import Options, run_sweep
-from noisebench.errors import InputError
-from noisebench.records import attempts
+from noisebench.errors import EnvironmentFault, InputError
+from noisebench.records import attempts, durable
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.manifest import kept_sweep
@@ -122,3 +124,19 @@ def test_progress_reports_every_change(results: ResultsFolder) -> None:
         sweep_of(seeds="2"), results, INLINE, lambda p: seen.append((p.completed, p.running, p.pending))
     )
     assert seen == [(0, 1, 1), (1, 0, 1), (1, 1, 0), (2, 0, 0)]
+
+
+def test_a_journal_removed_after_its_last_record_is_reported(
+    results: ResultsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer sees nothing: it writes no more. Without the records, nothing was completed."""
+
+    def remove_journal(progress: Progress) -> None:
+        if progress.completed == progress.total:
+            shutil.rmtree(results.sweep("demo").journal)
+
+    monkeypatch.setattr(durable, "RETRY_SECONDS", (0.0,))
+    with pytest.raises(EnvironmentFault, match="the records of 2 trials that ended are gone"):
+        run_sweep(sweep_of(name="demo", seeds="2"), results, INLINE, remove_journal)
+    outcome = run_sweep(sweep_of(name="demo", seeds="2"), results, INLINE)
+    assert (outcome.completed, outcome.started) == (2, 2)
