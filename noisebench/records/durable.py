@@ -81,7 +81,8 @@ def open_inside(root: Path, relative: str) -> BinaryIO:
     """Open the regular file at `relative` below the folder `root` for reading.
 
     Symbolic links below `root` are not followed. Raises OSError if the file is missing, a link or not a
-    regular file, or if `relative` leads out of the folder.
+    regular file, if `relative` leads out of the folder, or if the file has another name, a hard link, and
+    others may write into its folder: they may have put a private file of yours there.
     """
     *parents, name = relative.split("/")
     if ".." in (*parents, name):
@@ -94,9 +95,20 @@ def open_inside(root: Path, relative: str) -> BinaryIO:
             folder = inner
         # Without O_NONBLOCK, opening a FIFO waits for a writer.
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        fault = _fault(os.fstat(descriptor), os.fstat(folder))
     finally:
         os.close(folder)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if fault is not None:
         os.close(descriptor)
-        raise OSError(f"{root / relative}: is no regular file")
+        raise OSError(f"{root / relative}: {fault}")
     return os.fdopen(descriptor, "rb")
+
+
+def _fault(file: os.stat_result, folder: os.stat_result) -> str | None:
+    """Return why a file is not to be read from its folder, None if nothing speaks against it."""
+    if not stat.S_ISREG(file.st_mode):
+        return "is no regular file"
+    is_shared = folder.st_uid != os.getuid() or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if file.st_nlink > 1 and is_shared:
+        return "has a hard link, and others can write into its folder; replace it with a copy"
+    return None

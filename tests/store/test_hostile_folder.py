@@ -51,6 +51,26 @@ def test_a_query_changes_no_file(filled: Folder, sql: str) -> None:
     assert query(filled.results, "SELECT f1 FROM runs").rows() == [(0.943,)]
 
 
+@pytest.mark.parametrize("target", ["{db}", "{db}.wal"])
+def test_the_snapshot_is_out_of_reach_of_a_query(filled: Folder, target: str) -> None:
+    """DuckDB 2.0.0 let COPY overwrite an attached file; 2.0.1 does not. We rely on neither."""
+    path = target.format(db=filled.results.database)
+    copy = f"EXPLAIN ANALYZE COPY (SELECT 'x') TO '{path}' (FORMAT csv, USE_TMP_FILE false)"
+    with pytest.raises(InputError, match="File system LocalFileSystem has been disabled by configuration"):
+        query(filled.results, copy)
+
+
+def test_a_hard_link_in_a_shared_journal_is_not_read(filled: Folder, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    journal = filled.results.sweep("paper").journal
+    (journal / "secret.jsonl").hardlink_to(tmp_path / "secret")
+    journal.chmod(0o775)
+    report = ingest(filled.results)
+    assert [skipped.file for skipped in report.skipped] == ["journal/paper/secret.jsonl"]
+    assert "has a hard link" in report.skipped[0].why
+    assert SECRET not in repr(query(filled.results, "FROM skipped_lines").rows())
+
+
 def test_a_query_spills_nothing_into_the_working_directory(
     filled: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
