@@ -19,15 +19,8 @@ Value = TypeVar("Value")
 
 _CHECKSUM = b',"crc32":"'
 _PLAIN = (str, int, float, dict)
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
-# JSON has no NaN and infinities. Python's decoder accepts them, and reads 1e999 as infinity.
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+# JSON has no NaN and infinities, but Python's decoder accepts them.
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class LineError(ValueError):
@@ -54,10 +47,10 @@ def with_checksum(text: bytes) -> bytes:
 def has_checksum(line: bytes) -> bool:
     """Whether the line has a checksum; early versions wrote none. Raise LineError if it is wrong."""
     text = line.removesuffix(b"\n")
-    body, member, digits, end = text[:-20], text[-20:-10], text[-10:-2], text[-2:]
-    if member != _CHECKSUM or end != b'"}':
+    body, member = text[:-20], text[-20:]
+    if not member.startswith(_CHECKSUM) or not member.endswith(b'"}'):
         return False
-    if b"%08x" % zlib.crc32(body) != digits:
+    if member != b'%s%08x"}' % (_CHECKSUM, zlib.crc32(body)):
         raise LineError("the checksum does not match: the line was changed after it was written")
     return True
 
@@ -149,6 +142,8 @@ def _from_members(kind: Callable[..., Value], members: dict[str, Any]) -> Value:
     values = {}
     for name, wanted, optional, plain in record_fields(kind):
         value = members.get(name)
+        if plain is float and type(value) is float and not math.isfinite(value):  # written as 1e999
+            value = None
         if type(value) is plain:
             values[name] = value
         elif value is not None:

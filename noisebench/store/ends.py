@@ -28,7 +28,8 @@ def table(lines: list[bytes], marks: Sequence[Mapping[str, bool]]) -> pa.Table:
     and whether it can be read after all, is for reading them one by one to tell.
     """
     text = b"".join(lines)
-    text.decode()  # Arrow lets bytes pass that are no UTF-8, which DuckDB then refuses
+    if not text.isascii():
+        text.decode()  # Arrow lets bytes pass that are no UTF-8, which DuckDB then refuses
     read = pyarrow.json.read_json(
         pa.BufferReader(text),
         pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import duckdb
 import pyarrow as pa
@@ -60,7 +61,7 @@ class Staging:
             checked = has_checksum(line.text)
             record = None if IS_END.match(line.text) else parse(line.text)
             if record is None or isinstance(record, Ended):  # by far the longest lines, read all at once
-                marks = {"ended_checked": checked, "is_imported": _is_imported(line)}
+                marks = {"ended_checked": checked, "is_imported": _is_imported(line.file)}
                 self._ends.append((line, marks))
             else:
                 config_id = self._configs.id_of(record.config, record.trial_id)
@@ -183,8 +184,9 @@ class Staging:
         self._unreadable.append((line.file, line.byte, why, text))
 
 
-def _is_imported(line: Line) -> bool:
-    return line.file.rpartition("/")[2].startswith(IMPORTED)
+@lru_cache  # a file has many lines
+def _is_imported(file: str) -> bool:
+    return file.rpartition("/")[2].startswith(IMPORTED)
 
 
 def _halves(batch: dict[str, Rows]) -> list[dict[str, Rows]]:
