@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE = 128  # pixels, of the longer side
-QUALITY = 85
+QUALITY = 80
 SMALL, SMALL_QUALITY = 64, 95  # up to 64 pixels a side, artefacts would be seen, and bytes are few
 
 
@@ -47,8 +47,10 @@ def thumbnail(picture: Picture) -> str | None:
         return None
     image.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()
-    quality = SMALL_QUALITY if max(image.size) <= SMALL else QUALITY
-    image.save(buffer, "JPEG", quality=quality, subsampling=0)
+    if max(image.size) <= SMALL:
+        image.save(buffer, "JPEG", quality=SMALL_QUALITY, subsampling=0)
+    else:
+        image.save(buffer, "JPEG", quality=QUALITY)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

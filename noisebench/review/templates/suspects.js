@@ -39,7 +39,7 @@ function update(keep) {
   shown = isRandom ? data.random : [...data.conflicts, ...data.listed].filter(matches);
   current = Math.max(0, keep === undefined ? 0 : shown.indexOf(keep));
   const open = shown.findIndex((card) => !decisions.has(card));
-  if (keep === undefined && isRandom && open >= 0) current = open;
+  if (keep === undefined && open >= 0) current = open;
   by("empty").hidden = shown.length > 0;
   by("shown").textContent = `${shown.length.toLocaleString("en")} ${shown.length === 1 ? "card" : "cards"}`;
   grid.scrollTop = 0;
