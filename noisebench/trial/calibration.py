@@ -44,6 +44,9 @@ CANDIDATES = (
     "half graph branches",
     "half channels-last graph compiled",
     "half channels-last",
+    # For models to which 16 bits make too large a difference.
+    "fp32 graph branches",
+    "fp32",
 )
 FOLDS = 5
 EQUAL_STEPS = 20

@@ -1,14 +1,17 @@
 """`precision: fast` in whole trials."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from noisebench.data.datasets import load_dataset
 from noisebench.errors import InputError
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.science.stacked import Stack
+from noisebench.training import surrogate
 from noisebench.training.modes import OVERRIDE
 from noisebench.trial.measurement import measure
 from tests.training.test_resume import FEW, Stopped, StoppingCheckpoints, equal
@@ -43,6 +46,22 @@ def test_branches_equal_the_reference(parts: str, monkeypatch: pytest.MonkeyPatc
     branches = measure(trial_of(training=training("fast"), **PARTS[parts]), None, CPU)
     assert equal(branches, reference)
     assert branches.fast_path == "fp32 branches"
+
+
+def test_test_images_go_to_the_device_once_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = trial_of(dataset=FEW)
+    dataset = load_dataset(trial.dataset, None)
+    dataset = replace(dataset, test=dataset.judged)
+    made: list[int] = []
+    pipeline = surrogate.InputPipeline
+    monkeypatch.setattr(
+        surrogate, "InputPipeline", lambda *args, **more: made.append(1) or pipeline(*args, **more)
+    )
+    shared = surrogate.Surrogate.of(trial, dataset, CPU, Checkpoints(), None)
+    before = len(made)
+    model = shared.fresh_model(0, dataset.classes)
+    assert torch.equal(shared.test_accuracy(model), shared.test_accuracy(model))
+    assert len(made) == before + 1
 
 
 @pytest.mark.parametrize("dynamics", [False, True])

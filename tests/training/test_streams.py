@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from noisebench.training.modes import Modes
-from noisebench.training.streams import branch_streams, is_usable, run_side_by_side, training_stream
+from noisebench.training.streams import (
+    branch_streams,
+    is_usable,
+    reproducible_kernels,
+    run_side_by_side,
+    training_stream,
+)
 
 CPU = torch.device("cpu")
 
@@ -65,6 +71,26 @@ def test_a_process_creates_each_stream_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert three[:2] == two
     assert len(set(three)) == len(made) == 3
     assert branch_streams(device, 1) == ()
+
+
+def settings() -> tuple[bool, ...]:
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    return (
+        cudnn.deterministic,
+        cudnn.benchmark,
+        cudnn.allow_tf32,
+        products.allow_bf16_reduced_precision_reduction,
+        products.allow_fp16_reduced_precision_reduction,
+    )
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_kernels_on_a_gpu_are_deterministic_unless_they_are_tuned(tuned: bool) -> None:
+    before = settings()
+    with reproducible_kernels(torch.device("cuda"), tuned=tuned):
+        assert settings() == (not tuned, tuned, False, False, False)
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert settings() == before
 
 
 def test_a_cpu_is_always_usable() -> None:

@@ -65,7 +65,12 @@ def test_a_gpu_is_measured_in_its_default_modes_first(monkeypatch: pytest.Monkey
     modes = candidates(task(device="cuda:0"))
     assert modes[0] == "bf16 channels-last graph branches"
     assert "bf16 channels-last graph grouped" in modes
+    assert modes[-2:] == ["fp32 graph branches", "fp32"], "what remains if 16 bits differ too much"
     assert len(modes) == len(set(modes)) > 4
+
+
+def test_the_loss_that_is_measured_starts_within_the_warm_up() -> None:
+    assert 0 < task().trial().loss["delay"] < Stopwatch.WARM_UP
 
 
 def figures_of(rate: float, modes: str = "fp32") -> Figures:

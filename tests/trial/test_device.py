@@ -61,3 +61,13 @@ def test_a_gpus_versions_are_recorded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert device.gpu_versions(gpu) == {"cuda": "12.8", "cudnn": "90701", "driver": "570.86.15"}
     assert device.gpu_versions(CPU) == {}
     assert device.peak_memory_mb(CPU) is None
+
+
+def test_between_trials_a_process_releases_the_memory_that_it_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append("empty"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: calls.append("reset"))
+    device.reset_peak_memory(CPU)
+    assert calls == []
+    device.reset_peak_memory(torch.device("cuda:0"))
+    assert calls == ["empty", "reset"]
