@@ -12,7 +12,7 @@ from typing import Any
 from noisebench.catalogue import confusions, files
 from noisebench.catalogue.descriptor import Descriptor, by_name
 from noisebench.catalogue.files import DataFile
-from noisebench.catalogue.parameters import Parameter, flag, integer
+from noisebench.catalogue.parameters import REQUIRED, Parameter, flag, integer, text
 from noisebench.catalogue.training import (
     CIFAR_10_RECIPE,
     CIFAR_100_RECIPE,
@@ -158,7 +158,26 @@ FOLDER = DatasetDescriptor(
     },
 )
 
+# Data that `noisebench detect` keeps in the results folder, written {own-data: CONTENT}, where CONTENT is the
+# hash of samples and labels. Features have D channels of 1 x 1.
+OWN = DatasetDescriptor(
+    name="own-data",
+    implementation="noisebench.data.own.cache:read",
+    samples=10_000,
+    test_samples=0,
+    shape=(1, 28, 28),
+    classes=10,
+    recipe=DIGITS_RECIPE,
+    parameters={
+        "content": text(REQUIRED, pattern="[0-9a-f]{16}", right="16 hex digits"),
+        "samples": integer(REQUIRED, 1),
+        "channels": integer(REQUIRED, 1),
+        "height": integer(REQUIRED, 1),
+        "width": integer(REQUIRED, 1),
+    },
+)
+
 
 def dataset(name: str) -> DatasetDescriptor:
     """Return the descriptor of a data set; a user's data set has that of a folder of images."""
-    return DATASETS.get(name, FOLDER)
+    return OWN if name == OWN.name else DATASETS.get(name, FOLDER)

@@ -40,13 +40,15 @@ class ModelDescriptor(Descriptor):
     """A model.
 
     `cpu` and `v100` are its rates on one CPU thread and on a V100, by image height; `work` is counted.
-    `weights` is the file of its pretrained weights, None where there are none.
+    `weights` is the file of its pretrained weights, None where there are none. `min_pixels`: the least height
+    and width of an image; 1 for models that also take feature vectors.
     """
 
     cpu: Mapping[int, Rate]
     v100: Mapping[int, Rate]
     work: Work
     weights: DataFile | None = None
+    min_pixels: int = 8
 
 
 # One CPU thread: small-cnn measured on a 2-core AMD EPYC, the ResNets scaled by their operations (71.6 MFLOP
@@ -77,5 +79,23 @@ MODELS = by_name(
         work=Work(shape=(3, 32, 32), forward=2_318_804_992, training=6_952_876_032, operations=513),
         weights=RESNET_34,
         source="He et al. 2016; torchvision, with a 3x3 stem",
+    ),
+    ModelDescriptor(
+        name="linear",
+        implementation="noisebench.science.models:linear",
+        cpu={1: Rate(150_000, 2_000_000)},
+        v100={1: Rate(600_000, 8_000_000)},
+        work=Work(shape=(64, 1, 1), forward=1_280, training=2_560, operations=19),
+        min_pixels=1,
+        source="logistic regression, for feature vectors",
+    ),
+    ModelDescriptor(
+        name="mlp",
+        implementation="noisebench.science.models:mlp",
+        cpu={1: Rate(60_000, 500_000)},
+        v100={1: Rate(400_000, 4_000_000)},
+        work=Work(shape=(64, 1, 1), forward=37_888, training=80_896, operations=40),
+        min_pixels=1,
+        source="one hidden layer, for feature vectors",
     ),
 )

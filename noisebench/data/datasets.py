@@ -17,6 +17,7 @@ from noisebench.catalogue.component import Component
 from noisebench.data import cifar
 from noisebench.data.idx import read_idx
 from noisebench.data.image_folder import read_image_folder
+from noisebench.data.own import cache as own_cache
 from noisebench.errors import DataError
 from noisebench.sweep import reference
 from noisebench.sweep.identity import canonical_json
@@ -30,7 +31,7 @@ _NOT_OF_THE_READER = ("samples", "corrupt_training")
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images uint8 [N, C, H, W] with their true labels int64 [N]."""
+    """Images uint8 [N, C, H, W], or features float32 [N, D, 1, 1], with their true labels int64 [N]."""
 
     images: torch.Tensor
     labels: Labels
@@ -46,7 +47,8 @@ class Dataset:
 
     `judged`: the samples whose labels a detector judges, usually the training part. `training`: the training
     part, if it is separate. `human`: human labels of the judged samples [N]. `test`: clean samples that are
-    never trained on. The last three are None if the data set does not have them.
+    never trained on. `groups` int64 [N]: judged samples with equal entries stay in one fold. The last four
+    are None if the data set does not have them.
     """
 
     judged: LabelledImages
@@ -54,14 +56,17 @@ class Dataset:
     test: LabelledImages | None = None
     training: LabelledImages | None = None
     human: Labels | None = None
+    groups: Labels | None = None
 
 
-def load_dataset(dataset: Component, data_dir: Path | None) -> Dataset:
+def load_dataset(dataset: Component, data_dir: Path | None, own_data: Path | None = None) -> Dataset:
     """Return the data set of a trial, cached for later trials of this process.
 
-    Raises DataError if its files are missing or damaged.
+    `own_data` is the folder of users' own data in the results folder. Raises DataError if files are missing
+    or damaged.
     """
-    return _load(canonical_json(dataset.as_fields()), data_dir)
+    folder = own_data if dataset.name == catalogue.OWN.name else data_dir
+    return _load(canonical_json(dataset.as_fields()), folder)
 
 
 @lru_cache(maxsize=2)
@@ -70,6 +75,8 @@ def _load(fields: str, data_dir: Path | None) -> Dataset:
     if reference.is_reference(dataset.name):
         return _from_function(dataset, data_dir)
     descriptor = catalogue.dataset(dataset.name)
+    if dataset.name == catalogue.OWN.name:
+        return _own(data_dir, dataset)
     parameters = dataset.without(*_NOT_OF_THE_READER)
     whole: Dataset = descriptor.load()(data_dir, **descriptor.options, **parameters)
     samples = dataset.get("samples")
@@ -103,6 +110,12 @@ def folder(
         )
     images, labels, names = read_image_folder(Path(path), channels, height, width)
     return Dataset(LabelledImages(images, labels), len(names))
+
+
+def _own(own_data: Path | None, dataset: Component) -> Dataset:
+    """A user's own data, as `noisebench detect` keeps them: images, or features [N, D, 1, 1]."""
+    values, labels, groups, classes = own_cache.read(own_data, dataset["content"])
+    return Dataset(LabelledImages(torch.from_numpy(values), labels), classes, groups=groups)
 
 
 def digits(data_dir: Path | None) -> Dataset:

@@ -11,17 +11,19 @@ from noisebench.catalogue.component import Component
 from noisebench.detectors.judgement import Judgement
 from noisebench.science import confident_learning
 from noisebench.science.evidence import Evidence
+from noisebench.science.folds import stratified_folds
 from noisebench.training.observation import Run
 from noisebench.training.runs import results_of
-from noisebench.training.surrogate import Surrogate
+from noisebench.training.surrogate import Indices, Surrogate
 
 
 def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     """Train one model for each fold; pool the out-of-fold probabilities of the last epoch.
 
-    Folds are shuffled, not stratified, as in the authors' code. Unlike in that code, every fold starts from
-    a new model, so no model has seen its held-out samples. A data set with a separate training part (P2,
-    Table 3) needs no folds.
+    Folds are shuffled, not stratified, as in the authors' code; those of a user's own data are stratified,
+    and keep samples of one group together. Unlike in the authors' code, every fold starts from a new model,
+    so no model has seen its held-out samples. A data set with a separate training part (P2, Table 3) needs no
+    folds.
     """
     del needs  # the probabilities are always there
     runs = _runs(surrogate)
@@ -42,15 +44,25 @@ def _runs(surrogate: Surrogate) -> list[Run]:
     samples = len(surrogate.given)
     if surrogate.dataset.training is not None:
         return [Run(0, held_out=np.arange(samples))]
-    folds = surrogate.trial.detector["folds"]
-    shuffled = np.random.default_rng(surrogate.trial.seed_for("folds")).permutation(samples)
-    held_out = np.array_split(shuffled, folds)
+    held_out = _held_out(surrogate)
+    folds = len(held_out)
     training_parts = [
         np.concatenate([part for other, part in enumerate(held_out) if other != fold])
         for fold in range(folds)
     ]
     parts = zip(training_parts, held_out, strict=True)
     return [Run(fold, rest, held_out=members) for fold, (rest, members) in enumerate(parts)]
+
+
+def _held_out(surrogate: Surrogate) -> list[Indices]:
+    """Return the held-out samples of each fold."""
+    folds, dataset = surrogate.trial.detector["folds"], surrogate.dataset
+    rng = np.random.default_rng(surrogate.trial.seed_for("folds"))
+    if dataset.groups is None:
+        return np.array_split(rng.permutation(len(surrogate.given)), folds)
+    # By the labels before any corruption: folds must not depend on it.
+    fold_of = stratified_folds(dataset.judged.labels, dataset.groups, folds, rng)
+    return [np.flatnonzero(fold_of == fold) for fold in range(folds)]
 
 
 def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:

@@ -54,6 +54,7 @@ def rerun(
     repetitions = []
     with tempfile.TemporaryDirectory(prefix="noisebench-") as root:
         aside = ResultsFolder(Path(root)).sweep(folder.name)
+        aside.results.own_data.symlink_to(folder.results.own_data.absolute())
         with JournalWriter(aside.journal, "rerun") as journal:
             device = visible_device(gpu=True)
             runner = Runner(aside.results, aside.name, "rerun", data_dir, device, journal)

@@ -27,6 +27,11 @@ class ResultsFolder:
         """The folder of all sweeps as submitted."""
         return self.root / "sweeps"
 
+    @property
+    def own_data(self) -> Path:
+        """The folder of users' own data, one sub-folder for each content."""
+        return self.root / "data"
+
     def sweep(self, name: str) -> SweepFolder:
         """Return the paths of one sweep."""
         return SweepFolder(self, name)

@@ -28,6 +28,24 @@ def small_cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
     )
 
 
+def linear(shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """A linear classifier of D = C H W values: (D + 1) K parameters."""
+    channels, height, width = shape
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
+
+
+def mlp(shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """One hidden layer of 256 units on D = C H W values: 256 (D + 1) + 257 K parameters."""
+    channels, height, width = shape
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(channels * height * width, 256),
+        nn.ReLU(),
+        nn.Dropout(0.25),
+        nn.Linear(256, classes),
+    )
+
+
 def build(
     name: str,
     shape: tuple[int, int, int],
@@ -41,8 +59,14 @@ def build(
     """
     if name not in MODELS:
         raise InputError(f"model {name!r} is unknown; known: {', '.join(MODELS)}")
-    if min(shape[1:]) < 8:
-        raise InputError(f"model {name}: images of {shape[1]}x{shape[2]} are too small; at least 8x8")
+    least = MODELS[name].min_pixels
+    if min(shape[1:]) < least:
+        what = (
+            f"images of {shape[1]}x{shape[2]} are"
+            if max(shape[1:]) > 1
+            else "feature vectors, as 1x1 images, are"
+        )
+        raise InputError(f"model {name}: {what} too small; at least {least}x{least}")
     arguments: list[Any] = [shape, classes]
     if pretrained_state is not None:
         if MODELS[name].weights is None:

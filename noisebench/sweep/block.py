@@ -10,7 +10,7 @@ from typing import Any
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.corruptions import CORRUPTIONS
-from noisebench.catalogue.datasets import DATASETS, FOLDER
+from noisebench.catalogue.datasets import DATASETS, FOLDER, OWN
 from noisebench.catalogue.detectors import DEFAULT, DETECTORS
 from noisebench.catalogue.losses import COMMON, LOSSES
 from noisebench.catalogue.parameters import flag, integer
@@ -44,7 +44,7 @@ _DATASET = Vocabulary(
     "data set",
     {name: entry.parameters for name, entry in DATASETS.items()},
     references=True,
-    shorthands={FOLDER.name: FOLDER.parameters},
+    shorthands={FOLDER.name: FOLDER.parameters, OWN.name: OWN.parameters},
 )
 _CORRUPTION = Vocabulary(
     "corruption", {name: entry.parameters for name, entry in CORRUPTIONS.items()}, key="kind"

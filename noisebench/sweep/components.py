@@ -26,7 +26,8 @@ class Vocabulary:
     """The names that are valid in one place of a sweep, each with its parameters.
 
     `key` is the field that holds the name. `references` allows a user's function, which has the parameters
-    `common`. A mapping with a field of `shorthands` instead of `key` has that name: {folder: PATH}.
+    `common`. A mapping with a field of `shorthands` instead of `key` has that name, and the field's value is
+    that of its first parameter: {folder: PATH}.
     """
 
     noun: str
@@ -72,7 +73,7 @@ def read_component(node: Node, vocabulary: Vocabulary, problems: Problems) -> li
         fields = dict(node.value)
         for word, parameters in vocabulary.shorthands.items():
             if word in fields:
-                fields["path"] = fields.pop(word)
+                fields[next(iter(parameters))] = fields.pop(word)
                 return _read_named(word, parameters, fields, node, problems)
         if vocabulary.key not in fields:
             problems.add(node, f"has no `{vocabulary.key}:`; write {{{vocabulary.key}: ..., <parameters>}}")

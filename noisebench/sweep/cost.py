@@ -139,7 +139,9 @@ def seconds_for(trial: Trial, rates: Rates) -> float:
 
 def image_shape(trial: Trial) -> tuple[int, int, int]:
     """Return (channels, height, width) of a trial's images, as far as known without reading them."""
-    return dataset(trial.dataset.name).shape
+    channels, height, width = dataset(trial.dataset.name).shape
+    own = trial.dataset
+    return own.get("channels", channels), own.get("height", height), own.get("width", width)
 
 
 def _images(trial: Trial) -> tuple[int, int]:

@@ -6,22 +6,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from noisebench.errors import InputError
+
 CROP_PADDING = 4
 # Positions of a window in each direction.
 _CORNERS = 2 * CROP_PADDING + 1
 
 
 class InputPipeline:
-    """The images of one data set on a device, uint8 [N, C, H, W], read by index.
+    """The images of one data set on a device, uint8 [N, C, H, W], read by index; or features float32 [N, D,
+    1, 1].
 
     `scale` is unit (0..1), raw (0..255) or normalised (zero mean and unit variance per channel, by the
     statistics of these images or, if given, of `like`). `augmentation` is none or crop-flip: pad with black
-    by 4, crop at random, mirror with probability 1/2 (He et al. 2016).
+    by 4, crop at random, mirror with probability 1/2 (He et al. 2016). Features
+    are unit (zero mean, one common factor that makes their mean variance 1), raw or normalised, and cannot be
+    augmented: that raises InputError.
     """
 
     def __init__(
         self, images: Tensor, scale: str, augmentation: str = "none", like: InputPipeline | None = None
     ) -> None:
+        if images.is_floating_point() and augmentation != "none":
+            raise InputError(
+                f"training: features cannot be augmented; augmentation must be none, not {augmentation}"
+            )
         self.images = images
         self._augmentation = augmentation
         self._affine: tuple[Tensor, Tensor] = like._affine if like else _affine(images, scale)
@@ -84,6 +93,8 @@ def _affine(images: Tensor, scale: str) -> tuple[Tensor, Tensor]:
     zeros = torch.zeros(1, channels, 1, 1, device=images.device)
     if scale == "raw":
         return zeros, torch.ones_like(zeros)
+    if images.is_floating_point():
+        return _affine_of_features(images, scale)
     if scale == "unit":
         return zeros, torch.full_like(zeros, 1 / 255)
     # From the histogram of each channel: exact, and no float copy of the whole data set.
@@ -97,3 +108,14 @@ def _affine(images: Tensor, scale: str) -> tuple[Tensor, Tensor]:
         factor.append(1 / deviation.clamp_min(1e-6))
     to = {"device": images.device, "dtype": torch.float32}
     return torch.stack(shift).to(**to).view(1, -1, 1, 1), torch.stack(factor).to(**to).view(1, -1, 1, 1)  # type: ignore[call-overload]
+
+
+def _affine_of_features(features: Tensor, scale: str) -> tuple[Tensor, Tensor]:
+    """Return (shift, factor), each [1, D, 1, 1], for features [N, D, 1, 1]."""
+    mean, deviation = features.double().mean((0, 2, 3)), features.double().std((0, 2, 3), correction=0)
+    if scale == "unit":
+        factor = 1 / deviation.square().mean().sqrt().clamp_min(1e-30).expand_as(deviation)
+    else:
+        # A feature that is constant but for rounding says nothing, and must not become large.
+        factor = torch.where(deviation > 1e-6 * mean.abs(), 1 / deviation, 0)
+    return mean.float().view(1, -1, 1, 1), factor.float().reshape(1, -1, 1, 1)

@@ -23,9 +23,13 @@ _DEFAULTS = {
     ("cpu", "small-cnn"): "half channels-last",
     ("cpu", "resnet-32"): "half channels-last",
     ("cpu", "resnet-34"): "half channels-last",
+    ("cpu", "linear"): "fp32",
+    ("cpu", "mlp"): "fp32",
     ("cuda", "small-cnn"): "half channels-last graph branches",
     ("cuda", "resnet-32"): "half channels-last graph branches",
     ("cuda", "resnet-34"): "half channels-last graph branches",
+    ("cuda", "linear"): "fp32 graph branches",
+    ("cuda", "mlp"): "fp32 graph branches",
 }
 # The same for images of at most this many pixels. There the overhead of a step is as large as its arithmetic,
 # so folds train faster grouped, unlike on larger images. bfloat16 would be faster still, but it changes more

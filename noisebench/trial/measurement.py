@@ -47,16 +47,17 @@ def measure(
     checkpoints: Checkpoints | None = None,
     evidence: EvidenceFile | None = None,
     calibration: Calibration | None = None,
+    own_data: Path | None = None,
 ) -> Measurement:
     """Run a trial on `device`; write nothing but `checkpoints` and `evidence`.
 
     If `evidence` holds what the detector needs, nothing is trained. `calibration` names the fastest modes of
-    GPUs, for trials with `precision: fast`.
+    GPUs, for trials with `precision: fast`; `own_data` is the folder of users' own data.
 
     On the same hardware and versions, the result depends on the trial alone, to the last digit: not on other
     trials, their order, or interruptions, and not on who trained the evidence.
     """
-    dataset, file = load_dataset(trial.dataset, data_dir), evidence or EvidenceFile()
+    dataset, file = load_dataset(trial.dataset, data_dir, own_data), evidence or EvidenceFile()
     detector = DETECTORS[trial.detector.name]
     needs = detector.needs_of(trial.detector)
     with isolated_torch(device):

@@ -67,7 +67,9 @@ class Runner:
 
     def __post_init__(self) -> None:
         if self.execute is None:
-            self.execute = partial(measure, calibration=Calibration.read(self.results.root))
+            self.execute = partial(
+                measure, calibration=Calibration.read(self.results.root), own_data=self.results.own_data
+            )
 
     def attempt(
         self,

@@ -24,7 +24,7 @@ TESTS = [
     "tests/science/test_disagreement.py",
     "tests/data/test_digits_parity.py",
 ]
-ADDITIONS = "Taylor or linear or disagreement or parity or document or descriptors"
+ADDITIONS = "Taylor or pixels or disagreement or parity or document or descriptors"
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,9 @@ SIZES = [
     ("resnet-32", (3, 32, 32), 10, 464_154),
     ("resnet-32", (3, 32, 32), 101, 470_069),
     ("resnet-34", (3, 32, 32), 100, 21_328_292),
+    ("linear", (64, 1, 1), 10, 650),
+    ("linear", (1, 8, 8), 10, 650),
+    ("mlp", (64, 1, 1), 10, 19_210),
 ]
 
 
@@ -140,10 +143,12 @@ def test_weights_of_another_model_are_refused() -> None:
 
 def test_bad_requests_are_refused() -> None:
     with pytest.raises(
-        InputError, match="model 'resnet-50' is unknown; known: small-cnn, resnet-32, resnet-34"
+        InputError, match="model 'resnet-50' is unknown; known: small-cnn, resnet-32, resnet-34, linear, mlp"
     ):
         build("resnet-50", (3, 32, 32), 10)
     with pytest.raises(InputError, match="small-cnn: there are no pretrained weights"):
         build("small-cnn", (1, 8, 8), 10, {})
     with pytest.raises(InputError, match="images of 28x7 are too small; at least 8x8"):
         build("small-cnn", (1, 28, 7), 10)
+    with pytest.raises(InputError, match="small-cnn: feature vectors, as 1x1 images, are too small"):
+        build("small-cnn", (64, 1, 1), 10)

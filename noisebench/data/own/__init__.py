@@ -1,0 +1,1 @@
+"""A user's own data: read, checked, decoded once, kept in the results folder."""

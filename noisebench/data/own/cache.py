@@ -1,0 +1,342 @@
+"""Own data in the results folder, named by their content: decoded once, mapped into memory by every trial.
+
+`data/<content>/` holds `values.bin` (uint8 [N, C, H, W] or float32 [N, D, 1, 1]), `labels.npy`, `groups.npy`
+and `about.json`, which is written last. Files that are decoded also leave their progress, so that a killed
+process continues.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from noisebench.data.own.decoding import Shape, common_shape, decode
+from noisebench.data.own.duplicates import fold_groups
+from noisebench.data.own.source import Labels, Source, checked, named
+from noisebench.errors import DataError, EnvironmentFault, InputError
+from noisebench.records.durable import write_durably
+
+Say = Callable[[str], None]
+
+# Raise this if the same files give other pixels.
+FORMAT = 1
+_CHUNK = 64
+_PENDING, _DECODED, _BROKEN = 0, 1, 2
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class About:
+    """What `about.json` says: the shape [N, C, H, W] of the values, their type, their checksum.
+
+    `broken` has (id, reason) of each file that was left out.
+    """
+
+    format: int
+    samples: int
+    channels: int
+    height: int
+    width: int
+    dtype: str
+    classes: tuple[str, ...]
+    sha256: str
+    broken: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The shape of the values, [N, C, H, W]."""
+        return self.samples, self.channels, self.height, self.width
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """Own data that trials can read.
+
+    `source` has the samples without broken files; `sha256` names the content of each by its file or row;
+    `digests` has the hash of each sample's decoded values, as hex.
+    """
+
+    content: str
+    folder: Path
+    about: About
+    source: Source
+    sha256: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def values(self) -> npt.NDArray[Any]:
+        """Return the values [N, C, H, W], mapped into memory."""
+        return _mapped(self.folder, self.about)
+
+
+def keep(
+    source: Source, root: Path, *, size: int | None = None, skip_broken: bool = False, say: Say = print
+) -> OwnData:
+    """Write the samples below `root` unless they are there; return them.
+
+    `size`: height and width of the decoded images. `say` is told the size before anything is written. Raises
+    InputError that names broken files, unless `skip_broken` leaves them out; then nothing stays written.
+    """
+    hashes = _row_hashes(source) if source.values is not None else _file_hashes(source)
+    shape = _shape(source, size)
+    content = _content(source, hashes, shape)
+    folder = root / content
+    about = _complete(folder)
+    if about is None:
+        about = _write(source, shape, folder, skip_broken=skip_broken, say=say)
+    elif about.broken and not skip_broken:
+        raise InputError(_broken_message(source, about.broken))
+    broken = {name for name, _ in about.broken}
+    rows = np.array([row for row, name in enumerate(source.ids) if name not in broken], dtype=np.int64)
+    kept = checked(source.at(rows)) if broken else source
+    of_rows = tuple(hashes[row] for row in rows)
+    digests = np.load(folder / "digests.npy") if source.paths is not None else None
+    texts = of_rows if digests is None else tuple(bytes(digest).hex() for digest in digests)
+    if broken:
+        note = f"{named([f'{name}: {reason}' for name, reason in about.broken], 'broken file')} left out"
+        kept = replace(kept, notes=(*kept.notes, note))
+    return OwnData(content, folder, about, kept, of_rows, texts)
+
+
+def read(root: Path | None, content: str) -> tuple[npt.NDArray[Any], Labels, Labels, int]:
+    """Return values [N, C, H, W] mapped into memory, labels [N], groups [N] and the number of classes.
+
+    Raises DataError if they are not there.
+    """
+    about = None if root is None else _about(root / content)
+    if root is None or about is None:
+        raise DataError(
+            f"own data {content} are not in {root or 'a results folder'}: run `noisebench detect DATA` "
+            "there, with the data of this sweep"
+        )
+    folder = root / content
+    labels, groups = np.load(folder / "labels.npy"), np.load(folder / "groups.npy")
+    return _mapped(folder, about), labels, groups, len(about.classes)
+
+
+def _write(source: Source, shape: Shape, folder: Path, *, skip_broken: bool, say: Say) -> About:
+    existed = [parent for parent in (folder, *folder.parents) if parent.exists()]
+    kind = np.dtype(np.float32 if source.has_features else np.uint8)
+    bytes_ = len(source.ids) * shape.channels * shape.height * shape.width * kind.itemsize
+    _check_space(bytes_, existed[0], say, len(source.ids), shape)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        about = _complete(folder)  # another process may have been faster
+        if about is not None:
+            return about
+        broken: list[tuple[str, str]] = []
+        if source.values is not None:
+            source.values.tofile(folder / "values.bin")
+        else:
+            broken = _decode_files(source, shape, folder)
+        if broken and not skip_broken:
+            _remove_new(folder, existed)
+            raise InputError(_broken_message(source, broken))
+        return _finish(source, shape, folder, kind.name, broken)
+
+
+def _finish(
+    source: Source, shape: Shape, folder: Path, dtype: str, broken: Sequence[tuple[str, str]]
+) -> About:
+    """Write what follows from the values, at last `about.json`."""
+    left_out = {name for name, _ in broken}
+    rows = np.array([row for row, name in enumerate(source.ids) if name not in left_out], dtype=np.int64)
+    kept = checked(source.at(rows)) if left_out else source
+    about = About(
+        format=FORMAT,
+        samples=len(rows),
+        **asdict(shape),
+        dtype=dtype,
+        classes=kept.classes,
+        sha256="",
+        broken=tuple(broken),
+    )
+    if left_out:
+        _compact(folder, rows, replace(about, samples=len(source.ids)))
+    values = _mapped(folder, about)
+    digests = [hashlib.sha256(row.tobytes()).digest()[:_DIGEST_BYTES] for row in values]
+    np.save(folder / "digests.npy", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIGEST_BYTES))
+    np.save(folder / "labels.npy", kept.labels)
+    np.save(folder / "groups.npy", fold_groups(digests, kept.groups))
+    about = replace(about, sha256=_checksum(folder))
+    write_durably(folder / "about.json", json.dumps(asdict(about), ensure_ascii=False).encode())
+    (folder / "state.npy").unlink(missing_ok=True)
+    return about
+
+
+def _decode_files(source: Source, shape: Shape, folder: Path) -> list[tuple[str, str]]:
+    """Decode all files that no earlier process has decoded; return (id, reason) of those that are broken."""
+    assert source.paths is not None
+    count = len(source.paths)
+    values = _created(folder / "values.bin", np.uint8, (count, *asdict(shape).values()))
+    state = _created(folder / "state.npy", np.uint8, (count,))
+
+    def decode_chunk(rows: npt.NDArray[np.int64]) -> list[tuple[str, str]]:
+        broken, states = [], np.full(len(rows), _DECODED, np.uint8)
+        for position, row in enumerate(rows):
+            try:
+                values[row] = decode(source.paths[row], shape)  # type: ignore[index]
+            except Exception as error:  # a damaged file can raise almost any exception
+                states[position] = _BROKEN
+                broken.append((source.ids[row], _reason(error)))
+        values.flush()
+        state[rows] = states
+        return broken
+
+    # Decoding and resizing release the interpreter's lock, so threads use all cores.
+    left = np.flatnonzero(np.asarray(state) != _DECODED)
+    chunks = [left[begin : begin + _CHUNK] for begin in range(0, len(left), _CHUNK)]
+    with ThreadPoolExecutor(_threads()) as pool:
+        try:
+            return [entry for broken in pool.map(decode_chunk, chunks) for entry in broken]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "no image that can be read" if text.startswith("cannot identify image file") else text
+
+
+def _created(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """Return an array mapped to a file, which is made of zeros unless it has the right size."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if not path.is_file() or path.stat().st_size != size:
+        with path.open("wb") as file:
+            file.truncate(size)
+    return np.memmap(path, dtype, "r+", shape=shape)
+
+
+def _compact(folder: Path, rows: npt.NDArray[np.int64], whole: About) -> None:
+    """Rewrite the values with these rows only."""
+    values, temporary = _mapped(folder, whole), folder / "values.compact"
+    with temporary.open("wb") as file:
+        for begin in range(0, len(rows), 1024):
+            file.write(values[rows[begin : begin + 1024]].tobytes())
+    temporary.replace(folder / "values.bin")
+
+
+def _mapped(folder: Path, about: About) -> npt.NDArray[Any]:
+    path = folder / "values.bin"
+    try:
+        # Copy on write: torch warns about arrays that it must not write to.
+        return np.memmap(path, np.dtype(about.dtype), "c", shape=about.shape)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: damaged ({error}); remove {folder}, and run `noisebench detect` again"
+        ) from None
+
+
+def _about(folder: Path) -> About | None:
+    try:
+        fields = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        fields["classes"] = tuple(fields["classes"])
+        fields["broken"] = tuple((name, reason) for name, reason in fields["broken"])
+        return About(**fields)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _complete(folder: Path) -> About | None:
+    """Return what `about.json` says if the files have its checksum, else None: they are written again."""
+    about = _about(folder)
+    try:
+        return about if about is not None and about.sha256 == _checksum(folder) else None
+    except OSError:
+        return None
+
+
+def _checksum(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("values.bin", "labels.npy", "groups.npy", "digests.npy"):
+        with (folder / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _shape(source: Source, size: int | None) -> Shape:
+    if source.paths is not None:
+        return common_shape(source.paths, size)
+    assert source.values is not None
+    if size is not None:
+        raise InputError(
+            f"--size {size}: only for image files; {source.name} has arrays, which keep their size"
+        )
+    return Shape(*source.values.shape[1:]) if source.values.ndim == 4 else Shape(source.values.shape[1], 1, 1)
+
+
+def _content(source: Source, hashes: Sequence[str], shape: Shape) -> str:
+    """Return 16 hex digits that name the content: samples in order, labels, groups and the decoded shape."""
+    digest = hashlib.sha256(json.dumps([FORMAT, asdict(shape), source.classes]).encode())
+    for row, (name, of_row) in enumerate(zip(source.ids, hashes, strict=True)):
+        group = None if source.groups is None else int(source.groups[row])
+        digest.update(json.dumps([name, of_row, int(source.labels[row]), group]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _row_hashes(source: Source) -> tuple[str, ...]:
+    assert source.values is not None
+    return tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in source.values)
+
+
+def _file_hashes(source: Source) -> tuple[str, ...]:
+    assert source.paths is not None
+
+    def of_file(path: Path) -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        try:
+            return tuple(pool.map(of_file, source.paths, chunksize=_CHUNK))
+        except OSError as error:
+            raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _broken_message(source: Source, broken: Sequence[tuple[str, str]]) -> str:
+    listed = named([f"{name}: {reason}" for name, reason in broken], "broken file")
+    return f"{source.name}: {listed}; repair or remove them, or leave them out with --skip-broken"
+
+
+def _check_space(bytes_: int, existing: Path, say: Say, samples: int, shape: Shape) -> None:
+    gigabytes, free = bytes_ / 1e9, shutil.disk_usage(existing).free / 1e9
+    what = f"{samples:,} samples of {shape.channels} x {shape.height} x {shape.width}"
+    say(f"{what} take {gigabytes:.2f} GB in the results folder")
+    if gigabytes > free:
+        raise EnvironmentFault(
+            f"{existing}: {free:.2f} GB are free, but {what} take {gigabytes:.2f} GB; free some space, "
+            "choose another --results, or a smaller --size"
+        )
+
+
+def _remove_new(folder: Path, existed: Sequence[Path]) -> None:
+    """Remove the folder and those parents that this process has made."""
+    shutil.rmtree(folder)
+    for parent in folder.parents:
+        if parent in existed:
+            return
+        parent.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let only one process write into the folder."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

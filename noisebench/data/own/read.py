@@ -1,0 +1,33 @@
+"""A user's own data by what the user names: a folder, a manifest, an .npz file, a function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noisebench.data.own.arrays import read_function, read_npz
+from noisebench.data.own.folder import read_folder
+from noisebench.data.own.source import Source, checked
+from noisebench.errors import InputError
+from noisebench.sweep import reference
+
+_KINDS = (
+    "a folder with a sub-folder of images for each class, an .npz file with X and y, or your own "
+    "module:function"
+)
+
+
+def read_source(data: str, data_dir: Path | None = None) -> Source:
+    """Return the samples that `data` names; raise InputError if they cannot be judged.
+
+    `data_dir` is passed to a user's function. No image is decoded.
+    """
+    path = Path(data)
+    if path.is_dir():
+        return checked(read_folder(path.absolute()))
+    if path.is_file():
+        if path.suffix.lower() == ".npz":
+            return checked(read_npz(path.absolute()))
+        raise InputError(f"{data}: is a {path.suffix or 'file without ending'}; name {_KINDS}")
+    if reference.is_reference(data):
+        return checked(read_function(data, data_dir))
+    raise InputError(f"{data}: no such file or folder; name {_KINDS}")

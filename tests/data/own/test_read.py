@@ -1,0 +1,154 @@
+"""Own data of every format become the same samples, or are refused with one message."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from noisebench.data.own.read import read_source
+from noisebench.data.own.source import indexed
+from noisebench.errors import InputError
+from tests.data.own.pictures import folder_of_two_classes, picture
+
+
+def test_a_folder_has_its_classes_in_order_and_files_at_any_depth(tmp_path: Path) -> None:
+    folder = folder_of_two_classes(tmp_path)
+    picture(folder / "dog" / "deep" / "er" / "x.png", 3)
+    picture(folder / "dog" / ".ipynb_checkpoints" / "copy.png", 3)
+    picture(folder / ".hidden" / "copy.png", 3)
+    (folder / "dog" / ".DS_Store").write_text("no image")
+    (folder / "dog" / "notes.txt").write_text("no image")
+    picture(folder / "stray.png", 3)
+    source = read_source(str(folder))
+    assert source.classes == ("cat", "dog")
+    assert source.labels.tolist() == [0] * 6 + [1] * 7
+    assert source.ids[:2] == ("cat/0.png", "cat/1.png")
+    assert source.ids[-1] == "dog/deep/er/x.png"
+    assert source.notes == (f"2 files of {folder} are no images in the folder of a class, and are left out",)
+
+
+def test_names_may_have_any_letters_and_any_bytes(tmp_path: Path) -> None:
+    folder = folder_of_two_classes(tmp_path)
+    picture(folder / "犬 кот" / "é.png", 3)
+    raw = os.fsencode(folder / "犬 кот") + b"/bad\xe9.png"
+    Path(os.fsdecode(raw)).write_bytes((folder / "犬 кот" / "é.png").read_bytes())
+    source = read_source(str(folder))
+    assert source.classes[-1] == "犬 кот"
+    assert source.ids[-2:] == ("犬 кот/bad\\xe9.png", "犬 кот/é.png")
+
+
+def test_labels_that_are_numbers_keep_their_order() -> None:
+    classes, labels = indexed(["10", "9", "9", "b", "a"])
+    assert classes == ("9", "10", "a", "b")
+    assert labels.tolist() == [1, 0, 0, 3, 2]
+
+
+@pytest.mark.parametrize("shape", [(12, 9, 8), (12, 9, 8, 1), (12, 1, 9, 8)])
+def test_images_of_an_npz_file(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = np.arange(12 * 72, dtype=np.uint8).reshape(12, 9, 8)
+    np.savez(tmp_path / "a.npz", X=pixels.reshape(shape), y=np.arange(12) % 3 + 5)
+    source = read_source(str(tmp_path / "a.npz"))
+    assert source.classes == ("5", "6", "7")
+    assert source.ids[:2] == ("00", "01")
+    assert np.array_equal(source.values, pixels[:, np.newaxis])
+    assert not source.has_features
+
+
+def test_features_of_an_npz_file_with_ids_and_groups(tmp_path: Path) -> None:
+    values, names = np.random.default_rng(0).normal(size=(10, 4)), [f"s{n}" for n in range(10)]
+    groups = np.arange(10) // 2
+    np.savez(tmp_path / "a.npz", features=values, labels=["b", "a"] * 5, ids=names, groups=groups)
+    source = read_source(str(tmp_path / "a.npz"))
+    assert source.has_features
+    assert source.ids == tuple(names)
+    assert source.classes == ("a", "b")
+    assert source.labels.tolist() == [1, 0] * 5
+    assert source.groups is not None
+    assert source.groups.tolist() == groups.tolist()
+    assert source.values is not None
+    assert source.values.dtype == np.float32
+
+
+def test_a_function_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import numpy as np\ndef read(data_dir):\n    return np.eye(10), np.arange(10) % 2, 2\n"
+    (tmp_path / "own_reader.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    source = read_source("own_reader:read")
+    assert source.classes == ("0", "1")
+    assert source.has_features
+
+
+def _npz(**arrays: object) -> str:
+    np.savez("bad.npz", **arrays)  # type: ignore[arg-type]
+    return "bad.npz"
+
+
+def _one_class() -> str:
+    picture(Path("one/cat/0.png"), 0)
+    return "one"
+
+
+def _empty_class() -> str:
+    folder_of_two_classes(Path("empty"))
+    Path("empty/bird").mkdir()
+    return "empty"
+
+
+def _few() -> str:
+    return str(folder_of_two_classes(Path("few"), 2))
+
+
+def _text(name: str, text: str = "x") -> str:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(text)
+    return name
+
+
+def _nan() -> str:
+    values = np.zeros((10, 2))
+    values[3, 1] = np.nan
+    return _npz(X=values, y=np.arange(10) % 2)
+
+
+LABELS = np.arange(10) % 2
+BAD = {
+    "missing": (lambda: "nowhere", "nowhere: no such file or folder"),
+    "no sub-folder": (lambda: str(Path(_text("flat/notes.txt")).parent), "flat: has no sub-folder"),
+    "empty class": (_empty_class, "empty/bird: holds no image"),
+    "one class": (_one_class, "one: has 1 class, 'cat'; a label can only be wrong"),
+    "few samples": (_few, "few: has 4 samples; at least 10 are needed"),
+    "other file": (lambda: _text("a.zip"), r"a\.zip: is a \.zip; name a folder"),
+    "no npz": (lambda: _text("a.npz"), r"a\.npz: cannot be read as an \.npz file"),
+    "objects": (lambda: _npz(X=np.array([{}] * 10), y=LABELS), "cannot be read as an"),
+    "no labels": (lambda: _npz(X=np.zeros((10, 2))), "has no labels y, only X"),
+    "no values": (lambda: _npz(y=LABELS), "has no values X, only y"),
+    "lengths": (lambda: _npz(X=np.zeros((9, 2)), y=LABELS), "9 values, but 10 labels"),
+    "float images": (lambda: _npz(X=np.zeros((10, 8, 8)), y=LABELS), "values are float64"),
+    "channels": (lambda: _npz(X=np.zeros((10, 2, 8, 8), np.uint8), y=LABELS), r"\[C, H, W\] = \[8, 2, 8\]"),
+    "tiny images": (lambda: _npz(X=np.zeros((10, 4, 4), np.uint8), y=LABELS), "at least 8 x 8 pixels"),
+    "nan": (_nan, r"1 samples have features that are not finite in float32 \(first: row 3\)"),
+    "float labels": (lambda: _npz(X=np.zeros((10, 2)), y=LABELS / 2), "labels are float64"),
+    "soft labels": (
+        lambda: _npz(X=np.zeros((10, 2)), y=np.eye(10, dtype=int)),
+        r"labels are int64 \[10, 10\]",
+    ),
+    "ids twice": (
+        lambda: _npz(X=np.zeros((10, 2)), y=LABELS, ids=[0, 0, *range(8)]),
+        r"1 id \(0\) more than once|2 ids \(0, 1\) more than once|1 id",
+    ),
+    "both names": (lambda: _npz(X=np.zeros((10, 2)), y=LABELS, labels=LABELS), "has both y and labels"),
+    "no function": (lambda: "json:nothing", "'json' is part of Python"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+def test_bad_data_are_refused_with_one_message(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make, message = BAD[case]
+    data = make()
+    with pytest.raises(InputError, match=message) as error:
+        read_source(data)
+    assert "\n" not in str(error.value)
