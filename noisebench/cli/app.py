@@ -10,6 +10,7 @@ from noisebench.cli import (
     archive,
     calibrate,
     clean,
+    detect,
     doctor,
     inspect,
     judge,
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command("plan")(plan.plan)
 app.command("calibrate")(calibrate.calibrate)
 app.command("prepare")(prepare.prepare)
+app.command("detect")(detect.detect)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("submit")(slurm.submit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,18 @@ from noisebench.science.metrics import detection_metrics, guard
 from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial
 from noisebench.training.surrogate import Surrogate, isolated_torch
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a results folder has for all its trials.
+
+    `calibration` names the fastest modes of GPUs, for trials with `precision: fast`; `own_data` is the folder
+    of users' own data.
+    """
+
+    calibration: Calibration = field(default_factory=Calibration)
+    own_data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -46,25 +58,24 @@ def measure(
     device: torch.device,
     checkpoints: Checkpoints | None = None,
     evidence: EvidenceFile | None = None,
-    calibration: Calibration | None = None,
-    own_data: Path | None = None,
+    around: Surroundings | None = None,
 ) -> Measurement:
     """Run a trial on `device`; write nothing but `checkpoints` and `evidence`.
 
-    If `evidence` holds what the detector needs, nothing is trained. `calibration` names the fastest modes of
-    GPUs, for trials with `precision: fast`; `own_data` is the folder of users' own data.
+    If `evidence` holds what the detector needs, nothing is trained.
 
     On the same hardware and versions, the result depends on the trial alone, to the last digit: not on other
     trials, their order, or interruptions, and not on who trained the evidence.
     """
-    dataset, file = load_dataset(trial.dataset, data_dir, own_data), evidence or EvidenceFile()
+    around = around or Surroundings()
+    dataset, file = load_dataset(trial.dataset, data_dir, around.own_data), evidence or EvidenceFile()
     detector = DETECTORS[trial.detector.name]
     needs = detector.needs_of(trial.detector)
     with isolated_torch(device):
         kept = _kept(file, needs)
         if kept is None:
             surrogate = Surrogate.of(
-                trial, dataset, device, checkpoints or Checkpoints(), data_dir, calibration
+                trial, dataset, device, checkpoints or Checkpoints(), data_dir, around.calibration
             )
             found = detector.training.load()(surrogate, {**file.sharing.needs, **needs})
             file.write(found.arrays(), surrogate.rows, surrogate.fast_path)

@@ -30,7 +30,7 @@ from noisebench.training.streams import is_usable
 from noisebench.trial import device as devices
 from noisebench.trial.duration import CHECKPOINT_SECONDS
 from noisebench.trial.failures import MAX_ERROR_CHARACTERS, classify, gpu_error
-from noisebench.trial.measurement import Measurement, measure
+from noisebench.trial.measurement import Measurement, Surroundings, measure
 from noisebench.trial.watch import Limits, watched
 
 Execute = Callable[[Trial, Path | None, torch.device, Checkpoints, EvidenceFile], Measurement]
@@ -67,9 +67,8 @@ class Runner:
 
     def __post_init__(self) -> None:
         if self.execute is None:
-            self.execute = partial(
-                measure, calibration=Calibration.read(self.results.root), own_data=self.results.own_data
-            )
+            around = Surroundings(Calibration.read(self.results.root), self.results.own_data)
+            self.execute = partial(measure, around=around)
 
     def attempt(
         self,

@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
+from noisebench.data.own.manifest import corrected
 from noisebench.data.own.read import read_source
 from noisebench.data.own.source import indexed
 from noisebench.errors import InputError
@@ -152,3 +155,81 @@ def test_bad_data_are_refused_with_one_message(
     with pytest.raises(InputError, match=message) as error:
         read_source(data)
     assert "\n" not in str(error.value)
+
+
+def _manifest(text: str, name: str = "m.csv") -> str:
+    folder_of_two_classes(Path("images"))
+    return _text(name, text)
+
+
+ROWS = "".join(f"images/{label}/{n}.png,{label},{n % 3}\n" for label in ("cat", "dog") for n in range(6))
+
+
+def test_a_manifest_names_paths_labels_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _manifest("\ufeffpath,label,group,split\n" + ROWS.replace("\n", ",train\n"))
+    source = read_source("m.csv")
+    assert source.ids[0] == "images/cat/0.png"
+    assert source.paths is not None
+    assert source.paths[0] == tmp_path / "images" / "cat" / "0.png"
+    assert source.classes == ("cat", "dog")
+    assert source.groups is not None
+    assert source.groups.tolist() == [0, 1, 2] * 4
+    columns = {name: list(values) for name, values in zip("pl", zip(*_rows(), strict=True), strict=True)}
+    table = pa.table({"path": columns["p"], "label": [7] * 6 + [11] * 6, "id": [f"i{n}" for n in range(12)]})
+    (tmp_path / "elsewhere").mkdir()
+    pyarrow.parquet.write_table(table, tmp_path / "elsewhere" / "m.parquet")
+    with pytest.raises(InputError, match=r"12 files \(images/cat/0\.png, .*, \.\.\.\) not found below"):
+        read_source("elsewhere/m.parquet")
+    source = read_source("elsewhere/m.parquet", root=tmp_path)
+    assert source.classes == ("7", "11")
+    assert source.ids[:2] == ("i0", "i1")
+
+
+def _rows() -> list[tuple[str, str]]:
+    return [(row.split(",")[0], row.split(",")[1]) for row in ROWS.splitlines()]
+
+
+BAD_MANIFESTS = {
+    "empty": ("", "has no column path, only nothing; a manifest has the columns path and label"),
+    "columns": ("file,label\n" + ROWS, "has 3 cells, but the header has 2"),
+    "no label": ("path,class,group\n" + ROWS, "has no column label, only path, class, group"),
+    "no file": ("path,label\nimages/x.png,a\n", r"1 file \(images/x\.png\) not found below"),
+    "empty label": ("path,label\nimages/cat/0.png,\n", r"column label is empty in 1 row \(1\)"),
+    "quote": ('path,label\n"images,a\n', "is no valid CSV"),
+    "twice": ("path,label\n" + "images/cat/0.png,cat\nimages/cat/0.png,dog\n" * 5, "1 id .* more than once"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD_MANIFESTS))
+def test_bad_manifests_are_refused_with_one_message(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text, message = BAD_MANIFESTS[case]
+    with pytest.raises(InputError, match=message):
+        read_source(_manifest(text))
+
+
+def test_manifests_of_other_bytes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(b"path,label\n\xe9,a\n")
+    with pytest.raises(InputError, match="is not UTF-8"):
+        read_source(str(tmp_path / "m.csv"))
+    (tmp_path / "m.parquet").write_bytes(b"no parquet")
+    with pytest.raises(InputError, match="is no valid Parquet file"):
+        read_source(str(tmp_path / "m.parquet"))
+
+
+def test_corrected_labels_replace_the_given_ones_by_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = read_source(str(folder_of_two_classes(tmp_path / "images")))
+    rows = [f"{name},{'bird' if name == 'cat/3.png' else name[:3]}" for name in source.ids[1:]]
+    changed = corrected(source, Path(_text("labels.csv", "id,label\n" + "\n".join(reversed(rows)))))
+    assert changed.ids == source.ids[1:]
+    assert changed.classes == ("bird", "cat", "dog")
+    assert changed.classes[changed.labels[2]] == "bird"
+    assert "1 samples that labels.csv does not have are left out" in changed.notes
+    with pytest.raises(InputError, match=r"1 id \(x\) not in .*images"):
+        corrected(source, Path(_text("labels.csv", "id,label\nx,cat\n")))

@@ -1,0 +1,269 @@
+"""`noisebench detect`: which labels of a user's own data are probably wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Settings
+from noisebench.cli.run import Cpus, Gpus, Inline, LocalOptions
+from noisebench.cli.slurm import SharedResults
+from noisebench.cli.terminal import printable
+from noisebench.errors import InputError
+
+if TYPE_CHECKING:
+    from noisebench.cli.suspects import Found
+    from noisebench.data.own.cache import OwnData
+    from noisebench.data.own.source import Source
+    from noisebench.records.folders import ResultsFolder
+    from noisebench.review.candidates import Candidate
+    from noisebench.slurm.site import Site
+    from noisebench.sweep.detect_sweep import Choices, OwnShape
+    from noisebench.sweep.sweep import Sweep
+
+MAX_PAIRS = 10
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the user asked for, with the results folder."""
+
+    data: str
+    name: str
+    results: ResultsFolder
+    data_dir: Path | None
+    size: int | None
+    skip_broken: bool
+    root: Path | None
+    again: bool
+    choices: Choices
+
+
+def detect(
+    own: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder with one sub-folder of images for each class, a .csv or .parquet file with path "
+            "and label, an .npz file with X and y, or your own module:function.",
+        ),
+    ],
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            help="As in a sweep: CE, '{name: BL, gamma: 0.3}'; default: chosen among CE and Blurry Loss.",
+        ),
+    ] = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detector", help="As in a sweep; repeatable, the first one ranks. Default: confident-learning."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="As in a sweep; default: by the data and their size.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=8, help="Height and width of images; default: theirs up to 64, else 64."),
+    ] = None,
+    settings: Settings = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The name of the sweep; default: that of the data.")
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
+    ] = False,
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", file_okay=False, help="The folder of a manifest's paths; default: its own."),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Judge the labels as corrected by `noisebench review` of this data."),
+    ] = False,
+    results: SharedResults = None,
+    data: Data = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Submit to this cluster instead of running here.")
+    ] = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    inline: Inline = False,
+    as_json: Json = False,
+) -> None:
+    """Find labels of your own data that are probably wrong.
+
+    Trains models on parts of the data, judges each sample by a model that has not seen it, and writes the
+    suspects into the results folder: a table, and a page to review them. Repeat the command to continue.
+    """
+    from noisebench.records.folders import ResultsFolder
+    from noisebench.sweep.detect_sweep import Choices, sweep_name
+
+    local = LocalOptions(cpus=cpus, gpus=gpus, inline=inline)
+    profile = _site(site, local)
+    folder = ResultsFolder((results or _default_results(profile)).absolute())
+    choices = Choices(model, loss, tuple(detector or ()), tuple(settings or ()))
+    request = _Request(own, name or sweep_name(own), folder, data, size, skip_broken, root, again, choices)
+    request, source = _read(request)
+    kept, sweep = _prepared(request, source)
+    if profile is not None and _submitted(request, sweep, profile, as_json):
+        return
+    failed = _run(request, sweep, local) if profile is None else 0
+    from noisebench.cli.suspects import written_suspects
+
+    _print(sweep.name, written_suspects(sweep, folder, kept, own), as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _site(path: Path | None, local: LocalOptions) -> Site | None:
+    if path is None:
+        return None
+    from noisebench.slurm.site import load_site
+
+    if local.given():
+        raise InputError(f"{', '.join(local.given())}: not with --site; the site's profile says how to run")
+    return load_site(path)
+
+
+def _default_results(profile: Site | None) -> Path:
+    return Path(profile.folders.results) if profile and profile.folders.results else DEFAULT_RESULTS
+
+
+def _read(request: _Request) -> tuple[_Request, Source]:
+    """Return the samples; with --again, those with corrected labels, and the request for a new name."""
+    from noisebench.data.own.manifest import corrected
+    from noisebench.data.own.read import read_source
+    from noisebench.review.outputs import SuspectFiles
+
+    source = read_source(request.data, request.data_dir, request.root)
+    if not request.again:
+        return request, source
+    names = [request.name, *(f"{request.name}-{number}" for number in range(2, 1000))]
+    files = [SuspectFiles(request.results.sweep(name).suspects).labels for name in names]
+    reviewed = next(position for position, file in enumerate([*files, Path()]) if not file.is_file())
+    if reviewed == 0:
+        raise InputError(
+            f"{files[0]}: missing; `noisebench review {request.name} --decisions FILE` writes it"
+        )
+    return replace(request, name=names[reviewed]), corrected(source, files[reviewed - 1])
+
+
+def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:
+    """Return the data, kept in the results folder, and their sweep."""
+    from noisebench.data.own.cache import keep
+    from noisebench.sweep.detect_sweep import detect_sweep
+
+    # A wrong option is refused before anything is written, with a content that is not known yet.
+    detect_sweep(request.name, "0" * 16, _shape(source), request.choices)
+    _refuse_other_sweep(request)
+    kept = keep(
+        source, request.results.own_data, size=request.size, skip_broken=request.skip_broken, say=_say
+    )
+    for note in kept.source.notes:
+        _say(f"warning: {note}")
+    about = kept.about
+    shape = _shape(kept.source, (about.channels, about.height, about.width))
+    return kept, detect_sweep(request.name, kept.content, shape, request.choices)
+
+
+def _shape(source: Source, of_sample: tuple[int, int, int] | None = None) -> OwnShape:
+    from noisebench.sweep.detect_sweep import OwnShape
+
+    if of_sample is None:
+        of_sample = (1, 1, 1) if source.has_features else (3, 28, 28)
+    return OwnShape(len(source.ids), len(source.classes), *of_sample)
+
+
+def _refuse_other_sweep(request: _Request) -> None:
+    """Raise InputError if the name is that of a sweep which the user wrote."""
+    from noisebench.sweep.detect_sweep import is_of_detect
+
+    spec = request.results.sweep(request.name).spec
+    if spec.is_file() and not is_of_detect(spec.read_text(encoding="utf-8")):
+        raise InputError(
+            f"'{request.name}' is the name of another sweep in {request.results.root}; give --name"
+        )
+
+
+def _submitted(request: _Request, sweep: Sweep, profile: Site, as_json: bool) -> bool:
+    """Submit what is pending; return whether there was anything, else the suspects can be written."""
+    from noisebench.cli.slurm import print_submitted, shared_data
+    from noisebench.slurm.submit import Request, submit
+
+    sent = submit(
+        sweep, profile, request.results, Request(shared_data(request.data_dir, profile), replace=True)
+    )
+    if not sent.jobs and not sent.released and not sent.failed:
+        return False
+    print_submitted(sweep.name, sent, as_json)
+    _say("repeat the command when the jobs have ended: it then writes the suspects")
+    if sent.failed:
+        raise typer.Exit(1)
+    return True
+
+
+def _run(request: _Request, sweep: Sweep, local: LocalOptions) -> int:
+    """Run what is pending here; return how many trials have failed."""
+    from noisebench.cli.live import LiveProgress
+    from noisebench.engine.run import run_sweep
+
+    options = local.options(sweep, request.results.root, request.data_dir)
+    options = replace(options, replace_sweep=True, include_failed=True, restart=True)
+    with LiveProgress(sweep.name) as live:
+        outcome = run_sweep(sweep, request.results, options, live.update)
+    if outcome.failed:
+        _say(f"{outcome.failed} trials failed: `noisebench failures {sweep.name}` says why")
+    if outcome.unfinished:
+        _say("interrupted; repeat the command to continue")
+        raise typer.Exit(1)
+    return outcome.failed
+
+
+def _print(name: str, found: Found, as_json: bool) -> None:
+    """Print how many labels are suspected, by class and by pair, and where the files are."""
+    summary = found.summary
+    for note in found.notes:
+        _say(f"warning: {note}")
+    if as_json:
+        candidates = [asdict(candidate) for candidate in found.candidates]
+        answer = {"sweep": name, "notes": found.notes, "candidates": candidates, **summary.as_fields()}
+        print(json.dumps(answer, ensure_ascii=False))
+        return
+    if len(found.candidates) > 1:
+        _print_candidates(found.candidates)
+    share = summary.suspects / summary.samples
+    print(f"{summary.suspects:,} of {summary.samples:,} labels are suspected ({share:.1%})")
+    width = max(len(printable(each.name)) for each in summary.by_class)
+    for of_class in summary.by_class:
+        print(f"  {printable(of_class.name):{width}}  {of_class.suspects:>6,} of {of_class.samples:,}")
+    if summary.pairs:
+        print("most confused (given -> suggested):")
+    for pair in summary.pairs[:MAX_PAIRS]:
+        print(f"  {printable(pair.given)} -> {printable(pair.suggested)}  {pair.count:,}")
+    for path in summary.files:
+        print(path)
+
+
+def _print_candidates(candidates: tuple[Candidate, ...]) -> None:
+    from noisebench.review.candidates import LIMITS, RULE, chosen
+
+    best, width = chosen(candidates), max(len(candidate.loss) for candidate in candidates)
+    print(f"losses (* chosen: {RULE}):")
+    for candidate in candidates:
+        mark = "*" if candidate == best else " "
+        print(
+            f"{mark} {candidate.loss:{width}}  accuracy {candidate.accuracy:.4f}  flags {candidate.flagged:,}"
+        )
+    print(LIMITS)
+
+
+def _say(text: str) -> None:
+    print(printable(text), file=sys.stderr)

@@ -1,0 +1,118 @@
+"""A manifest: a CSV or Parquet table with one row for each sample; and corrected labels for samples by id."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noisebench.data.own.folder import as_text
+from noisebench.data.own.source import Source, indexed, named
+from noisebench.errors import InputError
+
+ENDINGS = (".csv", ".parquet")
+_RIGHT = "a manifest has the columns path and label, and may have id, group and split"
+
+Columns = dict[str, list[str]]
+
+
+def read_manifest(file: Path, root: Path | None = None) -> Source:
+    """Return the images of a manifest; paths are relative to `root`, by default the manifest's folder.
+
+    Samples with equal `group` stay in one fold. Samples of all splits are judged together.
+    """
+    columns = _read(file)
+    for name in ("path", "label"):
+        if name not in columns:
+            raise InputError(
+                f"{file}: has no column {name}, only {', '.join(columns) or 'nothing'}; {_RIGHT}"
+            )
+    for name in ("path", "label", *({"id", "group"} & columns.keys())):
+        empty = [str(row + 1) for row, text in enumerate(columns[name]) if not text]
+        if empty:
+            raise InputError(f"{file}: column {name} is empty in {named(empty, 'row')}; fill it in")
+    folder = (file.parent if root is None else root).absolute()
+    paths = tuple(folder / path for path in columns["path"])
+    missing = [path for path, full in zip(columns["path"], paths, strict=True) if not full.is_file()]
+    if missing:
+        raise InputError(
+            f"{file}: {named(missing, 'file')} not found below {folder}; paths are relative to the "
+            "manifest's folder, or to that of --root"
+        )
+    classes, labels = indexed(columns["label"])
+    splits = sorted(set(columns.get("split", ())))
+    note = f"the splits {', '.join(splits)} are judged together"
+    return Source(
+        name=str(file),
+        ids=tuple(map(as_text, columns.get("id", columns["path"]))),
+        labels=labels,
+        classes=classes,
+        paths=paths,
+        groups=indexed(columns["group"])[1] if "group" in columns else None,
+        notes=(note,) if len(splits) > 1 else (),
+    )
+
+
+def corrected(source: Source, file: Path) -> Source:
+    """Return the samples with the labels of a file with columns id and label; those it lacks are left out.
+
+    `noisebench review` writes such a file. Raises InputError if it names samples that `source` does not have.
+    """
+    columns = _read(file)
+    if not {"id", "label"} <= columns.keys():
+        raise InputError(f"{file}: has no columns id and label, only {', '.join(columns) or 'nothing'}")
+    labels = dict(zip(columns["id"], columns["label"], strict=True))
+    unknown = sorted(labels.keys() - set(source.ids))
+    if unknown:
+        raise InputError(
+            f"{file}: {named(unknown, 'id')} not in {source.name}; name the data that were reviewed"
+        )
+    rows = np.array([row for row, name in enumerate(source.ids) if name in labels], dtype=np.int64)
+    kept = source.at(rows).relabelled([labels[source.ids[row]] for row in rows])
+    left_out = len(source.ids) - len(rows)
+    note = f"{left_out} samples that {file} does not have are left out"
+    return replace(kept, notes=(*kept.notes, note)) if left_out else kept
+
+
+def _read(file: Path) -> Columns:
+    """Return the columns of a table as text."""
+    try:
+        return _read_csv(file) if file.suffix.lower() == ".csv" else _read_parquet(file)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: is not UTF-8 ({error.reason} at byte {error.start}); save it so") from None
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror or error}") from None
+
+
+def _read_csv(file: Path) -> Columns:
+    with file.open(newline="", encoding="utf-8-sig") as opened:
+        try:
+            rows = [row for row in csv.reader(opened, strict=True) if row]
+        except csv.Error as error:
+            raise InputError(f"{file}: is no valid CSV: {error}") from None
+    if not rows:
+        return {}
+    header = [name.strip() for name in rows[0]]
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(header):
+            raise InputError(f"{file}: row {number} has {len(row)} cells, but the header has {len(header)}")
+    return {name: [row[position] for row in rows[1:]] for position, name in enumerate(header)}
+
+
+def _read_parquet(file: Path) -> Columns:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(file)
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{file}: is no valid Parquet file: {error}") from None
+    return {name: _texts(table[name].to_pylist()) for name in table.column_names}
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    return ["" if value is None else str(value) for value in values]

@@ -1,0 +1,145 @@
+"""The sweep that `noisebench detect` writes: settings that suit a user's own data, by their size."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from noisebench.errors import InputError
+from noisebench.sweep.sweep import Sweep, parse_sweep
+from noisebench.sweep.sweep_file import NAME
+
+BLOCK = "detect"
+_CROSS_VALIDATION = "confident-learning"
+FOLDS = 5
+# The file that messages about the options name.
+OPTIONS = "noisebench detect"
+# Steps of the optimizer in each fit; few samples take more epochs, within limits.
+_IMAGE_STEPS, _IMAGE_EPOCHS = 1200, (6, 40)
+_FEATURE_STEPS, _FEATURE_EPOCHS = 2000, (10, 60)
+# In the last third of the epochs the learning rate is a tenth.
+_DECAY_AFTER, _DECAY = 2 / 3, 0.1
+# Colour photographs take longer to learn than drawings and scans.
+_COLOUR_EPOCHS = 15
+# Below this number of features' samples a hidden layer memorises more than it learns.
+_MLP_SAMPLES = 500
+_BATCH, _SMALLEST_BATCH = 64, 8
+# With many classes a robust loss hardly moves while all probabilities are small.
+_FEW_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class OwnShape:
+    """What the settings depend on: N samples of K classes, each [C, H, W]; for features H = W = 1."""
+
+    samples: int
+    classes: int
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def has_features(self) -> bool:
+        """Whether the samples are feature vectors."""
+        return self.height == self.width == 1
+
+    @property
+    def batch_size(self) -> int:
+        """The largest power of two up to a twentieth of the samples, from 8 to 64."""
+        twentieth = max(1, self.samples // 20)
+        return min(_BATCH, max(_SMALLEST_BATCH, 1 << (twentieth.bit_length() - 1)))
+
+    @property
+    def epochs(self) -> int:
+        """The epochs that make enough steps."""
+        steps = max(1, self.samples * (FOLDS - 1) // FOLDS // self.batch_size)
+        wanted, (low, high) = (
+            (_FEATURE_STEPS, _FEATURE_EPOCHS) if self.has_features else (_IMAGE_STEPS, _IMAGE_EPOCHS)
+        )
+        if not self.has_features and self.channels == 3:
+            low = _COLOUR_EPOCHS
+        return min(high, max(low, round(wanted / steps)))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user chose: each in YAML, as in a sweep; None for the default."""
+
+    model: str | None = None
+    loss: str | None = None
+    detectors: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+
+def detect_sweep(name: str, content: str, shape: OwnShape, choices: Choices) -> Sweep:
+    """Return the sweep for own data of this content; raise InputError for a wrong name or choice."""
+    if not re.fullmatch(NAME, name):
+        raise InputError(f"--name '{name}': use letters, digits, '.', '_' and '-', such as photos-2")
+    text = sweep_text(name, content, shape, choices)
+    return parse_sweep(text, OPTIONS, choices.settings)
+
+
+def sweep_text(name: str, content: str, shape: OwnShape, choices: Choices) -> str:
+    """Return the YAML of the sweep."""
+    for option, value in (("--model", choices.model), ("--loss", choices.loss)):
+        if value is not None and "\n" in value:
+            raise InputError(f"{option}: must be one line")
+    detectors = list(choices.detectors)
+    if not any(_CROSS_VALIDATION in detector for detector in detectors):
+        # It brings the probabilities that suggestions are made of.
+        detectors.append(f"{{name: {_CROSS_VALIDATION}, folds: {FOLDS}}}")
+    fields = f"channels: {shape.channels}, height: {shape.height}, width: {shape.width}"
+    return f"""\
+sweep: "{name}"
+description: Label errors in a user's own data; written by `noisebench detect`.
+keep_evidence: true
+blocks:
+  {BLOCK}:
+    dataset: {{own-data: "{content}", samples: {shape.samples}, {fields}}}
+    corruption: none
+    detector: [{", ".join(detectors)}]
+    loss: {choices.loss or candidate_losses(shape)}
+    training: {{{_training(shape, choices.model)}}}
+    seeds: 1
+"""
+
+
+def candidate_losses(shape: OwnShape) -> str:
+    """Return the losses to choose from: CE, and Blurry Loss, after epochs of CE if there are many classes."""
+    delay = 0 if shape.classes <= _FEW_CLASSES else max(1, shape.epochs // 3)
+    return f"[CE, {{name: BL, gamma: [0.2, 0.4, 0.6], delay: {delay}}}]"
+
+
+def default_model(shape: OwnShape) -> str:
+    """Return the model where none is chosen."""
+    if shape.has_features:
+        return "mlp" if shape.samples >= _MLP_SAMPLES else "linear"
+    return "small-cnn"
+
+
+def sweep_name(data: str) -> str:
+    """Return a name for the sweep: that of the folder, file or function, with only valid characters."""
+    stem = data.rstrip("/").split("/")[-1].split(":")[-1]
+    stem = re.sub(r"\.(npz|csv|parquet)$", "", stem, flags=re.IGNORECASE)
+    return re.sub(r"^[^A-Za-z0-9]+", "", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)) or "own-data"
+
+
+def is_of_detect(spec: str) -> bool:
+    """Whether the YAML of a kept sweep was written by `noisebench detect`."""
+    return "own-data:" in spec
+
+
+def _training(shape: OwnShape, model: str | None) -> str:
+    settings: Sequence[str] = (
+        f"model: {model or default_model(shape)}",
+        "optimizer: adam",
+        "learning_rate: 0.001",
+        f"epochs: {shape.epochs}",
+        f"batch_size: {shape.batch_size}",
+        f"schedule: {{name: step, every: {math.ceil(_DECAY_AFTER * shape.epochs)}, factor: {_DECAY}}}",
+        "input_scale: normalised",
+        "precision: fast",
+    )
+    return ", ".join(settings)

@@ -1,0 +1,156 @@
+"""`noisebench detect` on small data of every format."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pytest
+
+from noisebench.records.folders import ResultsFolder
+from tests.command import noisebench_here
+from tests.data.own.pictures import checkers, folder_of_two_classes
+
+QUICK = ("--loss", "{name: BL, gamma: 0.4}", "--set", "training.epochs=20", "--inline")
+
+
+def detect(*arguments: str | Path, cwd: Path) -> CompletedProcess[str]:
+    return noisebench_here("detect", *arguments, results=cwd / "results", cwd=cwd)
+
+
+def suspects(folder: Path, name: str) -> dict[str, dict[str, str]]:
+    """Return the rows of suspects.csv by id."""
+    path = ResultsFolder(folder / "results").sweep(name).suspects / "suspects.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["id"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str], CompletedProcess[str]]:
+    """A folder with wrong labels, their ids, and the answer of `detect --json`."""
+    where = tmp_path_factory.mktemp("detect")
+    _, wrong = checkers(where / "stripes")
+    return where, wrong, detect("stripes", *QUICK, "--json", cwd=where)
+
+
+def test_wrong_labels_of_a_folder_are_suspects(
+    found: tuple[Path, set[str], CompletedProcess[str]],
+) -> None:
+    where, wrong, done = found
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["sweep"] == "stripes"
+    assert (answer["samples"], answer["suspects"]) == (40, 4)
+    assert "40 samples of 1 x 8 x 8 take" in done.stderr
+    rows = suspects(where, "stripes")
+    assert set(rows) == wrong
+    assert all({row["given"], row["suggested"]} == {"horizontal", "vertical"} for row in rows.values())
+
+
+def test_the_command_repeats_nothing_and_says_the_same(
+    found: tuple[Path, set[str], CompletedProcess[str]],
+) -> None:
+    where, _, first = found
+    again = detect("stripes", *QUICK, "--json", cwd=where)
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert "take" not in again.stderr
+    text = detect("stripes", *QUICK, cwd=where).stdout
+    assert text.startswith("4 of 40 labels are suspected (10.0%)\n  horizontal")
+    assert "most confused (given -> suggested):" in text
+    assert text.endswith("report.json\n")
+
+
+def test_corrected_labels_are_judged_again(
+    found: tuple[Path, set[str], CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where, wrong, _ = found
+    shutil.copytree(where, tmp_path, dirs_exist_ok=True)
+    folder = ResultsFolder(tmp_path / "results").sweep("stripes").suspects
+    assert "noisebench review stripes" in detect("stripes", "--again", *QUICK, cwd=tmp_path).stderr
+    ids = sorted(
+        path.relative_to(tmp_path / "stripes").as_posix() for path in tmp_path.glob("stripes/*/*.png")
+    )
+    other = {"horizontal": "vertical", "vertical": "horizontal"}
+    with (folder / "labels.csv").open("w") as file:
+        file.write("id,path,label,given,verdict\n")
+        for each in ids:
+            given = each.split("/")[0]
+            file.write(f"{each},,{other[given] if each in wrong else given},{given},\n")
+    done = detect("stripes", "--again", *QUICK, "--json", cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    assert (answer["sweep"], answer["suspects"]) == ("stripes-2", 0)
+
+
+def test_a_model_that_does_not_learn_is_noticed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "noise.npz", X=rng.normal(size=(60, 3)), y=rng.integers(0, 2, 60))
+    done = detect("noise.npz", "--loss", "CE", "--set", "training.epochs=2", "--inline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the model does not learn" in done.stderr
+
+
+def test_the_loss_with_the_highest_accuracy_is_chosen(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(120) % 3
+    given = np.where(np.arange(120) < 9, (truth + 1) % 3, truth)
+    np.savez(tmp_path / "f.npz", X=rng.normal(size=(120, 3)) + 6 * np.eye(3)[truth], y=given)
+    done = detect(
+        "f.npz",
+        "--loss",
+        "[{name: PZ, c: 0.99}, CE]",
+        "--set",
+        "training.learning_rate=0.003",
+        "--inline",
+        "--json",
+        cwd=tmp_path,
+    )
+    answer = json.loads(done.stdout)
+    accuracies = {each["loss"]: each["accuracy"] for each in answer["candidates"]}
+    assert list(accuracies) == ["PZ(c=0.99, delay=1)", "CE(delay=0)"]
+    assert accuracies["CE(delay=0)"] > accuracies["PZ(c=0.99, delay=1)"]
+    report = json.loads((ResultsFolder(tmp_path / "results").sweep("f").suspects / "report.json").read_text())
+    assert [each["chosen"] for each in report["tuning"]["candidates"]] == [False, True]
+    assert report["configuration"]["loss"] == "CE(delay=0)"
+    assert set(suspects(tmp_path, "f")) == {f"{row:03}" for row in range(9)}
+
+
+def test_a_class_smaller_than_the_folds_is_not_judged(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1, 2], [30, 30, 3])
+    np.savez(tmp_path / "small.npz", X=rng.normal(size=(63, 3)) + 6 * np.eye(3)[truth], y=truth)
+    done = detect("small.npz", "--loss", "CE", "--inline", "--json", cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    assert "class with fewer than 5 samples, trained on but not judged: 2" in answer["notes"]
+    assert all(each["suspects"] == 0 for each in answer["by_class"] if each["name"] == "2")
+
+
+BAD = {
+    "loss": (("d", "--loss", "BLL"), "loss 'BLL' is unknown; known: CE"),
+    "model": (("d", "--model", "cnn"), "must be one of small-cnn"),
+    "detector": (("d", "--detector", "aumm"), "detector 'aumm' is unknown"),
+    "set": (("d", "--set", "training.epoch=3"), "epoch' is unknown"),
+    "name": (("d", "--name", "a/b"), "--name 'a/b': use letters"),
+    "root": (("d", "--root", "."), "--root .: only for a manifest"),
+    "size of arrays": (("a.npz", "--size", "32"), "--size 32: only for image files"),
+    "data": (("nowhere",), "nowhere: no such file or folder"),
+    "broken": (("broken",), "1 broken file (cat/0.png: no image that can be read)"),
+    "site with cpus": (("d", "--site", "s.yaml", "--cpus", "1"), "--cpus: not with --site"),
+    "site": (("d", "--site", "s.yaml"), "s.yaml"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+def test_a_mistake_gets_one_message_and_nothing_is_written(case: str, tmp_path: Path) -> None:
+    folder_of_two_classes(tmp_path / "d")
+    shutil.copytree(tmp_path / "d", tmp_path / "broken")
+    (tmp_path / "broken" / "cat" / "0.png").write_bytes(b"no image")
+    np.savez(tmp_path / "a.npz", X=np.zeros((10, 8, 8), np.uint8), y=np.arange(10) % 2)
+    arguments, message = BAD[case]
+    done = detect(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "results").exists()
