@@ -11,6 +11,8 @@ from noisebench.errors import InputError
 CROP_PADDING = 4
 # Positions of a window in each direction.
 _CORNERS = 2 * CROP_PADDING + 1
+# Histograms are counted in parts: as integers, pixels take four times the memory of the images.
+_HISTOGRAM_IMAGES = 4096
 
 
 class InputPipeline:
@@ -101,7 +103,11 @@ def _affine(images: Tensor, scale: str) -> tuple[Tensor, Tensor]:
     levels = torch.arange(256, dtype=torch.float64)
     shift, factor = [], []
     for channel in range(channels):
-        counts = torch.bincount(images[:, channel].flatten().int(), minlength=256).double().cpu()
+        counts = torch.zeros(256, dtype=torch.int64, device=images.device)
+        for begin in range(0, len(images), _HISTOGRAM_IMAGES):
+            part = images[begin : begin + _HISTOGRAM_IMAGES, channel].flatten().int()
+            counts += torch.bincount(part, minlength=256)
+        counts = counts.double().cpu()
         mean = (counts * levels).sum() / counts.sum()
         deviation = ((counts * (levels - mean) ** 2).sum() / counts.sum()).sqrt()
         shift.append(mean)

@@ -19,8 +19,8 @@ _CGROUPS = Path("/sys/fs/cgroup")
 class ResidentMemory:
     """The resident memory of a process and its descendants.
 
-    Shared pages count once for each process, as in Slurm's accounting. New children count within
-    `CHILDREN_SECONDS`.
+    Pages of mapped files do not count, other shared pages count once for each process. New children count
+    within `CHILDREN_SECONDS`.
     """
 
     def __init__(self, pid: int) -> None:
@@ -55,10 +55,15 @@ def available_mb() -> float:
 
 
 def _resident_mb(process: psutil.Process) -> float:
+    """Return anonymous and shared memory in MB; pages of mapped files are freed by the kernel on demand."""
     try:
-        return float(process.memory_info().rss / _MB)
-    except psutil.Error:  # it has ended
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:  # it has ended
         return 0.0
+    sizes = dict(line.split(":", 1) for line in status.splitlines())
+    # A process that has ended but was not waited for has none.
+    kilobytes = (int(sizes[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in sizes)
+    return sum(kilobytes) / 1024
 
 
 def _available_in_groups() -> list[float]:

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import numpy as np
 
 from noisebench.trial.memory import MIN_SHARE_MB, ResidentMemory, available_mb, share_mb
 
@@ -22,6 +25,17 @@ def test_children_count() -> None:
         child.communicate(b"\n")
     assert of_child.mb() == 0
     assert ResidentMemory(child.pid).mb() == 0
+
+
+def test_mapped_files_do_not_count(tmp_path: Path) -> None:
+    """The kernel frees their pages on demand; data that are mapped must not end a trial."""
+    path = tmp_path / "values.bin"
+    with path.open("wb") as file:
+        file.truncate(100 * 1024**2)
+    before = ResidentMemory(os.getpid()).mb()
+    values = np.memmap(path, np.uint8, "r")
+    assert values.sum() == 0
+    assert ResidentMemory(os.getpid()).mb() - before < 20
 
 
 def test_some_memory_is_available() -> None:
