@@ -1,4 +1,4 @@
-"""A look at a node from within, in the place of a driver or a worker."""
+"""What a node offers, checked by a job in the place of a driver or a worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEET_SECONDS = 40.0
 
 @dataclass(frozen=True)
 class Probe:
-    """What a node looks at.
+    """What is checked on a node.
 
     `folder` is shared; it holds a file `word` with the word, and a file `lock` that the node which sent the
     probe keeps locked.
@@ -56,7 +56,7 @@ class Probe:
 
 
 def look(probe: Probe) -> None:
-    """Look around on a node; runs inside a job."""
+    """Check a node and write the findings; runs inside a job."""
     word = (probe.folder / "word").read_text()
     network, listener = _network(probe)
     findings = [*network, *_commands(probe), _scratch(probe), _lock(probe)]
@@ -77,7 +77,7 @@ def look(probe: Probe) -> None:
 
 
 def _network(probe: Probe) -> tuple[list[Finding], socket.socket | None]:
-    """Look for this node's address; then a driver listens there, and a worker connects to the driver."""
+    """Find this node's address; then a driver listens there, and a worker connects to the driver."""
     try:
         address = own_address(probe.interface)
     except EnvironmentFault as fault:

@@ -78,7 +78,7 @@ class WorkerEnd(StrEnum):
 
 @dataclass(frozen=True)
 class Head:
-    """A driver's sign of life: its Ray's address, how often it was renewed, whether the sweep is done.
+    """What a driver publishes: its Ray's address, how often it was renewed, whether the sweep is done.
 
     `driver` names the driver's process, `generation` counts drivers: the higher one is in charge. A reader
     that sees `beat` change knows that the driver lives, without comparing clocks.
@@ -134,12 +134,16 @@ class Messages:
         return self.folder.is_dir()
 
     def begin(self) -> None:
-        """Make the folder for a new submission, with a new token and without messages of earlier ones."""
+        """Make the folder for a new submission, with a new token and without messages of earlier ones.
+
+        Of the earlier jobs, none of which is live, scripts and logs are kept.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         for name in ("jobs", *_NOTES):
             (self.folder / name).mkdir(exist_ok=True)
         stale = [path for name in _NOTES for path in (self.folder / name).iterdir()]
+        stale += self.jobs_folder.glob("*.pkl")
         for path in (*stale, self.folder / "head.json", self.folder / "scale.json"):
             path.unlink(missing_ok=True)
         self.token.unlink(missing_ok=True)

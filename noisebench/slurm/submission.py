@@ -68,7 +68,7 @@ class Submission:
 
     @property
     def messages(self) -> Messages:
-        """The files by which the sweep's jobs speak to each other."""
+        """The messages between the sweep's jobs."""
         return Messages(self.folder)
 
     def job_name(self, role: str) -> str:

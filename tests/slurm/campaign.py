@@ -7,6 +7,7 @@ none failed, no process and no port left. The journal is checked by a reader of 
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -156,8 +157,12 @@ def main() -> int:
             place.mkdir()
             problems += run_round(cluster, place, seed, min(left, ROUND_MINUTES), print)
             seed += 1
-    print("\n".join(problems) or f"no problem; the sweeps are in {folder}")
-    return 1 if problems else 0
+    if problems:
+        print("\n".join(problems), f"the sweeps are in {folder}", sep="\n")
+        return 1
+    shutil.rmtree(folder)
+    print("no problem")
+    return 0
 
 
 if __name__ == "__main__":

@@ -28,14 +28,17 @@ def test_only_the_user_can_enter_the_folder(tmp_path: Path) -> None:
     assert messages.token.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_new_submission_has_a_new_token_and_no_old_messages(messages: Messages) -> None:
+def test_a_new_submission_has_a_new_token_and_no_old_messages_or_arguments(messages: Messages) -> None:
     token = messages.token.read_text()
     messages.publish(HEAD)
     messages.note_fault("worker", "1_0", "no such interface")
     messages.ask_for_requeue("1_0", WorkerEnd.PREEMPTED)
     messages.ask_to_drain("1_1")
     messages.ask_for_workers(3)
+    for name in ("1_0_submitted.pkl", "1_0_0_log.out"):
+        (messages.jobs_folder / name).touch()
     messages.begin()
+    assert [path.name for path in messages.jobs_folder.iterdir()] == ["1_0_0_log.out"]
     assert messages.token.read_text() != token
     assert (messages.head(), messages.faults(), messages.wanted_workers()) == (None, {}, None)
     assert not messages.wants_requeue("1_0")
