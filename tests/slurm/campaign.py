@@ -79,8 +79,9 @@ def _break_things(scene: Scene, minutes: float, say: Say) -> Counter[str]:
     next_fault = now
     while now < begun + 60 * minutes and _is_live(scene):
         for due in [due for due in repairs if due[0] <= now]:
-            repairs.remove(due)
-            due[1].act()
+            if not (due[1].asks_slurm and scene.controller_is_away):
+                repairs.remove(due)
+                due[1].act()
         if now >= next_fault:
             name, repair = _fault(scene)
             made[name] += 1
@@ -90,7 +91,7 @@ def _break_things(scene: Scene, minutes: float, say: Say) -> Counter[str]:
             next_fault = time.monotonic() + scene.random.uniform(*PAUSE_SECONDS)
         time.sleep(0.5)
         now = time.monotonic()
-    for _, repair in repairs:
+    for _, repair in sorted(repairs, key=lambda each: each[1].asks_slurm):
         repair.act()
     return made
 

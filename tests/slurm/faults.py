@@ -26,10 +26,11 @@ class NotNow(Exception):
 
 @dataclass(frozen=True)
 class Repair:
-    """How a fault ends, after so many seconds."""
+    """How a fault ends, after so many seconds; where that asks Slurm, not while its controller is away."""
 
     seconds: float
     act: Callable[[], object]
+    asks_slurm: bool = False
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Scene:
             act()
             self.broken_nodes.discard(node)
 
-        return Repair(seconds, repair)
+        return Repair(seconds, repair, asks_slurm=True)
 
 
 Fault = Callable[[Scene], Repair | None]

@@ -21,6 +21,8 @@ def test_a_sweep_survives_random_faults(cluster: Devcluster, tmp_path: Path) -> 
         pytest.skip("the nodes have no networks of their own: only root can make them")
     assert cluster.run("squeue", "--noheader") == "", "the jobs of other tests have ended"
     assert run_round(cluster, tmp_path, SEED, MINUTES, print) == []
+    idle = ["sinfo", "--noheader", "--Node", "--partition=main", "--states=idle", "--format=%N"]
+    cluster.await_that(lambda: cluster.run(*idle).split() == cluster.nodes, "all nodes are back", 120)
 
 
 @pytest.mark.slurm
