@@ -101,7 +101,7 @@ def stop_driver(scene: Scene) -> Repair:
 
 def cancel_worker(scene: Scene) -> None:
     """Cancel one worker, which does not come back."""
-    scene.cluster.run("scancel", scene.a_job("worker"))
+    _try(scene, f"scancel {scene.a_job('worker')}")
 
 
 def kill_workers_python(scene: Scene) -> None:
@@ -116,7 +116,7 @@ def stop_worker(scene: Scene) -> Repair:
 
 def requeue_worker(scene: Scene) -> None:
     """Send a worker back into the queue, as an administrator does."""
-    scene.cluster.run("scontrol", "requeue", scene.a_job("worker"))
+    _try(scene, f"scontrol requeue {scene.a_job('worker')}")
 
 
 def scale(scene: Scene) -> None:
@@ -219,8 +219,12 @@ SILENT: tuple[Fault, ...] = (remove_database, overwrite_database, tear_head, rem
 
 
 def _resume(scene: Scene, node: str) -> None:
-    # Refused where the node is back already, not answered where the controller is away.
-    scene.cluster.run("sh", "-c", f"timeout 20 scontrol update NodeName={node} State=RESUME || true")
+    _try(scene, f"scontrol update NodeName={node} State=RESUME")
+
+
+def _try(scene: Scene, command: str) -> None:
+    """Run a command that Slurm refuses where its job has just ended, or its node is back already."""
+    scene.cluster.run("sh", "-c", f"timeout 20 {command} || true")
 
 
 def _controllers_repair(scene: Scene) -> Repair:
