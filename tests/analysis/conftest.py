@@ -1,5 +1,7 @@
 """Shared fixtures: a synthetic database of the whole grid, and programs that may be missing."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 from analysis.feeding import Feed, feed
 from noisebench.records.folders import ResultsFolder
+from noisebench.store.ingest import ingest
 from tests.analysis.synthetic import write_results
 from tests.packages import need
 from tests.store.results_folder import Folder
@@ -15,8 +18,17 @@ from tests.store.results_folder import Folder
 
 @pytest.fixture(scope="session")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
-    """The synthetic results of both papers' whole grids; no test may change it."""
-    return write_results(tmp_path_factory.mktemp("synthetic"))
+    """The synthetic results of both papers, in one folder for all workers: no test may change it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own below that of the session
+        shared = shared.parent
+    results = ResultsFolder(shared / "synthetic")
+    with (shared / "synthetic.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not results.database.exists():  # written last
+            write_results(results.root)
+            ingest(results)
+    return results
 
 
 @pytest.fixture(scope="session")

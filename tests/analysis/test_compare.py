@@ -61,6 +61,7 @@ def test_the_whole_synthetic_grid_is_reproduced(
         assert len(list(csv.DictReader(file))) == 298
 
 
+@pytest.mark.slow
 def test_a_cell_shifted_by_five_deviations_is_the_one_reported(
     paper: ResultsFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

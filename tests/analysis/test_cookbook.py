@@ -23,6 +23,7 @@ def test_a_question_has_an_answer(paper: ResultsFolder, sql: str) -> None:
     assert query(paper, sql).rows()
 
 
+@pytest.mark.slow
 def test_the_file_opens_in_plain_duckdb_and_pandas(paper: ResultsFolder) -> None:
     query(paper, "SELECT 1")
     (code,) = re.findall(r'^python -c "(.+)"$', README.read_text(encoding="utf-8"), re.M)

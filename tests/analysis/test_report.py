@@ -142,6 +142,7 @@ def test_a_reader_sorts_a_table_and_follows_a_cell(small: Folder, chromium: Open
     assert [row["f1"] for row in trials.table.to_pylist()] == [0.5, 0.51]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -37,6 +37,7 @@ def rows(folder: Path, *arguments: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_rows_run_on_a_cpu_without_the_other_packages(tmp_path: Path) -> None:
     out, folds = tmp_path / "rows.jsonl", tmp_path / "folds.npz"
     options = ("--device", "cpu", "--tiny", "--out", str(out), "--probabilities", str(folds))
@@ -53,14 +54,14 @@ def test_rows_run_on_a_cpu_without_the_other_packages(tmp_path: Path) -> None:
     assert np.allclose(arrays["probabilities"].sum(1), 1, atol=1e-5)
 
 
-# Those of the largest model take long, and compiling does.
-SLOW = ("resnet-34", "resnet-34-branches", "resnet-34-compiled", "equality-compiled")
+# Residual networks take long on a CPU, and compiling does.
+SLOW = ("resnet", "compiled")
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+        pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in SLOW) else [])
         for name in ROWS
         if name != "trial"
     ],

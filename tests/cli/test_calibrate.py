@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from noisebench.records import provenance
 from noisebench.sweep.calibration import FILE
 from tests.command import noisebench_here
 from tests.trials import sweep_text
 
 
+@pytest.mark.slow
 def test_plan_shows_hours_on_the_device_that_was_measured(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
     done = noisebench_here(

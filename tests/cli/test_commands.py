@@ -29,7 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     text = sweep_text('[CE, {name: BL, gamma: [0.2, 0.8]}, "broken_losses:broken"]', seeds="2", name="demo")
     (folder / "sweep.yaml").write_text(text)
-    done = noisebench("run", "sweep.yaml", "--inline", cwd=folder)
+    done = noisebench_here("run", "sweep.yaml", "--inline", cwd=folder)
     assert done.returncode == 1, done.stderr
     assert (
         "6 of 8 trials completed, 8 of them now; 2 failed: `noisebench failures demo` says why" in done.stderr
@@ -109,7 +109,7 @@ def test_query_formats(finished: Path, style: str, tmp_path: Path) -> None:
 
 
 def test_wrong_sql_is_duckdbs_message_with_its_place(finished: Path) -> None:
-    done = noisebench("query", "SELECT lss FROM runs", cwd=finished)
+    done = noisebench_here("query", "SELECT lss FROM runs", cwd=finished)
     assert done.returncode == 2
     assert "LINE 1" in done.stderr
     assert "Traceback" not in done.stderr
@@ -182,7 +182,7 @@ def test_errors_from_records_cannot_control_the_terminal(tmp_path: Path) -> None
         "def broken(logits, targets):\n    raise ValueError('\\x1b[2J\\x1b]0;owned\\x07')\n"
     )
     (tmp_path / "sweep.yaml").write_text(sweep_text('["escaping_losses:broken"]', name="demo"))
-    assert noisebench("run", "sweep.yaml", "--inline", cwd=tmp_path).returncode == 1
+    assert noisebench_here("run", "sweep.yaml", "--inline", cwd=tmp_path).returncode == 1
     failed = noisebench_here("failures", "demo", cwd=tmp_path).stdout
     assert "\\x1b[2J" in failed
     example = json.loads(noisebench_here("failures", "demo", "--json", cwd=tmp_path).stdout)[0]["example"]

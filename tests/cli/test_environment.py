@@ -1,6 +1,7 @@
 """A broken environment is exit code 3 with one line, and costs no result."""
 
 import resource
+import shutil
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -26,17 +27,28 @@ def run_with_small_files(folder: Path, *arguments: str) -> subprocess.CompletedP
     )
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def completed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the results of a completed sweep, without its database."""
-    (tmp_path / "sweep.yaml").write_text(sweep_text(name="demo"))
-    assert noisebench_here("run", "sweep.yaml", "--inline", cwd=tmp_path).returncode == 0
-    ResultsFolder(tmp_path / "results").database.unlink()
-    return tmp_path
+    folder = tmp_path_factory.mktemp("completed")
+    (folder / "sweep.yaml").write_text(sweep_text(name="demo"))
+    assert noisebench_here("run", "sweep.yaml", "--inline", cwd=folder).returncode == 0
+    ResultsFolder(folder / "results").database.unlink()
+    return folder
+
+
+@pytest.fixture
+def folder(completed: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, which the test may change."""
+    return Path(shutil.copytree(completed, tmp_path / "copy"))
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run", "sweep.yaml", "--inline"], ["resume", "demo", "--inline"]], ids=lambda each: each[0]
+    "arguments",
+    [
+        pytest.param(["run", "sweep.yaml", "--inline"], id="run"),
+        pytest.param(["resume", "demo", "--inline"], id="resume", marks=pytest.mark.slow),
+    ],
 )
 def test_without_room_for_the_database_no_completed_trial_is_repeated(
     folder: Path, arguments: list[str]

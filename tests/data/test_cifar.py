@@ -40,6 +40,7 @@ def cifar_10(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_cifar_10_is_complete(cifar_10: Path) -> None:
     trial = trial_of(dataset="CIFAR-10", training="{pretrained: false}")
@@ -54,6 +55,7 @@ def test_cifar_10_is_complete(cifar_10: Path) -> None:
     assert data.judged.images[0, :, 0, 0].tolist() == [59, 62, 63]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("variant", RATES)
 def test_cifar_10n_rates(variant: str, cifar_10: Path) -> None:
@@ -62,6 +64,7 @@ def test_cifar_10n_rates(variant: str, cifar_10: Path) -> None:
     assert round(float((data.human != data.judged.labels).mean()), 4) == RATES[variant]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_human_labels_out_of_order_are_refused(cifar_10: Path) -> None:
     labels = load_dataset(Component.of("CIFAR-10", samples=None), cifar_10).judged.labels
@@ -181,6 +184,7 @@ cifar.read_batches(Path(sys.argv[1]), ["cifar-10-batches-py/data_batch_1"], "lab
 """
 
 
+@pytest.mark.slow
 def test_a_pickle_is_verified_before_it_is_unpickled(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CRASHING, str(tmp_path), "verified"],

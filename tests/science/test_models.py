@@ -118,6 +118,7 @@ def test_resnet34_draws_its_first_weights_in_a_fixed_order() -> None:
         torch.testing.assert_close(state[name].flatten()[:2].tolist(), values, rtol=1e-5, atol=0)
 
 
+@pytest.mark.slow
 def test_small_models_are_built_without_torchvision() -> None:
     code = "import sys; from noisebench.science.models import build; build('resnet-32', (3, 8, 8), 2)"
     check = f"{code}; raise SystemExit('torchvision' in sys.modules)"

@@ -332,6 +332,7 @@ def ingester(folder: Folder, rounds: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", INGESTER, str(folder.root), str(rounds)])
 
 
+@pytest.mark.slow
 def test_two_ingesters_at_once_end_in_a_valid_database(folder: Folder) -> None:
     eventful(folder, lambda: None)
     processes = [ingester(folder, 3) for _ in range(2)]
@@ -399,6 +400,7 @@ def read_as_nobody(root: Path) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_a_reader_without_write_permission_gets_the_last_snapshot() -> None:
     # pytest's own folder can be entered by its user alone.

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ def check(text: str, *overrides: str) -> None:
     sweep.text.encode()
 
 
+@pytest.mark.slow
 @quick
 @given(sweeps)
 def test_any_values_where_a_sweep_has_fields(sweep: dict[str, Any]) -> None:

@@ -80,6 +80,7 @@ def test_more_combinations_in_one_part_than_can_be_run() -> None:
     )
 
 
+@pytest.mark.slow
 def test_thousands_of_problems_are_cut_short() -> None:
     with pytest.raises(InputError) as error:
         parse_sweep("".join(f"key{number}: 1\n" for number in range(20_000)), "large.yaml")

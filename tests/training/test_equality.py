@@ -143,6 +143,7 @@ def mnist(real_data: Path, runs: int, batch_size: int) -> Problem:
     return Problem(data.judged.images, labels.expand(runs, -1), indices, training)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_twenty_grouped_steps_on_mnist(real_data: Path) -> None:
     together, alone = mnist(real_data, 2, batch_size=16), mnist(real_data, 2, batch_size=16)
@@ -152,6 +153,7 @@ def test_twenty_grouped_steps_on_mnist(real_data: Path) -> None:
     assert differences(together, alone).max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_twenty_steps_on_mnist_in_bfloat16(real_data: Path) -> None:
     """Adam's first steps have one size for all gradients, so rounding errors near zero grow."""

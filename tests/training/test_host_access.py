@@ -22,6 +22,8 @@ from tests.science.formulas import CASES
 from tests.training.problem import CPU, Problem
 from tests.trials import trial_of
 
+# Steps of residual networks take seconds on a CPU.
+MODEL_CASES = [pytest.param(name, marks=[pytest.mark.slow] if "resnet" in name else []) for name in MODELS]
 MODES = ("fp32", "fp32 branches", "fp32 grouped", "bf16 channels-last grouped", "fp16 branches")
 
 
@@ -53,14 +55,14 @@ def take_step(fit: Fit, task: TrainingTask, objective: Objective) -> None:
 
 
 @pytest.mark.parametrize("words", MODES)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODEL_CASES)
 def test_a_step_of_every_loss_can_be_recorded(model: str, words: str) -> None:
     made = problem(model)
     task, fit = made.task(), made.fit(Modes.parse(words, CPU))
     for branch in fit.branches:
         branch.stack.train()
     take_step_eagerly(fit, task)
-    # A step of ResNet-34 takes seconds on a CPU, and a loss depends on the model only through its logits.
+    # A loss depends on the model only through its logits.
     names = ("CE", "ANL-CE", "Curriculum") if model == "resnet-34" else tuple(LOSSES)
     for objective in (objectives()[name] for name in names):
         take_step(fit, task, objective)

@@ -48,7 +48,10 @@ def equal(ours: Measurement, theirs: Measurement) -> bool:
     return same and (ours.result, ours.epochs) == (theirs.result, theirs.epochs)
 
 
-@pytest.fixture(scope="module", params=TRIALS)
+@pytest.fixture(
+    scope="module",
+    params=["confident-learning", *(pytest.param(name, marks=pytest.mark.slow) for name in ("aum", "ctrl"))],
+)
 def whole(request: pytest.FixtureRequest) -> tuple[str, Measurement]:
     return request.param, measure(TRIALS[request.param], None, CPU)
 

@@ -80,7 +80,9 @@ def test_a_loss_without_a_printed_gradient_has_no_gradient_quantiles() -> None:
     assert all("gradient" not in row["quantiles"] for row in rows)
 
 
-@pytest.mark.parametrize("detector", ["ctrl", "small-loss", "{name: small-loss, share: 0.2}"])
+@pytest.mark.parametrize(
+    "detector", ["ctrl", pytest.param("small-loss", marks=pytest.mark.slow), "{name: small-loss, share: 0.2}"]
+)
 def test_loss_curve_detectors_find_wrong_labels(detector: str) -> None:
     trial = trial_of(dataset="{name: digits, samples: 900}", detector=detector, training="{epochs: 10}")
     measured = measure(trial, None, CPU)
@@ -98,6 +100,7 @@ def test_without_a_detector_nothing_is_flagged() -> None:
     assert measured.result["wrong_labels"] > 0
 
 
+@pytest.mark.slow
 def test_aum_reports_the_distance_between_right_and_wrong_labels() -> None:
     result = measure(trial_of(dataset="digits", detector="aum", training="{epochs: 6}"), None, CPU).result
     assert result["cohens_d"] > 0.5

@@ -138,6 +138,7 @@ def test_without_corruption_no_label_is_wrong() -> None:
     assert measured.result["realised_rate"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_mnist_reports_clean_test_accuracy(real_data: Path) -> None:
     measured = measure(trial_of(dataset="{name: MNIST, samples: 300}"), real_data, CPU)
@@ -145,6 +146,7 @@ def test_mnist_reports_clean_test_accuracy(real_data: Path) -> None:
     assert measure(trial_of(), None, CPU).result["clean_test_accuracy"] is None
 
 
+@pytest.mark.slow
 def test_planted_errors_have_the_highest_suspicion() -> None:
     """5% of digits' labels swapped by the corruption: the detector's suspicion finds them."""
     from sklearn.metrics import roc_auc_score

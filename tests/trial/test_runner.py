@@ -226,7 +226,10 @@ def _library_memory(*_: object) -> Measurement:
 
 @pytest.mark.parametrize(
     ("execute", "status", "kind"),
-    [(_assert_on_device, "interrupted", "gpu-error"), (_library_memory, "failed", "gpu-memory")],
+    [
+        (_assert_on_device, "interrupted", "gpu-error"),
+        pytest.param(_library_memory, "failed", "gpu-memory", marks=pytest.mark.slow),
+    ],
 )
 def test_a_process_whose_gpu_is_lost_records_it_and_ends(
     tmp_path: Path, execute: Any, status: str, kind: str
@@ -243,10 +246,13 @@ def test_a_process_whose_gpu_is_lost_records_it_and_ends(
 @pytest.mark.parametrize(
     ("execute", "limits", "kind", "reason"),
     [
-        (_hang, Limits(10_000, 0.5), "timeout", "not done after 0.0 minutes"),
-        (_allocate, Limits(1_200, 300), "host-memory", "more than its share of 1200 MB"),
+        pytest.param(_hang, Limits(10_000, 0.5), "timeout", "not done after 0.0 minutes", id="hangs"),
+        pytest.param(
+            *(_allocate, Limits(1_200, 300), "host-memory", "more than its share of 1200 MB"),
+            id="eats memory",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["hangs", "eats memory"],
 )
 def test_a_trial_that_exceeds_its_limits_is_recorded_and_its_process_ends(
     tmp_path: Path, execute: Any, limits: Limits, kind: str, reason: str
