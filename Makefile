@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Where it is set, as in many containers, every process of the tests compiles all of the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: quickstart check lint test fuzz faults bench paper clean
+.PHONY: quickstart check lint quick test fuzz faults bench paper clean
 
 quickstart: $(VENV)/.installed  ## run sweeps/quickstart.yaml here and print its table
 	$(BIN)/noisebench run sweeps/quickstart.yaml --results $(RESULTS)
@@ -22,7 +22,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint  ## the inner loop: lint, types, layers, quick tests
+check: $(VENV)/.installed-test  ## the inner loop: lint, types, layers beside the quick tests
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint quick
+
+quick: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not slurm"
 
 test: check  ## everything: what starts Ray or Slurm runs one test at a time, beside the other slow tests

@@ -5,11 +5,15 @@ import io
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+import typer.main
+
 from noisebench.cli.app import main
 
+_get_command = cache(typer.main.get_command)
 COMMAND = [sys.executable, "-c", "from noisebench.cli.app import main; main()"]
 
 
@@ -40,6 +44,8 @@ def noisebench_here(
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with (
         patch.dict(os.environ, _environment(results), clear=True),
+        # Typer reads the signatures of all commands again at each call, for longer than most commands take.
+        patch.object(typer.main, "get_command", _get_command),
         patch.object(sys, "argv", words),
         contextlib.chdir(cwd),
         contextlib.redirect_stdout(out),

@@ -210,6 +210,7 @@ def test_doubts_are_listed(folder: Folder) -> None:
     assert "unreadable line" in text
 
 
+@pytest.mark.slow
 def test_without_results_the_page_says_what_makes_them(folder: Folder, tmp_path: Path) -> None:
     folder.root.mkdir()
     assert main(["--results", str(folder.root), "--out", str(tmp_path / "out")]) == 0

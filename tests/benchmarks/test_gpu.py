@@ -136,6 +136,7 @@ def test_a_row_that_raises_prints_what_it_has(
     assert (second["verdict"], second["figures"]) == ("failed", "RuntimeError: no such kernel")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_its_rows_are_not_measured(tmp_path: Path) -> None:
     found = rows(tmp_path)

@@ -70,6 +70,7 @@ def test_a_falsified_record_is_detected(finished: Path, tmp_path: Path) -> None:
     assert "3 trials repeated, 3 of them on a CPU with equal versions: 1 differ" in done.stderr
 
 
+@pytest.mark.slow
 def test_on_another_device_results_agree_within_the_tolerance(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     _, end = (

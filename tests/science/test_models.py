@@ -65,7 +65,10 @@ def test_the_work_of_a_model_is_counted_right(name: str) -> None:
     assert operations.count == pytest.approx(stated.operations, rel=0.15)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name == "resnet-34" else []) for name in sorted(MODELS)],
+)
 def test_one_seed_gives_one_initialisation(name: str) -> None:
     states = []
     for seed in (3, 3, 4):

@@ -41,7 +41,7 @@ def gradients(logits: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
         ("small-cnn", True),
         ("resnet-32", False),
         ("resnet-32", True),
-        ("resnet-34", True),
+        pytest.param("resnet-34", True, marks=pytest.mark.slow),
     ],
 )
 def test_logits_and_gradients(name: str, channels_last: bool) -> None:

@@ -279,6 +279,7 @@ def test_rebuilt_equals_incremental(folder: Folder) -> None:
     assert contents(folder) == incremental
 
 
+@pytest.mark.slow
 def test_small_batches_equal_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     eventful(folder, lambda: None)
     ingest(folder.results)

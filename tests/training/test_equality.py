@@ -33,7 +33,7 @@ OPTIMIZERS = {
     [
         ("small-cnn", 1, "adam"),
         ("small-cnn", 3, "nesterov"),
-        ("resnet-32", 1, "nesterov"),
+        pytest.param("resnet-32", 1, "nesterov", marks=pytest.mark.slow),
         ("resnet-32", 3, "adam"),
     ],
 )

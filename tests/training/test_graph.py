@@ -190,7 +190,7 @@ def _failing_recording(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_failing_recording")
-@pytest.mark.parametrize("words", ["fp32 branches", "fp16 branches"])
+@pytest.mark.parametrize("words", ["fp32 branches", pytest.param("fp16 branches", marks=pytest.mark.slow)])
 def test_a_training_whose_recording_fails_stays_eager_with_a_note(words: str) -> None:
     modes = Modes.parse(words, CPU)
     eager, refused = (Problem.small(2, learning_rate=2**-10) for _ in range(2))

@@ -148,6 +148,7 @@ def hang(*_: Any) -> None:
     time.sleep(600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("child", "reason"), [(die, "its process ended with code 9"), (hang, "no result within 0 seconds")]
 )
