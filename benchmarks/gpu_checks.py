@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from benchmarks.gpu_bench import Bench
 from benchmarks.row import Row, at_most, not_measured
 from benchmarks.workload import models
-from noisebench.training.equality import Difference, difference
+from noisebench.training.equality import difference, share_allowed
 from noisebench.training.modes import Modes
 from noisebench.training.streams import is_usable
+from noisebench.training.task import TrainingTask
 from noisebench.trial.device import describe, gpu_versions
 from noisebench.trial.failures import classify
 
@@ -75,7 +77,7 @@ def _fastest(work: Callable[[], object], repeats: int = 8) -> float:
 def repeated(bench: Bench) -> Iterator[Row]:
     """Train the reference twice: equal to the last bit."""
     for model in bench.models:
-        found = _difference(bench, model, Modes(), runs=1)
+        found = difference(*_training(bench, model, runs=1), Modes())
         what = f"{model}, {bench.steps} steps of the reference, twice"
         yield at_most("=", what, f"logits differ by at most {found.largest:.1e}", found.largest, 0, "")
 
@@ -86,21 +88,22 @@ def equality(words: str, bench: Bench) -> Iterator[Row]:
     for model in bench.models:
         if modes.compiled and model != "small-cnn":
             continue  # the others compile for minutes
-        found = _difference(bench, model, modes, runs=2 if modes.together else 1)
-        largest, mean = f"{found.largest:.1e}", f"{found.root_mean_square:.1e}"
-        figures = f"logits differ by at most {largest}, root mean square {mean}"
-        yield at_most(
-            "=", f"{model}, {bench.steps} steps, {modes}", figures, found.share_of_bound, 1, " of bound"
+        task, build = _training(bench, model, runs=2 if modes.together else 1)
+        found = difference(task, build, modes)
+        figures = (
+            f"logits differ by at most {found.largest:.1e}, root mean square {found.root_mean_square:.1e}"
         )
+        share, allowed = found.share_of_bound, share_allowed(task, build, modes)
+        yield at_most("=", f"{model}, {bench.steps} steps, {modes}", figures, share, allowed, " of bound")
 
 
-def _difference(bench: Bench, model: str, modes: Modes, runs: int) -> Difference:
+def _training(bench: Bench, model: str, runs: int) -> tuple[TrainingTask, Callable[[], list[nn.Module]]]:
     task = bench.task(model, runs, bench.steps * bench.recipe(model).batch_size)
     # The bounds hold at this rate: larger ones amplify rounding within the steps that are compared.
     training = replace(task.training, epochs=1, learning_rate=min(task.training.learning_rate, 1e-4))
     task = replace(task, training=training)
     shape = task.inputs.images.shape[1:]
-    return difference(task, lambda: models(model, shape, task.runs, bench.device), modes)
+    return task, lambda: models(model, shape, task.runs, bench.device)
 
 
 def errors(bench: Bench) -> Iterator[Row]:

@@ -24,7 +24,7 @@ from noisebench.records.checkpoints import Checkpoints
 from noisebench.science.models import build
 from noisebench.sweep.calibration import Measured
 from noisebench.sweep.trial import Training, Trial
-from noisebench.training.equality import difference
+from noisebench.training.equality import difference, share_allowed
 from noisebench.training.fit import start_fit
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import predict
@@ -255,11 +255,20 @@ def _check_equality(task: Task, words: str) -> None:
     if modes == Modes():
         return
     runs = 2 if modes.together else 1
-    measured = difference(_equality_task(task, runs), lambda: _models(task, runs, device), modes)
-    if not measured.share_of_bound <= 1:
+    training = _equality_task(task, runs)
+
+    def new_models() -> list[nn.Module]:
+        return _models(task, runs, device)
+
+    measured = difference(training, new_models, modes)
+    if measured.share_of_bound <= 1:
+        return
+    allowed = share_allowed(training, new_models, modes)
+    if not measured.share_of_bound <= allowed:
         raise InputError(
             f"{EQUAL_STEPS} steps differ from the reference by {measured.largest:.1e}, root mean square "
-            f"{measured.root_mean_square:.1e}: {measured.share_of_bound:.1f} times the bound"
+            f"{measured.root_mean_square:.1e}: {measured.share_of_bound:.1f} times the bound, where this "
+            f"model may reach {allowed:.1f}"
         )
 
 

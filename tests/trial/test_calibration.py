@@ -3,14 +3,17 @@
 import os
 import queue
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from noisebench.errors import EnvironmentFault
+from noisebench.errors import EnvironmentFault, InputError
 from noisebench.sweep.calibration import Calibration, Measured
-from noisebench.training.modes import OVERRIDE
+from noisebench.training.equality import difference
+from noisebench.training.modes import OVERRIDE, Modes
 from noisebench.trial import calibration
 from noisebench.trial.calibration import Figures, Stopwatch, Task, calibrate, candidates
 from tests.trials import trial_of
@@ -173,10 +176,34 @@ def answers_of(words: str, monkeypatch: pytest.MonkeyPatch) -> list[Figures | st
     return [answers.get_nowait()]
 
 
+def test_a_deep_model_may_differ_as_much_as_its_type_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ResNets amplify rounding beyond the bounds."""
+    monkeypatch.setattr(calibration, "EQUAL_STEPS", 3)
+    deep = task(shape=(3, 8, 8))
+    deep = replace(deep, training=replace(deep.training, model="resnet-32"))
+    modes = Modes.parse("bf16 branches", torch.device("cpu"))
+    training = calibration._equality_task(deep, 2)
+    found = difference(training, lambda: calibration._models(deep, 2, torch.device("cpu")), modes)
+    assert found.share_of_bound > 1
+    calibration._check_equality(deep, str(modes))
+
+    # Weights of another seed are no rounding.
+    build = calibration._models
+    seeds = iter(range(100))
+
+    def other_weights(of: Task, count: int, device: torch.device) -> list[torch.nn.Module]:
+        return build(of, count + next(seeds), device)[-count:]
+
+    monkeypatch.setattr(calibration, "_models", other_weights)
+    with pytest.raises(InputError, match="times the bound, where this model may reach"):
+        calibration._check_equality(deep, str(modes))
+
+
 def test_modes_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     (accepted,) = answers_of("fp32 grouped", monkeypatch)
     assert isinstance(accepted, Figures)
     monkeypatch.setattr("noisebench.training.equality.FP32_BOUND", 1e-9)
+    monkeypatch.setattr("noisebench.training.equality.LARGEST_SHARE", 1.0)
     (refused,) = answers_of("fp32 grouped", monkeypatch)
     assert "20 steps differ from the reference by" in str(refused)
     (impossible,) = answers_of("fp32 graph", monkeypatch)
