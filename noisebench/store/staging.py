@@ -179,6 +179,8 @@ class Staging:
 
     def _skip(self, line: Line, error: Exception) -> None:
         why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        # It may quote a lone surrogate, which DuckDB does not take.
+        why = why[:_KEPT_CHARACTERS].encode(errors="backslashreplace").decode()
         text = line.text[:_KEPT_CHARACTERS].decode(errors="replace").rstrip("\n")
         self.skipped.append(Skipped(line.file, line.byte, why))
         self._unreadable.append((line.file, line.byte, why, text))

@@ -111,6 +111,13 @@ def test_a_start_with_the_configuration_of_another_trial_is_refused(folder: Fold
     assert isinstance(decode(line_of(swapped)), Started)
 
 
+def test_a_reason_that_quotes_no_valid_text_is_kept(folder: Folder) -> None:
+    folder.journal(started(trial(), "a", trial_id="\ud800"))
+    ingest(folder.results)
+    ((why,),) = query(folder.results, "SELECT why FROM skipped_lines").rows()
+    assert why.startswith(r"the trial is called \ud800, but its configuration makes it")
+
+
 def test_an_import_does_not_displace_the_folders_own_result(folder: Folder, tmp_path: Path) -> None:
     there = Folder(tmp_path / "there")
     for each in (folder, there):
