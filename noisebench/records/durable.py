@@ -104,6 +104,12 @@ def open_inside(root: Path, relative: str) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def read_inside(root: Path, relative: str) -> bytes:
+    """Return the content of the file at `relative` below `root`; raises OSError as `open_inside` does."""
+    with open_inside(root, relative) as file:
+        return file.read()
+
+
 def _fault(file: os.stat_result, folder: os.stat_result) -> str | None:
     """Return why a file is not to be read from its folder, None if nothing speaks against it."""
     if not stat.S_ISREG(file.st_mode):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from noisebench.records import provenance
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import read_inside, write_durably
 from noisebench.records.folders import SweepFolder
 from noisebench.records.periodic import periodically
 
@@ -37,9 +37,9 @@ def fresh_workers(folder: SweepFolder) -> list[str]:
     fresh = []
     for path in folder.heartbeats.glob("*.json"):
         try:
-            state = json.loads(path.read_text())
+            state = json.loads(read_inside(folder.heartbeats, path.name))
             if time.time() - state["time"] < STALE_SECONDS:
                 fresh.append(path.stem)
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # being replaced or removed
+            continue  # being replaced or removed, or no heartbeat
     return sorted(fresh)

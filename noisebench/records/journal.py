@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 
@@ -81,16 +82,20 @@ def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
 
 
 def records(folder: Path) -> Iterator[Record]:
-    """Yield every record in the journal files of `folder`; skip lines without a record."""
+    """Yield every record in the journal files of `folder`; skip lines without a record.
+
+    Files that cannot be read, such as links, are left out; ingestion reports them.
+    """
     for path in sorted(folder.glob("*.jsonl")):
-        yield from readable(complete_lines(path)[0])
+        with suppress(OSError):
+            yield from readable(complete_lines(path)[0])
 
 
 def records_of(folder: Path, key: Literal["attempt_id", "trial_id"], value: str) -> Iterator[Record]:
     """Yield the records of one attempt or trial; decode only lines that contain its id."""
     mention = value.encode()
     for path in sorted(folder.glob("*.jsonl")):
-        if mention in path.read_bytes():
+        with suppress(OSError):
             candidates = readable(line for line in complete_lines(path)[0] if mention in line)
             yield from (record for record in candidates if getattr(record, key) == value)
 

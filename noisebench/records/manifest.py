@@ -7,7 +7,7 @@ from pathlib import Path
 
 from noisebench.errors import InputError
 from noisebench.records.consent import allow_code, check_code
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import read_inside, write_durably
 from noisebench.records.folders import SweepFolder
 from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep, parse_sweep
@@ -52,7 +52,7 @@ def kept_sweep(folder: SweepFolder, allowed: Sequence[str] = ()) -> Sweep:
         specs = sorted(sweeps.glob("*/spec.yaml")) if sweeps.is_dir() else []
         known = ", ".join(path.parent.name for path in specs) or "none yet"
         raise InputError(f"{folder.results.root}: no sweep '{folder.name}' here; known: {known}")
-    sweep = parse_sweep(folder.spec.read_text(encoding="utf-8"), str(folder.spec))
+    sweep = parse_sweep(read_inside(folder.path, folder.spec.name).decode(), str(folder.spec))
     check_code(folder, sweep, allowed)
     return sweep
 
@@ -76,7 +76,7 @@ def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
 def kept_trials(manifest: Path) -> set[tuple[str, str]]:
     """Return (block, trial id) of each line of a manifest; none if it is missing or damaged."""
     try:
-        lines = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in read_inside(manifest.parent, manifest.name).splitlines()]
         return {(line["block"], line["trial_id"]) for line in lines}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return set()
@@ -85,7 +85,7 @@ def kept_trials(manifest: Path) -> set[tuple[str, str]]:
 def manifest_trials(manifest: Path) -> list[Trial]:
     """Return the trials of a manifest; none if it is missing or damaged."""
     try:
-        lines = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in read_inside(manifest.parent, manifest.name).splitlines()]
         return [Trial.from_fields(line["config"]) for line in lines]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return []

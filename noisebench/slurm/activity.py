@@ -17,7 +17,7 @@ class Activity:
     def __init__(self, sweep: SweepFolder, worker: str) -> None:
         self._folder = sweep.journal
         self._worker = worker
-        self._read: dict[Path, int] = {path: path.stat().st_size for path in self._files()}
+        self._read: dict[Path, int] = {path: path.lstat().st_size for path in self._files()}
         self._live: dict[str, int] = {}
 
     def busy(self) -> bool:

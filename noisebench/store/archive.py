@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import read_inside, write_durably
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import complete_lines
 from noisebench.records.scores import score_files
@@ -46,13 +46,14 @@ def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Tr
     scores = [path for trial in sorted(trials) if with_scores for path in score_files(results, trial)]
     try:
         with tarfile.open(out, "w") as archive:
-            _add(archive, f"sweep/{sweep}/spec.yaml", folder.spec.read_bytes())
-            _add(archive, f"sweep/{sweep}/manifest.jsonl", manifest.read_bytes())
+            _add(archive, f"sweep/{sweep}/spec.yaml", _content(results, folder.spec))
+            _add(archive, f"sweep/{sweep}/manifest.jsonl", _content(results, manifest))
             _add(archive, f"sweep/{sweep}/records.jsonl", _joined(lines))
             for path in scores:
-                _add(archive, f"scores/{path.name}", path.read_bytes())
+                _add(archive, f"scores/{path.name}", _content(results, path))
     except OSError as error:
-        raise EnvironmentFault(f"{error.filename or out}: {error.strerror}") from None
+        where = "" if error.filename is None else f"{error.filename}: "
+        raise EnvironmentFault(f"{out}: cannot be written: {where}{error.strerror or error}") from None
     return Transfer(sweep, len(lines), len(scores))
 
 
@@ -128,6 +129,11 @@ def _records(results: ResultsFolder) -> Iterator[tuple[bytes, str]]:
                 yield line, json.loads(line)["trial_id"]
             except (ValueError, LookupError, TypeError):
                 continue
+
+
+def _content(results: ResultsFolder, path: Path) -> bytes:
+    """Return the content of a file of the results folder; of no link, for it may lead to a private file."""
+    return read_inside(results.root, path.relative_to(results.root).as_posix())
 
 
 def _joined(lines: list[bytes]) -> bytes:

@@ -6,66 +6,24 @@ import pickle
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from noisebench.engine.ray_session import write_token
-from noisebench.engine.scratch import private_scratch
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.consent import check_code
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.ingest import ingest
 from tests.command import noisebench
+from tests.second_user.other_user import OTHER, SECRET, as_other_user
 from tests.store.results_folder import Folder, ended, started, trial
 from tests.trials import sweep_of
-
-OTHER = 60123
-SECRET = "the-private-key-of-the-first-user"
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.getuid() != 0, reason="only root can act as a second user"),
 ]
-
-
-def as_other_user(command: str) -> subprocess.CompletedProcess[str]:
-    """Run a shell command as a user who owns nothing here."""
-    return subprocess.run(
-        ["/bin/sh", "-c", command],
-        user=OTHER,
-        group=OTHER,
-        extra_groups=[],
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that others may enter; every start of pytest closes its own folders to them."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder)
-
-
-@pytest.fixture
-def shared(place: Path) -> Folder:
-    """A results folder with a completed trial in which everybody may write, and a private file beside it."""
-    folder = Folder(place / "results")
-    folder.manifest({"grid": [trial()]})
-    folder.journal(started(trial(), "a"), ended(trial(), "a"))
-    (place / "secret").write_text(SECRET + "\n")
-    (place / "secret").chmod(0o600)
-    for each in (folder.root, *folder.root.rglob("*")):
-        each.chmod(0o777 if each.is_dir() else 0o666)
-    return folder
 
 
 def outputs(folder: Folder) -> str:
@@ -77,18 +35,13 @@ def outputs(folder: Folder) -> str:
         ("query", "FROM runs", "--format", "json"),
         ("ingest",),
         ("verify",),
+        ("failures", "paper"),
+        ("show", trial().trial_id),
+        ("clean", "paper"),
     ]
     done = [noisebench(*words, results=folder.root, timeout=120) for words in commands]
     assert all("Traceback" not in each.stderr for each in done), [each.stderr for each in done]
     return "".join(each.stdout + each.stderr for each in done)
-
-
-def test_the_token_of_the_local_ray_cannot_be_read() -> None:
-    with private_scratch(Path("/tmp")) as scratch:
-        write_token(scratch / "token")
-        done = as_other_user(f"cat {scratch}/token || ls {scratch}")
-        assert (done.returncode != 0, done.stdout) == (True, "")
-        assert done.stderr.count("Permission denied") == 2
 
 
 def test_links_and_fifos_in_the_journal_leak_nothing_and_block_nothing(shared: Folder) -> None:
