@@ -84,8 +84,9 @@ def _lines(result: Review) -> list[str]:
     for cut in estimates.cuts:
         if cut.precision is not None:
             share = cut.precision
-            percent = [f"{100 * each:.0f}" for each in (share.estimate, share.low, share.high)]
-            lines.append(f"top {cut.rank:<9,} {percent[0]}% wrong (95%: {percent[1]} to {percent[2]}%)")
+            middle, low, high = (f"{100 * each:.0f}" for each in (share.estimate, share.low, share.high))
+            how = "all reviewed" if share.low == share.high else f"95%: {low} to {high}%"
+            lines.append(f"top {cut.rank:<9,} {middle}% wrong ({how})")
     return [*lines, f"next          {result.next.text}", f"labels        {result.files[0]}"]
 
 

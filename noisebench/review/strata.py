@@ -31,7 +31,8 @@ def draw(ends: Sequence[int], p_given: NDArray[np.float64], budget: int, seed: i
     """Return about `budget` ranks drawn at random from the strata, in random order.
 
     `ends`: the last rank of each stratum. `p_given` [N]: the given label's probability by rank. A stratum
-    gets cards in proportion to its size times the deviation that is expected of its labels (Neyman's
+    gets cards, at equal distances from a random start (systematic sampling: the share of wrong labels falls
+    with the rank), in proportion to its size times the deviation that is expected of its labels (Neyman's
     allocation), but at least `MIN_CARDS`, or all that it has.
     """
     rng = np.random.default_rng(seed)
@@ -40,7 +41,9 @@ def draw(ends: Sequence[int], p_given: NDArray[np.float64], budget: int, seed: i
     asked = np.maximum(np.rint(budget * weights / weights.sum()), MIN_CARDS)
     chosen: list[int] = []
     for start, end, count in zip(starts, ends, asked.astype(int), strict=True):
-        chosen += (start + 1 + rng.permutation(end - start)[:count]).tolist()
+        count = min(count, end - start)
+        steps = (rng.random() + np.arange(count)) * (end - start) / count
+        chosen += (start + 1 + np.floor(steps).astype(int)).tolist()
     return [chosen[place] for place in rng.permutation(len(chosen))]
 
 

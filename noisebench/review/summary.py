@@ -31,7 +31,7 @@ class Run:
     tuning: Mapping[str, Any] | None = None
     bracket: tuple[int, int] | None = None
     cards: int = 5000
-    budget: int = 300
+    budget: int = 500
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,16 @@ def test_every_stratum_gets_cards_and_uncertain_ones_more() -> None:
     assert sorted(drawn[:150]) != drawn[:150]
 
 
+def test_every_rank_of_a_stratum_is_drawn_equally_often() -> None:
+    seen = np.zeros(40)
+    for seed in range(600):
+        ranks = draw([40], np.full(40, 0.5), 25, seed)
+        assert len(set(ranks)) == 25
+        seen[np.array(ranks) - 1] += 1
+    # 600 draws of probability 25/40 have a deviation of 12; the largest of 40 lies within 4 of these.
+    assert np.abs(seen - 600 * 25 / 40).max() < 48
+
+
 def test_the_list_holds_all_suspects_in_order_and_random_cards_among_the_first() -> None:
     drawn = [900, 3, 720, 801, 950]
     order = list_order(700, drawn, seed=0)
