@@ -12,7 +12,12 @@ from analysis.templating import render
 
 MISSING = "–"
 TIED = "≈"
-METRIC_NAMES = {"f1": "F1", "balanced_accuracy": "balanced accuracy"}
+METRIC_NAMES = {
+    "f1": "F1",
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+}
 _GREEK = {"gamma": r"\gamma", "alpha": r"\alpha", "beta": r"\beta"}
 
 

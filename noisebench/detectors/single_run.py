@@ -68,7 +68,8 @@ def judge_by_small_loss(evidence: Evidence, detector: Component) -> Judgement:
     """Rank by mean loss; flag the share `share`, or the upper of two Gaussians."""
     losses = traces_of(evidence, detector).losses
     assert losses is not None
-    return Judgement(small_loss.find(losses, detector["share"]))
+    share = detector["share"]
+    return Judgement(small_loss.find(losses, share), knows_rate=share is not None)
 
 
 def judge_nothing(evidence: Evidence, detector: Component) -> Judgement:

@@ -76,6 +76,8 @@ class Result:
     f1: float | None = None
     specificity: float | None = None
     balanced_accuracy: float | None = None
+    auroc: float | None = None
+    average_precision: float | None = None
     flagged: int | None = None
     correct: int | None = None
     wrong_labels: int | None = None
@@ -90,6 +92,7 @@ class Result:
     noise_hash: str | None = None
     guard: str | None = None
     transition: str | None = None
+    knows_rate: bool | None = None
 
     @classmethod
     def of(cls, measured: dict[str, Any]) -> Result:

@@ -138,6 +138,8 @@ class BlockTrial:
     f1: float | None
     specificity: float | None
     balanced_accuracy: float | None
+    auroc: float | None
+    average_precision: float | None
     flagged: int | None
     correct: int | None
     wrong_labels: int | None
@@ -151,6 +153,7 @@ class BlockTrial:
     wasserstein: float | None
     noise_hash: str | None
     guard: str | None
+    knows_rate: bool | None
     hardware: str
     fast_path: str | None
     commit: str | None

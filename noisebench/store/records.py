@@ -19,7 +19,7 @@ Row = dict[str, Any]
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError)
 
 _TEXT, _WHOLE, _REAL, _TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-_ARROW = {str: _TEXT, int: _WHOLE, float: _REAL, datetime: pa.timestamp("us"), dict: _TEXT}
+_ARROW = {str: _TEXT, int: _WHOLE, float: _REAL, bool: _TRUTH, datetime: pa.timestamp("us"), dict: _TEXT}
 
 
 def _arrow_type(kind: Any) -> pa.DataType:

@@ -20,7 +20,7 @@ from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.evidence import DamagedEvidenceError, EvidenceFile, KeptEvidence
 from noisebench.science import corruption, dynamics
 from noisebench.science.evidence import Evidence
-from noisebench.science.metrics import detection_metrics, guard
+from noisebench.science.metrics import detection_metrics, guard, ranking_metrics
 from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial
 from noisebench.training.surrogate import Surrogate, isolated_torch
@@ -121,9 +121,12 @@ def _score(dataset: Dataset, evidence: Evidence, judgement: Judgement, kept: Kep
         **judgement.samples,
     }
     if judgement.detection is not None:
-        flagged = judgement.detection.flagged
+        flagged, suspicion = judgement.detection.flagged, judgement.detection.suspicion
+        ranking = ranking_metrics(suspicion, wrong)
         result |= {**detection_metrics(flagged, wrong), "guard": guard(flagged, wrong)}
-        samples |= {"suspicion": judgement.detection.suspicion, "flagged": flagged}
+        result |= {name: ranking[name] for name in ("auroc", "average_precision")}
+        result["knows_rate"] = judgement.knows_rate
+        samples |= {"suspicion": suspicion, "flagged": flagged}
     return Measurement(result, kept.rows, samples, kept.fast_path, kept.attempt_id or None)
 
 

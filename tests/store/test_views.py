@@ -143,3 +143,12 @@ def test_a_subset_of_a_data_set_is_named(folder: Folder) -> None:
     subset = replace(trial(), dataset=Component.of("MNIST", samples=3000), corruption=Component.of("human"))
     complete(folder, (subset, {"f1": 0.5}))
     assert rows(folder, "SELECT dataset, corruption, eta FROM trials") == [("MNIST:3000", "human", None)]
+
+
+def test_rankings_have_cells_and_old_records_have_none(folder: Folder) -> None:
+    told = {"f1": 0.5, "auroc": 0.75, "average_precision": 0.25, "knows_rate": True}
+    complete(folder, (trial(seed=0), {"f1": 0.5}), (trial(seed=1), told))
+    sql = "SELECT metric, mean, n FROM cells WHERE metric IN ('auroc', 'average_precision') ORDER BY metric"
+    assert rows(folder, sql) == [("auroc", 0.75, 1), ("average_precision", 0.25, 1)]
+    sql = "SELECT auroc, knows_rate FROM runs ORDER BY seed"
+    assert rows(folder, sql) == [(None, None), (0.75, True)]

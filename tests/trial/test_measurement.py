@@ -130,6 +130,13 @@ def test_both_aum_implementations_agree() -> None:
     assert np.allclose(ours.samples["aum"], theirs.samples["aum"], rtol=1e-6)
 
 
+def test_a_rule_that_is_told_the_rate_says_so() -> None:
+    known = measure(trial_of(detector="{name: small-loss, share: 0.2}"), None, CPU).result
+    assert known["knows_rate"] is True
+    assert measure(trial_of(detector="small-loss"), None, CPU).result["knows_rate"] is False
+    assert "knows_rate" not in measure(trial_of(detector="none"), None, CPU).result
+
+
 def test_without_corruption_no_label_is_wrong() -> None:
     trial = replace(trial_of(), corruption=replace(trial_of().corruption, name="none", parameters=()))
     measured = measure(trial, None, CPU)
@@ -149,14 +156,18 @@ def test_mnist_reports_clean_test_accuracy(real_data: Path) -> None:
 @pytest.mark.slow
 def test_planted_errors_have_the_highest_suspicion() -> None:
     """5% of digits' labels swapped by the corruption: the detector's suspicion finds them."""
-    from sklearn.metrics import roc_auc_score
+    from sklearn.metrics import average_precision_score, roc_auc_score
 
     trial = trial_of(
         dataset="digits", rate="0.05", detector="{name: confident-learning, folds: 3}", training="{epochs: 8}"
     )
-    samples = measure(trial, None, CPU).samples
+    measured = measure(trial, None, CPU)
+    samples, result = measured.samples, measured.result
     wrong = samples["given_label"] != samples["true_label"]
-    assert roc_auc_score(wrong, samples["suspicion"]) >= 0.95
+    assert result["auroc"] == pytest.approx(roc_auc_score(wrong, samples["suspicion"]))
+    assert result["average_precision"] == pytest.approx(average_precision_score(wrong, samples["suspicion"]))
+    assert result["auroc"] >= 0.95
+    assert result["knows_rate"] is False
 
 
 USER_DATA = """

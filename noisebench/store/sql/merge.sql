@@ -74,10 +74,10 @@ WITH completed AS (
 ), bounded AS (
     -- The deviation of larger numbers leaves what a DOUBLE can hold, and cells would fail whole.
     SELECT
-        ordinal, noise_hash, guard, transition,
+        ordinal, noise_hash, guard, transition, knows_rate,
         if(
-            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition)) BETWEEN -1e150 AND 1e150,
-            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition)),
+            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition, knows_rate)) BETWEEN -1e150 AND 1e150,
+            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition, knows_rate)),
             NULL
         )
     FROM measured

@@ -69,10 +69,11 @@ CREATE TABLE results (
     trial_id VARCHAR NOT NULL, trial_key UBIGINT NOT NULL, attempt_id VARCHAR NOT NULL, config_id VARCHAR,
     ended_at TIMESTAMP NOT NULL,
     precision DOUBLE, recall DOUBLE, f1 DOUBLE, specificity DOUBLE, balanced_accuracy DOUBLE,
+    auroc DOUBLE, average_precision DOUBLE,
     flagged BIGINT, correct BIGINT, wrong_labels BIGINT, samples BIGINT, realised_rate DOUBLE,
     clean_accuracy DOUBLE, clean_test_accuracy DOUBLE, seconds DOUBLE,
     threshold DOUBLE, cohens_d DOUBLE, wasserstein DOUBLE,
-    noise_hash VARCHAR, guard VARCHAR, transition JSON,
+    noise_hash VARCHAR, guard VARCHAR, transition JSON, knows_rate BOOLEAN,
     is_imported BOOLEAN NOT NULL DEFAULT false
 );
 COMMENT ON TABLE results IS 'one row a completed trial: what its first completed attempt measured, imported ones last';
@@ -82,6 +83,8 @@ COMMENT ON COLUMN results.config_id IS 'as in trials; here too, so that cells ne
 COMMENT ON COLUMN results.is_imported IS 'whether it came from an archive; results of this folder come before them';
 COMMENT ON COLUMN results.noise_hash IS 'of the given labels: equal where two trials saw the same wrong labels';
 COMMENT ON COLUMN results.transition IS 'how many samples of each true class (rows) are labelled as each class (columns)';
+COMMENT ON COLUMN results.knows_rate IS
+    'whether the flag rule was told the rate of wrong labels: do not compare such flags with others; NULL in old records';
 COMMENT ON COLUMN results.guard IS 'why the flags mean nothing: flags-nothing, flags-everything, no-better-than-chance; NULL is fine';
 
 CREATE TABLE later_results AS FROM results;
@@ -117,6 +120,8 @@ INSERT INTO metrics VALUES
     ('f1', true, 'harmonic mean of precision and recall'),
     ('specificity', true, 'share of the right labels that are not flagged'),
     ('balanced_accuracy', true, 'mean of recall and specificity'),
+    ('auroc', true, 'probability that a wrong label is more suspect than a right one; needs no flags'),
+    ('average_precision', true, 'mean precision over the recall steps of the suspicion; needs no flags'),
     ('flagged', NULL, 'labels flagged'),
     ('correct', true, 'labels flagged that are wrong'),
     ('wrong_labels', NULL, 'labels that are wrong'),

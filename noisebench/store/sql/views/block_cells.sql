@@ -6,7 +6,7 @@ WITH wide AS (
         max(seeds_asked) AS seeds_asked,
         min(position) AS position,
         cell(COLUMNS(results.* EXCLUDE (
-            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, is_imported
+            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, knows_rate, is_imported
         )))
     FROM results
     JOIN sweep_trials ON sweep_trials.trial_key = results.trial_key

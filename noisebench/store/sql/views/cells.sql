@@ -4,7 +4,7 @@ WITH wide AS (
     -- Aggregated and joined wide, unpivoted last: as few rows as possible go through each step.
     SELECT
         config_id,
-        cell(COLUMNS(* EXCLUDE (trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, is_imported)))
+        cell(COLUMNS(* EXCLUDE (trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, knows_rate, is_imported)))
     FROM results
     GROUP BY config_id
 ), described AS (

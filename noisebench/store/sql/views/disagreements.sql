@@ -4,7 +4,7 @@ WITH measured AS (
     SELECT
         trial_id, attempt_id, is_first,
         COLUMNS(* EXCLUDE (
-            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, is_imported, seconds,
+            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, knows_rate, is_imported, seconds,
             is_first
         ))::DOUBLE
     FROM (
