@@ -49,6 +49,7 @@ class ModelDescriptor(Descriptor):
     work: Work
     weights: DataFile | None = None
     min_pixels: int = 8
+    dropout: bool = False
 
 
 # One CPU thread: small-cnn measured on a 2-core AMD EPYC, the ResNets scaled by their operations (71.6 MFLOP
@@ -58,6 +59,7 @@ MODELS = by_name(
     ModelDescriptor(
         name="small-cnn",
         implementation="noisebench.science.models:small_cnn",
+        dropout=True,
         cpu={8: Rate(17_500, 60_000), 28: Rate(700, 2_100)},
         v100={28: Rate(8_150, 24_450)},
         work=Work(shape=(1, 28, 28), forward=23_984_896, training=71_565_312, operations=66),
@@ -92,6 +94,7 @@ MODELS = by_name(
     ModelDescriptor(
         name="mlp",
         implementation="noisebench.science.models:mlp",
+        dropout=True,
         cpu={1: Rate(60_000, 500_000)},
         v100={1: Rate(400_000, 4_000_000)},
         work=Work(shape=(64, 1, 1), forward=37_888, training=80_896, operations=40),

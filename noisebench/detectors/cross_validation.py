@@ -1,20 +1,25 @@
 """Folds: each sample is judged by a model that was not trained on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from noisebench.catalogue.component import Component
 from noisebench.detectors.judgement import Judgement
-from noisebench.science import confident_learning
+from noisebench.science import confident_learning, neighbours
 from noisebench.science.evidence import Evidence
 from noisebench.science.folds import stratified_folds
 from noisebench.training.observation import Run
 from noisebench.training.runs import results_of
 from noisebench.training.surrogate import Indices, Surrogate
+
+# What a run finds of its held-out samples.
+_OF_SAMPLES = ("probabilities", "passes", "neighbour_labels", "neighbour_distances")
 
 
 def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
@@ -25,19 +30,31 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     so no model has seen its held-out samples. A data set with a separate training part (P2, Table 3) needs no
     folds.
     """
-    del needs  # the probabilities are always there
     runs = _runs(surrogate)
-    results = results_of(surrogate, runs, partial(_finish, surrogate))
-    probabilities = np.empty((len(surrogate.given), surrogate.dataset.classes), dtype=np.float32)
-    for run, tensors in zip(runs, results, strict=True):
-        probabilities[run.held_out] = tensors["probabilities"].numpy()
+    results = results_of(surrogate, runs, partial(_finish, surrogate, needs))
+    arrays = [{name: tensor.numpy() for name, tensor in tensors.items()} for tensors in results]
+    pooled: dict[str, Any] = {
+        name: _pooled(runs, [each[name] for each in arrays]) for name in arrays[0] if name in _OF_SAMPLES
+    }
+    probabilities = pooled.pop("probabilities")
     return Evidence(
         labels=surrogate.given,
         classes=surrogate.dataset.classes,
         predicted=probabilities.argmax(1),
         test_accuracies=torch.cat([tensors["test_accuracy"] for tensors in results]).double().numpy(),
         probabilities=probabilities,
+        **pooled,
     )
+
+
+def _pooled(runs: Sequence[Run], parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return the held-out parts [n, ...] of all runs in the order of the samples [N, ...].
+
+    Passes have the samples on the second axis.
+    """
+    order = np.argsort(np.concatenate([run.held_out for run in runs if run.held_out is not None]))
+    axis = 1 if parts[0].ndim == 3 else 0
+    return np.ascontiguousarray(np.concatenate(parts, axis).take(order, axis))
 
 
 def _runs(surrogate: Surrogate) -> list[Run]:
@@ -65,11 +82,33 @@ def _held_out(surrogate: Surrogate) -> list[Indices]:
     return [np.flatnonzero(fold_of == fold) for fold in range(folds)]
 
 
-def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:
-    return {
+def _finish(surrogate: Surrogate, needs: Mapping[str, int], run: Run, model: nn.Module) -> dict[str, Tensor]:
+    found = {
         "probabilities": surrogate.probabilities(model, run.held_out),
         "test_accuracy": surrogate.test_accuracy(model),
     }
+    if "passes" in needs:
+        found["passes"] = _passes(surrogate, run, model, needs["passes"])
+    if "neighbour_labels" in needs:
+        found |= _neighbours(surrogate, run, model, needs["neighbour_labels"])
+    return found
+
+
+def _passes(surrogate: Surrogate, run: Run, model: nn.Module, count: int) -> Tensor:
+    """Return the probabilities [count, n, K] of passes with dropout; each has a seed of its own."""
+    seeds = (surrogate.trial.seed_for("passes", run.number, number) for number in range(count))
+    return torch.stack([surrogate.probabilities(model, run.held_out, dropout_seed=seed) for seed in seeds])
+
+
+def _neighbours(surrogate: Surrogate, run: Run, model: nn.Module, k: int) -> dict[str, Tensor]:
+    """Return given labels and distances [n, k] of the training samples nearest to the held-out ones."""
+    indices = np.arange(len(surrogate.training_targets)) if run.indices is None else run.indices
+    references = surrogate.features(model, surrogate.training, indices)
+    assert run.held_out is not None
+    queries = surrogate.features(model, surrogate.judged, run.held_out)
+    nearest, distances = neighbours.nearest(references, queries, k)
+    labels = surrogate.training_targets[indices][nearest]
+    return {"neighbour_labels": torch.from_numpy(labels), "neighbour_distances": torch.from_numpy(distances)}
 
 
 def judge(evidence: Evidence, detector: Component) -> Judgement:

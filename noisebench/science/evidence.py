@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 IN_PASSING, AFTER_EPOCH = "in-passing", "after-epoch"
 # The axis along which an array may be longer than a detector asks for.
-_SIZED_AXIS = {"passes": 0}
+_SIZED_AXIS = {"passes": 0, "neighbour_labels": 1, "neighbour_distances": 1}
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,12 @@ class Evidence:
 
     `labels` int64 [N] are the given labels of `classes` classes, `predicted` int64 [N] the most probable
     classes, `test_accuracies` float64 [M] of each model, [0] without a test part. Out of fold:
-    `probabilities` float32 [N, K], `passes` float32 [T, N, K] with dropout, `votes` float32 [N, K] of
-    neighbours. `in_passing` traces are taken at each sample's training step (in training mode), `after_epoch`
-    traces between epochs (in evaluation mode, all samples on the same weights). `margins_of_runs` float64
-    [R, N] are the AUMs of runs, `threshold_samples` bool [R, N] the threshold samples of each run.
+    `probabilities` float32 [N, K], `passes` float32 [T, N, K] with dropout, and of the k nearest training
+    samples of each sample's fold, nearest first, `neighbour_labels` int64 [N, k], the given ones, and
+    `neighbour_distances` float32 [N, k], cosine in the last layer's input. `in_passing` traces are taken at
+    each sample's training step (in training mode), `after_epoch` traces between epochs (in evaluation mode,
+    all samples on the same weights). `margins_of_runs` float64 [R, N] are the AUMs of runs,
+    `threshold_samples` bool [R, N] the threshold samples of each run.
     """
 
     labels: NDArray[np.int64]
@@ -48,15 +50,21 @@ class Evidence:
     test_accuracies: NDArray[np.float64]
     probabilities: NDArray[np.float32] | None = None
     passes: NDArray[np.float32] | None = None
-    votes: NDArray[np.float32] | None = None
+    neighbour_labels: NDArray[np.int64] | None = None
+    neighbour_distances: NDArray[np.float32] | None = None
     in_passing: Traces | None = None
     after_epoch: Traces | None = None
     margins_of_runs: NDArray[np.float64] | None = None
     threshold_samples: NDArray[np.bool_] | None = None
 
-    def get(self, name: str) -> NDArray[Any] | None:
-        """Return an array by the name that `arrays` gives it, None if it was not observed."""
-        return self.arrays().get(name)
+    def sized(self, name: str, size: int) -> NDArray[Any]:
+        """Return an array by the name that `arrays` gives it, cut to `size` where it has sizes.
+
+        Raises KeyError if it was not observed.
+        """
+        array = self.arrays()[name]
+        axis = _SIZED_AXIS.get(name)
+        return array if axis is None else np.ascontiguousarray(array.take(range(size), axis))
 
     def lacks(self, needs: Mapping[str, int]) -> list[str]:
         """Return the names of `needs` (array name to size) that are missing or too small."""

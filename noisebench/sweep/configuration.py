@@ -45,6 +45,8 @@ def configure(combination: Combination, problems: Problems) -> Trial:
     _check_delay(resolved_loss, training, at_loss, problems)
     _check_skip(combination.detector, training, problems)
     _check_model(training, at_loss, problems)
+    _check_flag_rule(combination.detector, problems)
+    _check_dropout(combination.detector, training, problems)
     entry = DATASETS.get(dataset.name)
     if corruption.name == "asymmetric":
         _check_asymmetric(dataset.name, entry, combination.corruption, problems)
@@ -81,6 +83,35 @@ def _check_model(training: Training, node: Node, problems: Problems) -> None:
     if training.pretrained and MODELS[training.model].weights is None:
         problems.add(
             node, f"there are no pretrained weights for {training.model}; set training: {{pretrained: false}}"
+        )
+
+
+def _check_flag_rule(detector: Placed, problems: Problems) -> None:
+    component, node = detector
+    rule = component.get("flag")
+    if rule is None:
+        return
+    if rule == "share" and component["share"] is None:
+        problems.add(
+            node,
+            f"{component.name} flags a share of the labels, so it must be told the rate: add `share`, such "
+            "as share: 0.2, or use a rule that needs no rate, such as flag: mixture",
+        )
+    elif rule != "share" and component["share"] is not None:
+        problems.add(
+            node,
+            f"{component.name} reads `share` only with flag: share, but its flag is {rule}; leave one out",
+        )
+
+
+def _check_dropout(detector: Placed, training: Training, problems: Problems) -> None:
+    component, node = detector
+    if "passes" in DETECTORS[component.name].needs and not MODELS[training.model].dropout:
+        known = ", ".join(name for name, model in MODELS.items() if model.dropout)
+        problems.add(
+            node,
+            f"{component.name} compares passes with dropout, but {training.model} has none, so all passes "
+            f"would be equal; models with dropout: {known}",
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from noisebench.errors import DivergedError
+from noisebench.science.stacked import active_dropout
 from noisebench.training.fit import Fit, make_recordable, set_learning_rate
 from noisebench.training.graph import RecordedStep
 from noisebench.training.inputs import InputPipeline
@@ -103,7 +105,14 @@ class _Epochs:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, inputs: InputPipeline, indices: Tensor) -> Tensor:
-    """Return the logits [n, K] of the samples at `indices`, the model in evaluation mode."""
+def predict(
+    model: nn.Module, inputs: InputPipeline, indices: Tensor, dropout_seed: int | None = None
+) -> Tensor:
+    """Return the logits [n, K] of the samples at `indices`, the model in evaluation mode.
+
+    With `dropout_seed` its dropout is on; the masks depend on the seed and on the order of `indices` alone.
+    """
     model.eval()
-    return torch.cat([model(inputs.plain_batch(batch)) for batch in torch.split(indices, EVALUATION_BATCH)])
+    with nullcontext() if dropout_seed is None else active_dropout(model, dropout_seed):
+        batches = torch.split(indices, EVALUATION_BATCH)
+        return torch.cat([model(inputs.plain_batch(batch)) for batch in batches])

@@ -16,6 +16,7 @@ from noisebench.data.datasets import Dataset, LabelledImages, Labels
 from noisebench.data.noisy_labels import given_labels, training_labels
 from noisebench.records.checkpoints import Checkpoints, Rows
 from noisebench.science.models import build
+from noisebench.science.stacked import last_layer_inputs
 from noisebench.sweep import reference
 from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial
@@ -109,10 +110,23 @@ class Surrogate:
         self.modes = modes
         self.notes.extend(note for note in notes if note not in self.notes)
 
-    def probabilities(self, model: nn.Module, indices: Indices | None = None) -> Tensor:
-        """Return softmax probabilities float32 [n, K] of judged samples (default: all), on the CPU."""
+    def probabilities(
+        self, model: nn.Module, indices: Indices | None = None, dropout_seed: int | None = None
+    ) -> Tensor:
+        """Return softmax probabilities float32 [n, K] of judged samples (default: all), on the CPU.
+
+        With `dropout_seed` dropout is on, the rest of the model in evaluation mode.
+        """
         indices = np.arange(len(self.given)) if indices is None else indices
-        return predict(model, self.judged, self.on_device(indices)).float().softmax(1).cpu()
+        logits = predict(model, self.judged, self.on_device(indices), dropout_seed)
+        return logits.float().softmax(1).cpu()
+
+    @torch.no_grad()
+    def features(self, model: nn.Module, inputs: InputPipeline, indices: Indices) -> npt.NDArray[np.float32]:
+        """Return the inputs of the last layer, float32 [n, d], in evaluation mode."""
+        with last_layer_inputs(model) as found:
+            predict(model, inputs, self.on_device(indices))
+        return torch.cat(found).float().cpu().numpy()
 
     def test_accuracy(self, model: nn.Module) -> Tensor:
         """Return the accuracy on the clean test images, [1]; an empty tensor [0] if there are none."""

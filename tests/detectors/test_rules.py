@@ -1,0 +1,127 @@
+"""Detectors with a flag rule: what they get, what they flag, what is refused before anything starts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from noisebench.catalogue.component import Component
+from noisebench.catalogue.descriptor import load
+from noisebench.catalogue.detectors import AFTER_EPOCH, DETECTORS, IN_PASSING, TRACES
+from noisebench.catalogue.models import MODELS
+from noisebench.catalogue.parameters import FROM_RECIPE
+from noisebench.detectors.judgement import Judgement
+from noisebench.errors import InputError
+from noisebench.science import models
+from noisebench.science.evidence import Evidence, Traces
+from tests.trials import trial_of
+
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+LOSSES = np.array([[0.1], [0.2], [0.1], [2.0], [0.3], [3.0]], dtype=np.float32)
+EVIDENCE = Evidence(
+    labels=LABELS,
+    classes=3,
+    predicted=LABELS,
+    test_accuracies=np.empty(0),
+    in_passing=Traces(losses=LOSSES),
+    after_epoch=Traces(losses=LOSSES[::-1].copy()),
+)
+RULED = [name for name, entry in DETECTORS.items() if entry.arithmetic]
+
+
+def judged(name: str, evidence: Evidence = EVIDENCE, **parameters: object) -> Judgement:
+    entry = DETECTORS[name]
+    defaults = {key: one.default for key, one in entry.parameters.items()}
+    found: Judgement = entry.load()(evidence, Component.of(name, **{**defaults, **parameters}))
+    return found
+
+
+def test_a_share_flags_the_most_suspect_and_knows_the_rate() -> None:
+    judgement = judged("robust-loss-mean", share=1 / 3)
+    assert judgement.detection is not None
+    assert judgement.detection.flagged.tolist() == [False, False, False, True, False, True]
+    assert judgement.knows_rate
+    mixture = judged("robust-loss-mean", flag="mixture")
+    assert mixture.detection is not None
+    assert mixture.detection.flagged[5]
+    assert not mixture.knows_rate
+
+
+def test_the_two_kinds_of_traces_are_not_mixed() -> None:
+    after, passing = (judged("mean-loss", traces=kind).detection for kind in (AFTER_EPOCH, IN_PASSING))
+    assert after is not None
+    assert passing is not None
+    assert passing.suspicion.tolist() == LOSSES[:, 0].astype(float).tolist()
+    assert after.suspicion.tolist() == LOSSES[::-1, 0].astype(float).tolist()
+    only_passing = replace(EVIDENCE, after_epoch=None)
+    with pytest.raises(KeyError, match=r"after-epoch\.losses"):
+        judged("mean-loss", only_passing, traces=AFTER_EPOCH)
+
+
+def test_a_detector_reads_as_many_passes_as_it_asks_for() -> None:
+    rng = np.random.default_rng(0)
+    passes = rng.dirichlet(np.ones(3), (4, 6)).astype(np.float32)
+    few = judged("cl-mcd", replace(EVIDENCE, passes=passes[:2]), passes=2).detection
+    many = judged("cl-mcd", replace(EVIDENCE, passes=passes), passes=2).detection
+    assert few is not None
+    assert many is not None
+    assert np.array_equal(few.suspicion, many.suspicion)
+
+
+@pytest.mark.parametrize("name", RULED)
+def test_a_descriptor_fits_its_arithmetic(name: str) -> None:
+    """Each needed array and each own parameter is read; each parameter has the default of the function."""
+    import inspect
+
+    entry = DETECTORS[name]
+    wanted = inspect.signature(load(entry.arithmetic)).parameters
+    shared = {"flag", "share", "traces", *entry.training.parameters, *entry.sizes.values()} - set(wanted)
+    assert set(entry.needs) - {"probabilities"} <= set(wanted)
+    assert set(entry.parameters) - shared <= set(wanted)
+    assert {key for key, one in wanted.items() if one.default is inspect.Parameter.empty} <= {
+        *entry.needs,
+        "labels",
+        "classes",
+    }
+    for key in set(entry.parameters) & set(wanted) - set(entry.sizes.values()):
+        assert entry.parameters[key].default in (wanted[key].default, FROM_RECIPE)
+    kinds = entry.parameters["traces"].choices if "traces" in entry.parameters else (entry.traces,)
+    assert "squared_norms" not in entry.needs or kinds == (AFTER_EPOCH,)
+    assert set(entry.needs) <= {*TRACES, *Evidence.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_with_dropout_say_so(name: str) -> None:
+    from torch import nn
+
+    model = models.build(name, (3, 32, 32), 10)
+    assert any(isinstance(layer, nn.Dropout) for layer in model.modules()) == MODELS[name].dropout
+
+
+@pytest.mark.parametrize(
+    ("detector", "training", "message"),
+    [
+        ("cl-mcd", "{model: resnet-32}", "cl-mcd compares passes with dropout, but resnet-32 has none"),
+        (
+            "first-learned",
+            "{}",
+            "first-learned flags a share of the labels, so it must be told the rate",
+        ),
+        ("{name: forgetting, flag: share}", "{}", "forgetting flags a share of the labels"),
+        ("{name: forgetting, share: 0.2}", "{}", "forgetting reads `share` only with flag: share"),
+        ("{name: forgetting, folds: 5}", "{}", "parameter 'folds' of forgetting is unknown"),
+        (
+            "{name: forgetting, flag: estimated}",
+            "{}",
+            "flag: is 'estimated', but must be one of mixture, share",
+        ),
+        ("{name: grand, traces: in-passing}", "{}", "parameter 'traces' of grand is unknown"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(
+    detector: str, training: str, message: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        trial_of(detector=detector, training=training)
+    assert str(refused.value).count("\n") == 0
+    assert message in str(refused.value)
