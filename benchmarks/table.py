@@ -18,17 +18,18 @@ from noisebench.records import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 
-SCRIPTS = ("small_cnn", "gpu", "margins", "orchestration", "store", "resume")
+SCRIPTS = ("small_cnn", "gpu", "margins", "evidence", "orchestration", "store", "resume")
 # Enough to see that everything runs; the figures mean nothing.
 QUICK = {
     "small_cnn": ("--pairs", "1"),
     "gpu": ("--tiny",),
     "margins": ("--samples", "3000", "--repeats", "1"),
+    "evidence": ("--epochs", "1"),
     "orchestration": ("--trials", "20", "--runs", "1"),
     "store": ("--records", "200", "--trials", "10000"),
     "resume": ("--trials", "100", "--repeats", "1"),
 }
-WITH_DATA = ("small_cnn", "gpu")
+WITH_DATA = ("small_cnn", "gpu", "evidence")
 
 
 def rows_of(script: str, arguments: Sequence[str], data_dir: Path | None) -> Iterator[Row]:

@@ -192,7 +192,11 @@ DETECTORS = by_name(
         "mean-loss",
         "traces:mean_loss",
         ("losses",),
-        {"traces": choice(AFTER_EPOCH, IN_PASSING, AFTER_EPOCH), **_flags("mixture", "share")},
+        {
+            "traces": choice(AFTER_EPOCH, IN_PASSING, AFTER_EPOCH),
+            "skip_epochs": integer(0, 0),
+            **_flags("mixture", "share"),
+        },
         "arXiv 2602.15154 (CSL); with `share` and traces in passing Huang et al. 2019 (O2U-Net)",
     ),
     _trace(
@@ -298,3 +302,23 @@ DETECTORS = by_name(
         "Sun et al. 2020, the rule of CRSSC",
     ),
 )
+
+# Of a user's function: the arrays that it may have as arguments, the parameters that it has beside its own.
+OWN_READS = ("probabilities", *TRACES)
+OWN_PARAMETERS: Mapping[str, Parameter] = {
+    **_FOLDS,
+    "traces": choice(IN_PASSING, IN_PASSING, AFTER_EPOCH),
+    **_flags("mixture", "share", "native"),
+}
+
+
+def descriptor_of(detector: Component) -> DetectorDescriptor:
+    """Return the descriptor of a detector of the catalogue, or of a user's function.
+
+    A user's function is on the plan whose arrays it reads.
+    """
+    if detector.name in DETECTORS:
+        return DETECTORS[detector.name]
+    reads: tuple[str, ...] = detector["reads"]
+    plan = "folds" if "probabilities" in reads else "single"
+    return DetectorDescriptor(name=detector.name, plan=plan, needs=reads, parameters=OWN_PARAMETERS)

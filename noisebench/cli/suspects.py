@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from noisebench.catalogue.component import Component
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.data.own.cache import OwnData
 from noisebench.data.own.source import named
 from noisebench.errors import DataError, InputError
@@ -154,7 +154,7 @@ def _probabilities(trial: Trial, sweep: str, results: ResultsFolder) -> npt.NDAr
 
 
 def _has_probabilities(trial: Trial) -> bool:
-    return "probabilities" in DETECTORS[trial.detector.name].needs_of(trial.detector)
+    return "probabilities" in descriptor_of(trial.detector).needs_of(trial.detector)
 
 
 def _read(trial: Trial, results: ResultsFolder) -> Scores:

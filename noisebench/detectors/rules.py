@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy.typing as npt
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.descriptor import load
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.detectors.judgement import Judgement
+from noisebench.errors import InputError
 from noisebench.science import flag_rules, rankings
 from noisebench.science.detection import Detection
 from noisebench.science.evidence import Evidence
+from noisebench.sweep import reference
 
 
 def judge(evidence: Evidence, detector: Component) -> Judgement:
@@ -24,14 +27,16 @@ def judge(evidence: Evidence, detector: Component) -> Judgement:
     labels, the number of classes, the arrays that the detector needs and its parameters, it gets those that
     its signature names.
     """
-    arithmetic = load(DETECTORS[detector.name].arithmetic)
+    arithmetic = _arithmetic(detector)
     wanted = inspect.signature(arithmetic).parameters
     given = arguments(evidence, detector)
     found = arithmetic(**{name: value for name, value in given.items() if name in wanted})
+    if reference.is_reference(detector.name):
+        _check(found, detector, len(evidence.labels))
     rule = detector.get("flag", "native")
     if rule == "native":
         return Judgement(found)
-    suspicion = found.suspicion if isinstance(found, Detection) else found
+    suspicion = found.suspicion if isinstance(found, Detection) else np.asarray(found, dtype=np.float64)
     flagged = _flagged(rule, suspicion, evidence, detector)
     return Judgement(Detection(flagged, suspicion), knows_rate=flag_rules.KNOWS_RATE[rule])
 
@@ -40,9 +45,28 @@ def arguments(evidence: Evidence, detector: Component) -> dict[str, Any]:
     """Return what a detector may read, by bare name; arrays have the size that its parameters ask for."""
     given: dict[str, Any] = detector.without()
     given |= {"labels": evidence.labels, "classes": evidence.classes}
-    for name, size in DETECTORS[detector.name].needs_of(detector).items():
+    for name, size in descriptor_of(detector).needs_of(detector).items():
         given[name.rpartition(".")[2]] = evidence.sized(name, size)
     return given
+
+
+def _arithmetic(detector: Component) -> Callable[..., Any]:
+    if reference.is_reference(detector.name):
+        return reference.load(detector.name, detector["source"])
+    return load(descriptor_of(detector).arithmetic)
+
+
+def _check(found: Any, detector: Component, samples: int) -> None:
+    """Raise InputError unless a user's function has returned what its flag rule needs."""
+    if not isinstance(found, Detection) and detector["flag"] == "native":
+        raise InputError(f"detector {detector.name}: flag: native needs a function that returns a Detection")
+    arrays = (found.suspicion, found.flagged) if isinstance(found, Detection) else (found,)
+    for array in arrays:
+        if np.shape(array) != (samples,):
+            raise InputError(
+                f"detector {detector.name} returned shape {list(np.shape(array))} for {samples} samples; it "
+                f"must return one suspicion a sample, [{samples}]"
+            )
 
 
 def _flagged(

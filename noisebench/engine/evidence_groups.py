@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.records.durable import patiently, write_durably
 from noisebench.records.evidence import EvidenceFile, Sharing
 from noisebench.records.folders import ResultsFolder, SweepFolder
@@ -36,7 +36,7 @@ class EvidenceGroups:
         for trial in trials:
             self._remaining[trial.evidence_id] += 1
             needs = self._needs[trial.evidence_id]
-            for name, size in DETECTORS[trial.detector.name].needs_of(trial.detector).items():
+            for name, size in descriptor_of(trial.detector).needs_of(trial.detector).items():
                 needs[name] = max(size, needs.get(name, 0))
         self._shared = {evidence_id for evidence_id, count in self._remaining.items() if count > 1}
         self._kept = set(evidence_on_disk(self._results)) & self._remaining.keys()

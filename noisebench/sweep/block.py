@@ -11,7 +11,7 @@ from typing import Any
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.corruptions import CORRUPTIONS
 from noisebench.catalogue.datasets import DATASETS, FOLDER, OWN
-from noisebench.catalogue.detectors import DEFAULT, DETECTORS
+from noisebench.catalogue.detectors import DEFAULT, DETECTORS, OWN_PARAMETERS, OWN_READS
 from noisebench.catalogue.losses import COMMON, LOSSES
 from noisebench.catalogue.parameters import flag, integer
 from noisebench.catalogue.training import SCHEDULES, TRAINING
@@ -49,7 +49,13 @@ _DATASET = Vocabulary(
 _CORRUPTION = Vocabulary(
     "corruption", {name: entry.parameters for name, entry in CORRUPTIONS.items()}, key="kind"
 )
-_DETECTOR = Vocabulary("detector", {name: entry.parameters for name, entry in DETECTORS.items()})
+_DETECTOR = Vocabulary(
+    "detector",
+    {name: entry.parameters for name, entry in DETECTORS.items()},
+    common=OWN_PARAMETERS,
+    references=True,
+    reads=frozenset(OWN_READS),
+)
 _SCHEDULE = Vocabulary("schedule", {name: entry.parameters for name, entry in SCHEDULES.items()})
 _LOSS = Vocabulary(
     "loss",

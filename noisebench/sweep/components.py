@@ -26,8 +26,9 @@ class Vocabulary:
     """The names that are valid in one place of a sweep, each with its parameters.
 
     `key` is the field that holds the name. `references` allows a user's function, which has the parameters
-    `common`. A mapping with a field of `shorthands` instead of `key` has that name, and the field's value is
-    that of its first parameter: {folder: PATH}.
+    `common`; if there are `reads`, its parameter of that name lists which of them are its arguments. A
+    mapping with a field of `shorthands` instead of `key` has that name, and the field's value is that of its
+    first parameter: {folder: PATH}.
     """
 
     noun: str
@@ -35,6 +36,7 @@ class Vocabulary:
     key: str = "name"
     common: Mapping[str, Parameter] = field(default_factory=dict)
     references: bool = False
+    reads: frozenset[str] = frozenset()
     shorthands: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
 
 
@@ -123,10 +125,13 @@ def _read_reference(
     """Read a user's function; its parameters can have any name."""
     try:
         source = reference.source_hash(name)
+        reads = tuple(each for each in reference.arguments(name) if each in vocabulary.reads)
     except InputError as error:
         problems.add(name_node, str(error))
         return []
     axes: list[list[tuple[str, Any]]] = [[("source", source)]]
+    if vocabulary.reads:
+        axes.append([("reads", reads)])
     for key, parameter in vocabulary.common.items():
         if key not in entries:
             axes.append([(key, parameter.default)])

@@ -9,7 +9,7 @@ from typing import Any, cast
 from noisebench.catalogue import datasets as catalogue
 from noisebench.catalogue.component import Component, Value
 from noisebench.catalogue.datasets import DATASETS, DatasetDescriptor
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import DETECTORS, TRACES, descriptor_of
 from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.sweep.components import Placed, describe
@@ -46,6 +46,7 @@ def configure(combination: Combination, problems: Problems) -> Trial:
     _check_skip(combination.detector, training, problems)
     _check_model(training, at_loss, problems)
     _check_flag_rule(combination.detector, problems)
+    _check_one_plan(combination.detector, problems)
     _check_dropout(combination.detector, training, problems)
     entry = DATASETS.get(dataset.name)
     if corruption.name == "asymmetric":
@@ -104,9 +105,20 @@ def _check_flag_rule(detector: Placed, problems: Problems) -> None:
         )
 
 
+def _check_one_plan(detector: Placed, problems: Problems) -> None:
+    component, node = detector
+    traces = [name for name in component.get("reads", ()) if name in TRACES]
+    if traces and "probabilities" in component["reads"]:
+        problems.add(
+            node,
+            f"{component.name} reads probabilities, which folds leave, and {', '.join(traces)}, which a "
+            "single run leaves; a detector judges the evidence of one plan, so leave one of them out",
+        )
+
+
 def _check_dropout(detector: Placed, training: Training, problems: Problems) -> None:
     component, node = detector
-    if "passes" in DETECTORS[component.name].needs and not MODELS[training.model].dropout:
+    if "passes" in descriptor_of(component).needs and not MODELS[training.model].dropout:
         known = ", ".join(name for name, model in MODELS.items() if model.dropout)
         problems.add(
             node,
@@ -148,7 +160,7 @@ def _check_detector(entry: DatasetDescriptor, detector: Placed, problems: Proble
     if entry.training_samples is None:
         return
     component, node = detector
-    if not DETECTORS[component.name].training.separate_training:
+    if not descriptor_of(component).training.separate_training:
         known = ", ".join(other for other, each in DETECTORS.items() if each.training.separate_training)
         problems.add(node, f"{entry.name} works with {known} only, not with {component.name}")
     elif component.get("folds", FROM_RECIPE) is not FROM_RECIPE:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from noisebench.catalogue.datasets import dataset
-from noisebench.catalogue.detectors import AFTER_EPOCH, DETECTORS
+from noisebench.catalogue.detectors import AFTER_EPOCH, descriptor_of
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS, Gpu
 from noisebench.catalogue.models import MODELS, Rate
 from noisebench.sweep.trial import Trial
@@ -146,7 +146,7 @@ def image_shape(trial: Trial) -> tuple[int, int, int]:
 
 def _images(trial: Trial) -> tuple[int, int]:
     """Return the images that all models train on in an epoch, and the images evaluated in all."""
-    entry, plan = dataset(trial.dataset.name), DETECTORS[trial.detector.name].training
+    entry, plan = dataset(trial.dataset.name), descriptor_of(trial.detector).training
     samples = trial.dataset.get("samples") or entry.samples
     test_samples = min(entry.test_samples, samples)
     if entry.training_samples:
@@ -158,7 +158,7 @@ def _images(trial: Trial) -> tuple[int, int]:
 
 def _evaluates(trial: Trial) -> bool:
     """Return whether the detector reads traces that are taken after each epoch."""
-    needs = DETECTORS[trial.detector.name].needs_of(trial.detector)
+    needs = descriptor_of(trial.detector).needs_of(trial.detector)
     return any(name.startswith(AFTER_EPOCH) for name in needs)
 
 

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.component import Component
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.catalogue.losses import LOSSES
-from noisebench.catalogue.plans import PLANS
 
 # Raise this when the same trial gives other numbers; the golden-result test checks it.
 SCIENCE_VERSION = 1
@@ -67,9 +67,9 @@ def evidence_id(fields: Mapping[str, Any]) -> str:
     percentile.
     """
     detector = fields["detector"]
-    plan = DETECTORS[detector["name"]].plan
-    parameters = {name: detector[name] for name in PLANS[plan].parameters}
-    return trial_id({**_without(fields, "detector"), "plan": {"name": plan, **parameters}})
+    plan = descriptor_of(Component.from_fields(detector)).training
+    parameters = {name: detector[name] for name in plan.parameters}
+    return trial_id({**_without(fields, "detector"), "plan": {"name": plan.name, **parameters}})
 
 
 def seed_for(fields: Mapping[str, Any], purpose: str, *parts: int) -> int:

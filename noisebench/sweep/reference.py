@@ -49,6 +49,17 @@ def source_hash(reference: str) -> str:
     return _hash(content)
 
 
+def arguments(reference: str) -> tuple[str, ...]:
+    """Return the names of a function's arguments, read from its source; none of a class or a variable."""
+    module, function = reference.split(":")
+    for statement in _statements(module, _read(module, _file_of(module))):
+        if isinstance(statement, ast.FunctionDef) and statement.name == function:
+            signature = statement.args
+            parts = (*signature.posonlyargs, *signature.args, *signature.kwonlyargs)
+            return tuple(part.arg for part in parts)
+    return ()
+
+
 def load(reference: str, source: str | None = None) -> Callable[..., Any]:
     """Import what a reference names and return it; `source` is the hash that its module has to have.
 
@@ -103,18 +114,21 @@ def _imported(module: str, path: Path, content: bytes) -> ModuleType:
 
 def _defined_names(module: str, content: bytes) -> set[str]:
     """Return the names of the functions, classes and variables that a module's source defines."""
-    try:
-        body = ast.parse(content).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InputError(f"module '{module}' is not valid Python: {error}") from None
     names: set[str] = set()
-    for statement in body:
+    for statement in _statements(module, content):
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(statement.name)
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             names.update(target.id for target in targets if isinstance(target, ast.Name))
     return names
+
+
+def _statements(module: str, content: bytes) -> list[ast.stmt]:
+    try:
+        return ast.parse(content).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"module '{module}' is not valid Python: {error}") from None
 
 
 def _file_of(module: str) -> Path:

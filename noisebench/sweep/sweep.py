@@ -38,7 +38,7 @@ class Sweep:
 
     def references(self) -> list[str]:
         """Return the functions of users' modules that the trials name, each once."""
-        names = (part.name for trial in self.trials() for part in (trial.dataset, trial.loss))
+        names = (part.name for trial in self.trials() for part in (trial.dataset, trial.loss, trial.detector))
         return [name for name in dict.fromkeys(names) if is_reference(name)]
 
 

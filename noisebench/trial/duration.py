@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noisebench.catalogue.datasets import dataset
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.sweep.cost import CPU_RATES, V100_RATES, seconds_for
 from noisebench.sweep.trial import Trial
 
@@ -37,7 +37,7 @@ def seconds_at_risk(trial: Trial, *, gpu: bool) -> float:
     `CHECKPOINT_SECONDS`.
     """
     single_fit = dataset(trial.dataset.name).training_samples
-    fits = 1 if single_fit else DETECTORS[trial.detector.name].training.fits_of(trial.detector)
+    fits = 1 if single_fit else descriptor_of(trial.detector).training.fits_of(trial.detector)
     fit = estimated_seconds(trial, gpu=gpu) / fits
     epoch = fit / trial.training.epochs
     return epoch if epoch >= CHECKPOINT_SECONDS else min(fit, epoch + CHECKPOINT_SECONDS)

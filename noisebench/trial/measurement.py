@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.data.datasets import Dataset, load_dataset
 from noisebench.detectors.judgement import Judgement
 from noisebench.records.checkpoints import Checkpoints
@@ -69,7 +69,7 @@ def measure(
     """
     around = around or Surroundings()
     dataset, file = load_dataset(trial.dataset, data_dir, around.own_data), evidence or EvidenceFile()
-    detector = DETECTORS[trial.detector.name]
+    detector = descriptor_of(trial.detector)
     needs = detector.needs_of(trial.detector)
     with isolated_torch(device):
         kept = _kept(file, needs)

@@ -1,9 +1,12 @@
 """Detectors with a flag rule: what they get, what they flag, what is refused before anything starts."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.descriptor import load
@@ -14,7 +17,8 @@ from noisebench.detectors.judgement import Judgement
 from noisebench.errors import InputError
 from noisebench.science import models
 from noisebench.science.evidence import Evidence, Traces
-from tests.trials import trial_of
+from noisebench.trial.measurement import measure
+from tests.trials import sweep_of, trial_of
 
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 LOSSES = np.array([[0.1], [0.2], [0.1], [2.0], [0.3], [3.0]], dtype=np.float32)
@@ -125,3 +129,46 @@ def test_what_cannot_work_is_refused_before_anything_starts(
         trial_of(detector=detector, training=training)
     assert str(refused.value).count("\n") == 0
     assert message in str(refused.value)
+
+
+OWN = """
+from noisebench.science.detection import Detection
+def early(losses, last):
+    return losses[:, :last].mean(1)
+def both(losses, probabilities):
+    return losses[:, 0]
+def native(labels, probabilities):
+    return Detection(probabilities.argmax(1) != labels, -probabilities.max(1).astype(float))
+def short(losses):
+    return losses[:5, 0]
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "detectors_of_a_test.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "detectors_of_a_test"
+
+
+def test_a_function_of_the_user_shares_the_training_of_what_it_reads(own: str) -> None:
+    detectors = (
+        f'[ctrl, {{name: "{own}:early", last: [1, 2]}}, {{name: "{own}:native", flag: native, folds: 2}}]'
+    )
+    ctrl, one, two, folds = sweep_of(detector=detectors).trials()
+    assert ctrl.evidence_id == one.evidence_id == two.evidence_id
+    assert folds.evidence_id == trial_of().evidence_id
+    assert one.trial_id != two.trial_id
+    assert one.detector["reads"] == ("losses",)
+    again = type(one).from_fields(json.loads(json.dumps(one.as_fields())))
+    assert (again, again.evidence_id) == (one, one.evidence_id)
+    assert sweep_of(detector=detectors).references() == [f"{own}:early", f"{own}:native"]
+    found = measure(folds, None, torch.device("cpu"))
+    assert found.result["flagged"] == (found.samples["predicted_label"] != found.samples["given_label"]).sum()
+
+
+def test_a_function_of_the_user_that_cannot_judge_is_refused(own: str) -> None:
+    with pytest.raises(InputError, match="a detector judges the evidence of one plan"):
+        trial_of(detector=f'"{own}:both"')
+    with pytest.raises(InputError, match=r"returned shape \[5\] for 400 samples"):
+        measure(trial_of(detector=f'"{own}:short"'), None, torch.device("cpu"))

@@ -1,0 +1,120 @@
+"""Row 11: ten detectors on one evidence beside one of them, and beside the same trials trained separately.
+
+Digits, and 3,000 images of MNIST; CPU seconds, one thread. The bar: ten detectors cost at most 1.1
+trainings, and their results are equal to those of separate trials to the last bit.
+`python -m benchmarks.evidence [--data DIR] [--epochs N]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.row import Row, at_most, not_measured, print_rows
+from noisebench.engine.evidence_groups import EvidenceGroups
+from noisebench.records.evidence import EvidenceFile, Sharing
+from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.sweep import parse_sweep
+from noisebench.sweep.trial import Trial
+from noisebench.trial.measurement import Measurement, measure
+
+BAR = 1.1
+CPU = torch.device("cpu")
+PLANS = {
+    "a single run": "[small-loss, ctrl, mean-margin, confidence, variability, correctness, hard-to-learn, "
+    "forgetting, selfie, crssc]",
+    "five folds": "[{name: confident-learning, prune: [both, class, noise-rate]}, predicted-not-given, "
+    "{name: self-confidence, flag: [estimated, mixture]}, "
+    "{name: normalized-margin, flag: [estimated, mixture]}, "
+    "{name: confidence-weighted-entropy, flag: [estimated, mixture]}]",
+}
+DATASETS = {"digits": "digits", "MNIST:3000": "{name: MNIST, samples: 3000}"}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Measurements of trials, with the CPU seconds of each."""
+
+    measured: list[Measurement]
+    seconds: list[float]
+
+
+def trials_of(dataset: str, detectors: str, epochs: int | None) -> list[Trial]:
+    """Return one trial for each detector, on one training."""
+    training = "{}" if epochs is None else f"{{epochs: {epochs}}}"
+    text = f"""
+sweep: evidence
+blocks:
+  one:
+    dataset: {dataset}
+    corruption: {{kind: uniform, rate: 0.2}}
+    loss: CE
+    detector: {detectors}
+    training: {training}
+    seeds: 1
+"""
+    return list(parse_sweep(text, "benchmarks/evidence.py").trials())
+
+
+def timed(trials: Sequence[Trial], data: Path | None, *, shared: bool) -> Timed:
+    """Measure trials one after another, on one evidence or each with a training of its own."""
+    measured, seconds = [], []
+    with tempfile.TemporaryDirectory(prefix="noisebench-") as root:
+        results = ResultsFolder(Path(root))
+        groups = EvidenceGroups(trials, results.sweep("evidence"))
+        for number, trial in enumerate(trials):
+            sharing = groups.sharing(trial) if shared else Sharing()
+            file = EvidenceFile(results.evidence(trial.evidence_id), str(number), sharing)
+            began = time.process_time()
+            measured.append(measure(trial, data, CPU, evidence=file))
+            seconds.append(time.process_time() - began)
+    return Timed(measured, seconds)
+
+
+def equal(one: Measurement, other: Measurement) -> bool:
+    """Whether two measurements have the same numbers, to the last bit."""
+    arrays = {name: array.tobytes() for name, array in one.samples.items()}
+    others = {name: array.tobytes() for name, array in other.samples.items()}
+    return (repr(one.result), one.epochs, arrays) == (repr(other.result), other.epochs, others)
+
+
+def rows(data: Path | None, epochs: int | None) -> Iterator[Row]:
+    """Measure each data set and plan: shared and separate trials in turn."""
+    for name, dataset in DATASETS.items():
+        for plan, detectors in PLANS.items():
+            what = f"ten detectors on the evidence of {plan}, {name}"
+            if name != "digits" and data is None:
+                yield not_measured("11", what, f"<= {BAR:g} trainings", "needs --data")
+                continue
+            trials = trials_of(dataset, detectors, epochs)
+            timed(trials[:1], data, shared=False)  # the first trial of a process imports and reads the data
+            shared, separate = (timed(trials, data, shared=each) for each in (True, False))
+            same = all(map(equal, shared.measured, separate.measured))
+            training = sum(separate.seconds) / len(trials)
+            figures = (
+                f"{sum(shared.seconds):.1f} s of CPU, separate trials {sum(separate.seconds):.1f} s; results "
+                + ("equal to the last bit" if same else "DIFFER")
+            )
+            yield at_most("11", what, figures, sum(shared.seconds) / training if same else float("inf"), BAR)
+
+
+def main() -> None:
+    """Print the rows."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    print_rows(rows(options.data, options.epochs), as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()
