@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from noisebench.errors import EnvironmentFault
 from noisebench.training.fit import start_fit
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
@@ -39,7 +40,8 @@ class Difference:
 def difference(task: TrainingTask, build: Callable[[], Sequence[nn.Module]], modes: Modes) -> Difference:
     """Train the runs of `task` in `modes`, and one by one in the reference; compare the logits of every step.
 
-    `build` returns one new model for each run, with the same weights at every call.
+    `build` returns one new model for each run, with the same weights at every call. Raises EnvironmentFault
+    if a mode could not be used, as a graph that was not recorded.
     """
     in_modes = _logits(task, build(), modes)
     in_reference: list[list[Tensor]] = []
@@ -74,5 +76,8 @@ def _logits(task: TrainingTask, models: Sequence[nn.Module], modes: Modes) -> li
     def collector(logits: list[Tensor]) -> Callable[..., None]:
         return lambda _epoch, of_batch, *_: logits.append(of_batch.clone())
 
-    train(start_fit(models, task, modes), task, [collector(of_run) for of_run in collected])
+    fit = start_fit(models, task, modes)
+    train(fit, task, [collector(of_run) for of_run in collected])
+    if fit.notes:
+        raise EnvironmentFault(f"{modes}: {'; '.join(fit.notes)}")
     return collected

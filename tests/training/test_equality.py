@@ -9,8 +9,9 @@ from torch import Tensor
 
 from noisebench.catalogue.component import Component
 from noisebench.data.datasets import load_dataset
-from noisebench.errors import DivergedError
+from noisebench.errors import DivergedError, EnvironmentFault
 from noisebench.science.stacked import _Dropout
+from noisebench.training import equality
 from noisebench.training.fit import start_fit
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes, default_modes
@@ -212,3 +213,10 @@ def test_divergence_of_any_run_names_its_epoch(modes: Modes) -> None:
     problem.training = replace(problem.training, learning_rate=1e30)
     with pytest.raises(DivergedError, match="no longer finite in epoch 0"):
         problem.train(modes)
+
+
+def test_modes_that_could_not_be_used_are_not_called_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Problem.small(1)
+    monkeypatch.setattr(equality, "train", lambda fit, *_: fit.notes.append("graph not recorded: why"))
+    with pytest.raises(EnvironmentFault, match="fp32: graph not recorded: why"):
+        equality.difference(made.task(), made.models, Modes())
