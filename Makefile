@@ -45,6 +45,7 @@ paper: $(VENV)/.installed  ## tables, figures, claims, cost, comparison, report 
 	$(BIN)/python -m analysis.tables --results $(RESULTS) --out $(OUT)/tables --tied
 	$(BIN)/python -m analysis.figures --results $(RESULTS) --out $(OUT)/figures
 	$(BIN)/python -m analysis.claims --results $(RESULTS) --out $(OUT) >/dev/null
+	$(BIN)/python -m analysis.detectors --results $(RESULTS) --out $(OUT) >/dev/null
 	$(BIN)/python -m analysis.cost --results $(RESULTS) --out $(OUT) >/dev/null
 	$(BIN)/python -m analysis.compare --results $(RESULTS) --out $(OUT) --exit-zero >/dev/null
 	$(BIN)/python -m analysis.report --results $(RESULTS) --out $(OUT)

@@ -65,6 +65,9 @@ EQUAL_TUNING = TableItem(
 # Blocks of the papers that feed only figures.
 FIGURE_BLOCKS = ("fig2", "fig5", "clean", "overfitting")
 
+# Blocks in which many detectors judge the same trainings.
+DETECTOR_BLOCKS = ("detectors-digits", "detectors-mnist", "detectors-cifar-10", "detectors-cifar-100")
+
 # The spec below sweeps/ that makes each block that a table, figure or claim reads.
 BLOCK_SPECS = {item.block: item.spec for item in TABLES} | {
     "fig2": "paper-dynamics.yaml",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis import cost, sections
+from analysis import cost, detectors, sections
 from analysis.building import mark_ties
 from analysis.claims import evaluate_claims
 from analysis.compare import listings
@@ -22,7 +22,7 @@ from analysis.ties import contrasts
 from noisebench.store.summaries import all_failures, block_hours, block_progress, doubts, overview
 
 # Each is a template of its own, shown under its name.
-SECTIONS = ("progress", "tables", "figures", "comparison", "claims", "failures", "cost")
+SECTIONS = ("progress", "tables", "figures", "comparison", "claims", "detectors", "failures", "cost")
 
 
 def page(source: Feed, now: datetime) -> str:
@@ -44,6 +44,7 @@ def page(source: Feed, now: datetime) -> str:
         figures=sections.figures(*_figures(source)),
         comparison=_comparison(rows, data),
         claims=sections.claims(evaluate_claims(source)),
+        detectors=sections.detectors(detectors.listings(source)),
         failures=sections.failures(all_failures(store), doubts(store)),
         cost=cost.listings(store),
     )

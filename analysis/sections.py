@@ -69,6 +69,12 @@ def claims(every: Sequence[Claim]) -> list[Plain]:
     ]
 
 
+def detectors(listings: Sequence[Listing]) -> Plain:
+    """Return the rankings of detectors; without any, the command that makes them."""
+    absent = [] if listings else ["Detectors beside each other: noisebench run sweeps/detectors.yaml"]
+    return {"listings": listings, "absent": absent}
+
+
 def failures(groups: Sequence[SweepFailure], doubts: Sequence[Doubt]) -> Plain:
     """Return the failed trials by error, then what casts doubt on numbers."""
     rows = [[doubt.what, str(doubt.times), doubt.example] for doubt in doubts]

@@ -30,7 +30,7 @@ def test_everything_is_made_and_nothing_looks_like_a_failure(folder: Folder, tmp
     assert done.stderr.splitlines()[-1].startswith(f"{out}/report.html: ")
     assert {path.name for path in out.iterdir()} == {
         *("tables", "figures", "report.html"),
-        *("claims.md", "cost.md", "comparison.md", "comparison.csv"),
+        *("claims.md", "cost.md", "detectors.md", "comparison.md", "comparison.csv"),
     }
     assert "0.600" in (out / "tables" / "paper-grid.md").read_text(encoding="utf-8")
     assert len(list((out / "figures").iterdir())) == 3 * len(FIGURES)

@@ -10,7 +10,7 @@ import pytest
 from analysis.options import run
 from tests.analysis.synthetic import ROOT
 
-COMMANDS = ("tables", "figures", "claims", "cost", "compare", "report")
+COMMANDS = ("tables", "figures", "claims", "cost", "compare", "detectors", "report")
 
 
 # Each process imports for seconds.

@@ -1,0 +1,263 @@
+"""`python -m analysis.detectors`: detectors ranked for each loss, and whether BL or PZ helps each of them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.feeding import Feed, feed
+from analysis.items import DETECTOR_BLOCKS
+from analysis.listing import Listing
+from analysis.options import existing, parser, run
+from analysis.significance import average_ranks, bootstrap_interval, holm, paired_test
+from noisebench.store.blocks import BlockTrial, block_configs, block_trials
+from noisebench.store.columns import differing, plain
+
+LEVEL = 0.05
+METRICS = {"auroc": "AUROC", "f1": "F1"}
+BASELINE, PROPOSED = "CE", ("BL", "PZ")
+_RANKS = (
+    "Mean over corruptions and seeds; ¹ the best detector of a loss, = those that a two-sided paired t-test "
+    "over corruptions and seeds leaves undecided from it at .05, corrected over the detectors (Holm). Mean "
+    "rank: over losses, corruptions and seeds, 1 is best."
+)
+_TOLD = "F1 of a detector that is told the rate must not be compared with that of others; its AUROC may."
+_HELP = (
+    "Loss minus CE on the same wrong labels; two-sided paired t-tests over corruptions and seeds, corrected "
+    "over the detectors and losses (Holm), at .05. Effect size: mean over deviation of the differences."
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A completed trial: what the detector made of one training; `pair` names wrong labels and training."""
+
+    detector: str
+    loss: str
+    pair: Hashable
+    auroc: float | None
+    f1: float | None
+    knows_rate: bool
+
+
+@dataclass(frozen=True)
+class Help:
+    """The difference of a metric between a loss and CE for one detector, over `pairs`; NaN below two."""
+
+    detector: str
+    loss: str
+    pairs: int
+    mean: float
+    low: float
+    high: float
+    effect: float
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        """Return helps, hurts, undecided or too few pairs."""
+        if self.pairs < 2:
+            return "too few pairs"
+        if not self.p <= LEVEL:
+            return "undecided"
+        return "helps" if self.mean > 0 else "hurts"
+
+
+def listings(source: Feed) -> list[Listing]:
+    """Return for each block of detectors and each metric the ranking, then the help of BL and PZ."""
+    found = []
+    for block in DETECTOR_BLOCKS:
+        sweep = source.sweep(block)
+        trials = [] if sweep is None else judged(source, sweep, block)
+        for metric, title in METRICS.items() if trials else ():
+            found += [ranking(trials, block, metric, title), help_listing(trials, block, metric, title)]
+    return [each for each in found if each.rows]
+
+
+def judged(source: Feed, sweep: str, block: str) -> list[Judged]:
+    """Return the completed trials of a block; a detector's label has the parameters that tell it apart."""
+    configs = {key: json.loads(text) for key, text in block_configs(source.store, sweep, block).items()}
+    labels = _labels({key: config["detector"] for key, config in configs.items()})
+    return [
+        Judged(
+            labels[trial.config_id], _loss(trial), _pair(trial), trial.auroc, trial.f1, bool(trial.knows_rate)
+        )
+        for trial in block_trials(source.store, sweep, block)
+        if trial.f1 is not None or trial.auroc is not None
+    ]
+
+
+def ranking(trials: Sequence[Judged], block: str, metric: str, title: str) -> Listing:
+    """Return a row for each detector with its mean for each loss, in the order of the mean rank."""
+    values = _values(trials, metric)
+    detectors, losses = list(dict.fromkeys(key[0] for key in values)), _losses(trials)
+    told = {trial.detector for trial in trials if trial.knows_rate}
+    cells = {loss: _column(values, detectors, loss) for loss in losses}
+    ranks, note = _ranks(values, detectors, losses)
+    order = sorted(detectors, key=lambda name: (ranks.get(name, np.inf), name))
+    rows = [
+        [
+            name,
+            "yes" if name in told else "",
+            *(cells[loss].get(name, "–") for loss in losses),
+            f"{ranks[name]:.1f}" if name in ranks else "–",
+        ]
+        for name in order
+    ]
+    heads = ["detector", "told the rate", *losses, "mean rank"]
+    notes = [_RANKS, *([note] if note else []), *([_TOLD] if told and metric == "f1" else [])]
+    return Listing(f"{block}-{metric}", f"{block}: detectors by {title}", heads, rows, notes)
+
+
+def help_of(trials: Sequence[Judged], metric: str) -> list[Help]:
+    """Compare each form of BL and PZ with CE for each detector, corrected over all of them."""
+    values = _values(trials, metric)
+    every = []
+    for (detector, loss), of_loss in values.items():
+        if loss.split(" ")[0] in PROPOSED and (detector, BASELINE) in values:
+            base = values[detector, BASELINE]
+            common = [pair for pair in of_loss if pair in base]
+            differences = np.array([of_loss[pair] - base[pair] for pair in common], dtype=float)
+            every.append((detector, loss, differences))
+    corrected = holm([paired_test(differences) for _, _, differences in every])
+    return [
+        Help(detector, loss, len(d), *_moments(d), p)
+        for (detector, loss, d), p in zip(every, corrected, strict=True)
+    ]
+
+
+def help_listing(trials: Sequence[Judged], block: str, metric: str, title: str) -> Listing:
+    """Return the answers of `help_of` as rows of text."""
+    rows = [
+        [
+            each.detector,
+            each.loss,
+            str(each.pairs),
+            f"{each.mean:+.4f} [{each.low:+.4f}, {each.high:+.4f}]",
+            f"{each.effect:+.2f}",
+            f"{each.p:.2g}",
+            each.verdict,
+        ]
+        for each in help_of(trials, metric)
+    ]
+    heads = ["detector", "loss", "pairs", "loss - CE [95%]", "effect size", "p (Holm)", "verdict"]
+    named = f"{block}: does BL or PZ help? {title}"
+    return Listing(f"{block}-{metric}-help", named, heads, rows, [_HELP])
+
+
+def main(arguments: list[str]) -> int:
+    """Print the listings; return the exit code."""
+    options = parser("detectors", __doc__, out=False)
+    options.add_argument("--out", type=Path, help="folder to write detectors.md to")
+    chosen = options.parse_args(arguments)
+    text = "\n".join(each.markdown() for each in listings(feed(existing(chosen.results), chosen.sweep)))
+    text = text or "No block of detectors has results: noisebench run sweeps/detectors.yaml\n"
+    if chosen.out is not None:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        (chosen.out / "detectors.md").write_text(text, encoding="utf-8")
+    print(text, end="")
+    return 0
+
+
+def _values(trials: Sequence[Judged], metric: str) -> dict[tuple[str, str], dict[Hashable, float]]:
+    """Return the metric by detector and loss, then by pair, without trials that lack it."""
+    values: dict[tuple[str, str], dict[Hashable, float]] = defaultdict(dict)
+    for trial in trials:
+        value = getattr(trial, metric)
+        if value is not None:
+            values[trial.detector, trial.loss][trial.pair] = value
+    return dict(values)
+
+
+def _column(
+    values: dict[tuple[str, str], dict[Hashable, float]], detectors: Sequence[str], loss: str
+) -> dict[str, str]:
+    """Return the means under a loss as text, the best and what is tied with it marked."""
+    here = {name: values[name, loss] for name in detectors if (name, loss) in values}
+    means = {name: float(np.mean(list(of_pair.values()))) for name, of_pair in here.items()}
+    best = max(means, key=lambda name: means[name], default="")
+    others = [name for name in here if name != best]
+    raw = [
+        paired_test(
+            np.array([here[best][pair] - here[name][pair] for pair in here[name] if pair in here[best]])
+        )
+        for name in others
+    ]
+    tied = {name for name, p in zip(others, holm(raw), strict=True) if not p <= LEVEL}
+    marks = {best: "¹"} | dict.fromkeys(tied, " =")
+    return {name: f"{mean:.3f}{marks.get(name, '')}" for name, mean in means.items()}
+
+
+def _ranks(
+    values: dict[tuple[str, str], dict[Hashable, float]], detectors: Sequence[str], losses: Sequence[str]
+) -> tuple[dict[str, float], str]:
+    """Return mean ranks over the trainings that all detectors judged, and what tests say of them."""
+    rows = [
+        [values[name, loss][pair] for name in detectors]
+        for loss in losses
+        for pair in values.get((detectors[0], loss), {})
+        if all(pair in values.get((name, loss), {}) for name in detectors)
+    ]
+    if len(detectors) < 3 or len(rows) < 2:
+        return {}, ""
+    scores = np.array(rows, dtype=float)
+    if not np.ptp(scores, axis=1).any():
+        return {}, ""  # all are equal everywhere, for which Friedman's test has no value
+    found = average_ranks(detectors, scores)
+    note = (
+        f"Friedman's test over {found.rows} trainings: p = {found.friedman_p:.2g}; mean ranks that differ by "
+        f"less than {found.critical_difference:.2f} are tied (Nemenyi, .05)."
+    )
+    return dict(zip(found.methods, found.ranks.tolist(), strict=True)), note
+
+
+def _moments(differences: np.ndarray) -> tuple[float, float, float, float]:
+    """Return mean, bounds of its interval and effect size; NaN below two."""
+    if len(differences) < 2:
+        return (float("nan"),) * 4
+    mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
+    return (mean, *bootstrap_interval(differences), mean / deviation if deviation else float("nan"))
+
+
+def _labels(detectors: dict[str, dict[str, object]]) -> dict[str, str]:
+    """Return by config_id the detector's name, with the parameters that differ among those of its name."""
+    by_name: dict[object, list[dict[str, object]]] = defaultdict(list)
+    for fields in detectors.values():
+        by_name[fields["name"]].append(fields)
+    keys = {name: differing(group) for name, group in by_name.items()}
+    return {
+        config_id: " ".join(
+            [str(fields["name"]), *(f"{key} {plain(fields.get(key))}" for key in keys[fields["name"]])]
+        )
+        for config_id, fields in detectors.items()
+    }
+
+
+def _loss(trial: BlockTrial) -> str:
+    return trial.loss if trial.value is None or trial.loss == BASELINE else f"{trial.loss} {trial.value:g}"
+
+
+def _losses(trials: Sequence[Judged]) -> list[str]:
+    """Return the losses in the order in which they come, BL and PZ last."""
+    once = dict.fromkeys(trial.loss for trial in trials)
+    return sorted(once, key=lambda loss: loss.split(" ")[0] in PROPOSED)
+
+
+def _pair(trial: BlockTrial) -> Hashable:
+    """The hash of the given labels tells corruption and seed; other settings of training do not pair."""
+    return (
+        trial.noise_hash,
+        trial.corruption,
+        trial.eta,
+        trial.seed,
+        trial.model,
+        trial.epochs,
+        trial.arithmetic,
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,132 @@
+"""Rankings of detectors: by hand, and from the records of a results folder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.detectors import Judged, help_listing, help_of, listings, main, ranking
+from analysis.feeding import feed
+from analysis.report import SECTIONS
+from analysis.significance import paired_test
+from noisebench.catalogue.component import Component
+from noisebench.sweep.trial import Trial
+from tests.analysis.test_building import complete
+from tests.store.results_folder import Folder, trial
+
+# By detector and loss, AUROC for each of four trainings. BL raises good by 0.01 to 0.03, fair by nothing on
+# average.
+VALUES = {
+    ("good", "CE"): [0.90, 0.91, 0.92, 0.93],
+    ("good", "BL 0.4"): [0.91, 0.93, 0.95, 0.95],
+    ("fair", "CE"): [0.80, 0.82, 0.81, 0.84],
+    ("fair", "BL 0.4"): [0.82, 0.80, 0.82, 0.83],
+    ("poor", "CE"): [0.60, 0.63, 0.58, 0.61],
+    ("poor", "BL 0.4"): [0.61, 0.62, 0.60, 0.60],
+}
+TRIALS = [
+    Judged(detector, loss, pair, value, value - 0.2, detector == "fair")
+    for (detector, loss), values in VALUES.items()
+    for pair, value in enumerate(values)
+]
+
+
+def test_detectors_are_in_the_order_of_their_ranks() -> None:
+    found = ranking(TRIALS, "block", "auroc", "AUROC")
+    assert list(found.heads) == ["detector", "told the rate", "CE", "BL 0.4", "mean rank"]
+    assert [list(row) for row in found.rows] == [
+        ["good", "", "0.915¹", "0.935¹", "1.0"],
+        ["fair", "yes", "0.818", "0.818", "2.0"],
+        ["poor", "", "0.605", "0.608", "3.0"],
+    ]
+    # Eight trainings in the same order: Friedman's statistic is 16 with two degrees of freedom.
+    assert "over 8 trainings: p = 0.00034" in found.notes[1]
+
+
+def test_what_the_test_leaves_undecided_is_tied() -> None:
+    near = [replace(each, auroc=0.9 + 0.02 * (-1) ** each.pair) for each in TRIALS if each.detector == "fair"]
+    others = [each for each in TRIALS if each.detector != "fair"]
+    found = ranking([*others, *near], "block", "auroc", "AUROC")
+    assert {row[0]: row[2] for row in found.rows} == {"good": "0.915¹", "fair": "0.900 =", "poor": "0.605"}
+
+
+def test_f1_says_which_detectors_are_told_the_rate() -> None:
+    assert any(
+        "told the rate must not be compared" in note for note in ranking(TRIALS, "b", "f1", "F1").notes
+    )
+    assert not any("must not" in note for note in ranking(TRIALS, "b", "auroc", "AUROC").notes)
+
+
+def test_help_is_the_paired_difference_from_ce() -> None:
+    found = {each.detector: each for each in help_of(TRIALS, "auroc")}
+    good = np.array([0.01, 0.02, 0.03, 0.02])
+    assert (found["good"].pairs, found["good"].mean) == (4, pytest.approx(0.02))
+    assert found["good"].effect == pytest.approx(good.mean() / good.std(ddof=1))
+    # The smallest of three p-values counts three times.
+    assert found["good"].p == pytest.approx(3 * paired_test(good))
+    assert [found[name].verdict for name in ("good", "fair", "poor")] == ["helps", "undecided", "undecided"]
+    lower = [replace(each, auroc=1 - each.auroc) for each in TRIALS if each.auroc is not None]
+    assert {each.detector: each.verdict for each in help_of(lower, "auroc")}["good"] == "hurts"
+
+
+def test_one_pair_has_no_verdict_and_no_pair_no_row() -> None:
+    one = [each for each in TRIALS if each.pair == 0]
+    assert {each.verdict for each in help_of(one, "auroc")} == {"too few pairs"}
+    assert help_listing([each for each in TRIALS if each.loss != "CE"], "b", "auroc", "AUROC").rows == []
+    assert ranking(one, "block", "auroc", "AUROC").rows[0][:4] == ["good", "", "0.900¹", "0.910¹"]
+
+
+def test_a_detector_that_failed_somewhere_has_a_dash() -> None:
+    partly = [each for each in TRIALS if (each.detector, each.loss) != ("poor", "CE")]
+    rows = {row[0]: row for row in ranking(partly, "block", "auroc", "AUROC").rows}
+    assert rows["poor"][2] == "–"
+
+
+def _trial(detector: Component, loss: str, seed: int) -> Trial:
+    parameters = {"gamma": 0.4} if loss == "BL" else {}
+    return replace(trial(loss, seed, **parameters), detector=detector)
+
+
+def test_the_records_of_a_block_are_ranked(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    mixture = Component.of("small-loss", share=None)
+    detectors = [mixture, Component.of("small-loss", share=0.2), Component.of("ctrl")]
+    trials = {
+        (number, loss, seed): _trial(detector, loss, seed)
+        for number, detector in enumerate(detectors)
+        for loss in ("CE", "BL")
+        for seed in (0, 1)
+    }
+    folder.manifest({"detectors-digits": trials.values()})
+    measured = [
+        (
+            each,
+            {
+                "auroc": 0.9 - 0.1 * number + 0.01 * seed + 0.02 * (loss == "BL"),
+                "f1": 0.5,
+                "noise_hash": f"{seed}",
+                "knows_rate": number == 1,
+            },
+        )
+        for (number, loss, seed), each in trials.items()
+    ]
+    complete(folder, *measured)
+    found = {each.name: each for each in listings(feed(folder.results))}
+    assert list(found) == [f"detectors-digits-{name}" for name in ("auroc", "auroc-help", "f1", "f1-help")]
+    rows = [list(row) for row in found["detectors-digits-auroc"].rows]
+    assert [row[:4] for row in rows] == [
+        ["small-loss share None", "", "0.905¹", "0.925¹"],
+        ["small-loss share 0.2", "yes", "0.805", "0.825"],
+        ["ctrl", "", "0.705", "0.725"],
+    ]
+    help_rows = found["detectors-digits-auroc-help"].rows
+    assert {(row[1], row[2], row[6]) for row in help_rows} == {("BL 0.4", "2", "helps")}
+    assert main(["--results", str(folder.root)]) == 0
+    assert "### detectors-digits: detectors by AUROC" in capsys.readouterr().out
+
+
+def test_without_results_the_sweep_is_named(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.manifest({"grid": [trial()]})
+    assert listings(feed(folder.results)) == []
+    main(["--results", str(folder.root)])
+    assert "noisebench run sweeps/detectors.yaml" in capsys.readouterr().out
+    assert "detectors" in SECTIONS
