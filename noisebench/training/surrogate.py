@@ -203,13 +203,20 @@ def isolated_torch(device: torch.device) -> Iterator[None]:
     """Isolate torch's random state, and use one thread and reproducible kernels; restore all afterwards.
 
     Results depend on the number of threads, which changes the order of summation, so a trial on a CPU always
-    has one thread; several trials run in parallel instead.
+    has one thread, in torch, BLAS and scikit-learn; several trials run in parallel instead.
     """
+    import sklearn.cluster  # noqa: F401  # brings an OpenMP of its own, which is limited only once it is loaded
+    from threadpoolctl import threadpool_limits
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), reproducible_kernels(device):
+        with (
+            threadpool_limits(1),
+            torch.random.fork_rng(devices=devices),
+            reproducible_kernels(device),
+        ):
             yield
     finally:
         torch.set_num_threads(threads)
