@@ -18,6 +18,7 @@ from analysis.plots import (
     heat_map,
     loss_curves,
     margins,
+    memorisation,
     overfitting,
     parameter_sweep,
 )
@@ -78,6 +79,12 @@ FIGURES = (
     ),
     FigureItem("preliminary-figure6", "Preliminary Figure 6: delay", delays.preliminary, "preliminary"),
     FigureItem("overfitting", "Over-fitting on clean data", overfitting.overfitting, overfitting.BLOCK),
+    FigureItem(
+        "memorisation",
+        "Rankings as wrong labels are memorised",
+        memorisation.memorisation,
+        memorisation.BLOCK,
+    ),
     FigureItem("bl-forms", "Forms of BL beside GCE", forms.by_parameter, forms.BLOCK),
     FigureItem("critical-difference", "Critical differences of Table 1", _ranks, "table1"),
 )

@@ -63,7 +63,7 @@ EQUAL_TUNING = TableItem(
 )
 
 # Blocks of the papers that feed only figures.
-FIGURE_BLOCKS = ("fig2", "fig5", "clean", "overfitting")
+FIGURE_BLOCKS = ("fig2", "fig5", "clean", "overfitting", "memorisation")
 
 # Blocks in which many detectors judge the same trainings.
 DETECTOR_BLOCKS = ("detectors-digits", "detectors-mnist", "detectors-cifar-10", "detectors-cifar-100")
@@ -78,6 +78,7 @@ BLOCK_SPECS = {item.block: item.spec for item in TABLES} | {
     "clean": "clean.yaml",
     "overfitting": "clean.yaml",
     "forms": "bl-forms.yaml",
+    "memorisation": "memorisation.yaml",
 }
 
 # The block that answers each source in published.csv.

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from analysis.plots import dynamics, heat_map, loss_curves
 from analysis.plots.cells import usual_cells
 from analysis.plots.critical_difference import critical_difference, ranks_of
 from analysis.plots.style import RIGHT, WRONG, YELLOW, message_figure, save, styled
+from noisebench.catalogue.component import Component
 from tests.analysis.test_building import complete
-from tests.store.results_folder import Folder, trial
+from tests.store.results_folder import TRAINING, Folder, trial
 
 Draw = Callable[[str], Figure]
 
@@ -44,7 +46,8 @@ def drawn(source: Feed) -> Draw:
     return draw
 
 
-@pytest.mark.parametrize("name", [item.name for item in FIGURES])
+# What no synthetic results are made for is drawn in a test of its own.
+@pytest.mark.parametrize("name", [item.name for item in FIGURES if item.name != "memorisation"])
 def test_a_figure_is_drawn_and_not_blank(drawn: Draw, name: str) -> None:
     picture = io.BytesIO()
     drawn(name).savefig(picture, format="rgba", dpi=50)
@@ -190,3 +193,27 @@ def test_a_name_with_mathematics_is_drawn_as_text(tmp_path: Path) -> None:
     figure = critical_difference(table)
     assert figure is not None
     assert len(save(figure, tmp_path, "ranks")) == 3
+
+
+def test_rankings_are_drawn_over_the_length_of_the_training(folder: Folder) -> None:
+    """Two detectors, each a line through its means over two seeds."""
+    trials = {
+        (name, epochs, seed): replace(
+            trial(seed=seed), detector=Component.of(name), training=replace(TRAINING, epochs=epochs)
+        )
+        for name in ("ctrl", "none")
+        for epochs in (5, 10)
+        for seed in (0, 1)
+    }
+    folder.manifest({"memorisation": trials.values()})
+    measured = [
+        (each, {"f1": 0.5, "auroc": 0.9 - epochs / 100 + seed / 50 - (name == "none") / 10})
+        for (name, epochs, seed), each in trials.items()
+    ]
+    complete(folder, *measured)
+    (item,) = (item for item in FIGURES if item.name == "memorisation")
+    figure = item.draw(feed(folder.results))
+    assert figure is not None
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert lines["ctrl"].get_xydata() == pytest.approx(np.array([[5, 0.86], [10, 0.81]]))
+    assert lines["none"].get_xydata() == pytest.approx(np.array([[5, 0.76], [10, 0.71]]))
