@@ -188,7 +188,7 @@ def _column(
     ]
     tied = {name for name, p in zip(others, holm(raw), strict=True) if not p <= LEVEL}
     marks = {best: "¹"} | dict.fromkeys(tied, " =")
-    return {name: f"{mean:.3f}{marks.get(name, '')}" for name, mean in means.items()}
+    return {name: f"{mean:.4f}{marks.get(name, '')}" for name, mean in means.items()}
 
 
 def _ranks(
@@ -223,17 +223,19 @@ def _moments(differences: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def _labels(detectors: dict[str, dict[str, object]]) -> dict[str, str]:
-    """Return by config_id the detector's name, with the parameters that differ among those of its name."""
+    """Return by config_id the detector's name, with the parameters that differ among those of its name.
+
+    A parameter without a value, or left out because it has its default, is not shown.
+    """
     by_name: dict[object, list[dict[str, object]]] = defaultdict(list)
     for fields in detectors.values():
         by_name[fields["name"]].append(fields)
     keys = {name: differing(group) for name, group in by_name.items()}
-    return {
-        config_id: " ".join(
-            [str(fields["name"]), *(f"{key} {plain(fields.get(key))}" for key in keys[fields["name"]])]
-        )
-        for config_id, fields in detectors.items()
-    }
+    labels = {}
+    for config_id, fields in detectors.items():
+        shown = [key for key in keys[fields["name"]] if fields.get(key) is not None]
+        labels[config_id] = " ".join([str(fields["name"]), *(f"{key} {plain(fields[key])}" for key in shown)])
+    return labels
 
 
 def _loss(trial: BlockTrial) -> str:

@@ -35,9 +35,9 @@ def test_detectors_are_in_the_order_of_their_ranks() -> None:
     found = ranking(TRIALS, "block", "auroc", "AUROC")
     assert list(found.heads) == ["detector", "told the rate", "CE", "BL 0.4", "mean rank"]
     assert [list(row) for row in found.rows] == [
-        ["good", "", "0.915¹", "0.935¹", "1.0"],
-        ["fair", "yes", "0.818", "0.818", "2.0"],
-        ["poor", "", "0.605", "0.608", "3.0"],
+        ["good", "", "0.9150¹", "0.9350¹", "1.0"],
+        ["fair", "yes", "0.8175", "0.8175", "2.0"],
+        ["poor", "", "0.6050", "0.6075", "3.0"],
     ]
     # Eight trainings in the same order: Friedman's statistic is 16 with two degrees of freedom.
     assert "over 8 trainings: p = 0.00034" in found.notes[1]
@@ -47,7 +47,7 @@ def test_what_the_test_leaves_undecided_is_tied() -> None:
     near = [replace(each, auroc=0.9 + 0.02 * (-1) ** each.pair) for each in TRIALS if each.detector == "fair"]
     others = [each for each in TRIALS if each.detector != "fair"]
     found = ranking([*others, *near], "block", "auroc", "AUROC")
-    assert {row[0]: row[2] for row in found.rows} == {"good": "0.915¹", "fair": "0.900 =", "poor": "0.605"}
+    assert {row[0]: row[2] for row in found.rows} == {"good": "0.9150¹", "fair": "0.9000 =", "poor": "0.6050"}
 
 
 def test_f1_says_which_detectors_are_told_the_rate() -> None:
@@ -73,7 +73,7 @@ def test_one_pair_has_no_verdict_and_no_pair_no_row() -> None:
     one = [each for each in TRIALS if each.pair == 0]
     assert {each.verdict for each in help_of(one, "auroc")} == {"too few pairs"}
     assert help_listing([each for each in TRIALS if each.loss != "CE"], "b", "auroc", "AUROC").rows == []
-    assert ranking(one, "block", "auroc", "AUROC").rows[0][:4] == ["good", "", "0.900¹", "0.910¹"]
+    assert ranking(one, "block", "auroc", "AUROC").rows[0][:4] == ["good", "", "0.9000¹", "0.9100¹"]
 
 
 def test_a_detector_that_failed_somewhere_has_a_dash() -> None:
@@ -114,9 +114,9 @@ def test_the_records_of_a_block_are_ranked(folder: Folder, capsys: pytest.Captur
     assert list(found) == [f"detectors-digits-{name}" for name in ("auroc", "auroc-help", "f1", "f1-help")]
     rows = [list(row) for row in found["detectors-digits-auroc"].rows]
     assert [row[:4] for row in rows] == [
-        ["small-loss share None", "", "0.905¹", "0.925¹"],
-        ["small-loss share 0.2", "yes", "0.805", "0.825"],
-        ["ctrl", "", "0.705", "0.725"],
+        ["small-loss", "", "0.9050¹", "0.9250¹"],
+        ["small-loss share 0.2", "yes", "0.8050", "0.8250"],
+        ["ctrl", "", "0.7050", "0.7250"],
     ]
     help_rows = found["detectors-digits-auroc-help"].rows
     assert {(row[1], row[2], row[6]) for row in help_rows} == {("BL 0.4", "2", "helps")}
