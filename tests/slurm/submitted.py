@@ -136,7 +136,7 @@ class Submitted:
         self.cluster.await_that(lambda: not self.jobs(), f"no job of {self.name} is left", seconds)
         self.cluster.await_that(lambda: not self.processes(), f"no process of {self.name} is left", seconds)
         if self.cluster.has_networks and not self.cluster.run("squeue", "--noheader"):
-            self.cluster.await_that(lambda: not self.cluster.tasks(), "no process is left on the nodes")
+            self.cluster.await_that(lambda: not self.cluster.tasks(), "no process is left on nodes", seconds)
 
     def processes(self) -> dict[int, str]:
         """Return the command line of every process of this sweep's jobs, by its id.
