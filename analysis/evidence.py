@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.comparison import ComparedNumber
 from analysis.feeding import Feed
 from analysis.formats import METRIC_NAMES, asides, number
 from analysis.grid import Cell, Table
@@ -19,10 +20,10 @@ Plain = dict[str, Any]
 _FIRST = ("seed", "seconds", "hardware", "fast_path", "commit", "host", "ended_at")
 
 
-def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[Plain]) -> Plain:
+def evidence(source: Feed, tables: Sequence[Table], compared: Sequence[ComparedNumber]) -> Plain:
     """Return metrics, configurations, trials, then for each table its cells with their SQL.
 
-    `compared` are the rows of `analysis.compare.compared`. All of it can be written as JSON.
+    `compared` are the rows of `analysis.comparison.compared`. All of it can be written as JSON.
     """
     blocks = dict.fromkeys((table.sweep, table.block) for table in tables if table.sweep is not None)
     trials = {block: block_trials(source.store, block[0], block[1]) for block in blocks}
@@ -69,7 +70,7 @@ def _by_config(trials: Sequence[BlockTrial]) -> dict[str, list[str]]:
     return ids
 
 
-def _table(source: Feed, table: Table, sweep: str, compared: Sequence[Plain]) -> Plain:
+def _table(source: Feed, table: Table, sweep: str, compared: Sequence[ComparedNumber]) -> Plain:
     place: dict[str, str | int] = {"sweep": sweep, "block": table.block}
     chosen_by = table.choose or table.block
     question: dict[str, str | int] = {"metric": table.metric, "decimals": table.decimals, "over": table.over}
@@ -125,13 +126,15 @@ def _candidates(source: Feed, table: Table, sweep: str, block: str) -> dict[str,
     return candidates
 
 
-def _published(table: Table, labels: Sequence[str], loss: str, compared: Sequence[Plain]) -> Plain | None:
+def _published(
+    table: Table, labels: Sequence[str], loss: str, compared: Sequence[ComparedNumber]
+) -> Plain | None:
     """Return the number that the paper prints in this cell with its verdict, None where it prints none."""
     for row in compared:
-        eta = "" if row["eta"] is None else f"{row['eta']:g}"
-        if (row["source"], row["dataset"], eta, row["loss"]) == (table.name, *labels[:2], loss):
-            std = row["published_std"]
-            text = number(table, Cell(mean=row["published_mean"], std=std))
-            at = "" if row["value"] is None else f"{row['parameter']} {row['value']:g}"
-            return {"text": text, "at": at, "verdict": row["best_verdict"] or row["verdict"]}
+        eta = "" if row.eta is None else f"{row.eta:g}"
+        if (row.source, row.dataset, eta, row.loss) == (table.name, *labels[:2], loss):
+            std = row.published_std
+            text = number(table, Cell(mean=row.published_mean, std=std))
+            at = "" if row.value is None else f"{row.parameter} {row.value:g}"
+            return {"text": text, "at": at, "verdict": row.best_verdict or row.verdict}
     return None

@@ -1,7 +1,7 @@
 """`python -m analysis.report`: everything that the results say, as one self-contained HTML page."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from analysis import cost, detectors, sections
 from analysis.building import mark_ties
 from analysis.claims import evaluate_claims
 from analysis.compare import listings
-from analysis.comparison import compared
+from analysis.comparison import ComparedNumber, compared
 from analysis.evidence import evidence
 from analysis.feeding import Feed, feed
 from analysis.figures import FIGURES
@@ -74,19 +74,19 @@ def _figures(source: Feed) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
     return drawn, absent
 
 
-def _comparison(rows: list[dict[str, Any]], data: dict[str, Any]) -> Mapping[str, Any] | None:
+def _comparison(rows: Sequence[ComparedNumber], data: dict[str, Any]) -> Mapping[str, Any] | None:
     links = [_link(row, data) for row in rows]
     counts, cells = listings(rows)
-    shown = [link or None for row, link in zip(rows, links, strict=True) if row["mean"] is not None]
+    shown = [link or None for row, link in zip(rows, links, strict=True) if row.mean is not None]
     return sections.comparison(rows, links, [counts, replace(cells, links=shown)])
 
 
-def _link(row: dict[str, Any], data: dict[str, Any]) -> str:
+def _link(row: ComparedNumber, data: dict[str, Any]) -> str:
     """Return where the page shows what a published number was compared with, "" where nowhere."""
-    table = data["tables"].get(row["source"])
-    if table is None or row["config_id"] is None:
+    table = data["tables"].get(row.source)
+    if table is None or row.config_id is None:
         return ""
-    return f"#cell/{row['source']}/{row['config_id']}"
+    return f"#cell/{row.source}/{row.config_id}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from analysis import subsets
 from analysis.compare import number
-from analysis.comparison import SILENT, VERDICTS, Row, one_setting_each, settings_compared
+from analysis.comparison import SILENT, VERDICTS, ComparedNumber, one_setting_each, settings_compared
 from analysis.feeding import Feed, feed
 from analysis.items import PUBLISHED
 from analysis.listing import Listing
@@ -68,21 +68,21 @@ def generated(root: Path) -> dict[str, str]:
     return {**texts, TRIALS: _csv(trials)} if trials or (root / TRIALS).is_file() else texts
 
 
-def sentence(rows: Sequence[Row]) -> str:
+def sentence(rows: Sequence[ComparedNumber]) -> str:
     """Return how many published numbers were compared, and with which verdicts, in one or two sentences."""
-    counts = Counter(row["verdict"] for row in rows if row["verdict"] not in SILENT)
+    counts = Counter(row.verdict for row in rows if row.verdict not in SILENT)
     start = f"{counts.total()} of {len(rows)} published numbers compared with ours"
     if not counts:
         return f"{start}: no full-scale records are in `analysis/measured/` yet."
     words = {"too few seeds": "with too few seeds for a verdict"}
     verdicts = ", ".join(f"{counts[name]} {words.get(name, name)}" for name in VERDICTS if counts[name])
-    uncertain = sum(bool(row["also_accepts"]) for row in rows if row["verdict"] == "reproduced")
+    uncertain = sum(bool(row.also_accepts) for row in rows if row.verdict == "reproduced")
     doubt = f" {uncertain} of those reproduced would also pass as another loss." if uncertain else ""
     return f"{start}: {verdicts}.{doubt}"
 
 
-def _document_part(source: Feed, root: Path, rows: Sequence[Row]) -> str:
-    measured = _distinct([row for row in rows if row["mean"] is not None])
+def _document_part(source: Feed, root: Path, rows: Sequence[ComparedNumber]) -> str:
+    measured = _distinct([row for row in rows if row.mean is not None])
     parts = [f"{sentence(one_setting_each(rows))} This part is written by `{COMMAND}`."]
     if measured:
         parts += [_numbers(measured).markdown(), _origins(source, root).markdown()]
@@ -96,7 +96,7 @@ def _document_part(source: Feed, root: Path, rows: Sequence[Row]) -> str:
     return "\n\n".join(part.rstrip("\n") for part in parts)
 
 
-def _numbers(rows: Sequence[Row]) -> Listing:
+def _numbers(rows: Sequence[ComparedNumber]) -> Listing:
     heads = ["paper's", "data", "rate", "loss", "metric", "published (n)", "ours (n)", "difference"]
     heads += ["margin", "verdict", "equivalence", "also accepts", "arithmetic", "recipe", "sweep"]
     notes = [
@@ -109,27 +109,29 @@ def _numbers(rows: Sequence[Row]) -> Listing:
     return Listing("numbers", "Published numbers beside ours", heads, lines, notes)
 
 
-def _number_line(row: Row) -> list[str]:
-    digits = row["decimals"]
-    value = "" if row["value"] is None else f" {row['value']:g}"
-    published = number(row["published_mean"], row["published_std"], digits)
-    seeds = "" if row["published_n"] is None else f" ({row['published_n']})"
+def _number_line(row: ComparedNumber) -> list[str]:
+    assert row.mean is not None
+    assert row.difference is not None
+    digits = row.decimals
+    value = "" if row.value is None else f" {row.value:g}"
+    published = number(row.published_mean, row.published_std, digits)
+    seeds = "" if row.published_n is None else f" ({row.published_n})"
     return [
-        row["source"],
-        row["dataset"],
-        "" if row["eta"] is None else f"{row['eta']:g}",
-        f"{row['loss']}{value}",
-        row["metric"].replace("_", " "),
+        row.source,
+        row.dataset,
+        "" if row.eta is None else f"{row.eta:g}",
+        f"{row.loss}{value}",
+        row.metric.replace("_", " "),
         published + seeds,
-        f"{number(row['mean'], row['std'], digits + 1)} ({row['n']})",
-        f"{round(row['difference'], digits + 1) + 0.0:+.{digits + 1}f}",
-        "" if row["margin"] is None else f"{row['margin']:.{digits + 1}f}",
-        row["verdict"],
-        row["equivalence"] or "",
-        ", ".join(row["also_accepts"]),
-        row["precision"],
-        row["recipe"],
-        row["sweep"],
+        f"{number(row.mean, row.std, digits + 1)} ({row.n})",
+        f"{round(row.difference, digits + 1) + 0.0:+.{digits + 1}f}",
+        "" if row.margin is None else f"{row.margin:.{digits + 1}f}",
+        row.verdict,
+        row.equivalence or "",
+        ", ".join(row.also_accepts),
+        row.precision or "",
+        row.recipe or "",
+        row.sweep or "",
     ]
 
 
@@ -155,12 +157,12 @@ def _command(source: Feed, root: Path, sweep: str) -> str:
     return f"`tar -xf analysis/measured/{sweep}.tar {spec}; noisebench run {spec} --data DIR`"
 
 
-def _distinct(rows: Sequence[Row]) -> list[Row]:
+def _distinct(rows: Sequence[ComparedNumber]) -> list[ComparedNumber]:
     """Return the rows without the same configuration read again through another block."""
-    fullest: dict[tuple[int, str], Row] = {}
+    fullest: dict[tuple[int, str | None], ComparedNumber] = {}
     for row in rows:
-        key = row["place"], row["config_id"]
-        if key not in fullest or row["n"] > fullest[key]["n"]:
+        key = row.place, row.config_id
+        if key not in fullest or (row.n or 0) > (fullest[key].n or 0):
             fullest[key] = row
     return list(fullest.values())
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from analysis.claims import Claim, claim_tests
+from analysis.comparison import ComparedNumber
 from analysis.formats import html_values
 from analysis.grid import Table
 from analysis.listing import Listing
@@ -42,17 +43,19 @@ def figures(drawn: Mapping[str, tuple[str, bytes]], absent: Sequence[str]) -> Pl
     return {"shown": shown, "absent": absent}
 
 
-def comparison(rows: Sequence[Plain], links: Sequence[str], listings: Sequence[Listing]) -> Plain | None:
+def comparison(
+    rows: Sequence[ComparedNumber], links: Sequence[str], listings: Sequence[Listing]
+) -> Plain | None:
     """Return every published number as a square, then `listings`; None where no cell has results.
 
     `links` are the addresses on the page that each row leads to, "" for none.
     """
-    if all(row["verdict"] == "missing" for row in rows):
+    if all(row.verdict == "missing" for row in rows):
         return None
     squares: dict[str, list[Plain]] = {}
     for row, link in zip(rows, links, strict=True):
-        square = {"text": _square_text(row), "verdict": row["verdict"], "link": link}
-        squares.setdefault(row["source"], []).append(square)
+        square = {"text": _square_text(row), "verdict": row.verdict, "link": link}
+        squares.setdefault(row.source, []).append(square)
     return {"squares": squares, "listings": listings}
 
 
@@ -118,11 +121,11 @@ def _block(row: BlockProgress, cost: BlockHours) -> Plain:
     }
 
 
-def _square_text(row: Plain) -> str:
-    eta = "" if row["eta"] is None else f" {row['eta']:g}"
-    digits = row["decimals"]
-    ours = "" if row["mean"] is None else f", ours {row['mean']:.{digits}f}"
-    return f"{row['dataset']}{eta} {row['loss']}: {row['published_mean']:.{digits}f}{ours}: {row['verdict']}"
+def _square_text(row: ComparedNumber) -> str:
+    eta = "" if row.eta is None else f" {row.eta:g}"
+    digits = row.decimals
+    ours = "" if row.mean is None else f", ours {row.mean:.{digits}f}"
+    return f"{row.dataset}{eta} {row.loss}: {row.published_mean:.{digits}f}{ours}: {row.verdict}"
 
 
 def _moment(at: datetime | None) -> str:

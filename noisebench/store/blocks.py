@@ -78,58 +78,47 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class BlockCell:
+class Configuration:
+    """What the trials of a cell have in common; loss_parameters and variant are JSON."""
+
+    config_id: str
+    family_id: str
+    setting_id: str
+    dataset: str
+    corruption: str
+    eta: float | None
+    loss: str
+    parameter: str | None
+    value: float | None
+    loss_parameters: str
+    variant: str
+    delay: int
+    detector: str
+    model: str
+    epochs: int
+    arithmetic: str
+
+
+@dataclass(frozen=True)
+class BlockCell(Configuration):
     """A configuration with one metric over the seeds of its block, as view `block_cells` has it.
 
     `best_of_setting` and `best_of_loss`: whether the mean is the best of its row, or of its loss in that row.
     """
 
-    seeds_asked: int
-    config_id: str
-    family_id: str
-    setting_id: str
-    dataset: str
-    corruption: str
-    eta: float | None
-    loss: str
-    parameter: str | None
-    value: float | None
-    loss_parameters: str
-    variant: str
-    delay: int
-    detector: str
-    model: str
-    epochs: int
-    arithmetic: str
     metric: str
     mean: float
     std: float | None
     n: int
+    seeds_asked: int
     best_of_setting: bool
     best_of_loss: bool
 
 
 @dataclass(frozen=True)
-class BlockTrial:
+class BlockTrial(Configuration):
     """A completed trial as view `runs` has it, with what ran it; metrics are None where not measured."""
 
-    trial_id: str
-    config_id: str
-    family_id: str
-    setting_id: str
-    dataset: str
-    corruption: str
-    eta: float | None
-    loss: str
-    parameter: str | None
-    value: float | None
-    loss_parameters: str
-    variant: str
-    delay: int
-    detector: str
-    model: str
-    epochs: int
-    arithmetic: str
     seed: int
     attempt_id: str
     ended_at: datetime
@@ -154,6 +143,7 @@ class BlockTrial:
     noise_hash: str | None
     guard: str | None
     knows_rate: bool | None
+    trial_id: str
     hardware: str
     fast_path: str | None
     commit: str | None

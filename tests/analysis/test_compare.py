@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analysis.compare import main, summary
-from analysis.comparison import compared, equivalence_margin, exit_code, settings_compared
+from analysis.comparison import ComparedNumber, compared, equivalence_margin, exit_code, settings_compared
 from analysis.feeding import Feed, feed
 from analysis.significance import equivalence
 from noisebench.catalogue.component import Component
@@ -29,13 +29,13 @@ def mnist(seed: int, loss: str = "CE", **parameters: Any) -> Trial:
     return replace(trial(loss, seed, eta=0.1, **parameters), dataset=MNIST)
 
 
-def verdict_of(folder: Folder, **keys: Any) -> dict[str, Any]:
+def verdict_of(folder: Folder, **keys: Any) -> ComparedNumber:
     """Return the one compared row of Table 1 with these keys."""
     wanted = {"source": "table1", "dataset": "MNIST", "eta": 0.1, "loss": "CE", **keys}
     (row,) = (
         row
         for row in compared(feed(folder.results))
-        if all(row[key] == value for key, value in wanted.items())
+        if all(getattr(row, key) == value for key, value in wanted.items())
     )
     return row
 
@@ -102,9 +102,9 @@ def test_the_difference_over_its_standard_error_by_hand(folder: Folder) -> None:
     with_values(folder, 0.960, 0.962)
     row = verdict_of(folder)
     pooled = ((19 * 0.002**2 + 0.001**2 * 2) / 20) ** 0.5
-    assert row["difference"] == pytest.approx(0.961 - 0.969)
-    assert row["standard_errors"] == pytest.approx(-0.008 / (pooled * (1 / 20 + 1 / 2) ** 0.5))
-    assert row["verdict"] == "lower"
+    assert row.difference == pytest.approx(0.961 - 0.969)
+    assert row.standard_errors == pytest.approx(-0.008 / (pooled * (1 / 20 + 1 / 2) ** 0.5))
+    assert row.verdict == "lower"
 
 
 def test_the_bound_is_two_deviations_with_the_tolerance(
@@ -112,7 +112,7 @@ def test_the_bound_is_two_deviations_with_the_tolerance(
 ) -> None:
     """Equal values have no deviation: s = .002 sqrt(19 / 20), the bound is .004899."""
     with_values(folder, 0.9738, 0.9738)
-    assert verdict_of(folder)["verdict"] == "reproduced"
+    assert verdict_of(folder).verdict == "reproduced"
     arguments = ["--results", str(folder.root)]
     assert main(arguments) == 0
     assert main([*arguments, "--tolerance", "0.0005"]) == 1
@@ -122,7 +122,7 @@ def test_the_bound_is_two_deviations_with_the_tolerance(
 def test_one_seed_is_too_few(folder: Folder) -> None:
     with_values(folder, 0.969)
     row = verdict_of(folder)
-    assert (row["verdict"], row["n"]) == ("too few seeds", 1)
+    assert (row.verdict, row.n) == ("too few seeds", 1)
     assert exit_code([row]) == 1
 
 
@@ -132,7 +132,7 @@ def test_a_printed_deviation_of_zero_counts_as_half_a_digit(folder: Folder) -> N
     trials = [replace(mnist(seed, "PZ", c=0.04, delay=1), corruption=rate) for seed in (0, 1)]
     folder.manifest({"table1": trials})
     complete(folder, *((each, {"f1": 0.9899}) for each in trials))
-    assert verdict_of(folder, eta=0.4, loss="PZ")["verdict"] == "reproduced"
+    assert verdict_of(folder, eta=0.4, loss="PZ").verdict == "reproduced"
 
 
 def test_the_best_over_the_grid_is_compared_apart(folder: Folder) -> None:
@@ -142,10 +142,10 @@ def test_the_best_over_the_grid_is_compared_apart(folder: Folder) -> None:
     folder.manifest({"table1": trials})
     complete(folder, *((each, {"f1": f1[each.loss["gamma"]]}) for each in trials))
     row = verdict_of(folder, loss="BL")
-    assert (row["verdict"], row["mean"]) == ("reproduced", 0.979)
-    assert (row["best_value"], row["best_verdict"], row["parameter_agrees"]) == (0.5, "higher", False)
-    (counts,) = (each for each in summary(compared(feed(folder.results))) if each["source"] == "table1")
-    assert (counts["reproduced"], counts["missing"], counts["parameter agrees"]) == (1, 111, 0)
+    assert (row.verdict, row.mean) == ("reproduced", 0.979)
+    assert (row.best_value, row.best_verdict, row.parameter_agrees) == (0.5, "higher", False)
+    (counts,) = (each for each in summary(compared(feed(folder.results))) if each.source == "table1")
+    assert (counts.verdicts["reproduced"], counts.verdicts["missing"], counts.parameter_agrees) == (1, 111, 0)
 
 
 def test_another_form_of_a_loss_is_not_the_published_one(folder: Folder) -> None:
@@ -154,9 +154,9 @@ def test_another_form_of_a_loss_is_not_the_published_one(folder: Folder) -> None
     folder.manifest({"table1": forms})
     complete(folder, *((each, {"f1": 0.5 if each.loss["form"] == "detached" else 0.979}) for each in forms))
     row = verdict_of(folder, loss="BL")
-    assert (row["verdict"], row["mean"], row["best_mean"]) == ("lower", 0.5, None)
+    assert (row.verdict, row.mean, row.best_mean) == ("lower", 0.5, None)
     folder.manifest({"table1": [each for each in forms if each.loss["form"] == "printed"]})
-    assert verdict_of(folder, loss="BL")["verdict"] == "missing"
+    assert verdict_of(folder, loss="BL").verdict == "missing"
 
 
 def with_training(each: Trial, **changes: Any) -> Trial:
@@ -170,8 +170,8 @@ def test_a_fast_trial_of_another_block_answers_by_its_key_and_says_so(folder: Fo
     folder.manifest({"full-scale": trials})
     complete(folder, *((each, {"f1": 0.969}) for each in trials), device="cuda:0 H200")
     row = verdict_of(folder)
-    assert (row["verdict"], row["n"], row["precision"], row["recipe"]) == ("reproduced", 2, "fast", "")
-    assert (row["sweep"], row["block"], row["commits"], row["hardware"]) == (
+    assert (row.verdict, row.n, row.precision, row.recipe) == ("reproduced", 2, "fast", "")
+    assert (row.sweep, row.block, row.commits, row.hardware) == (
         *("paper", "full-scale"),
         *(["abc"], ["H200"]),
     )
@@ -184,9 +184,9 @@ def test_of_several_recipes_the_result_never_decides(folder: Folder) -> None:
     folder.manifest({"recipe": [*unit, *usual]})
     complete(folder, *((each, {"f1": 0.969}) for each in unit), *((each, {"f1": 0.9}) for each in usual))
     row = verdict_of(folder)
-    assert (row["verdict"], row["recipe"], row["settings"]) == ("lower", "", 2)
-    every = [each for each in settings_compared(feed(folder.results)) if each["mean"] is not None]
-    assert {(each["recipe"], each["verdict"]) for each in every if each["source"] == "table1"} == {
+    assert (row.verdict, row.recipe, row.settings) == ("lower", "", 2)
+    every = [each for each in settings_compared(feed(folder.results)) if each.mean is not None]
+    assert {(each.recipe, each.verdict) for each in every if each.source == "table1"} == {
         ("", "lower"),
         ("input_scale unit, learning_rate 0.0003", "reproduced"),
     }
@@ -194,21 +194,21 @@ def test_of_several_recipes_the_result_never_decides(folder: Folder) -> None:
 
 def test_the_preliminary_paper_is_compared_with_its_own_block_alone(folder: Folder) -> None:
     with_values(folder, 0.969, 0.969)
-    assert verdict_of(folder, source="preliminary-table1")["verdict"] == "missing"
+    assert verdict_of(folder, source="preliminary-table1").verdict == "missing"
 
 
 def test_the_margin_is_half_of_the_published_effect(folder: Folder) -> None:
     """MNIST at .1: CE .969, BL .979, so .005. Two equal seeds: s.e. = .002 sqrt(19/20) sqrt(1/20 + 1/2)."""
     with_values(folder, 0.969, 0.969)
     row = verdict_of(folder)
-    assert row["margin"] == pytest.approx(0.005)
-    assert row["standard_error"] == pytest.approx(0.002 * (19 / 20 * 11 / 20) ** 0.5)
-    half = 1.7247 * row["standard_error"]  # t(.95, 20)
+    assert row.margin == pytest.approx(0.005)
+    assert row.standard_error == pytest.approx(0.002 * (19 / 20 * 11 / 20) ** 0.5)
+    half = 1.7247 * row.standard_error  # t(.95, 20)
     assert half < 0.005
-    assert row["equivalence"] == "equivalent"
-    assert equivalence(0.005 - half - 1e-5, row["standard_error"], 20, 0.005) == "equivalent"
-    assert equivalence(0.005 - half + 1e-5, row["standard_error"], 20, 0.005) == "inconclusive"
-    assert equivalence(-0.005 - half - 1e-5, row["standard_error"], 20, 0.005) == "different"
+    assert row.equivalence == "equivalent"
+    assert equivalence(0.005 - half - 1e-5, row.standard_error, 20, 0.005) == "equivalent"
+    assert equivalence(0.005 - half + 1e-5, row.standard_error, 20, 0.005) == "inconclusive"
+    assert equivalence(-0.005 - half - 1e-5, row.standard_error, 20, 0.005) == "different"
 
 
 def test_a_row_without_ce_has_no_margin() -> None:
@@ -220,10 +220,10 @@ def test_verdicts_that_another_loss_would_pass_are_named(source: Feed) -> None:
     """GCE's published mean passes as PZ in 7 rows of Table 1 and 15 of Table 2 (one each by equality)."""
     rows = compared(source)
     for name, expected in (("table1", 7), ("table2", 15)):
-        cells = [row for row in rows if row["source"] == name and row["loss"] == "PZ"]
+        cells = [row for row in rows if row.source == name and row.loss == "PZ"]
         assert len(cells) == 16
-        assert sum("GCE" in row["also_accepts"] for row in cells) == expected
-    assert [each["also accepts another"] > 0 for each in summary(rows)[:2]] == [True, True]
+        assert sum("GCE" in row.also_accepts for row in cells) == expected
+    assert [each.also_accepts > 0 for each in summary(rows)[:2]] == [True, True]
 
 
 def test_without_results_there_is_nothing_to_compare(

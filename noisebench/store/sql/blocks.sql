@@ -71,10 +71,10 @@ WHERE sweep = $sweep AND block = $block AND metric = $metric
 ORDER BY position;
 
 -- name: cells
--- Every cell of a block for one metric, of losses as their names alone say. best_of_setting, best_of_loss: whether its mean is the best of its row,
--- or of its loss in that row.
+-- Every cell of a block for one metric, of losses as their names alone say. best_of_setting, best_of_loss: whether its
+-- mean is the best of its row, or of its loss in that row.
 SELECT
-    block_cells.* EXCLUDE (sweep, block, position),
+    block_cells.* EXCLUDE (sweep, block, position, seeds_asked), seeds_asked,
     rank() OVER (PARTITION BY setting_id ORDER BY CASE WHEN higher_is_better THEN -mean ELSE mean END) = 1
         AS best_of_setting,
     rank() OVER (PARTITION BY setting_id, loss ORDER BY CASE WHEN higher_is_better THEN -mean ELSE mean END) = 1
@@ -109,7 +109,7 @@ WHERE sweep = $sweep AND block = $block;
 -- name: trials
 -- The completed trials of a block with what made them.
 SELECT
-    block_runs.* EXCLUDE (sweep, block, position, seeds_asked),
+    block_runs.* EXCLUDE (sweep, block, position, seeds_asked, trial_id), block_runs.trial_id,
     coalesce(hardware(device, versions), 'unknown') AS hardware, fast_path, "commit", host, log
 FROM block_runs
 LEFT JOIN attempts USING (attempt_id)
