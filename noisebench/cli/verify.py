@@ -19,7 +19,7 @@ from noisebench.errors import InputError
 if TYPE_CHECKING:
     from noisebench.engine.rerun import Repetition
     from noisebench.records.folders import SweepFolder
-    from noisebench.store.verification import Verification
+    from noisebench.store.damage import Verification
 
 
 def verify(

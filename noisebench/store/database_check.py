@@ -11,8 +11,8 @@ import duckdb
 from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.store import database
+from noisebench.store.damage import Kind, Place, Verification
 from noisebench.store.ingest import build
-from noisebench.store.verification import Kind, Place, Verification
 
 # They hold which version made the file, when files were changed, and what no record says.
 _NOT_COMPARED = ("store", "ingested_files", "published", "metrics")

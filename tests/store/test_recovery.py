@@ -20,12 +20,12 @@ from noisebench.records.attempts import Started
 from noisebench.records.lines import decode
 from noisebench.store import database
 from noisebench.store.archive import export_sweep, import_archive
+from noisebench.store.damage import Verification
 from noisebench.store.database_check import compare_database
 from noisebench.store.ingest import IngestReport, _published, ingest
 from noisebench.store.query import query
 from noisebench.store.states import trial_states
 from noisebench.store.store import open_store
-from noisebench.store.verification import Verification
 from tests.store.results_folder import Folder, ended, line_of, started, trial, unsuccessful
 
 
