@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from noisebench.sweep.calibration import Measured
     from noisebench.sweep.trial import Training
-    from noisebench.trial.calibration import Task
+    from noisebench.trial.timing import Task
 
 # The numbers of trials that are tried on one GPU, as long as each step is faster.
 TOGETHER = (2, 4, 8)
@@ -63,7 +63,7 @@ def _tasks(target: str, device: str, seconds: float) -> list[Task]:
     """Return the tasks of a sweep, each (model, image height, precision) once; or those of one model."""
     from noisebench.sweep.cost import image_shape
     from noisebench.sweep.sweep import load_sweep
-    from noisebench.trial.calibration import Task
+    from noisebench.trial.timing import Task
 
     if target in TYPICAL:
         return [Task(training, shape, device, seconds) for training, shape in _typical(target)]

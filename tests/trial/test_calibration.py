@@ -14,8 +14,9 @@ from noisebench.errors import EnvironmentFault, InputError
 from noisebench.sweep.calibration import Calibration, Measured
 from noisebench.training.equality import difference
 from noisebench.training.modes import OVERRIDE, Modes
-from noisebench.trial import calibration
-from noisebench.trial.calibration import Figures, Stopwatch, Task, calibrate, candidates
+from noisebench.trial import calibration, timing
+from noisebench.trial.calibration import calibrate, candidates
+from noisebench.trial.timing import Figures, Stopwatch, Task
 from tests.trials import trial_of
 
 SHAPE = (1, 8, 8)
@@ -178,25 +179,25 @@ def answers_of(words: str, monkeypatch: pytest.MonkeyPatch) -> list[Figures | st
 
 def test_a_deep_model_may_differ_as_much_as_its_type_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """ResNets amplify rounding beyond the bounds."""
-    monkeypatch.setattr(calibration, "EQUAL_STEPS", 3)
+    monkeypatch.setattr(timing, "EQUAL_STEPS", 3)
     deep = task(shape=(3, 8, 8))
     deep = replace(deep, training=replace(deep.training, model="resnet-32"))
     modes = Modes.parse("bf16 branches", torch.device("cpu"))
-    training = calibration._equality_task(deep, 2)
-    found = difference(training, lambda: calibration._models(deep, 2, torch.device("cpu")), modes)
+    training = timing._equality_task(deep, 2)
+    found = difference(training, lambda: timing._models(deep, 2, torch.device("cpu")), modes)
     assert found.share_of_bound > 1
-    calibration._check_equality(deep, str(modes))
+    timing.check_equality(deep, str(modes))
 
     # Weights of another seed are no rounding.
-    build = calibration._models
+    build = timing._models
     seeds = iter(range(100))
 
     def other_weights(of: Task, count: int, device: torch.device) -> list[torch.nn.Module]:
         return build(of, count + next(seeds), device)[-count:]
 
-    monkeypatch.setattr(calibration, "_models", other_weights)
+    monkeypatch.setattr(timing, "_models", other_weights)
     with pytest.raises(InputError, match="times the bound, where this model may reach"):
-        calibration._check_equality(deep, str(modes))
+        timing.check_equality(deep, str(modes))
 
 
 def test_modes_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
