@@ -29,7 +29,7 @@ quick: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not slurm"
 
 test: check  ## everything: what starts Ray or Slurm runs one test at a time, beside the other slow tests
-	$(BIN)/python -m pytest -v -n 2 --dist loadgroup --durations 25 -m "slow or slurm"
+	$(BIN)/python -m pytest -v -n 2 --dist loadscope --durations 25 -m "slow or slurm"
 
 fuzz: $(VENV)/.installed-test  ## random input for all that reads files or SQL: 100,000 of each kind, a few hours
 	$(BIN)/python -m tests.fuzz --inputs 100000

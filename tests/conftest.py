@@ -2,16 +2,27 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that start Ray or Slurm into one xdist group: one worker runs them, one at a time."""
-    for item in items:
-        if item.get_closest_marker("ray") or item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.xdist_group("clusters"))
+# The tests that start Ray or Slurm.
+_CLUSTERS = ("tests/engine/", "tests/second_user/", "tests/slurm/")
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there is no such hook
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With --dist loadscope, let one worker run the tests that start Ray or Slurm, one at a time."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneCluster(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "clusters" if nodeid.startswith(_CLUSTERS) else nodeid
+
+    return OneCluster(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
