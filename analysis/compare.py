@@ -135,7 +135,7 @@ def main(arguments: list[str]) -> int:
 
 
 def cell_line(row: ComparedNumber) -> list[str]:
-    """Return a measured cell in words, under the heads of the second listing."""
+    """Return the columns of a measured cell as text, in the order of the second listing."""
     assert row.mean is not None
     assert row.difference is not None
     digits = row.decimals

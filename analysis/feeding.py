@@ -1,4 +1,4 @@
-"""Which sweep a block is read from."""
+"""The choice of the sweep that each block is read from."""
 
 from dataclasses import dataclass
 

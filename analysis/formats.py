@@ -112,7 +112,7 @@ def number(table: Table, cell: Cell) -> str:
 
 
 def asides(table: Table, cell: Cell) -> list[str]:
-    """Return what stands in brackets behind a number: the chosen parameters, then warnings."""
+    """Return the text in brackets after a number: the chosen parameters, then warnings."""
     return [*cell.chosen, *_remarks(table, cell)]
 
 

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _figures(source: Feed) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
-    """Return each figure's title and SVG by its name, then what to say of those without data."""
+    """Return each figure's title and SVG by its name, then the messages of those without data."""
     drawn, absent = {}, []
     for item in FIGURES:
         with styled():
@@ -82,7 +82,7 @@ def _comparison(rows: Sequence[ComparedNumber], data: dict[str, Any]) -> Mapping
 
 
 def _link(row: ComparedNumber, data: dict[str, Any]) -> str:
-    """Return where the page shows what a published number was compared with, "" where nowhere."""
+    """Return the link to the cell that a published number was compared with, "" without one."""
     table = data["tables"].get(row.source)
     if table is None or row.config_id is None:
         return ""

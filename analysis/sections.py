@@ -18,7 +18,7 @@ _COUNTS = ("completed", "trials", "failed", "started", "pending")
 
 
 def progress(overview: Overview, blocks: Sequence[BlockProgress], hours: Sequence[BlockHours]) -> Plain:
-    """Return the totals, then how far each block of each sweep is."""
+    """Return the totals, then the progress of each block of each sweep."""
     cost = {(row.sweep, row.block): row for row in hours}
     return {
         "summary": _summary(overview),

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-
 # The tests that start Ray or Slurm.
 _CLUSTERS = ("tests/engine/", "tests/second_user/", "tests/slurm/")
 

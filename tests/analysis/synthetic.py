@@ -79,7 +79,7 @@ def write_results(root: Path, seed: int = 0) -> ResultsFolder:
 def block_lines(
     sweep: Sweep, block: Block, seed: int, results: ResultsFolder, done: set[str]
 ) -> Iterator[Record]:
-    """Yield the records of a block, without the trials that are done already."""
+    """Yield the records of a block without the trials that are already completed."""
     rng = np.random.default_rng([seed, sweep.blocks.index(block)])
     published = cells_by_source()
     for _, group in itertools.groupby(

@@ -1,4 +1,4 @@
-"""The ten questions of analysis/README.md, asked."""
+"""The ten questions of analysis/README.md have answers."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ README = Path(__file__).parents[2] / "analysis" / "README.md"
 QUESTIONS = re.findall(r"^\d+\. ([^\n]+)\n```sql\n(.+?)```", README.read_text(encoding="utf-8"), re.M | re.S)
 
 
-def test_there_are_ten() -> None:
+def test_the_readme_asks_ten_questions() -> None:
     assert len(QUESTIONS) == 10
 
 

@@ -1,4 +1,4 @@
-"""Every figure, drawn from the synthetic database and from nothing."""
+"""Every figure, drawn from the synthetic database and from an empty results folder."""
 
 import io
 from collections.abc import Callable, Iterator

@@ -23,7 +23,7 @@ from tests.store.results_folder import Folder, started, trial, unsuccessful
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
-# Acts on the page as a reader does, then leaves what it saw in an element.
+# Operates the page as a reader does, then writes what it saw into an element.
 VISIT = """
 <script>
 setTimeout(() => {

@@ -1,4 +1,4 @@
-"""The measured numbers in the documents, held against the archives."""
+"""The measured numbers in the documents agree with the archives."""
 
 import csv
 import shutil
@@ -26,7 +26,7 @@ def test_the_documents_agree_with_the_archives() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with the two documents, and archives still to come."""
+    """A checkout with the two documents and no archives yet."""
     root = tmp_path / "checkout"
     (root / "analysis" / "measured").mkdir(parents=True)
     for name in ("README.md", "docs/reproduction.md", "sweeps/mnist-rows.yaml"):

@@ -41,7 +41,7 @@ RENDERED = """\
 """
 
 
-def test_measured_beside_published(tmp_path: Path) -> None:
+def test_measured_means_are_rendered_beside_the_published_ones(tmp_path: Path) -> None:
     measured, published = tmp_path / "measured.csv", tmp_path / "published.csv"
     measured.write_text(MEASURED, encoding="utf-8")
     published.write_text(PUBLISHED, encoding="utf-8")

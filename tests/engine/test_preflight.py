@@ -27,13 +27,13 @@ SHIPPED = ["sm_75", "sm_80", "sm_86", "sm_90", "compute_90"]
         ([], (8, 0), False),
     ],
 )
-def test_the_devices_that_a_build_supports(
+def test_a_build_supports_the_devices_of_its_architectures(
     architectures: list[str], capability: tuple[int, int], runs: bool
 ) -> None:
     assert built_for(architectures, capability) is runs
 
 
-def test_this_machine() -> None:
+def test_this_machine_is_checked_for_python_torch_and_memory() -> None:
     assert {finding.check for finding in machine_findings()} == {"python", "torch", "memory"}
     (needed,) = (finding for finding in machine_findings(gpu=True) if finding.check == "torch")
     assert needed.ok == torch.cuda.is_available()

@@ -7,7 +7,7 @@ from noisebench.engine.progress import Progress
 from noisebench.records.attempts import Status
 
 
-def test_counts_and_callbacks() -> None:
+def test_each_change_of_the_counts_calls_back() -> None:
     seen = []
     progress = Progress(
         5, 1, 0, 4, on_change=lambda p: seen.append((p.completed, p.failed, p.running, p.pending))

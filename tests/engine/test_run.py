@@ -91,7 +91,7 @@ def test_attempts_of_a_dead_driver_are_interrupted_and_run_again(results: Result
     assert recorded_attempts(results) == [("interrupted", "driver-lost"), ("completed", None)]
 
 
-def test_a_single_block(results: ResultsFolder) -> None:
+def test_a_single_block_is_run_by_its_name(results: ResultsFolder) -> None:
     sweep = sweep_of()
     assert run_sweep(sweep, results, Options(inline=True, block="grid")).total == 1
     with pytest.raises(InputError, match="has no block 'gird'; known: grid"):
@@ -129,7 +129,7 @@ def test_progress_reports_every_change(results: ResultsFolder) -> None:
 def test_a_journal_removed_after_its_last_record_is_reported(
     results: ResultsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its writer sees nothing: it writes no more. Without the records, nothing was completed."""
+    """The writer writes no more, so it notices nothing; without the records no trial is completed."""
 
     def remove_journal(progress: Progress) -> None:
         if progress.completed == progress.total:

@@ -52,7 +52,7 @@ with JournalWriter(results.journal / "test", "host") as journal:
         ("too_much", 0, "failed", "gpu-memory"),
     ],
 )
-def test_an_error_of_the_gpu(
+def test_an_error_of_the_gpu_is_recorded_with_its_kind(
     gpu: torch.device, tmp_path: Path, name: str, code: int, status: str, kind: str
 ) -> None:
     del gpu

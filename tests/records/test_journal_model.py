@@ -14,7 +14,7 @@ from tests.records.samples import completion, start
 
 # The outcome of a call of write or fsync: it works, fails, or writes only this share of its bytes.
 outcomes = st.one_of(st.just("works"), st.just("works"), st.just("fails"), st.floats(0.0, 0.99))
-# The fate of each unsynced byte range after a power cut: on the disk, zeros, or missing at the end.
+# What a power cut leaves of each unsynced byte range: its bytes, zeros, or nothing at the end of the file.
 fates = st.sampled_from(["kept", "zeros", "lost"])
 
 

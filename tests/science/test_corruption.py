@@ -102,7 +102,7 @@ def test_equal_seeds_give_equal_noise_and_the_input_stays(corrupt) -> None:  # t
     assert not np.shares_memory(first, labels)
 
 
-def test_standard_matrices() -> None:
+def test_standard_matrices_flip_between_the_published_pairs() -> None:
     mnist = corruption.confusion_matrix(confusions.MNIST, 10, 0.3)
     expected = np.eye(10)
     for source, target in [(7, 1), (2, 7), (5, 6), (6, 5), (3, 8)]:

@@ -13,7 +13,7 @@ def _mask(text: str) -> np.ndarray:
     return np.array([character == "1" for character in text], dtype=np.bool_)
 
 
-def test_by_hand() -> None:
+def test_metrics_equal_a_calculation_by_hand() -> None:
     metrics = detection_metrics(_mask("1110000000"), _mask("1100110000"))
     assert metrics == {
         "precision": pytest.approx(2 / 3),
@@ -40,26 +40,26 @@ def _close(values: dict[str, float | int], **expected: float) -> bool:
     )
 
 
-def test_perfect_flags() -> None:
+def test_perfect_flags_have_metrics_of_one() -> None:
     wrong = _mask("0101")
     assert _close(
         detection_metrics(wrong, wrong), precision=1, recall=1, f1=1, specificity=1, balanced_accuracy=1
     )
 
 
-def test_nothing_flagged() -> None:
+def test_without_flags_precision_and_f1_are_zero() -> None:
     metrics = detection_metrics(_mask("0000"), _mask("0110"))
     assert _close(metrics, precision=0, recall=0, f1=0, specificity=1, balanced_accuracy=0.5, flagged=0)
 
 
-def test_no_wrong_labels() -> None:
+def test_without_wrong_labels_recall_and_f1_are_nan() -> None:
     metrics = detection_metrics(_mask("1000"), _mask("0000"))
     assert _close(
         metrics, precision=0, recall=math.nan, f1=math.nan, specificity=0.75, balanced_accuracy=math.nan
     )
 
 
-def test_only_wrong_labels() -> None:
+def test_without_right_labels_specificity_is_nan() -> None:
     metrics = detection_metrics(_mask("1100"), _mask("1111"))
     assert _close(metrics, precision=1, recall=0.5, specificity=math.nan, balanced_accuracy=math.nan)
     assert metrics["f1"] == pytest.approx(2 / 3)
@@ -75,7 +75,7 @@ def test_only_wrong_labels() -> None:
         ("1100", "1000", None),
     ],
 )
-def test_guard(flagged: str, wrong: str, verdict: str | None) -> None:
+def test_the_guard_names_results_that_say_nothing(flagged: str, wrong: str, verdict: str | None) -> None:
     assert guard(_mask(flagged), _mask(wrong)) == verdict
 
 

@@ -1,4 +1,4 @@
-"""The models' sizes, shapes and surgery."""
+"""The models' sizes and shapes, and the layers that replace pretrained ones."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What every test of the store begins with."""
+"""Fixtures of the store's tests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a recorded configuration says of itself."""
+"""The columns that describe a recorded configuration."""
 
 import json
 from dataclasses import replace

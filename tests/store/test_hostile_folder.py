@@ -80,7 +80,7 @@ def test_a_query_spills_nothing_into_the_working_directory(
 
 
 def test_a_write_ahead_log_of_another_is_removed(filled: Folder) -> None:
-    """Readers would take it into the snapshot, or could open it no more."""
+    """Readers would replay the log, or could no longer open the snapshot."""
     log = filled.root / "results.duckdb.wal"
     for content in (b"", b"no log", b"\0" * 4096):
         log.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The journal taken into the database, whatever state it is in."""
+"""Ingestion of a journal in any state."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def test_dynamics_keep_their_quantiles(folder: Folder) -> None:
     assert query(folder.results, "SELECT quantiles->'wrong'->1 FROM epochs").rows() == [("0.2",)]
 
 
-def test_nothing_gained_rewrites_nothing(folder: Folder) -> None:
+def test_without_new_lines_the_database_is_not_rewritten(folder: Folder) -> None:
     folder.manifest({"table": [trial()]})
     folder.journal(started(trial(), "a"), b"torn without an end")
     ingest(folder.results)
@@ -270,7 +270,7 @@ def eventful(folder: Folder, pause: Any) -> None:
     pause()
 
 
-def test_rebuilt_equals_incremental(folder: Folder) -> None:
+def test_a_rebuilt_database_equals_the_incremental_one(folder: Folder) -> None:
     eventful(folder, lambda: ingest(folder.results))
     incremental = contents(folder)
     assert all(incremental.values())
@@ -280,7 +280,7 @@ def test_rebuilt_equals_incremental(folder: Folder) -> None:
 
 
 @pytest.mark.slow
-def test_small_batches_equal_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_batches_give_the_same_tables_as_one(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     eventful(folder, lambda: None)
     ingest(folder.results)
     whole = contents(folder)
@@ -290,7 +290,7 @@ def test_small_batches_equal_one(folder: Folder, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "older", "overwritten"])
-def test_a_damaged_database_is_made_anew(folder: Folder, damage: str) -> None:
+def test_a_damaged_database_is_rebuilt(folder: Folder, damage: str) -> None:
     eventful(folder, lambda: None)
     ingest(folder.results)
     whole = contents(folder)
@@ -308,7 +308,7 @@ def test_a_damaged_database_is_made_anew(folder: Folder, damage: str) -> None:
     assert contents(folder) == whole
 
 
-def test_a_journal_that_shrank_is_read_anew(folder: Folder) -> None:
+def test_a_journal_that_shrank_is_read_again_from_its_start(folder: Folder) -> None:
     path = folder.journal(started(trial(), "a"), ended(trial(), "a"))
     ingest(folder.results)
     path.write_bytes(b"")
@@ -394,7 +394,7 @@ except EnvironmentFault as fault:
 
 
 def read_as_nobody(root: Path) -> str:
-    """Return what a reader without write permission is told."""
+    """Return what a query prints for a reader without write permission."""
     done = subprocess.run(
         [sys.executable, "-c", READER, str(root)], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""SQL asked of a results folder, by someone who may write anything."""
+"""Queries on a results folder by an untrusted author."""
 
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def test_wrong_sql_gives_duckdbs_message_with_the_position(folder: Folder) -> No
         query(folder.results, "SELECT name::INTEGER FROM (SELECT 'x' AS name FROM metrics)")
 
 
-def test_a_damaged_block_names_the_mend(folder: Folder) -> None:
+def test_the_error_of_a_damaged_block_names_the_rebuild_command(folder: Folder) -> None:
     folder.journal(*(started(trial(seed=seed), f"{seed}" * 999) for seed in range(9)))
     ingest(folder.results)
     data = folder.results.database.read_bytes()

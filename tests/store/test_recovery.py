@@ -1,4 +1,4 @@
-"""The database after loss, lateness and clocks that differ: always what a rebuild gives."""
+"""After lost files, late bytes and clocks that differ, the database equals a rebuilt one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The tables and views as they describe themselves."""
+"""The comments of tables, views and columns."""
 
 from noisebench.store.query import schema
 from noisebench.store.store import open_store

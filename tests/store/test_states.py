@@ -1,4 +1,4 @@
-"""What records say about sweeps and trials."""
+"""States of sweeps and trials, derived from their records."""
 
 import json
 from dataclasses import asdict
@@ -90,7 +90,7 @@ def test_progress_counts_each_trial_once(sweep: Folder) -> None:
     assert states.sweep_progress(open_store(sweep.results), "paper", []).running == 0
 
 
-def test_progress_of_nothing_is_nothing(folder: Folder) -> None:
+def test_progress_of_an_unknown_sweep_is_all_zeros(folder: Folder) -> None:
     progress = states.sweep_progress(open_store(folder.results), "unheard of", [])
     assert progress.total == progress.pending == progress.gpu_hours == 0
     assert progress.failures == {}

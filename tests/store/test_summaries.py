@@ -1,4 +1,4 @@
-"""How far everything is, and SQL written out for people."""
+"""Overviews of sweeps and blocks, and SQL with its parameters filled in."""
 
 from noisebench.store.query import query
 from noisebench.store.statements import SQL
@@ -8,7 +8,7 @@ from tests.store.results_folder import Folder, ended, started, trial, unsuccessf
 
 
 def eventful(folder: Folder) -> None:
-    """One trial completed, two failed alike, one started, one never tried; a line that is none."""
+    """One trial completed, two failed with the same error, one started, one pending; one unreadable line."""
     trials = [trial(seed=seed) for seed in range(5)]
     folder.manifest({"grid": trials, "half": trials[:2]}, seeds_asked=5)
     gpu = {"device": "cuda:0 V100"}
@@ -31,7 +31,7 @@ def test_an_overview_counts_each_trial_once(folder: Folder) -> None:
     ]
 
 
-def test_an_overview_of_nothing(folder: Folder) -> None:
+def test_an_overview_of_an_empty_folder_is_all_zeros(folder: Folder) -> None:
     found = overview(open_store(folder.results))
     assert (found.trials, found.gpu_hours, found.commits, found.first_start) == (0, 0, [], None)
 

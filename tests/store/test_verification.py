@@ -73,7 +73,7 @@ def change_lines(path: Path, change: Callable[[list[Members]], None]) -> None:
     path.write_bytes(b"".join(with_checksum(json.dumps(line).encode()) for line in lines))
 
 
-def test_a_whole_folder(results: ResultsFolder) -> None:
+def test_a_whole_folder_has_no_damage(results: ResultsFolder) -> None:
     code, content = verified(results)
     assert (code, content["damages"], content["notes"]) == (0, [], [])
     counts = {name: content[name] for name in ("files", "lines", "manifests", "scores")}
@@ -81,7 +81,7 @@ def test_a_whole_folder(results: ResultsFolder) -> None:
     assert damages(results, "demo") == []
 
 
-def test_a_flipped_digit_of_an_f1(results: ResultsFolder) -> None:
+def test_a_flipped_digit_of_an_f1_is_reported(results: ResultsFolder) -> None:
     path = journal_of(results)
     lines = path.read_bytes().splitlines(keepends=True)
     at = lines[3].index(b'"f1":0.') + len(b'"f1":0.')
@@ -99,7 +99,7 @@ def test_an_f1_with_a_checksum_that_fits_contradicts_the_scores(results: Results
     assert damages(results) == [("scores", journal_of(results).name, 2)]
 
 
-def test_results_swapped_between_two_trials(results: ResultsFolder) -> None:
+def test_results_swapped_between_two_trials_are_reported(results: ResultsFolder) -> None:
     def swap(lines: list[Members]) -> None:
         assert lines[1]["result"]["f1"] != lines[3]["result"]["f1"]
         lines[1]["result"], lines[3]["result"] = lines[3]["result"], lines[1]["result"]
@@ -109,7 +109,7 @@ def test_results_swapped_between_two_trials(results: ResultsFolder) -> None:
     assert damages(results) == [("scores", name, 2), ("scores", name, 4)]
 
 
-def test_ends_swapped_between_two_trials(results: ResultsFolder) -> None:
+def test_ends_swapped_between_two_trials_are_reported(results: ResultsFolder) -> None:
     def swap(lines: list[Members]) -> None:
         lines[1]["trial_id"], lines[3]["trial_id"] = lines[3]["trial_id"], lines[1]["trial_id"]
 
@@ -118,7 +118,7 @@ def test_ends_swapped_between_two_trials(results: ResultsFolder) -> None:
     assert damages(results) == [("attempt", name, 2), ("attempt", name, 4)]
 
 
-def test_starts_with_each_others_configuration(results: ResultsFolder) -> None:
+def test_starts_with_swapped_configurations_are_reported(results: ResultsFolder) -> None:
     def swap(lines: list[Members]) -> None:
         lines[0]["config"], lines[2]["config"] = lines[2]["config"], lines[0]["config"]
 
@@ -127,7 +127,7 @@ def test_starts_with_each_others_configuration(results: ResultsFolder) -> None:
     assert damages(results) == [("trial-id", name, 1), ("trial-id", name, 3)]
 
 
-def test_a_removed_start(results: ResultsFolder) -> None:
+def test_an_end_whose_start_was_removed_is_reported(results: ResultsFolder) -> None:
     path = journal_of(results)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[1:]))
@@ -135,7 +135,7 @@ def test_a_removed_start(results: ResultsFolder) -> None:
     assert damages(results) == [("attempt", path.name, 1)]
 
 
-def test_two_results_of_one_trial(results: ResultsFolder) -> None:
+def test_two_different_results_of_one_trial_are_reported(results: ResultsFolder) -> None:
     def repeat(lines: list[Members]) -> None:
         again = [{**line, "attempt_id": "f" * 32} for line in lines[:2]]
         again[1]["result"] = {**again[1]["result"], "clean_accuracy": 0.125}
@@ -156,7 +156,7 @@ def test_a_repeated_trial_with_an_equal_result_is_whole(results: ResultsFolder) 
     assert damages(results) == []
 
 
-def test_a_flipped_byte_in_the_scores(results: ResultsFolder) -> None:
+def test_a_flipped_byte_in_the_scores_is_reported(results: ResultsFolder) -> None:
     path = sorted(results.root.glob("scores/*/*.parquet"))[0]
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -165,7 +165,7 @@ def test_a_flipped_byte_in_the_scores(results: ResultsFolder) -> None:
     assert damages(results, "--without-scores") == []
 
 
-def test_missing_scores(results: ResultsFolder) -> None:
+def test_missing_scores_are_reported(results: ResultsFolder) -> None:
     path = sorted(results.root.glob("scores/*/*.parquet"))[0]
     path.unlink()
     ((kind, file, line),) = damages(results)
@@ -173,7 +173,7 @@ def test_missing_scores(results: ResultsFolder) -> None:
     assert path.stem in journal_of(results).read_text().splitlines()[line - 1]
 
 
-def test_a_truncated_journal(results: ResultsFolder) -> None:
+def test_a_truncated_journal_is_reported(results: ResultsFolder) -> None:
     path = journal_of(results)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:4]))
@@ -182,13 +182,13 @@ def test_a_truncated_journal(results: ResultsFolder) -> None:
     assert damages(results) == [("journal-lost", path.name, None)]
 
 
-def test_a_removed_journal(results: ResultsFolder) -> None:
+def test_a_removed_journal_is_reported(results: ResultsFolder) -> None:
     name = journal_of(results).name
     journal_of(results).unlink()
     assert damages(results) == [("journal-lost", name, None)]
 
 
-def test_an_edited_database(results: ResultsFolder) -> None:
+def test_an_edited_database_is_reported(results: ResultsFolder) -> None:
     with duckdb.connect(results.database) as connection:
         connection.execute(
             "UPDATE results SET f1 = 0.999 WHERE trial_id = (SELECT min(trial_id) FROM results)"
@@ -209,13 +209,13 @@ def test_a_database_that_lacks_the_newest_records_is_whole(results: ResultsFolde
     assert damages(results) == []
 
 
-def test_a_damaged_database(results: ResultsFolder) -> None:
+def test_a_damaged_database_is_reported(results: ResultsFolder) -> None:
     results.database.write_bytes(b"no database" * 1000)
     assert damages(results) == [("database", "results.duckdb", None)]
 
 
 @pytest.mark.parametrize("edit", ["line removed", "block renamed", "configuration", "no JSON"])
-def test_an_edited_manifest(results: ResultsFolder, edit: str) -> None:
+def test_an_edited_manifest_is_reported(results: ResultsFolder, edit: str) -> None:
     path = results.sweep("demo").manifest
     lines = path.read_text().splitlines(keepends=True)
     number = None if edit in ("line removed", "block renamed") else 2
@@ -231,7 +231,7 @@ def test_an_edited_manifest(results: ResultsFolder, edit: str) -> None:
     assert damages(results) == [("manifest", "manifest.jsonl", number)]
 
 
-def test_a_journal_that_is_a_link(results: ResultsFolder, tmp_path: Path) -> None:
+def test_a_journal_that_is_a_link_is_reported(results: ResultsFolder, tmp_path: Path) -> None:
     path = journal_of(results)
     (tmp_path / "elsewhere.jsonl").write_bytes(path.read_bytes())
     path.unlink()
@@ -239,7 +239,7 @@ def test_a_journal_that_is_a_link(results: ResultsFolder, tmp_path: Path) -> Non
     assert damages(results) == [("file", path.name, None)]
 
 
-def test_what_crashes_leave_is_no_damage(results: ResultsFolder) -> None:
+def test_what_crashes_leave_is_not_reported_as_damage(results: ResultsFolder) -> None:
     """Writes that failed and were repeated or given up, one cut short by a process's death, a lost end."""
     path = journal_of(results)
     lines = path.read_bytes().splitlines(keepends=True)

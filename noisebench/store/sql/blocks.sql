@@ -62,7 +62,7 @@ LEFT JOIN origins USING (config_id)
 ORDER BY asked.position;
 
 -- name: candidates
--- What each column of a block's table chose among: every cell with its column, as paper/table has it.
+-- What each column of a block's table chose among: every cell with its column, as blocks/table has it.
 SELECT
     setting_id, column_of($over, family_id, loss, variant) AS column_id,
     config_id, dataset, eta, loss, loss_parameters, value, delay, mean, std, n
