@@ -91,8 +91,7 @@ def _choose(cards: Cards) -> _Chosen:
         groups.setdefault(first.iloc[index], []).append(int(index) + 1)
     together = [rank for group in groups.values() for rank in group][:MAX_CONFLICTS]
     listed = [rank for rank in list_order(cards.listed, cards.drawn, cards.seed) if rank not in set(together)]
-    ranks = [*together, *listed, *(rank for rank in cards.drawn if rank <= cards.listed)]
-    ranks = list(dict.fromkeys(ranks))
+    ranks = list(dict.fromkeys([*together, *listed, *cards.drawn]))
     place = {rank: index for index, rank in enumerate(ranks)}
     return _Chosen(
         ranks,

@@ -47,7 +47,12 @@ def test_the_list_holds_all_suspects_in_order_and_random_cards_among_the_first()
     assert [rank for rank in order if rank <= 700] == list(range(1, 701))
     assert [rank for rank in order if rank > 700] == [900, 720, 801, 950]
     assert max(order.index(rank) for rank in drawn) < 16
-    assert list_order(0, [2, 1], seed=0) == [2, 1]
+    assert list_order(0, [2, 1], seed=0) == []
+
+
+def test_no_more_than_a_quarter_of_the_list_is_unsuspicious() -> None:
+    order = list_order(9, [20, 30, 2, 40, 50, 60], seed=0)
+    assert sorted(order) == [*range(1, 10), 20, 30, 40]
 
 
 def population(seed: int) -> NDArray[np.bool_]:
