@@ -83,7 +83,7 @@ def _disk_bytes(folder: ResultsFolder, sweep: str) -> dict[str, int]:
 
     mine = folder.sweep(sweep)
     parts = results_disk_use(folder)
-    shared = {name: parts.get(name, 0) for name in ("checkpoints", "scores", "results.duckdb")}
+    shared = {name: parts.get(name, 0) for name in ("checkpoints", "evidence", "scores", "results.duckdb")}
     return {"journal": disk_use(mine.journal), "logs": disk_use(mine.logs), **shared}
 
 

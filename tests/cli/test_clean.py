@@ -65,6 +65,7 @@ def test_the_checkpoints_of_pending_trials_and_the_scores_stay(results: ResultsF
     assert state["completed"] == 1
     assert state["disk_bytes"]["checkpoints"] >= 5000
     assert state["disk_bytes"]["logs"] == 0
+    assert state["disk_bytes"]["evidence"] == 0
 
 
 def test_a_running_sweep_is_left_alone(results: ResultsFolder) -> None:

@@ -37,13 +37,13 @@ def test_another_user_can_neither_join_nor_use_the_ray_of_a_run(place: Path) -> 
     words = [*COMMAND, "run", "sweep.yaml", "--results", str(place / "results"), "--cpus", "1"]
     with subprocess.Popen(words, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
         try:
-            arguments = _arguments_of_gcs(run.pid)
-            port = next(word.partition("=")[2] for word in arguments if word.startswith("--gcs_server_port="))
-            refused = {token: _join_as_other(f"127.0.0.1:{port}", token) for token in ("", "0" * 64)}
+            arguments = _arguments_of_raylet(run.pid)
+            address = arguments["--gcs-address"]
+            refused = {token: _join_as_other(address, token) for token in ("", "0" * 64)}
             assert all("JOINED" not in text and "RAN" not in text for text in refused.values()), refused
             assert all("InvalidAuthToken" in text for text in refused.values()), refused
-            scratch = Path(next(word for word in arguments if "/noisebench-" in word).partition("=")[2])
-            folder = next(path for path in (scratch, *scratch.parents) if path.name.startswith("noisebench-"))
+            session = Path(arguments["--session_dir"])
+            folder = next(path for path in session.parents if path.name.startswith("noisebench-"))
             listed = as_other_user(f"ls {folder}; cat {folder}/token; cat /proc/{run.pid}/environ")
             assert listed.stdout == ""
             assert listed.stderr.count("Permission denied") == 3
@@ -53,16 +53,16 @@ def test_another_user_can_neither_join_nor_use_the_ray_of_a_run(place: Path) -> 
             run.communicate(timeout=60)
 
 
-def _arguments_of_gcs(pid: int) -> list[str]:
-    """Wait for the Ray that a process starts; return the arguments of its head, which everybody can read."""
+def _arguments_of_raylet(pid: int) -> dict[str, str]:
+    """Wait for the Ray that a process starts; return its raylet's arguments, which everybody can read."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         for child in psutil.Process(pid).children(recursive=True):
             with suppress(psutil.Error):
-                if child.name() == "gcs_server" and any(
-                    "gcs_server_port" in word for word in child.cmdline()
-                ):
-                    return child.cmdline()
+                if child.name() == "raylet":
+                    return {
+                        name: value for name, _, value in (word.partition("=") for word in child.cmdline())
+                    }
         time.sleep(0.5)
     raise AssertionError("no Ray was started")
 
