@@ -77,6 +77,14 @@ def detect(
     name: Annotated[
         str | None, typer.Option("--name", help="The name of the sweep; default: that of the data.")
     ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Also plant known wrong labels: reject losses that do not find them, and "
+            "bracket how many labels are wrong. Twice the time.",
+        ),
+    ] = False,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
     ] = False,
@@ -113,9 +121,13 @@ def detect(
     request = _Request(own, name or sweep_name(own), folder, data, size, skip_broken, root, again, choices)
     request, source = _read(request)
     kept, sweep = _prepared(request, source)
-    if profile is not None and _submitted(request, sweep, profile, as_json):
-        return
-    failed = _run(request, sweep, local) if profile is None else 0
+    failed = 0
+    for phase in ("detect", "tune")[: 1 + tune]:
+        if phase == "tune":
+            sweep = _with_plants(request, sweep, kept)
+        if profile is not None and _submitted(request, sweep, profile, as_json):
+            return
+        failed = _run(request, sweep, local) if profile is None else 0
     from noisebench.cli.suspects import written_suspects
 
     _print(sweep.name, written_suspects(sweep, folder, kept, own), as_json)
@@ -172,6 +184,17 @@ def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:
     about = kept.about
     shape = _shape(kept.source, (about.channels, about.height, about.width))
     return kept, detect_sweep(request.name, kept.content, shape, request.choices)
+
+
+def _with_plants(request: _Request, sweep: Sweep, kept: OwnData) -> Sweep:
+    """Return the sweep with a second block, in which the same losses judge planted errors."""
+    from noisebench.cli.planting import planted_content
+    from noisebench.sweep.detect_sweep import detect_sweep
+
+    choices = replace(request.choices, planted=planted_content(sweep, request.results, kept))
+    about = kept.about
+    shape = _shape(kept.source, (about.channels, about.height, about.width))
+    return detect_sweep(request.name, kept.content, shape, choices)
 
 
 def _shape(source: Source, of_sample: tuple[int, int, int] | None = None) -> OwnShape:
@@ -234,13 +257,20 @@ def _print(name: str, found: Found, as_json: bool) -> None:
         _say(f"warning: {note}")
     if as_json:
         candidates = [asdict(candidate) for candidate in found.candidates]
-        answer = {"sweep": name, "notes": found.notes, "candidates": candidates, **summary.as_fields()}
+        answer = {"sweep": name, "notes": found.notes, "candidates": candidates, "bracket": found.bracket}
+        answer |= summary.as_fields()
         print(json.dumps(answer, ensure_ascii=False))
         return
-    if len(found.candidates) > 1:
+    if len(found.candidates) > 1 or found.bracket:
         _print_candidates(found.candidates)
     share = summary.suspects / summary.samples
     print(f"{summary.suspects:,} of {summary.samples:,} labels are suspected ({share:.1%})")
+    if found.bracket:
+        low, high = found.bracket
+        print(
+            f"by planted errors, {low:,} to {high:,} labels are wrong ({low / summary.samples:.1%} to "
+            f"{high / summary.samples:.1%})"
+        )
     width = max(len(printable(each.name)) for each in summary.by_class)
     for of_class in summary.by_class:
         print(f"  {printable(of_class.name):{width}}  {of_class.suspects:>6,} of {of_class.samples:,}")
@@ -253,16 +283,18 @@ def _print(name: str, found: Found, as_json: bool) -> None:
 
 
 def _print_candidates(candidates: tuple[Candidate, ...]) -> None:
-    from noisebench.review.candidates import LIMITS, RULE, chosen
+    from noisebench.review.candidates import as_report, chosen
 
     best, width = chosen(candidates), max(len(candidate.loss) for candidate in candidates)
-    print(f"losses (* chosen: {RULE}):")
-    for candidate in candidates:
-        mark = "*" if candidate == best else " "
-        print(
-            f"{mark} {candidate.loss:{width}}  accuracy {candidate.accuracy:.4f}  flags {candidate.flagged:,}"
-        )
-    print(LIMITS)
+    report = as_report(candidates)
+    print(f"losses (* chosen: {report['rule']}):")
+    for each in candidates:
+        line = f"{each.loss:{width}}  accuracy {each.accuracy:.4f}  flags {each.flagged:,}"
+        if each.auroc is not None:
+            line += f"  plants: AUROC {each.auroc:.3f}, "
+            line += f"flags {each.uniform:.0%} of uniform, {each.likely:.0%} of likely"
+        print(f"{'*' if each == best else ' '} {line}{'  failed' if each.failed else ''}")
+    print(report["limits"])
 
 
 def _say(text: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from noisebench.catalogue.component import Component
-from noisebench.catalogue.detectors import descriptor_of
+from noisebench.cli.judged import Scores, completed_trials, has_probabilities, probabilities_of, scores_of
+from noisebench.cli.planting import Planting, failed, plantings
 from noisebench.data.own.cache import OwnData
 from noisebench.data.own.source import named
-from noisebench.errors import DataError, InputError
-from noisebench.records.evidence import DamagedEvidenceError, EvidenceFile
+from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.records.scores import score_files
 from noisebench.review.candidates import Candidate, as_report, chosen
 from noisebench.review.outputs import write_suspects
 from noisebench.review.samples import Samples, TrialScores, conflicts, first_of_each
 from noisebench.review.summary import Run, Summary
 from noisebench.review.suspects import rank
 from noisebench.sweep.components import describe
-from noisebench.sweep.detect_sweep import FOLDS
+from noisebench.sweep.detect_sweep import BLOCK, FOLDS
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
-
-Scores = dict[str, npt.NDArray[Any]]
 
 # Standard errors by which the accuracy must exceed that of always naming the largest class.
 _LEARNED_SIGMAS = 3
@@ -42,6 +39,7 @@ class Found:
     summary: Summary
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
+    bracket: tuple[int, int] | None = None
 
 
 def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: str) -> Found:
@@ -49,16 +47,18 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
 
     Raises InputError if no trial has completed.
     """
-    completed = [trial for trial in sweep.trials() if score_files(results, trial.trial_id)]
+    completed = completed_trials(sweep, results, BLOCK)
     if not completed:
         raise InputError(
             f"no trial of '{sweep.name}' has completed: `noisebench failures {sweep.name}` says why"
         )
     samples, folder = _samples(own), results.sweep(sweep.name)
     small = _small_classes(samples)
-    candidates = _candidates(completed, results)
+    planted = plantings(sweep, results)
+    candidates = _candidates(completed, results, planted)
     best = chosen(list(candidates.values()))
     trials = [trial for trial in completed if candidates.get(trial.loss) == best]
+    bracket = _bracket(planted.get(trials[0].loss), len(samples.ids))
     suspects = rank(samples, _trial_scores(trials, folder, small[samples.labels]))
     notes = (*own.source.notes, *_notes(samples, small, trials, results))
     run = Run(
@@ -67,29 +67,51 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
         data_hash=own.content,
         configuration=_configuration(trials[0]),
         notes=notes,
-        tuning=as_report(list(candidates.values())) if len(candidates) > 1 else None,
+        tuning=as_report(list(candidates.values())) if len(candidates) > 1 or planted else None,
+        bracket=bracket,
     )
     summary = write_suspects(folder.suspects, samples, suspects, run)
-    return Found(summary, tuple(candidates.values()), notes)
+    return Found(summary, tuple(candidates.values()), notes, bracket)
 
 
-def _candidates(trials: Sequence[Trial], results: ResultsFolder) -> dict[Component, Candidate]:
+def _bracket(planting: Planting | None, samples: int) -> tuple[int, int] | None:
+    """Return the lower and the higher number of wrong labels by the two kinds of plants."""
+    if planting is None:
+        return None
+    low, high = sorted(round(bound * samples) for bound in planting.bounds)
+    return low, high
+
+
+def _candidates(
+    trials: Sequence[Trial], results: ResultsFolder, planted: Mapping[Component, Planting]
+) -> dict[Component, Candidate]:
     """Return the losses in the sweep's order, with the mean over their trials that predict out of fold."""
     scores: dict[Component, list[tuple[float, float]]] = {}
     for trial in trials:
-        if _has_probabilities(trial):
-            of_trial = _read(trial, results)
+        if has_probabilities(trial):
+            of_trial = scores_of(trial, results)
             accuracy = float((of_trial["predicted_label"] == of_trial["given_label"]).mean())
             scores.setdefault(trial.loss, []).append((accuracy, float(of_trial["flagged"].sum())))
     if not scores:
         raise InputError(
             "no trial with out-of-fold probabilities has completed; `noisebench failures` says why"
         )
-    means = {loss: np.mean(values, axis=0) for loss, values in scores.items()}
-    return {
-        loss: Candidate(describe(loss), float(accuracy), round(float(flagged)))
-        for loss, (accuracy, flagged) in means.items()
-    }
+    without_rank = failed(planted)
+    candidates = {}
+    for loss, values in scores.items():
+        accuracy, flagged = np.mean(values, axis=0)
+        candidate = Candidate(describe(loss), float(accuracy), round(float(flagged)))
+        if loss in planted:
+            of_loss, has_failed = planted[loss], loss in without_rank
+            candidate = replace(
+                candidate,
+                uniform=of_loss.uniform,
+                likely=of_loss.likely,
+                auroc=of_loss.auroc,
+                failed=has_failed,
+            )
+        candidates[loss] = candidate
+    return candidates
 
 
 def _samples(own: OwnData) -> Samples:
@@ -124,44 +146,16 @@ def _trial_scores(
     name, results = folder.name, folder.results
     seen: set[str] = set()
     for trial in trials:
-        scores = _read(trial, results)
+        scores = scores_of(trial, results)
+        brings = has_probabilities(trial) and trial.evidence_id not in seen
         yield TrialScores(
             detector=trial.detector.name,
             seed=trial.seed,
             suspicion=np.where(unjudged, np.nan, scores["suspicion"]),
             flagged=scores["flagged"] & ~unjudged,
-            probabilities=None if trial.evidence_id in seen else _probabilities(trial, name, results),
+            probabilities=probabilities_of(trial, name, results) if brings else None,
         )
         seen.add(trial.evidence_id)
-
-
-def _probabilities(trial: Trial, sweep: str, results: ResultsFolder) -> npt.NDArray[np.float32] | None:
-    """Return the out-of-fold probabilities [N, K] of a trial; None for a detector that has none.
-
-    Raises DataError if the evidence of the training is missing or damaged.
-    """
-    if not _has_probabilities(trial):
-        return None
-    path = results.evidence(trial.evidence_id)
-    fix = f"`noisebench resume {sweep} --trial {trial.trial_id}` trains it again"
-    try:
-        kept = EvidenceFile(path).read()
-    except DamagedEvidenceError as error:
-        raise DataError(f"{error}; {fix}") from None
-    if kept is None:
-        raise DataError(f"{path}: missing, so nothing can be suggested; {fix}")
-    return kept.arrays["probabilities"]
-
-
-def _has_probabilities(trial: Trial) -> bool:
-    return "probabilities" in descriptor_of(trial.detector).needs_of(trial.detector)
-
-
-def _read(trial: Trial, results: ResultsFolder) -> Scores:
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(score_files(results, trial.trial_id)[0])
-    return {name: table[name].to_numpy() for name in table.column_names}
 
 
 def _notes(
@@ -176,7 +170,9 @@ def _notes(
     conflicting = int(conflicts(samples).sum())
     if conflicting:
         notes.append(f"{conflicting} samples have equal content and different labels: at least one is wrong")
-    notes += [note for trial in trials if (note := _not_learned(trial, _read(trial, results))) is not None]
+    notes += [
+        note for trial in trials if (note := _not_learned(trial, scores_of(trial, results))) is not None
+    ]
     return tuple(notes)
 
 

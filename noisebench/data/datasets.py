@@ -113,9 +113,13 @@ def folder(
 
 
 def _own(own_data: Path | None, dataset: Component) -> Dataset:
-    """A user's own data, as `noisebench detect` keeps them: images, or features [N, D, 1, 1]."""
-    values, labels, groups, classes = own_cache.read(own_data, dataset["content"])
-    return Dataset(LabelledImages(torch.from_numpy(values), labels), classes, groups=groups)
+    """A user's own data, as `noisebench detect` keeps them: images, or features [N, D, 1, 1].
+
+    Planted errors are read like human labels: the user's labels count as true, and `human` has the plants.
+    """
+    kept = own_cache.read(own_data, dataset["content"])
+    judged = LabelledImages(torch.from_numpy(kept.values), kept.labels)
+    return Dataset(judged, kept.classes, human=kept.planted, groups=kept.groups)
 
 
 def digits(data_dir: Path | None) -> Dataset:

@@ -17,22 +17,42 @@ LIMITS = (
 )
 
 
+TUNE_RULE = f"{RULE}, among those that rank planted errors above other labels"
+TUNE_LIMITS = (
+    "Planted errors differ from those of people: uniform ones are easier to find, and the estimate from them "
+    "is usually too low; likely ones, drawn from a model's own probabilities, are harder, and that from them "
+    "too high. Neither sees errors that all samples of a kind share. The bracket is a range, no interval of "
+    "confidence; a review of the suspects gives one."
+)
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A loss with the accuracy, in [0, 1], of its out-of-fold predictions, and the labels that it flags."""
+    """A loss with the accuracy, in [0, 1], of its out-of-fold predictions, and the labels that it flags.
+
+    With planted errors: the shares of uniform and of likely plants that it flags, the AUROC of their
+    suspicion, and whether it `failed` to rank them.
+    """
 
     loss: str
     accuracy: float
     flagged: int
+    uniform: float | None = None
+    likely: float | None = None
+    auroc: float | None = None
+    failed: bool = False
 
 
 def chosen(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the candidate with the highest accuracy, the first of equal ones."""
-    return max(candidates, key=lambda candidate: candidate.accuracy)
+    """Return the candidate with the highest accuracy that has not failed, the first of equal ones."""
+    sound = [candidate for candidate in candidates if not candidate.failed]
+    return max(sound or candidates, key=lambda candidate: candidate.accuracy)
 
 
 def as_report(candidates: Sequence[Candidate]) -> dict[str, Any]:
     """Return the table of candidates, the rule and its limits, for JSON."""
     best = chosen(candidates)
     rows = [{**asdict(candidate), "chosen": candidate == best} for candidate in candidates]
-    return {"candidates": rows, "rule": RULE, "limits": LIMITS}
+    planted = any(candidate.auroc is not None for candidate in candidates)
+    limits = f"{LIMITS} {TUNE_LIMITS}" if planted else LIMITS
+    return {"candidates": rows, "rule": TUNE_RULE if planted else RULE, "limits": limits}

@@ -11,7 +11,7 @@ from noisebench.errors import InputError
 from noisebench.sweep.sweep import Sweep, parse_sweep
 from noisebench.sweep.sweep_file import NAME
 
-BLOCK = "detect"
+BLOCK, TUNE_BLOCK = "detect", "tune"
 _CROSS_VALIDATION = "confident-learning"
 FOLDS = 5
 # The file that messages about the options name.
@@ -65,12 +65,16 @@ class OwnShape:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user chose: each in YAML, as in a sweep; None for the default."""
+    """What the user chose: each in YAML, as in a sweep; None for the default.
+
+    `planted` is the content of the same data with planted errors, which a second block judges.
+    """
 
     model: str | None = None
     loss: str | None = None
     detectors: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    planted: str | None = None
 
 
 def detect_sweep(name: str, content: str, shape: OwnShape, choices: Choices) -> Sweep:
@@ -89,21 +93,49 @@ def sweep_text(name: str, content: str, shape: OwnShape, choices: Choices) -> st
     detectors = list(choices.detectors)
     if not any(_CROSS_VALIDATION in detector for detector in detectors):
         # It brings the probabilities that suggestions are made of.
-        detectors.append(f"{{name: {_CROSS_VALIDATION}, folds: {FOLDS}}}")
-    fields = f"channels: {shape.channels}, height: {shape.height}, width: {shape.width}"
-    return f"""\
+        detectors.append(_default_detector())
+    loss, training = choices.loss or candidate_losses(shape), _training(shape, choices.model)
+    text = f"""\
 sweep: "{name}"
 description: Label errors in a user's own data; written by `noisebench detect`.
 keep_evidence: true
 blocks:
-  {BLOCK}:
-    dataset: {{own-data: "{content}", samples: {shape.samples}, {fields}}}
+""" + _block(
+        BLOCK,
+        content,
+        shape,
+        f"""\
     corruption: none
     detector: [{", ".join(detectors)}]
-    loss: {choices.loss or candidate_losses(shape)}
-    training: {{{_training(shape, choices.model)}}}
+    loss: {loss}
+    training: {{{training}}}
     seeds: 1
-"""
+""",
+    )
+    if choices.planted is None:
+        return text
+    return text + _block(
+        TUNE_BLOCK,
+        choices.planted,
+        shape,
+        f"""\
+    corruption: human
+    detector: {_default_detector()}
+    loss: {loss}
+    training: {{{training}}}
+    seeds: 1
+""",
+    )
+
+
+def _block(name: str, content: str, shape: OwnShape, rest: str) -> str:
+    fields = f"channels: {shape.channels}, height: {shape.height}, width: {shape.width}"
+    dataset = f'{{own-data: "{content}", samples: {shape.samples}, {fields}}}'
+    return f"  {name}:\n    dataset: {dataset}\n{rest}"
+
+
+def _default_detector() -> str:
+    return f"{{name: {_CROSS_VALIDATION}, folds: {FOLDS}}}"
 
 
 def candidate_losses(shape: OwnShape) -> str:

@@ -126,6 +126,33 @@ def test_a_class_smaller_than_the_folds_is_not_judged(tmp_path: Path) -> None:
     assert all(each["suspects"] == 0 for each in answer["by_class"] if each["name"] == "2")
 
 
+def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(1200) % 3
+    given = np.where(np.arange(1200) < 90, (truth + 1) % 3, truth)
+    np.savez(tmp_path / "f.npz", X=rng.normal(size=(1200, 3)) + 3 * np.eye(3)[truth], y=given)
+    losses = "[{name: PZ, c: 0.99}, CE]"
+    arguments = ("f.npz", "--tune", "--model", "linear", "--loss", losses, "--inline", "--json")
+    quick = ("--set", "training.epochs=4", "--set", "training.learning_rate=0.01")
+    done = detect(*arguments, *quick, cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    bad, good = answer["candidates"]
+    assert (bad["failed"], good["failed"]) == (True, False)
+    assert good["uniform"] > 0.6
+    assert good["likely"] < good["uniform"]
+    low, high = answer["bracket"]
+    assert low <= 90 * 1.2
+    assert high >= 90
+    assert answer["suspects"] == good["flagged"] == len(suspects(tmp_path, "f"))
+    report = json.loads((ResultsFolder(tmp_path / "results").sweep("f").suspects / "report.json").read_text())
+    assert report["bracket"] == [low, high]
+    # No planted label is in what the user gets.
+    rows = suspects(tmp_path, "f")
+    assert all(row["given"] == str(given[int(name)]) for name, row in rows.items())
+    again = detect(*arguments, *quick, cwd=tmp_path)
+    assert json.loads(again.stdout) == answer
+
+
 BAD = {
     "loss": (("d", "--loss", "BLL"), "loss 'BLL' is unknown; known: CE"),
     "model": (("d", "--model", "cnn"), "must be one of small-cnn"),

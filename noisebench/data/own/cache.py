@@ -109,8 +109,38 @@ def keep(
     return OwnData(content, folder, about, kept, of_rows, texts)
 
 
-def read(root: Path | None, content: str) -> tuple[npt.NDArray[Any], Labels, Labels, int]:
-    """Return values [N, C, H, W] mapped into memory, labels [N], groups [N] and the number of classes.
+@dataclass(frozen=True)
+class Kept:
+    """What a trial reads: values [N, C, H, W] mapped into memory, labels and fold groups int64 [N].
+
+    `planted` int64 [N] are the labels with planted errors, if these are data with plants.
+    """
+
+    values: npt.NDArray[Any]
+    labels: Labels
+    groups: Labels
+    classes: int
+    planted: Labels | None = None
+
+
+def keep_planted(own: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> str:
+    """Keep the data with planted labels int64 [N] and the kinds of plants [N]; return their content."""
+    digest = hashlib.sha256(f"{own.content} planted".encode() + planted.astype("<i8").tobytes())
+    content = digest.hexdigest()[:16]
+    folder = own.folder.with_name(content)
+    if _about(folder) is None:
+        folder.mkdir(exist_ok=True)
+        for name in ("values.bin", "labels.npy", "groups.npy", "digests.npy"):
+            (folder / name).unlink(missing_ok=True)
+            (folder / name).hardlink_to(own.folder / name)
+        np.save(folder / "planted.npy", planted)
+        np.save(folder / "kinds.npy", kinds)
+        write_durably(folder / "about.json", (own.folder / "about.json").read_bytes())
+    return content
+
+
+def read(root: Path | None, content: str) -> Kept:
+    """Return the data of this content.
 
     Raises DataError if they are not there.
     """
@@ -122,7 +152,8 @@ def read(root: Path | None, content: str) -> tuple[npt.NDArray[Any], Labels, Lab
         )
     folder = root / content
     labels, groups = np.load(folder / "labels.npy"), np.load(folder / "groups.npy")
-    return _mapped(folder, about), labels, groups, len(about.classes)
+    planted = np.load(folder / "planted.npy") if (folder / "planted.npy").is_file() else None
+    return Kept(_mapped(folder, about), labels, groups, len(about.classes), planted)
 
 
 def _write(source: Source, shape: Shape, folder: Path, *, skip_broken: bool, say: Say) -> About:
