@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Settings
-from noisebench.cli.run import Cpus, Gpus, Inline, LocalOptions
+from noisebench.cli.run import AllowanceMinutes, Cpus, Gpus, Inline, LocalOptions
 from noisebench.cli.slurm import SharedResults
 from noisebench.cli.terminal import printable
 from noisebench.errors import InputError
@@ -103,6 +103,7 @@ def detect(
     ] = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
+    allowance_minutes: AllowanceMinutes = None,
     inline: Inline = False,
     as_json: Json = False,
 ) -> None:
@@ -114,7 +115,7 @@ def detect(
     from noisebench.records.folders import ResultsFolder
     from noisebench.sweep.detect_sweep import Choices, sweep_name
 
-    local = LocalOptions(cpus=cpus, gpus=gpus, inline=inline)
+    local = LocalOptions(cpus=cpus, gpus=gpus, allowance_minutes=allowance_minutes, inline=inline)
     profile = _site(site, local)
     folder = ResultsFolder((results or _default_results(profile)).absolute())
     choices = Choices(model, loss, tuple(detector or ()), tuple(settings or ()))

@@ -14,6 +14,7 @@ from noisebench.sweep.sweep_file import NAME
 BLOCK, TUNE_BLOCK = "detect", "tune"
 _CROSS_VALIDATION = "confident-learning"
 FOLDS = 5
+_DEFAULT_DETECTOR = f"{{name: {_CROSS_VALIDATION}, folds: {FOLDS}}}"
 # The file that messages about the options name.
 OPTIONS = "noisebench detect"
 # Steps of the optimizer in each fit; few samples take more epochs, within limits.
@@ -90,52 +91,31 @@ def sweep_text(name: str, content: str, shape: OwnShape, choices: Choices) -> st
     for option, value in (("--model", choices.model), ("--loss", choices.loss)):
         if value is not None and "\n" in value:
             raise InputError(f"{option}: must be one line")
-    detectors = list(choices.detectors)
-    if not any(_CROSS_VALIDATION in detector for detector in detectors):
-        # It brings the probabilities that suggestions are made of.
-        detectors.append(_default_detector())
     loss, training = choices.loss or candidate_losses(shape), _training(shape, choices.model)
-    text = f"""\
+    rest = f"loss: {loss}, training: {{{training}}}, seeds: 1"
+    blocks = {BLOCK: _block(content, shape, f"corruption: none, detector: [{_detectors(choices)}], {rest}")}
+    if choices.planted is not None:
+        corruption = f"corruption: human, detector: {_DEFAULT_DETECTOR}"
+        blocks[TUNE_BLOCK] = _block(choices.planted, shape, f"{corruption}, {rest}")
+    return f"""\
 sweep: "{name}"
 description: Label errors in a user's own data; written by `noisebench detect`.
 keep_evidence: true
 blocks:
-""" + _block(
-        BLOCK,
-        content,
-        shape,
-        f"""\
-    corruption: none
-    detector: [{", ".join(detectors)}]
-    loss: {loss}
-    training: {{{training}}}
-    seeds: 1
-""",
-    )
-    if choices.planted is None:
-        return text
-    return text + _block(
-        TUNE_BLOCK,
-        choices.planted,
-        shape,
-        f"""\
-    corruption: human
-    detector: {_default_detector()}
-    loss: {loss}
-    training: {{{training}}}
-    seeds: 1
-""",
-    )
+""" + "".join(f"  {block}: {{{fields}}}\n" for block, fields in blocks.items())
 
 
-def _block(name: str, content: str, shape: OwnShape, rest: str) -> str:
+def _block(content: str, shape: OwnShape, rest: str) -> str:
     fields = f"channels: {shape.channels}, height: {shape.height}, width: {shape.width}"
-    dataset = f'{{own-data: "{content}", samples: {shape.samples}, {fields}}}'
-    return f"  {name}:\n    dataset: {dataset}\n{rest}"
+    return f'dataset: {{own-data: "{content}", samples: {shape.samples}, {fields}}}, {rest}'
 
 
-def _default_detector() -> str:
-    return f"{{name: {_CROSS_VALIDATION}, folds: {FOLDS}}}"
+def _detectors(choices: Choices) -> str:
+    """Return the detectors; one of them brings the probabilities that suggestions are made of."""
+    own = list(choices.detectors)
+    if not any(_CROSS_VALIDATION in detector for detector in own):
+        own.append(_DEFAULT_DETECTOR)
+    return ", ".join(own)
 
 
 def candidate_losses(shape: OwnShape) -> str:

@@ -131,7 +131,8 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path:
     truth = np.arange(1200) % 3
     given = np.where(np.arange(1200) < 90, (truth + 1) % 3, truth)
     np.savez(tmp_path / "f.npz", X=rng.normal(size=(1200, 3)) + 3 * np.eye(3)[truth], y=given)
-    losses = "[{name: PZ, c: 0.99}, CE]"
+    # Without an epoch of CE, no probability exceeds .99, and nothing is learned.
+    losses = "[{name: PZ, c: 0.99, delay: 0}, CE]"
     arguments = ("f.npz", "--tune", "--model", "linear", "--loss", losses, "--inline", "--json")
     quick = ("--set", "training.epochs=4", "--set", "training.learning_rate=0.01")
     done = detect(*arguments, *quick, cwd=tmp_path)
