@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.comparison import compared
+from analysis.feeding import Feed
 from analysis.reproduction import BEGIN, END, main, sentence
 from noisebench.errors import InputError
 from noisebench.store.archive import export_sweep
@@ -102,12 +104,11 @@ def test_one_seed_is_no_verdict_on_a_published_number(folder: Folder, checkout: 
     assert "`tar -xf analysis/measured/one-seed.tar sweep/one-seed/spec.yaml; noisebench run" in document
 
 
-def test_the_sentence_says_what_could_not_have_failed() -> None:
+def test_the_sentence_says_what_could_not_have_failed(source: Feed) -> None:
+    verdicts = [("reproduced", ["GCE"]), ("reproduced", []), ("lower", ["CE"]), ("missing", [])]
     rows = [
-        {"verdict": "reproduced", "also_accepts": ["GCE"]},
-        {"verdict": "reproduced", "also_accepts": []},
-        {"verdict": "lower", "also_accepts": ["CE"]},
-        {"verdict": "missing", "also_accepts": []},
+        replace(row, verdict=verdict, also_accepts=accepted)
+        for row, (verdict, accepted) in zip(compared(source)[:4], verdicts, strict=True)
     ]
     assert sentence(rows) == (
         "3 of 4 published numbers compared with ours: 2 reproduced, 1 lower. "
