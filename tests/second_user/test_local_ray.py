@@ -70,22 +70,34 @@ def _arguments_of_raylet(pid: int) -> dict[str, str]:
 def _join_as_other(address: str, token: str) -> str:
     """Try, as the other user, to join a Ray and to run a task on it; return the output.
 
-    The process imports Ray as the first user, because the other one may not be able to read it.
+    The process tries first as the first user, with the same token: this imports what the other one may not be
+    able to read.
     """
     code = f"""
-import os, sys, tempfile
-import ray, ray._private.worker, ray.exceptions
-os.setgroups([]), os.setgid({OTHER}), os.setuid({OTHER})
-os.environ["HOME"] = home = tempfile.mkdtemp(dir="/tmp")
+import os, tempfile
+import ray
+home = tempfile.mkdtemp(dir="/tmp")
+os.environ["HOME"] = home
 if {token!r}:
     open(f"{{home}}/token", "w").write({token!r})
     os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=f"{{home}}/token")
-ray.init(address={address!r}, logging_level="ERROR")
-print("JOINED")
-print(ray.get(ray.remote(lambda: "RAN").remote()))
+    os.chown(f"{{home}}/token", {OTHER}, {OTHER})
+os.chown(home, {OTHER}, {OTHER})
+def join():
+    ray.init(address={address!r}, logging_level="ERROR")
+    print("JOINED")
+    print(ray.get(ray.remote(lambda: "RAN").remote()))
+try:
+    join()
+except Exception:
+    ray.shutdown()
+os.setgroups([]), os.setgid({OTHER}), os.setuid({OTHER})
+print("as the second user:", os.getuid())
+join()
 """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=kept, timeout=240, check=False
     )
+    assert f"as the second user: {OTHER}" in done.stdout, done.stderr
     return done.stdout + done.stderr
