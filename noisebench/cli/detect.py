@@ -18,7 +18,7 @@ from noisebench.errors import InputError
 
 if TYPE_CHECKING:
     from noisebench.cli.suspects import Found
-    from noisebench.data.own.cache import OwnData
+    from noisebench.data.own.kept import OwnData
     from noisebench.data.own.source import Source
     from noisebench.records.folders import ResultsFolder
     from noisebench.review.candidates import Candidate

@@ -9,7 +9,7 @@ import numpy as np
 
 from noisebench.catalogue.component import Component
 from noisebench.cli.judged import completed_trials, has_probabilities, probabilities_of, scores_of
-from noisebench.data.own.cache import OwnData, keep_planted
+from noisebench.data.own.kept import OwnData, keep_planted
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
 from noisebench.science.metrics import ranking_metrics

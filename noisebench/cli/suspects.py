@@ -14,7 +14,7 @@ import numpy.typing as npt
 from noisebench.catalogue.component import Component
 from noisebench.cli.judged import Scores, completed_trials, has_probabilities, probabilities_of, scores_of
 from noisebench.cli.planting import Planting, failed, plantings
-from noisebench.data.own.cache import OwnData
+from noisebench.data.own.kept import OwnData
 from noisebench.data.own.source import named
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder

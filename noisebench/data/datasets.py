@@ -17,7 +17,7 @@ from noisebench.catalogue.component import Component
 from noisebench.data import cifar
 from noisebench.data.idx import read_idx
 from noisebench.data.image_folder import read_image_folder
-from noisebench.data.own import cache as own_cache
+from noisebench.data.own import kept
 from noisebench.errors import DataError
 from noisebench.sweep import reference
 from noisebench.sweep.identity import canonical_json
@@ -117,9 +117,9 @@ def _own(own_data: Path | None, dataset: Component) -> Dataset:
 
     Planted errors are read like human labels: the user's labels count as true, and `human` has the plants.
     """
-    kept = own_cache.read(own_data, dataset["content"])
-    judged = LabelledImages(torch.from_numpy(kept.values), kept.labels)
-    return Dataset(judged, kept.classes, human=kept.planted, groups=kept.groups)
+    own = kept.read(own_data, dataset["content"])
+    judged = LabelledImages(torch.from_numpy(own.values), own.labels)
+    return Dataset(judged, own.classes, human=own.planted, groups=own.groups)
 
 
 def digits(data_dir: Path | None) -> Dataset:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from noisebench.data.own.cache import OwnData, keep
+from noisebench.data.own.cache import keep
+from noisebench.data.own.kept import OwnData
 from noisebench.data.own.read import read_source
 from noisebench.errors import InputError
 from noisebench.sweep.cost import image_shape

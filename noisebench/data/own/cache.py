@@ -1,8 +1,6 @@
-"""Own data in the results folder, named by their content: decoded once, mapped into memory by every trial.
+"""Writes own data into the results folder, in a folder named by their content: files are decoded once.
 
-`data/<content>/` holds `values.bin` (uint8 [N, C, H, W] or float32 [N, D, 1, 1]), `labels.npy`, `groups.npy`
-and `about.json`, which is written last. Files that are decoded also leave their progress, so that a killed
-process continues.
+The files are those of `kept`. Decoding also leaves its progress, so that a killed process continues.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,9 @@ import numpy.typing as npt
 
 from noisebench.data.own.decoding import Shape, common_shape, decode
 from noisebench.data.own.duplicates import fold_groups
-from noisebench.data.own.source import Labels, Source, checked, named
-from noisebench.errors import DataError, EnvironmentFault, InputError
+from noisebench.data.own.kept import About, OwnData, checksum, complete, mapped
+from noisebench.data.own.source import Source, checked, named
+from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.durable import write_durably
 
 Say = Callable[[str], None]
@@ -35,49 +34,6 @@ FORMAT = 1
 _CHUNK = 64
 _PENDING, _DECODED, _BROKEN = 0, 1, 2
 _DIGEST_BYTES = 16
-
-
-@dataclass(frozen=True)
-class About:
-    """What `about.json` says: the shape [N, C, H, W] of the values, their type, their checksum.
-
-    `broken` has (id, reason) of each file that was left out.
-    """
-
-    format: int
-    samples: int
-    channels: int
-    height: int
-    width: int
-    dtype: str
-    classes: tuple[str, ...]
-    sha256: str
-    broken: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """The shape of the values, [N, C, H, W]."""
-        return self.samples, self.channels, self.height, self.width
-
-
-@dataclass(frozen=True)
-class OwnData:
-    """Own data that trials can read.
-
-    `source` has the samples without broken files; `sha256` names the content of each by its file or row;
-    `digests` has the hash of each sample's decoded values, as hex.
-    """
-
-    content: str
-    folder: Path
-    about: About
-    source: Source
-    sha256: tuple[str, ...]
-    digests: tuple[str, ...]
-
-    def values(self) -> npt.NDArray[Any]:
-        """Return the values [N, C, H, W], mapped into memory."""
-        return _mapped(self.folder, self.about)
 
 
 def keep(
@@ -92,7 +48,7 @@ def keep(
     shape = _shape(source, size)
     content = _content(source, hashes, shape)
     folder = root / content
-    about = _complete(folder)
+    about = complete(folder)
     if about is None:
         about = _write(source, shape, folder, skip_broken=skip_broken, say=say)
     elif about.broken and not skip_broken:
@@ -109,53 +65,6 @@ def keep(
     return OwnData(content, folder, about, kept, of_rows, texts)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What a trial reads: values [N, C, H, W] mapped into memory, labels and fold groups int64 [N].
-
-    `planted` int64 [N] are the labels with planted errors, if these are data with plants.
-    """
-
-    values: npt.NDArray[Any]
-    labels: Labels
-    groups: Labels
-    classes: int
-    planted: Labels | None = None
-
-
-def keep_planted(own: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> str:
-    """Keep the data with planted labels int64 [N] and the kinds of plants [N]; return their content."""
-    digest = hashlib.sha256(f"{own.content} planted".encode() + planted.astype("<i8").tobytes())
-    content = digest.hexdigest()[:16]
-    folder = own.folder.with_name(content)
-    if _about(folder) is None:
-        folder.mkdir(exist_ok=True)
-        for name in ("values.bin", "labels.npy", "groups.npy", "digests.npy"):
-            (folder / name).unlink(missing_ok=True)
-            (folder / name).hardlink_to(own.folder / name)
-        np.save(folder / "planted.npy", planted)
-        np.save(folder / "kinds.npy", kinds)
-        write_durably(folder / "about.json", (own.folder / "about.json").read_bytes())
-    return content
-
-
-def read(root: Path | None, content: str) -> Kept:
-    """Return the data of this content.
-
-    Raises DataError if they are not there.
-    """
-    about = None if root is None else _about(root / content)
-    if root is None or about is None:
-        raise DataError(
-            f"own data {content} are not in {root or 'a results folder'}: run `noisebench detect DATA` "
-            "there, with the data of this sweep"
-        )
-    folder = root / content
-    labels, groups = np.load(folder / "labels.npy"), np.load(folder / "groups.npy")
-    planted = np.load(folder / "planted.npy") if (folder / "planted.npy").is_file() else None
-    return Kept(_mapped(folder, about), labels, groups, len(about.classes), planted)
-
-
 def _write(source: Source, shape: Shape, folder: Path, *, skip_broken: bool, say: Say) -> About:
     existed = [parent for parent in (folder, *folder.parents) if parent.exists()]
     kind = np.dtype(np.float32 if source.has_features else np.uint8)
@@ -163,7 +72,7 @@ def _write(source: Source, shape: Shape, folder: Path, *, skip_broken: bool, say
     _check_space(bytes_, existed[0], say, len(source.ids), shape)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        about = _complete(folder)  # another process may have been faster
+        about = complete(folder)  # another process may have been faster
         if about is not None:
             return about
         broken: list[tuple[str, str]] = []
@@ -195,12 +104,12 @@ def _finish(
     )
     if left_out:
         _compact(folder, rows, replace(about, samples=len(source.ids)))
-    values = _mapped(folder, about)
+    values = mapped(folder, about)
     digests = [hashlib.sha256(row.tobytes()).digest()[:_DIGEST_BYTES] for row in values]
     np.save(folder / "digests.npy", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIGEST_BYTES))
     np.save(folder / "labels.npy", kept.labels)
     np.save(folder / "groups.npy", fold_groups(digests, kept.groups))
-    about = replace(about, sha256=_checksum(folder))
+    about = replace(about, sha256=checksum(folder))
     write_durably(folder / "about.json", json.dumps(asdict(about), ensure_ascii=False).encode())
     (folder / "state.npy").unlink(missing_ok=True)
     return about
@@ -256,49 +165,11 @@ def _created(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, A
 
 def _compact(folder: Path, rows: npt.NDArray[np.int64], whole: About) -> None:
     """Rewrite the values with these rows only."""
-    values, temporary = _mapped(folder, whole), folder / "values.compact"
+    values, temporary = mapped(folder, whole), folder / "values.compact"
     with temporary.open("wb") as file:
         for begin in range(0, len(rows), 1024):
             file.write(values[rows[begin : begin + 1024]].tobytes())
     temporary.replace(folder / "values.bin")
-
-
-def _mapped(folder: Path, about: About) -> npt.NDArray[Any]:
-    path = folder / "values.bin"
-    try:
-        # Copy on write: torch warns about arrays that it must not write to.
-        return np.memmap(path, np.dtype(about.dtype), "c", shape=about.shape)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: damaged ({error}); remove {folder}, and run `noisebench detect` again"
-        ) from None
-
-
-def _about(folder: Path) -> About | None:
-    try:
-        fields = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        fields["classes"] = tuple(fields["classes"])
-        fields["broken"] = tuple((name, reason) for name, reason in fields["broken"])
-        return About(**fields)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _complete(folder: Path) -> About | None:
-    """Return what `about.json` says if the files have its checksum, else None: they are written again."""
-    about = _about(folder)
-    try:
-        return about if about is not None and about.sha256 == _checksum(folder) else None
-    except OSError:
-        return None
-
-
-def _checksum(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in ("values.bin", "labels.npy", "groups.npy", "digests.npy"):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _shape(source: Source, size: int | None) -> Shape:

@@ -10,9 +10,10 @@ from PIL import Image
 from noisebench.catalogue.component import Component
 from noisebench.data.datasets import load_dataset
 from noisebench.data.own import cache, decoding
-from noisebench.data.own.cache import OwnData, keep
+from noisebench.data.own.cache import keep
 from noisebench.data.own.decoding import Shape, common_shape, decode
 from noisebench.data.own.duplicates import fold_groups
+from noisebench.data.own.kept import OwnData
 from noisebench.data.own.read import read_source
 from noisebench.errors import DataError, EnvironmentFault, InputError
 from tests.data.own.pictures import folder_of_two_classes, picture
