@@ -56,15 +56,18 @@ def test_rows_run_on_a_cpu_without_the_other_packages(tmp_path: Path) -> None:
 
 # Residual networks take long on a CPU, and compiling does.
 SLOW = ("resnet", "compiled")
+# The compiler of torch warns of its own doings: of what is deprecated, and of gradients that it looks at.
+COMPILER = pytest.mark.filterwarnings("ignore")
+
+
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    slow = [pytest.mark.slow] if any(part in name for part in SLOW) else []
+    return [*slow, COMPILER] if "compiled" in name else slow
 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in SLOW) else [])
-        for name in ROWS
-        if name != "trial"
-    ],
+    [pytest.param(name, marks=marks_of(name)) for name in ROWS if name != "trial"],
 )
 def test_every_row_runs_on_a_cpu(name: str) -> None:
     bench = Bench(torch.device("cpu"), None, tiny=True)
