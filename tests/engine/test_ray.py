@@ -74,8 +74,8 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_sigkill_of_the_whole_group_loses_nothing(tmp_path: Path) -> None:
-    # Trials take about a second, so at the kill some are pending, some running and some completed.
-    write_sweep(tmp_path, LOSSES, seeds="4", training="{epochs: 12}")
+    # Trials take a few seconds, so at the kill some are pending, some running and some completed.
+    write_sweep(tmp_path, LOSSES, seeds="4", training="{epochs: 40}")
     results = tmp_path / "results"
     with start(tmp_path) as driver:
         wait_for(lambda: completed_lines(results) >= 3)
