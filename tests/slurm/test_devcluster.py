@@ -16,7 +16,7 @@ from tests.slurm.devcluster import SCRIPT, Devcluster
 pytestmark = pytest.mark.slurm
 
 # Says that it runs, then when it is signalled; a shell runs its trap only while it waits.
-SIGNALLED = "trap 'echo signalled; exit 0' USR1; echo started; sleep 600 & wait"
+SIGNALLED = "trap 'echo signalled; kill $!; exit 0' USR1; echo started; sleep 600 & wait"
 
 
 @pytest.fixture(scope="module", autouse=True)
