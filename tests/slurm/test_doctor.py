@@ -31,6 +31,13 @@ interface: ib7
 driver: {cpus: 1, memory_gb: 1, minutes: 30}
 workers: {cpus: 1, memory_gb: 2, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1"}
 """
+# An interface that each node has, and at which no other node reaches it.
+UNREACHABLE = """\
+site: unreachable
+interface: lo
+driver: {cpus: 1, memory_gb: 1, minutes: 30, sbatch_extra: {nodelist: node1}}
+workers: {cpus: 1, memory_gb: 2, minutes: 30, count: 1, sbatch_extra: {nodelist: node2}}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +112,13 @@ def test_what_only_the_nodes_show(cluster: Devcluster, tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in problems] == ["address", "address", "torch"]
     assert "interface 'ib7' has no IPv4 address" in problems[0]
     assert "sees no GPU" in problems[2]
+
+
+def test_an_interface_at_which_no_other_node_reaches_the_driver(cluster: Devcluster, tmp_path: Path) -> None:
+    if not cluster.has_networks:
+        pytest.skip("the nodes have no networks of their own: only root can make them")
+    done = doctor(tmp_path, cluster, UNREACHABLE)
+    assert done.returncode == 3
+    (problem,) = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+    assert "no connection to the driver's node, 127.0.0.1 port" in problem
+    assert "choose another `interface:`" in done.stdout
