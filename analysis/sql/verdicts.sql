@@ -2,7 +2,7 @@
 
 -- The deviation of two samples taken together; a printed one counts as at least half of its last usual digit,
 -- and where none is printed the measured one stands alone.
-CREATE TEMP MACRO pooled_deviation(printed, printed_n, measured, measured_n) AS
+CREATE OR REPLACE TEMP MACRO pooled_deviation(printed, printed_n, measured, measured_n) AS
     CASE
         WHEN printed IS NULL THEN measured
         ELSE sqrt(
@@ -12,7 +12,7 @@ CREATE TEMP MACRO pooled_deviation(printed, printed_n, measured, measured_n) AS
     END;
 
 -- Whether a measured mean agrees with a printed one. Decimal digits have no exact binary value, hence the 1e-12.
-CREATE TEMP MACRO verdict(difference, deviation, measured_n, tolerance) AS
+CREATE OR REPLACE TEMP MACRO verdict(difference, deviation, measured_n, tolerance) AS
     CASE
         WHEN coalesce(measured_n, 0) = 0 THEN 'missing'
         WHEN measured_n < 2 THEN 'too few seeds'
