@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,16 +16,12 @@ from noisebench.cli.terminal import printable
 from noisebench.errors import InputError
 
 if TYPE_CHECKING:
-    from noisebench.cli.suspects import Found
     from noisebench.data.own.kept import OwnData
     from noisebench.data.own.source import Source
     from noisebench.records.folders import ResultsFolder
-    from noisebench.review.candidates import Candidate
     from noisebench.slurm.site import Site
     from noisebench.sweep.detect_sweep import Choices, OwnShape
     from noisebench.sweep.sweep import Sweep
-
-MAX_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -129,9 +124,13 @@ def detect(
         if profile is not None and _submitted(request, sweep, profile, as_json):
             return
         failed = _run(request, sweep, local) if profile is None else 0
+    from noisebench.cli.detect_output import print_found
     from noisebench.cli.suspects import written_suspects
 
-    _print(sweep.name, written_suspects(sweep, folder, kept, own), as_json)
+    found = written_suspects(sweep, folder, kept, own)
+    for note in found.notes:
+        _say(f"warning: {note}")
+    print_found(sweep.name, found, as_json)
     if failed:
         raise typer.Exit(1)
 
@@ -249,53 +248,6 @@ def _run(request: _Request, sweep: Sweep, local: LocalOptions) -> int:
         _say("interrupted; repeat the command to continue")
         raise typer.Exit(1)
     return outcome.failed
-
-
-def _print(name: str, found: Found, as_json: bool) -> None:
-    """Print how many labels are suspected, by class and by pair, and where the files are."""
-    summary = found.summary
-    for note in found.notes:
-        _say(f"warning: {note}")
-    if as_json:
-        candidates = [asdict(candidate) for candidate in found.candidates]
-        answer = {"sweep": name, "notes": found.notes, "candidates": candidates, "bracket": found.bracket}
-        answer |= summary.as_fields()
-        print(json.dumps(answer, ensure_ascii=False))
-        return
-    if len(found.candidates) > 1 or found.bracket:
-        _print_candidates(found.candidates)
-    share = summary.suspects / summary.samples
-    print(f"{summary.suspects:,} of {summary.samples:,} labels are suspected ({share:.1%})")
-    if found.bracket:
-        low, high = found.bracket
-        print(
-            f"by planted errors, {low:,} to {high:,} labels are wrong ({low / summary.samples:.1%} to "
-            f"{high / summary.samples:.1%})"
-        )
-    width = max(len(printable(each.name)) for each in summary.by_class)
-    for of_class in summary.by_class:
-        print(f"  {printable(of_class.name):{width}}  {of_class.suspects:>6,} of {of_class.samples:,}")
-    if summary.pairs:
-        print("most confused (given -> suggested):")
-    for pair in summary.pairs[:MAX_PAIRS]:
-        print(f"  {printable(pair.given)} -> {printable(pair.suggested)}  {pair.count:,}")
-    for path in summary.files:
-        print(path)
-
-
-def _print_candidates(candidates: tuple[Candidate, ...]) -> None:
-    from noisebench.review.candidates import as_report, chosen
-
-    best, width = chosen(candidates), max(len(candidate.loss) for candidate in candidates)
-    report = as_report(candidates)
-    print(f"losses (* chosen: {report['rule']}):")
-    for each in candidates:
-        line = f"{each.loss:{width}}  accuracy {each.accuracy:.4f}  flags {each.flagged:,}"
-        if each.auroc is not None:
-            line += f"  plants: AUROC {each.auroc:.3f}, "
-            line += f"flags {each.uniform:.0%} of uniform, {each.likely:.0%} of likely"
-        print(f"{'*' if each == best else ' '} {line}{'  failed' if each.failed else ''}")
-    print(report["limits"])
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any, cast
 from noisebench.catalogue import datasets as catalogue
 from noisebench.catalogue.component import Component, Value
 from noisebench.catalogue.datasets import DATASETS, DatasetDescriptor
-from noisebench.catalogue.detectors import DETECTORS, TRACES, descriptor_of
+from noisebench.catalogue.detector import TRACES
+from noisebench.catalogue.detectors import DETECTORS, descriptor_of
 from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.sweep.components import Placed, describe

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from noisebench.catalogue.datasets import dataset
-from noisebench.catalogue.detectors import AFTER_EPOCH, descriptor_of
+from noisebench.catalogue.detector import AFTER_EPOCH
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS, Gpu
 from noisebench.catalogue.models import MODELS, Rate
 from noisebench.sweep.trial import Trial

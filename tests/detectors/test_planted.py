@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from noisebench.catalogue.component import Component, Value
-from noisebench.catalogue.detectors import DETECTORS, DetectorDescriptor
+from noisebench.catalogue.detector import DetectorDescriptor
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.data.datasets import load_dataset
 from noisebench.detectors.judgement import Judgement
 from noisebench.records.checkpoints import Checkpoints

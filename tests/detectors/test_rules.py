@@ -10,7 +10,8 @@ import torch
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.descriptor import load
-from noisebench.catalogue.detectors import AFTER_EPOCH, DETECTORS, IN_PASSING, TRACES
+from noisebench.catalogue.detector import AFTER_EPOCH, IN_PASSING, TRACES
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.catalogue.models import MODELS
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.detectors.judgement import Judgement

@@ -1,0 +1,55 @@
+"""What `noisebench detect` prints on stdout: counts of suspects and the losses compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from noisebench.cli.suspects import Found
+from noisebench.cli.terminal import printable
+from noisebench.review.candidates import Candidate, as_report, chosen
+
+MAX_PAIRS = 10
+
+
+def print_found(name: str, found: Found, as_json: bool) -> None:
+    """Print how many labels are suspected, by class and by pair, and where the files are."""
+    summary = found.summary
+    if as_json:
+        candidates = [asdict(candidate) for candidate in found.candidates]
+        answer = {"sweep": name, "notes": found.notes, "candidates": candidates, "bracket": found.bracket}
+        answer |= summary.as_fields()
+        print(json.dumps(answer, ensure_ascii=False))
+        return
+    if len(found.candidates) > 1 or found.bracket:
+        _print_candidates(found.candidates)
+    share = summary.suspects / summary.samples
+    print(f"{summary.suspects:,} of {summary.samples:,} labels are suspected ({share:.1%})")
+    if found.bracket:
+        low, high = found.bracket
+        print(
+            f"by planted errors, {low:,} to {high:,} labels are wrong ({low / summary.samples:.1%} to "
+            f"{high / summary.samples:.1%})"
+        )
+    width = max(len(printable(each.name)) for each in summary.by_class)
+    for of_class in summary.by_class:
+        print(f"  {printable(of_class.name):{width}}  {of_class.suspects:>6,} of {of_class.samples:,}")
+    if summary.pairs:
+        print("most confused (given -> suggested):")
+    for pair in summary.pairs[:MAX_PAIRS]:
+        print(f"  {printable(pair.given)} -> {printable(pair.suggested)}  {pair.count:,}")
+    for path in summary.files:
+        print(path)
+
+
+def _print_candidates(candidates: tuple[Candidate, ...]) -> None:
+    best, width = chosen(candidates), max(len(candidate.loss) for candidate in candidates)
+    report = as_report(candidates)
+    print(f"losses (* chosen: {report['rule']}):")
+    for each in candidates:
+        line = f"{each.loss:{width}}  accuracy {each.accuracy:.4f}  flags {each.flagged:,}"
+        if each.auroc is not None:
+            line += f"  plants: AUROC {each.auroc:.3f}, "
+            line += f"flags {each.uniform:.0%} of uniform, {each.likely:.0%} of likely"
+        print(f"{'*' if each == best else ' '} {line}{'  failed' if each.failed else ''}")
+    print(report["limits"])
