@@ -4,12 +4,14 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from analysis.escaping import markdown_text, tex, tex_label
 from analysis.grid import Cell, Table
-from analysis.templating import render
+from noisebench.html import render
 
+TEMPLATES = Path(__file__).with_name("templates")
 MISSING = "–"
 TIED = "≈"
 METRIC_NAMES = {
@@ -60,7 +62,7 @@ def latex(table: Table) -> str:
 
 def html_table(table: Table) -> str:
     """Return the table as HTML; a cell with results carries its configuration as `data-config`."""
-    return render("table.html", table=html_values(table))
+    return render(TEMPLATES / "table.html", table=html_values(table))
 
 
 def html_values(table: Table) -> dict[str, Any]:

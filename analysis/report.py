@@ -14,11 +14,12 @@ from analysis.comparison import ComparedNumber, compared
 from analysis.evidence import evidence
 from analysis.feeding import Feed, feed
 from analysis.figures import FIGURES
+from analysis.formats import TEMPLATES
 from analysis.options import existing, parser, run
 from analysis.plots.style import styled, svg
 from analysis.tables import all_tables
-from analysis.templating import render
 from analysis.ties import contrasts
+from noisebench.html import render
 from noisebench.store.summaries import all_failures, block_hours, block_progress, doubts, overview
 
 # Each is a template of its own, shown under its name.
@@ -35,7 +36,7 @@ def page(source: Feed, now: datetime) -> str:
     store = source.store
     sweeps = ", ".join(sorted({sweep for sweep, _ in source.blocks})) or "no sweep yet"
     return render(
-        "report.html",
+        TEMPLATES / "report.html",
         sections=SECTIONS,
         subtitle=f"{sweeps}; made {now:%Y-%m-%d %H:%M} UTC",
         evidence=data,

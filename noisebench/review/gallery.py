@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import NDArray
 
+from noisebench.html import render
 from noisebench.review.samples import Samples
 from noisebench.review.strata import list_order
 from noisebench.review.summary import Pair, Summary
@@ -31,7 +29,7 @@ EXAMPLES = 2  # images of each class
 MAX_MATRIX = 20  # classes; with more, the most frequent pairs are listed alone
 MAX_PAIRS = 60
 
-_FOLDER = Path(__file__).with_name("templates")
+_TEMPLATE = Path(__file__).with_name("templates") / "suspects.html"
 
 
 @dataclass(frozen=True)
@@ -62,23 +60,20 @@ def gallery(cards: Cards, samples: Samples, summary: Summary, report: Mapping[st
     chosen = _choose(cards)
     images = thumbnails(samples, [int(cards.rows[rank - 1]) for rank in chosen.ranks])
     data = _data(cards, chosen, samples, report)
-    return (
-        _environment()
-        .get_template("suspects.html")
-        .render(
-            report=report,
-            summary=summary,
-            share=summary.suspects / summary.samples,
-            bars=_bars(report["histogram"]),
-            matrix=_matrix(summary),
-            pairs=summary.pairs[:MAX_PAIRS],
-            numbers={name: label for label, name in enumerate(data["classes"])},
-            by_class=sorted(summary.by_class, key=lambda each: (-each.suspects, each.name)),
-            configuration=_configuration(report),
-            data=data,
-            examples=_examples(cards, samples, {*data["given"], *data["suggested"]}),
-            chunks=[images[start : start + CHUNK] for start in range(0, len(images), CHUNK)],
-        )
+    return render(
+        _TEMPLATE,
+        report=report,
+        summary=summary,
+        share=summary.suspects / summary.samples,
+        bars=_bars(report["histogram"]),
+        matrix=_matrix(summary),
+        pairs=summary.pairs[:MAX_PAIRS],
+        numbers={name: label for label, name in enumerate(data["classes"])},
+        by_class=sorted(summary.by_class, key=lambda each: (-each.suspects, each.name)),
+        configuration=_configuration(report),
+        data=data,
+        examples=_examples(cards, samples, {*data["given"], *data["suggested"]}),
+        chunks=[images[start : start + CHUNK] for start in range(0, len(images), CHUNK)],
     )
 
 
@@ -206,22 +201,3 @@ def _matrix(summary: Summary) -> dict[str, Any] | None:
         for given in names
     ]
     return {"names": names, "rows": rows, "highest": highest}
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    environment.globals["asset"] = _asset
-    return environment
-
-
-def _asset(name: str) -> Markup:
-    """Return a style sheet or script of this package as it is: it holds no value of the data."""
-    return Markup((_FOLDER / name).read_text(encoding="utf-8"))
