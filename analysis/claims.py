@@ -14,9 +14,8 @@ from analysis.feeding import Feed, feed
 from analysis.items import BLOCK_SPECS
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
-from analysis.significance import bootstrap_interval, holm, paired_test
+from analysis.significance import PairedMean, paired_means
 
-LEVEL = 0.05
 HEADS = ("claim", "part", "setting", "pairs", "mean difference [95%]", "effect size", "p (Holm)", "verdict")
 VERDICTS = ("holds", "contradicted", "undecided", "too few seeds")
 _NOTE = (
@@ -30,27 +29,17 @@ _NOTE = (
 class SettingTest:
     """One paired difference of a claim in one setting, above 0 where the claim is right.
 
-    `low`, `high` are the 95% bootstrap interval of the mean, `effect` is mean over deviation, `p` two-sided
-    and corrected over the claim. NaN below two pairs.
+    Its p-value is corrected over the claim.
     """
 
     part: str
     setting: str
-    pairs: int
-    mean: float
-    low: float
-    high: float
-    effect: float
-    p: float
+    difference: PairedMean
 
     @property
     def verdict(self) -> str:
         """Return holds, contradicted, undecided or too few seeds."""
-        if self.pairs < 2:
-            return "too few seeds"
-        if not self.p <= LEVEL:
-            return "undecided"
-        return "holds" if self.mean > 0 else "contradicted"
+        return self.difference.verdict("holds", "contradicted", few="too few seeds")
 
 
 @dataclass(frozen=True)
@@ -134,13 +123,10 @@ def main(arguments: list[str]) -> int:
 
 def _evaluate(source: Feed, name: str) -> Claim:
     differences = _differences(source, name)
-    raw = [paired_test(np.array(values)) for values in differences.values()]
-    tests = [
-        _setting_test(part, setting, np.array(values), p)
-        for ((part, setting), values), p in zip(differences.items(), holm(raw), strict=True)
-    ]
+    means = paired_means([np.array(values) for values in differences.values()])
+    tests = tuple(SettingTest(*key, mean) for key, mean in zip(differences, means, strict=True))
     missing = () if tests else tuple(claim_blocks(name))
-    return Claim(name, claim_text(name), tuple(tests), missing)
+    return Claim(name, claim_text(name), tests, missing)
 
 
 def _differences(source: Feed, name: str) -> dict[tuple[str, str], list[float]]:
@@ -150,31 +136,18 @@ def _differences(source: Feed, name: str) -> dict[tuple[str, str], list[float]]:
     return claim_differences(source.store, name, sweeps)
 
 
-def _setting_test(part: str, setting: str, differences: np.ndarray, p: float) -> SettingTest:
-    low, high = bootstrap_interval(differences)
-    mean, effect = float(differences.mean()), math.nan
-    if len(differences) > 1:
-        deviation = float(differences.std(ddof=1))
-        effect = mean / deviation if deviation > 0 else math.copysign(math.inf, mean) if mean else 0.0
-    return SettingTest(part, setting, len(differences), mean, low, high, effect, p)
-
-
 def _test_row(test: SettingTest) -> list[str]:
-    paired = test.pairs > 1
-    interval = f" [{test.low:+.4f}, {test.high:+.4f}]" if paired else ""
-    effect, p = (f"{test.effect:+.2f}", f"{test.p:.2g}") if paired else ("", "")
-    return [
-        *(test.part, test.setting, str(test.pairs), f"{test.mean:+.4f}{interval}"),
-        *(effect, p, test.verdict),
-    ]
+    difference = test.difference
+    return [test.part, test.setting, str(difference.pairs), *difference.cells(), test.verdict]
 
 
 def _plain(claim: Claim) -> dict[str, Any]:
     """Return the claim for JSON, which has no NaN and no infinity."""
     tests = [
-        {
+        {"part": test.part, "setting": test.setting}
+        | {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(test).items()
+            for name, value in asdict(test.difference).items()
         }
         | {"verdict": test.verdict}
         for test in claim.tests

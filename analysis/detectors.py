@@ -12,11 +12,10 @@ from analysis.feeding import Feed, feed
 from analysis.items import DETECTOR_BLOCKS
 from analysis.listing import Listing
 from analysis.options import existing, parser, run
-from analysis.significance import average_ranks, bootstrap_interval, holm, paired_test
+from analysis.significance import LEVEL, PairedMean, average_ranks, holm, paired_means, paired_test
 from noisebench.store.blocks import BlockTrial, block_configs, block_trials
 from noisebench.store.columns import differing, plain
 
-LEVEL = 0.05
 METRICS = {"auroc": "AUROC", "f1": "F1"}
 BASELINE, PROPOSED = "CE", ("BL", "PZ")
 _RANKS = (
@@ -45,25 +44,16 @@ class Judged:
 
 @dataclass(frozen=True)
 class Help:
-    """The difference of a metric between a loss and CE for one detector, over `pairs`; NaN below two."""
+    """The difference of a metric between a loss and CE for one detector, above 0 where the loss is higher."""
 
     detector: str
     loss: str
-    pairs: int
-    mean: float
-    low: float
-    high: float
-    effect: float
-    p: float
+    difference: PairedMean
 
     @property
     def verdict(self) -> str:
         """Return helps, hurts, undecided or too few pairs."""
-        if self.pairs < 2:
-            return "too few pairs"
-        if not self.p <= LEVEL:
-            return "undecided"
-        return "helps" if self.mean > 0 else "hurts"
+        return self.difference.verdict("helps", "hurts", few="too few pairs")
 
 
 def listings(source: Feed) -> list[Listing]:
@@ -115,18 +105,16 @@ def ranking(trials: Sequence[Judged], block: str, metric: str, title: str) -> Li
 def help_of(trials: Sequence[Judged], metric: str) -> list[Help]:
     """Compare each form of BL and PZ with CE for each detector, corrected over all of them."""
     values = _values(trials, metric)
-    every = []
+    every = {}
     for (detector, loss), of_loss in values.items():
         if loss.split(" ")[0] in PROPOSED and (detector, BASELINE) in values:
             base = values[detector, BASELINE]
             common = [pair for pair in of_loss if pair in base]
-            differences = np.array([of_loss[pair] - base[pair] for pair in common], dtype=float)
-            every.append((detector, loss, differences))
-    corrected = holm([paired_test(differences) for _, _, differences in every])
-    return [
-        Help(detector, loss, len(d), *_moments(d), p)
-        for (detector, loss, d), p in zip(every, corrected, strict=True)
-    ]
+            if common:
+                differences = [of_loss[pair] - base[pair] for pair in common]
+                every[detector, loss] = np.array(differences, dtype=float)
+    means = paired_means(list(every.values()))
+    return [Help(*key, mean) for key, mean in zip(every, means, strict=True)]
 
 
 def help_listing(trials: Sequence[Judged], block: str, metric: str, title: str) -> Listing:
@@ -135,10 +123,8 @@ def help_listing(trials: Sequence[Judged], block: str, metric: str, title: str) 
         [
             each.detector,
             each.loss,
-            str(each.pairs),
-            f"{each.mean:+.4f} [{each.low:+.4f}, {each.high:+.4f}]",
-            f"{each.effect:+.2f}",
-            f"{each.p:.2g}",
+            str(each.difference.pairs),
+            *each.difference.cells(),
             each.verdict,
         ]
         for each in help_of(trials, metric)
@@ -212,14 +198,6 @@ def _ranks(
         f"less than {found.critical_difference:.2f} are tied (Nemenyi, .05)."
     )
     return dict(zip(found.methods, found.ranks.tolist(), strict=True)), note
-
-
-def _moments(differences: np.ndarray) -> tuple[float, float, float, float]:
-    """Return mean, bounds of its interval and effect size; NaN below two."""
-    if len(differences) < 2:
-        return (float("nan"),) * 4
-    mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
-    return (mean, *bootstrap_interval(differences), mean / deviation if deviation else float("nan"))
 
 
 def _labels(detectors: dict[str, dict[str, object]]) -> dict[str, str]:

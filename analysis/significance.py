@@ -1,5 +1,6 @@
 """Statistics of paired seeds: arrays in, numbers out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Values = NDArray[np.float64]
+LEVEL = 0.05  # at which tests decide
 
 
 def paired_test(differences: Values, alternative: str = "two-sided") -> float:
@@ -49,8 +51,57 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+@dataclass(frozen=True)
+class PairedMean:
+    """The mean of paired differences, with its 95% bootstrap interval and its effect size.
+
+    `effect` is mean over deviation, infinite where the differences are all equal and not 0. `p` is of the
+    two-sided paired t-test, corrected over its family. Below two pairs only `mean` is a number.
+    """
+
+    pairs: int
+    mean: float
+    low: float
+    high: float
+    effect: float
+    p: float
+
+    def verdict(self, above: str, below: str, few: str) -> str:
+        """Return `above` or `below` where the mean differs from 0, else undecided; `few` below two pairs."""
+        if self.pairs < 2:
+            return few
+        if not self.p <= LEVEL:
+            return "undecided"
+        return above if self.mean > 0 else below
+
+    def cells(self) -> list[str]:
+        """Return mean with interval, effect and p as text; below two pairs the mean alone."""
+        if self.pairs < 2:
+            return [f"{self.mean:+.4f}", "", ""]
+        interval = f"[{self.low:+.4f}, {self.high:+.4f}]"
+        return [f"{self.mean:+.4f} {interval}", f"{self.effect:+.2f}", f"{self.p:.2g}"]
+
+
+def paired_means(family: Sequence[Values]) -> list[PairedMean]:
+    """Test that the mean of each of these differences is 0, all corrected as one family (Holm).
+
+    Each has one value or more.
+    """
+    corrected = holm([paired_test(differences) for differences in family])
+    return [_paired_mean(differences, p) for differences, p in zip(family, corrected, strict=True)]
+
+
+def _paired_mean(differences: Values, p: float) -> PairedMean:
+    low, high = bootstrap_interval(differences)
+    mean, effect = float(differences.mean()), math.nan
+    if len(differences) > 1:
+        deviation = float(differences.std(ddof=1))
+        effect = mean / deviation if deviation > 0 else math.copysign(math.inf, mean) if mean else 0.0
+    return PairedMean(len(differences), mean, low, high, effect, p)
+
+
 def equivalence(
-    difference: float, standard_error: float, freedom: float, margin: float, level: float = 0.05
+    difference: float, standard_error: float, freedom: float, margin: float, level: float = LEVEL
 ) -> str:
     """Return whether a difference of means is smaller than a margin, by two one-sided t-tests (TOST).
 
@@ -75,7 +126,7 @@ class AverageRanks:
     critical_difference: float
 
 
-def average_ranks(methods: Sequence[str], scores: Values, level: float = 0.05) -> AverageRanks:
+def average_ranks(methods: Sequence[str], scores: Values, level: float = LEVEL) -> AverageRanks:
     """Rank K methods by scores [N, K], higher is better, ties sharing their mean rank (Demsar 2006).
 
     Raises ValueError below three methods or two rows, where there is no such test.

@@ -8,10 +8,8 @@ import numpy as np
 from analysis.feeding import Feed
 from analysis.grid import Table
 from analysis.listing import Listing
-from analysis.significance import bootstrap_interval, holm, paired_test
+from analysis.significance import LEVEL, bootstrap_interval, holm, paired_test
 from noisebench.store.blocks import block_trials
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from analysis.claim_sql import claim_blocks, claim_differences, claim_names
 from analysis.claims import Claim, SettingTest, evaluate_claims, listings, main
 from analysis.feeding import Feed, feed
 from analysis.items import PUBLISHED
+from analysis.significance import PairedMean
 from noisebench.catalogue.component import Component
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.store import open_store
@@ -42,7 +43,7 @@ def published() -> dict[str, Means]:
 
 def differences_of(claim: Claim) -> dict[tuple[str, str], float]:
     """Return the mean difference of each test by (part, setting)."""
-    return {(test.part, test.setting): test.mean for test in claim.tests}
+    return {(test.part, test.setting): test.difference.mean for test in claim.tests}
 
 
 def test_the_main_claim_is_tested_in_every_setting_against_every_baseline(
@@ -149,7 +150,7 @@ def test_every_claim_without_data_names_the_sweep_it_needs(folder: Folder) -> No
     ],
 )
 def test_the_verdict_of_a_claim_is_over_its_settings(tests: list[tuple[float, float]], expected: str) -> None:
-    parts = tuple(SettingTest("part", "where", 5, mean, mean, mean, 1.0, p) for mean, p in tests)
+    parts = tuple(SettingTest("part", "where", PairedMean(5, mean, mean, mean, 1.0, p)) for mean, p in tests)
     assert Claim("name", "text", parts, ("table1",)).verdict == expected
 
 
@@ -171,8 +172,8 @@ def test_each_setting_is_a_test_of_its_own_with_its_effect_size(folder: Folder) 
         "digits, 0.1": "holds",
         "digits, 0.2": "contradicted",
     }
-    assert tests["digits, 0.1"].mean == pytest.approx(0.1)
-    assert tests["digits, 0.1"].effect == pytest.approx(10)
+    assert tests["digits, 0.1"].difference.mean == pytest.approx(0.1)
+    assert tests["digits, 0.1"].difference.effect == pytest.approx(10)
     assert claim.summary == "1 hold, 1 contradicted of 2"
 
 
@@ -315,7 +316,10 @@ def test_the_printed_sign_of_bl_is_not_the_trained_one(claims: dict[str, Claim])
 def test_over_fitting_is_looked_for_near_epoch_ten(claims: dict[str, Claim]) -> None:
     """The synthetic training loss falls below the test loss in epoch 11, counted from 1: 3.5 - 1."""
     tests = claims["over-fitting-near-ten"].tests
-    assert {(test.setting, test.mean) for test in tests} == {("MNIST", 2.5), ("Fashion-MNIST", 2.5)}
+    assert {(test.setting, test.difference.mean) for test in tests} == {
+        ("MNIST", 2.5),
+        ("Fashion-MNIST", 2.5),
+    }
 
 
 def test_the_command_prints_json(paper: ResultsFolder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,10 +60,11 @@ def test_f1_says_which_detectors_are_told_the_rate() -> None:
 def test_help_is_the_paired_difference_from_ce() -> None:
     found = {each.detector: each for each in help_of(TRIALS, "auroc")}
     good = np.array([0.01, 0.02, 0.03, 0.02])
-    assert (found["good"].pairs, found["good"].mean) == (4, pytest.approx(0.02))
-    assert found["good"].effect == pytest.approx(good.mean() / good.std(ddof=1))
+    of_good = found["good"].difference
+    assert (of_good.pairs, of_good.mean) == (4, pytest.approx(0.02))
+    assert of_good.effect == pytest.approx(good.mean() / good.std(ddof=1))
     # The smallest of three p-values counts three times.
-    assert found["good"].p == pytest.approx(3 * paired_test(good))
+    assert of_good.p == pytest.approx(3 * paired_test(good))
     assert [found[name].verdict for name in ("good", "fair", "poor")] == ["helps", "undecided", "undecided"]
     lower = [replace(each, auroc=1 - each.auroc) for each in TRIALS if each.auroc is not None]
     assert {each.detector: each.verdict for each in help_of(lower, "auroc")}["good"] == "hurts"

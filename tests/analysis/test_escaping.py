@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from analysis.escaping import file_name, markdown_text, tex, tex_label
-from analysis.formats import FORMATS, latex
+from analysis.formats import FORMATS, TEMPLATES, latex
 from analysis.grid import Cell, Row, Table
 from analysis.sections import failures
 from analysis.tables import main
-from analysis.templating import render
+from noisebench.html import render
 from noisebench.store.summaries import Doubt, SweepFailure
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
@@ -93,6 +93,6 @@ def test_tables_of_a_block_named_like_a_path_stay_in_the_folder(folder: Folder, 
 def test_failures_show_scripts_as_text() -> None:
     group = SweepFailure(SCRIPT, SCRIPT, SCRIPT, trials=1, example=SCRIPT, traceback=SCRIPT)
     doubt = Doubt(SCRIPT, times=1, example=SCRIPT)
-    text = render("failures.html", failures=failures([group], [doubt]))
+    text = render(TEMPLATES / "failures.html", failures=failures([group], [doubt]))
     assert "<script" not in text
     assert text.count("&lt;script&gt;") == 7

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.significance import average_ranks, bootstrap_interval, holm, paired_test
+from analysis.significance import average_ranks, bootstrap_interval, holm, paired_means, paired_test
 
 
 def test_a_paired_test_is_scipys() -> None:
@@ -58,3 +58,19 @@ def test_average_ranks_by_hand() -> None:
 def test_two_methods_have_no_ranks() -> None:
     with pytest.raises(ValueError, match="three methods and two rows, here are 2 and 5"):
         average_ranks(["a", "b"], np.zeros((5, 2)))
+
+
+def test_a_paired_mean_by_hand() -> None:
+    good, none, single, equal = (np.array(v) for v in ([1.0, 2.0, 3.0], [1.0, -1.0], [0.5], [2.0, 2.0]))
+    of_good, of_none, of_single, of_equal = paired_means([good, none, single, equal])
+    assert (of_good.pairs, of_good.mean, of_good.effect) == (3, 2.0, 2.0)
+    assert (of_good.low, of_good.high) == bootstrap_interval(good)
+    assert of_good.p == pytest.approx(2 * paired_test(good))  # the second of three tests
+    assert of_good.verdict("above", "below", few="few") == "undecided"
+    assert (of_none.mean, of_none.effect, of_none.p) == (0.0, 0.0, 1.0)
+    assert math.isnan(of_single.effect)
+    assert of_single.verdict("above", "below", few="few") == "few"
+    assert of_single.cells() == ["+0.5000", "", ""]
+    assert of_equal.verdict("above", "below", few="few") == "above"
+    assert of_equal.cells() == ["+2.0000 [+2.0000, +2.0000]", "+inf", "0"]
+    assert paired_means([-equal])[0].verdict("above", "below", few="few") == "below"
