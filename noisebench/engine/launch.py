@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,7 @@ from noisebench.records.folders import SweepFolder
 from noisebench.records.heartbeats import heartbeat
 from noisebench.records.journal import JournalWriter
 from noisebench.records.logs import Log
+from noisebench.store.states import Interruption
 from noisebench.sweep.trial import Trial
 
 
@@ -29,8 +30,8 @@ from noisebench.sweep.trial import Trial
 class Launch:
     """The trials to run, with what the former drivers of the sweep left.
 
-    `previous_journals`: see `RecoveryPolicy`. `awaited`: the evidence that pending trials of the sweep judge
-    by which are not run now. `keep_evidence`: remove none.
+    `previous_journals`, `previous_losses`: see `RecoveryPolicy`. `awaited`: the evidence that pending
+    trials of the sweep judge by which are not run now. `keep_evidence`: remove none.
     """
 
     trials: list[Trial]
@@ -38,6 +39,7 @@ class Launch:
     progress: Progress
     stops: Stops
     previous_journals: Mapping[str, Path]
+    previous_losses: Mapping[str, Sequence[Interruption]] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
     keep_evidence: bool = False
 
@@ -95,6 +97,7 @@ def _run_on_ray(launch: Launch, options: Options, worker: str, at_end: ExitStack
             allowance_minutes=options.allowance_minutes,
             has_larger_share=places.has_larger_share,
             previous_journals=launch.previous_journals,
+            previous_losses=launch.previous_losses,
             places=places.max_concurrent,
         )
         queue = launch.queue(policy)

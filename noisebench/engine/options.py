@@ -38,7 +38,8 @@ class Options:
     `inline` runs one trial after another in this process, without Ray.
     `trial` names one trial by the first digits of its id: it is run even if it has a result already,
     and the two results can be compared. `include_failed` runs failed trials again; with `submitted_at` only
-    those that failed before, so that a driver does not repeat what failed under its predecessor.
+    those that failed before, so that a driver does not repeat what failed under its predecessor; losses since
+    then count on.
     `restart` lets stopped blocks run again. `replace_sweep` lets this sweep replace a different one of the
     same name. `execute` ("module:function") replaces the measurement, for benchmarks of the machinery.
     `memory_mb` is what all trials on this machine may take together. `allowance_minutes` is how long a trial

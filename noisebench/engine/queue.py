@@ -9,15 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from noisebench.engine.evidence_groups import EvidenceGroups
+from noisebench.engine.losses import LossCounter
 from noisebench.engine.progress import Progress
-from noisebench.engine.recovery import (
-    Cause,
-    JournalTail,
-    Loss,
-    LossCounter,
-    RecoveryPolicy,
-    recorded_loss,
-)
+from noisebench.engine.recovery import Cause, JournalTail, Loss, RecoveryPolicy, recorded_loss
 from noisebench.engine.stops import Stops
 from noisebench.errors import EnvironmentFault
 from noisebench.records import attempts, provenance
@@ -68,6 +62,7 @@ class TrialQueue:
         self._had_larger_share: set[str] = set()
         self._journal: JournalWriter | None = None
         self._hold_back()
+        self._set_suspects_aside()
 
     def __getstate__(self) -> dict[str, object]:
         """Return nothing: Tune pickles all that it is given, for a restore that is never used."""
@@ -236,6 +231,15 @@ class TrialQueue:
         """Let the next suspect wait with the others, if none waits or runs now that `ended` has ended."""
         if self._released_suspect == ended.trial_id:
             self._released_suspect = None
+        self._let_next_suspect_wait()
+
+    def _set_suspects_aside(self) -> None:
+        """Let those that are suspects since a former driver wait for their turn."""
+        self._suspects.extend(trial for trial in self._waiting if self._losses.is_suspect(trial))
+        self._waiting = deque(trial for trial in self._waiting if not self._losses.is_suspect(trial))
+        self._let_next_suspect_wait()
+
+    def _let_next_suspect_wait(self) -> None:
         if self._suspects and self._released_suspect is None:
             suspect = self._suspects.popleft()
             self._released_suspect = suspect.trial_id

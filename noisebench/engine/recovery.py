@@ -2,29 +2,25 @@
 
 The cause decides. If the worker recorded that it leaves, or its node was lost, the trial is run again; if
 only the trial's process died, the trial may be the reason. Every cause has its own limit, so that no trial is
-repeated for ever.
+repeated for ever; `engine/losses.py` counts.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
 from noisebench.engine.node import leave_note
 from noisebench.records.attempts import End, Ended, ErrorKind, Started, Status
-from noisebench.records.folders import ResultsFolder, SweepFolder
+from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import complete_lines, readable
+from noisebench.store.states import Interruption
 from noisebench.sweep.trial import Trial
-from noisebench.trial.duration import allowance_seconds
 
 MAX_PROCESS_DEATHS = 2
 MAX_NODE_LOSSES = 5
-# A trial that has lost so many nodes may bring them down, or ran beside one that does.
-SUSPECT_NODE_LOSSES = 2
 MAX_STALLED_ATTEMPTS = 3
 MAX_FAILED_STARTS = 200
 # A worker's trials may end before its leave note is on the shared file system.
@@ -50,7 +46,7 @@ class Loss:
 
 
 NOT_STARTED = Loss(Cause.NOT_STARTED, ErrorKind.NODE_LOST, "the process ended before the trial began")
-PROCESS_DIED = Loss(Cause.PROCESS_DIED, ErrorKind.NODE_LOST, "the trial's process died; tried again")
+PROCESS_DIED = Loss(Cause.PROCESS_DIED, ErrorKind.PROCESS_DIED, "the trial's process died; tried again")
 
 # Takes an attempt's `started` record, if any, and the seconds since the loss; returns None until it knows.
 FindCause = Callable[[Started | None, float], Loss | None]
@@ -95,7 +91,7 @@ class RecoveryPolicy:
     checkpoint between them. `places` is how many trials run at a time. `has_larger_share` says whether a
     trial that failed with an error of this kind can run with a larger share of a machine.
     `previous_journals` are the journal files in which processes of a former driver may still record that
-    they completed a trial, by trial id.
+    they completed a trial, `previous_losses` the losses that former drivers have recorded, both by trial id.
     """
 
     find_cause: FindCause = cause_on_this_machine
@@ -103,6 +99,7 @@ class RecoveryPolicy:
     allowance_minutes: float | None = None
     has_larger_share: Callable[[Trial, ErrorKind], bool] = lambda _, __: False
     previous_journals: Mapping[str, Path] = field(default_factory=dict)
+    previous_losses: Mapping[str, Sequence[Interruption]] = field(default_factory=dict)
     places: int = 1
     max_process_deaths: int = MAX_PROCESS_DEATHS
     max_node_losses: int = MAX_NODE_LOSSES
@@ -112,66 +109,6 @@ class RecoveryPolicy:
     def max_failed_starts(self) -> int:
         """How many processes in a row may end before their trials begin; a lost node ends many at once."""
         return MAX_FAILED_STARTS + 2 * self.places
-
-
-class LossCounter:
-    """Counts the losses of each trial and says when the trial is to blame."""
-
-    def __init__(self, policy: RecoveryPolicy, results: ResultsFolder) -> None:
-        self._policy = policy
-        self._results = results
-        self._counts: Counter[tuple[str, Cause]] = Counter()
-        self._checkpoints: dict[str, frozenset[tuple[str, int]]] = {}
-
-    def end_after(self, trial: Trial, loss: Loss, started: Started | None) -> End:
-        """Count a loss; return how the attempt ended: interrupted, to be run again, or failed."""
-        key = (trial.trial_id, loss.cause)
-        if self._has_progressed(trial) and loss.cause is not Cause.PROCESS_DIED:
-            self._counts[key] = 0
-        self._counts[key] += 1
-        return self._failure(trial, loss, started, self._counts[key]) or End(
-            Status.INTERRUPTED, loss.error_kind, loss.message
-        )
-
-    def is_suspect(self, trial: Trial) -> bool:
-        """Whether this trial may bring its nodes down: it is to run without another such trial beside it."""
-        return self._counts[trial.trial_id, Cause.NODE_LOST] >= SUSPECT_NODE_LOSSES
-
-    def _failure(self, trial: Trial, loss: Loss, started: Started | None, count: int) -> End | None:
-        policy = self._policy
-        if loss.cause is Cause.PROCESS_DIED:
-            return self._process_failure(trial, loss, started, count)
-        if loss.cause is Cause.NODE_LOST and count >= policy.max_node_losses:
-            message = (
-                f"{count} nodes were lost while they ran this trial, without a new checkpoint in between: "
-                "the trial may bring its node down"
-            )
-            return End(Status.FAILED, ErrorKind.NODE_LOST, message)
-        if loss.error_kind is ErrorKind.TIME_LIMIT and count >= policy.max_stalled_attempts:
-            message = (
-                f"{count} workers reached their time limit while they ran this trial, without a new "
-                "checkpoint in between: raise `worker.minutes` in the site's profile"
-            )
-            return End(Status.FAILED, ErrorKind.TIME_LIMIT, message)
-        return None
-
-    def _process_failure(self, trial: Trial, loss: Loss, started: Started | None, count: int) -> End | None:
-        if loss is PROCESS_DIED and started is not None and _is_overdue(trial, started, self._policy):
-            message = "took longer than --allowance-minutes allows, in code that kept Python from running"
-            return End(Status.FAILED, ErrorKind.TIMEOUT, message)
-        if count < self._policy.max_process_deaths:
-            return None
-        if loss is not PROCESS_DIED:
-            return End(Status.FAILED, loss.error_kind, f"{loss.message} (in {count} processes)")
-        message = f"the trial's process died {count} times: killed, out of memory, or crashed"
-        return End(Status.FAILED, ErrorKind.HOST_MEMORY, message)
-
-    def _has_progressed(self, trial: Trial) -> bool:
-        """Return whether the trial's checkpoints have changed since its last loss."""
-        before = self._checkpoints.get(trial.trial_id, frozenset())
-        now = _file_versions(self._results.checkpoint(trial.trial_id))
-        self._checkpoints[trial.trial_id] = now
-        return bool(now - before)
 
 
 class JournalTail:
@@ -217,20 +154,6 @@ def recorded_loss(end: End | None) -> Loss | None:
         return None
     cause = Cause.PROCESS_DIED if kind is ErrorKind.GPU_ERROR else Cause.NODE_LOST
     return Loss(cause, kind, end.error or "a CUDA error")
-
-
-def _is_overdue(trial: Trial, started: Started, policy: RecoveryPolicy) -> bool:
-    """Return whether the attempt had exceeded its time: code that blocks Python dies without a record."""
-    seconds = (datetime.now(UTC) - started.started_at).total_seconds()
-    on_gpu = started.device != "cpu"
-    return seconds > allowance_seconds(trial, gpu=on_gpu, minutes=policy.allowance_minutes)
-
-
-def _file_versions(folder: Path) -> frozenset[tuple[str, int]]:
-    try:
-        return frozenset((path.name, path.stat().st_mtime_ns) for path in folder.rglob("*"))
-    except OSError:
-        return frozenset()  # removed meanwhile
 
 
 def has_completed(journal: Path, trial_id: str) -> bool:

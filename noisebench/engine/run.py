@@ -17,11 +17,11 @@ from noisebench.engine.stops import Stops, restart_blocks
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records import durable
 from noisebench.records.attempts import ErrorKind
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
 from noisebench.store.ingest import IngestReport, ingest
-from noisebench.store.states import failed_since, states_of
+from noisebench.store.states import Interruption, failed_since, interruptions_since, states_of
 from noisebench.store.store import open_store
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
@@ -78,9 +78,9 @@ def run_sweep(
         if len(pending) > progress.held:
             check_files(pending, options.data_dir)
             rest = _awaited_later(sweep, results, wanted)
-            launch = Launch(
-                pending, folder, progress, stops, previous_journals, rest, keep_evidence=sweep.keep_evidence
-            )
+            losses = _previous_losses(folder, options)
+            left = (previous_journals, losses, rest)
+            launch = Launch(pending, folder, progress, stops, *left, keep_evidence=sweep.keep_evidence)
             _prepare_evidence(launch, sweep)
             run_pending(launch, options)
             report = _joined(report, _ingest_all(results, wanted, progress))
@@ -99,6 +99,14 @@ def _awaited_later(sweep: Sweep, results: ResultsFolder, wanted: list[Trial]) ->
         states = states_of(store, [trial.trial_id for trial in others])
     waiting = pending_trials(others, states, include_failed=False)
     return frozenset(trial.evidence_id for trial in waiting)
+
+
+def _previous_losses(folder: SweepFolder, options: Options) -> dict[str, list[Interruption]]:
+    """Return what former drivers of this submission have lost; a new request starts its counts at zero."""
+    if options.submitted_at is None:
+        return {}
+    with open_store(folder.results) as store:
+        return interruptions_since(store, folder.name, options.submitted_at)
 
 
 def _prepare_evidence(launch: Launch, sweep: Sweep) -> None:

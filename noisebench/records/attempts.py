@@ -32,6 +32,7 @@ class ErrorKind(StrEnum):
     TIMEOUT = "timeout"
     DATA = "data"
     STORAGE = "storage"
+    PROCESS_DIED = "process-died"
     NODE_LOST = "node-lost"
     PREEMPTED = "preempted"
     TIME_LIMIT = "time-limit"

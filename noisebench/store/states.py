@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from noisebench.errors import InputError
+from noisebench.records.attempts import ErrorKind
 from noisebench.store.store import Store
 
 Row = dict[str, Any]
@@ -66,6 +67,14 @@ class UnendedAttempt:
 
 
 @dataclass(frozen=True)
+class Interruption:
+    """The recorded end of an interrupted attempt; `ended_at` has its time zone."""
+
+    error_kind: ErrorKind
+    ended_at: datetime
+
+
+@dataclass(frozen=True)
 class FailureGroup:
     """Failed trials with the same error; `example` is the id of one of them."""
 
@@ -115,6 +124,16 @@ def failed_since(store: Store, moment: datetime) -> set[str]:
     """Return the ids of all trials of which an attempt has failed since `moment`, a time with its zone."""
     rows = store.rows("states/failed_since", {"moment": moment.astimezone(UTC).replace(tzinfo=None)})
     return {row["trial_id"] for row in rows}
+
+
+def interruptions_since(store: Store, sweep: str, moment: datetime) -> dict[str, list[Interruption]]:
+    """Return how attempts of a sweep were interrupted since `moment`, a time with its zone, by trial id."""
+    parameters = {"sweep": sweep, "moment": moment.astimezone(UTC).replace(tzinfo=None)}
+    found: dict[str, list[Interruption]] = {}
+    for row in store.rows("states/interruptions_since", parameters):
+        kind, ended_at = ErrorKind(row["error_kind"]), row["ended_at"].replace(tzinfo=UTC)
+        found.setdefault(row["trial_id"], []).append(Interruption(kind, ended_at))
+    return found
 
 
 def unended_attempts(store: Store, sweep: str) -> list[UnendedAttempt]:

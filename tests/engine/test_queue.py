@@ -4,15 +4,18 @@ import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from noisebench.engine.losses import SUSPECT_NODE_LOSSES
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.recovery import (
     MAX_FAILED_STARTS,
     MAX_NODE_LOSSES,
+    MAX_PROCESS_DEATHS,
     MAX_STALLED_ATTEMPTS,
     NOT_STARTED,
     PROCESS_DIED,
@@ -25,6 +28,9 @@ from noisebench.records import attempts
 from noisebench.records.attempts import End, Ended, ErrorKind, Result, Status
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import JournalWriter, records
+from noisebench.store.ingest import ingest
+from noisebench.store.states import Interruption, interruptions_since
+from noisebench.store.store import open_store
 from noisebench.sweep.trial import Trial
 from tests.trials import sweep_of
 
@@ -38,10 +44,15 @@ def folder(tmp_path: Path) -> SweepFolder:
     return ResultsFolder(tmp_path).sweep("test")
 
 
-def queue_of(folder: SweepFolder, seeds: int = 1, loss: Loss | None = PROCESS_DIED) -> TrialQueue:
-    """Return a queue in which every loss has the same cause."""
+def queue_of(
+    folder: SweepFolder,
+    seeds: int = 1,
+    loss: Loss | None = PROCESS_DIED,
+    previous: dict[str, list[Interruption]] | None = None,
+) -> TrialQueue:
+    """Return a queue in which every loss has the same cause; former drivers had the `previous` ones."""
     trials = list(sweep_of(seeds=str(seeds)).trials())
-    policy = RecoveryPolicy(find_cause=lambda _, __: loss)
+    policy = RecoveryPolicy(find_cause=lambda _, __: loss, previous_losses=previous or {})
     return TrialQueue(trials, folder, Progress(seeds, 0, 0, seeds), policy)
 
 
@@ -83,7 +94,7 @@ def test_a_trial_whose_process_died_runs_once_more_then_fails_as_host_memory(fol
     queue.lose(second)
     assert queue.waiting == 0
     assert queue.progress.failed == 1
-    assert ends(folder) == [("interrupted", "node-lost"), ("failed", "host-memory")]
+    assert ends(folder) == [("interrupted", "process-died"), ("failed", "host-memory")]
 
 
 def test_a_loss_without_a_known_cause_stays_live_until_it_is_explained(folder: SweepFolder) -> None:
@@ -148,6 +159,65 @@ def test_preemptions_are_not_limited(folder: SweepFolder) -> None:
     queue = queue_of(folder, loss=PREEMPTED)
     assert lose_all(queue) == 20
     assert queue.progress.failed == 0
+
+
+def test_preemptions_do_not_count_as_time_limits(folder: SweepFolder) -> None:
+    causes: list[Loss | None] = [PREEMPTED] * MAX_STALLED_ATTEMPTS + [TIME_LIMIT] * MAX_STALLED_ATTEMPTS
+    policy = RecoveryPolicy(find_cause=lambda _, __: causes.pop(0))
+    queue = TrialQueue(sweep_of().trials(), folder, Progress(1, 0, 0, 1), policy)
+    assert lose_all(queue) == 2 * MAX_STALLED_ATTEMPTS
+    assert queue.progress.failed == 1
+
+
+def recorded_losses(folder: SweepFolder) -> dict[str, list[Interruption]]:
+    """Return the losses of the sweep as the driver that takes over reads them."""
+    ingest(folder.results)
+    with open_store(folder.results) as store:
+        return interruptions_since(store, folder.name, datetime.now(UTC) - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("loss", "limit"),
+    [
+        (NODE_LOST, MAX_NODE_LOSSES),
+        (TIME_LIMIT, MAX_STALLED_ATTEMPTS),
+        (PROCESS_DIED, MAX_PROCESS_DEATHS),
+    ],
+)
+def test_losses_count_on_after_a_takeover(folder: SweepFolder, loss: Loss, limit: int) -> None:
+    first = queue_of(folder, loss=loss)
+    for _ in range(limit - 1):
+        first.lose(first.take()[0])
+    first.close()
+    second = queue_of(folder, loss=loss, previous=recorded_losses(folder))
+    assert lose_all(second) == 1
+    assert (second.waiting, second.progress.failed) == (0, 1)
+    second.close()
+    # Without them it starts again.
+    assert lose_all(queue_of(folder, loss=loss)) == limit
+
+
+def test_losses_before_the_newest_checkpoint_do_not_count_after_a_takeover(folder: SweepFolder) -> None:
+    (trial,) = sweep_of().trials()
+    checkpoint = folder.results.checkpoint(trial.trial_id) / "fold-0.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    written = datetime.fromtimestamp(checkpoint.stat().st_mtime, UTC)
+    hours = [written + timedelta(hours=hour) for hour in (-3, -2, -1, 1, 2)]
+    previous = {trial.trial_id: [Interruption(ErrorKind.NODE_LOST, hour) for hour in hours]}
+    assert lose_all(queue_of(folder, loss=NODE_LOST, previous=previous)) == MAX_NODE_LOSSES - 2
+
+
+def test_trials_that_may_kill_their_nodes_run_one_at_a_time_after_a_takeover(folder: SweepFolder) -> None:
+    trials = list(sweep_of(seeds="4").trials())
+    lost = [Interruption(ErrorKind.NODE_LOST, datetime.now(UTC))] * SUSPECT_NODE_LOSSES
+    queue = queue_of(folder, 4, previous={trial.trial_id: lost for trial in trials[1:3]})
+    assert queue.waiting == 4
+    running = [queue.take() for _ in range(4) if queue.next_trial]
+    assert [trial.seed for _, trial in running] == [1, 0, 3]
+    queue.settle(running[0][0], End(Status.COMPLETED))
+    assert queue.take()[1].seed == 2
+    assert queue.waiting == 0
 
 
 def test_an_interrupted_trial_is_next_and_one_whose_process_died_is_last(

@@ -146,5 +146,5 @@ def test_a_failing_and_a_dying_trial_do_not_affect_the_others(tmp_path: Path) ->
         ("completed", None, 3),
         ("failed", "exception", 1),
         ("failed", "host-memory", 1),
-        ("interrupted", "node-lost", 1),
+        ("interrupted", "process-died", 1),
     ]

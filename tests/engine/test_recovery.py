@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.engine.losses import LossCounter
 from noisebench.engine.node import note_leave
 from noisebench.engine.ray_session import node_loss_seconds
 from noisebench.engine.recovery import (
@@ -13,7 +14,6 @@ from noisebench.engine.recovery import (
     PROCESS_DIED,
     Cause,
     JournalTail,
-    LossCounter,
     RecoveryPolicy,
     cause_on_cluster,
     cause_on_this_machine,
@@ -83,8 +83,8 @@ def test_an_overdue_attempt_that_died_without_a_record_is_a_timeout(folder: Swee
         return losses.end_after(TRIAL, PROCESS_DIED, started(minutes_ago)).error_kind
 
     assert kind(5, 4) == "timeout"
-    assert kind(5, 6) == "node-lost"
-    assert kind(5, None) == "node-lost"  # the allowance is at least ten minutes
+    assert kind(5, 6) == "process-died"
+    assert kind(5, None) == "process-died"  # the allowance is at least ten minutes
 
 
 def test_the_journal_is_read_from_the_start_of_the_run(folder: SweepFolder) -> None:

@@ -1,6 +1,7 @@
 """A Ray cluster of two nodes on this machine without Slurm: nodes that come back, as workers' jobs do.
 
-`python -m tests.slurm.ray_cluster SWEEP RESULTS` runs a sweep there. Each node is a process of its own.
+`python -m tests.slurm.ray_cluster SWEEP RESULTS MINUTES` runs a sweep there as a driver that takes over from
+another: submitted so many minutes ago. Each node is a process of its own.
 """
 
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from noisebench.engine.node import WORKER_VARIABLE, token_environment, write_token
@@ -33,7 +35,7 @@ def node(head: str, name: str) -> None:
             ray_node.process.wait()
 
 
-def run(spec: Path, results: Path) -> None:
+def run(spec: Path, results: Path, submitted_at: datetime) -> None:
     """Run a sweep on a head and two nodes."""
     with private_scratch() as scratch:
         token = scratch / "token"
@@ -48,7 +50,8 @@ def run(spec: Path, results: Path) -> None:
                     subprocess.Popen([*words, f"node{number}"])
                 yield Cluster(head, ADDRESS, NODES, cpus=1, gpus=0, trials_per_gpu={}, scratch=scratch)
 
-        outcome = run_sweep(load_sweep(spec), ResultsFolder(results), Options(cluster=cluster))
+        options = Options(cluster=cluster, submitted_at=submitted_at)
+        outcome = run_sweep(load_sweep(spec), ResultsFolder(results), options)
         print(f"{outcome.completed} completed, {outcome.failed} failed, {outcome.unfinished} unfinished")
 
 
@@ -56,4 +59,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "node":
         node(sys.argv[2], sys.argv[3])
     else:
-        run(Path(sys.argv[1]), Path(sys.argv[2]))
+        before = timedelta(minutes=float(sys.argv[3]))
+        run(Path(sys.argv[1]), Path(sys.argv[2]), datetime.now(UTC) - before)

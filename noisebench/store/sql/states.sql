@@ -16,6 +16,13 @@ WHERE sweep = $sweep AND state = 'failed'
 GROUP BY ALL
 ORDER BY trials DESC, error_kind, error;
 
+-- name: interruptions_since
+-- The interrupted attempts of a sweep since a moment, in the order of their ends.
+SELECT trial_id, error_kind, ended_at
+FROM attempts
+WHERE sweep = $sweep AND status = 'interrupted' AND error_kind IS NOT NULL AND ended_at >= $moment::TIMESTAMP
+ORDER BY ended_at, attempt_id;
+
 -- name: matching_trials
 -- The trials whose id starts with a prefix, at most ten.
 SELECT trial_id, state
