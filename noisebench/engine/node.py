@@ -21,6 +21,8 @@ RAY_MEMORY_MB = 1024
 WORKER_VARIABLE = "NOISEBENCH_WORKER"
 # The node's own copy of the data folder.
 DATA_VARIABLE = "NOISEBENCH_NODE_DATA"
+# How many times Ray counts each GPU of the node; absent: once.
+GPU_COUNTS_VARIABLE = "NOISEBENCH_GPU_COUNTS"
 # When the worker must leave the node, in seconds since 1970; absent if it has no time limit.
 ENDS_AT_VARIABLE = "NOISEBENCH_ENDS_AT"
 
@@ -29,6 +31,11 @@ def seconds_left() -> float:
     """Return the seconds until the worker of this process must leave; infinity without a time limit."""
     ends_at = os.environ.get(ENDS_AT_VARIABLE)
     return float("inf") if ends_at is None else float(ends_at) - time.time()
+
+
+def gpu_share(granted: float) -> float:
+    """Return the part of a GPU (0..1) that is meant where Ray has granted so much of one."""
+    return granted / int(os.environ.get(GPU_COUNTS_VARIABLE, "1"))
 
 
 def note_leave(folder: SweepFolder, worker: str, reason: LeaveReason) -> None:

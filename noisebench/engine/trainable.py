@@ -15,7 +15,14 @@ from typing import Any
 import ray
 from ray import tune
 
-from noisebench.engine.node import DATA_VARIABLE, WORKER_VARIABLE, leave_note, note_leave, seconds_left
+from noisebench.engine.node import (
+    DATA_VARIABLE,
+    WORKER_VARIABLE,
+    gpu_share,
+    leave_note,
+    note_leave,
+    seconds_left,
+)
 from noisebench.engine.recovery import has_completed
 from noisebench.engine.searcher import DECLINED
 from noisebench.records import provenance
@@ -82,7 +89,7 @@ class TrialActor(tune.Trainable):
         # An actor without a share of a GPU sees all of them.
         device = choose_device(gpu=bool(ray.get_gpu_ids()))
         share = ray.get_runtime_context().get_assigned_resources().get("GPU", 1.0)  # type: ignore[no-untyped-call]
-        limit_gpu_memory(device, float(share))
+        limit_gpu_memory(device, gpu_share(float(share)))
         self._runner = Runner(
             folder.results,
             folder.name,

@@ -14,7 +14,7 @@ from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.inventory import Nodes
-from noisebench.slurm.job import DriverJob, WorkerJob, gpus_of
+from noisebench.slurm.job import DriverJob, WorkerJob, gpu_kind, gpus_of
 from noisebench.slurm.script import driver_script, worker_script
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
@@ -90,13 +90,6 @@ def _needs(job: DriverJob) -> list[tuple[str, Callable[[Nodes], bool]]]:
         count, kind = gpus_of(job), gpu_kind(job.gpu_request)
         needs.append((f"{count} GPUs {kind or ''}".strip(), lambda nodes: nodes.gpus(kind) >= count))
     return needs
-
-
-def gpu_kind(request: str) -> str | None:
-    """Return the kind of GPU that an option of sbatch names: v100 of --gres=gpu:v100:4; None for any."""
-    option, value = request.removeprefix("--").split("=", 1)
-    parts = value.split(",")[0].split(":")[1 if option == "gres" else 0 :]
-    return next((part for part in parts if not part.isdecimal()), None)
 
 
 def _accounts(site: Site, slurm: Slurm) -> Iterator[Finding]:

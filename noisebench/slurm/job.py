@@ -76,3 +76,10 @@ def gpus_of(job: WorkerJob) -> int:
     kinds = [kind for kind in value.split(",") if option != "gres" or kind.split(":")[0] == "gpu"]
     counts = [kind.rsplit(":", 1)[-1] for kind in kinds]
     return sum(int(count) if count.isdecimal() else 1 for count in counts)
+
+
+def gpu_kind(request: str) -> str | None:
+    """Return the kind of GPU that an option of sbatch names: v100 of --gres=gpu:v100:4; None for any."""
+    option, value = request.removeprefix("--").split("=", 1)
+    parts = value.split(",")[0].split(":")[1 if option == "gres" else 0 :]
+    return next((part for part in parts if not part.isdecimal()), None)

@@ -69,10 +69,10 @@ class Site:
     none: the address of the hostname. `setup`: shell lines run before
     noisebench starts on a node. `python`: the Python of the jobs; None: the one that submits, in a container
     python3. `srun_options`: further options of the srun that starts it. `trials_per_gpu`: how many trials of
-    a model share one GPU, one where it is absent. `mps`: whether they share it through a daemon of NVIDIA's
-    Multi-Process Service that each worker starts. `allowance_minutes`: how long a trial may take; None: ten
-    times its estimate, at least 10. `idle_minutes`, `head_wait_minutes`: how long a worker keeps its GPUs
-    without a trial, without a driver. `text` is the profile's YAML.
+    a model share one GPU; where it is absent, as many as were measured, or one. `mps`: whether they share it
+    through a daemon of NVIDIA's Multi-Process Service that each worker starts. `allowance_minutes`: how long
+    a trial may take; None: ten times its estimate, at least 10. `idle_minutes`, `head_wait_minutes`: how long
+    a worker keeps its GPUs without a trial, without a driver. `text` is the profile's YAML.
     """
 
     site: str

@@ -14,9 +14,11 @@ from types import MappingProxyType
 from noisebench.engine.node import RAY_MEMORY_MB
 from noisebench.records import provenance
 from noisebench.records.folders import SweepFolder
+from noisebench.slurm.gpu_sharing import calibrated
 from noisebench.slurm.job import WorkerJob, gpus_of
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.site import Site
+from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial
 
 # The driver and its standby.
@@ -100,8 +102,13 @@ def submission_for(
     data_dir: Path | None = None,
     include_failed: bool = False,
 ) -> Submission:
-    """Return the submission of a sweep's pending trials, at least one: no more workers than they can fill."""
-    return Submission(folder, site, workers_for(list(pending), site), data_dir, include_failed)
+    """Return the submission of a sweep's pending trials, at least one: no more workers than they can fill.
+
+    Its site has the numbers of trials on a GPU that were measured for this results folder.
+    """
+    trials = list(pending)
+    site = calibrated(site, Calibration.read(folder.results.root), trials)
+    return Submission(folder, site, workers_for(trials, site), data_dir, include_failed)
 
 
 def workers_for(pending: list[Trial], site: Site) -> int:

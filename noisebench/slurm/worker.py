@@ -13,6 +13,7 @@ from pathlib import Path
 from noisebench.engine.node import (
     DATA_VARIABLE,
     ENDS_AT_VARIABLE,
+    GPU_COUNTS_VARIABLE,
     WORKER_VARIABLE,
     leave_note,
     note_leave,
@@ -139,6 +140,7 @@ def _join(worker: Worker, head: Head, own: str, data: Path | None, mps: MpsDaemo
     if factor > 1 and allocated.gpus:
         devices = environment.get("CUDA_VISIBLE_DEVICES") or os.environ["CUDA_VISIBLE_DEVICES"]
         environment["CUDA_VISIBLE_DEVICES"] = repeated(devices, factor)
+        environment[GPU_COUNTS_VARIABLE] = str(factor)
     return Join(
         head=head.address,
         address=own,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from noisebench.sweep.cost import SecondsOf, seconds_for
 from noisebench.sweep.trial import Training, Trial
 
 FILE = "calibration.json"
+# The kind of a GPU in its name, such as v100; SXM4 is its socket. A slice of a GPU has 1g.10gb in its name.
+_KIND = re.compile(r"(?!sxm)[a-z]+\d+[a-z]?")
+_SLICE = re.compile(r"\d+g\.\d+gb")
 
 
 @dataclass(frozen=True)
@@ -86,16 +90,28 @@ class Calibration:
             if needed <= {(own.model, own.precision) for own in self.measured if own.device == device}
         }
 
+    def of_gpus(self, name: str) -> Calibration:
+        """Return what was measured on GPUs of the kind that a cluster calls `name`: v100, nvidia_a100_80gb.
+
+        Nothing of a slice of a GPU (a100_1g.10gb), nor where the name has no kind.
+        """
+        wanted = set() if _SLICE.search(name.lower()) else _kinds(name)
+        return Calibration(tuple(own for own in self.measured if own.gpu and wanted & _kinds(own.device)))
+
     def trials_per_gpu(self, trials: Iterable[Trial]) -> dict[str, int]:
         """Return how many of these trials share a GPU best, by their model.
 
-        It is the least over the precisions at which they train it; models that were not measured at all of
-        these are absent.
+        It is the least over the precisions at which they train it, and over the GPUs that were measured;
+        models that were not measured at all of these precisions are absent.
         """
         precisions: dict[str, set[str]] = {}
         for trial in trials:
             precisions.setdefault(trial.training.model, set()).add(trial.training.precision)
-        found = {(own.model, own.precision): own.together for own in self.measured if own.gpu}
+        found: dict[tuple[str, str], int] = {}
+        for own in self.measured:
+            if own.gpu:
+                what = (own.model, own.precision)
+                found[what] = min(own.together, found.get(what, own.together))
         return {
             model: min(found[model, precision] for precision in asked)
             for model, asked in precisions.items()
@@ -114,3 +130,8 @@ class Calibration:
             return seconds_for(trial, rates)
 
         return seconds
+
+
+def _kinds(name: str) -> set[str]:
+    """Return the words of a GPU's name that say of which kind it is: {"a100"} of NVIDIA A100-SXM4-80GB."""
+    return {word for word in re.split(r"[^a-z0-9]+", name.lower()) if _KIND.fullmatch(word)}

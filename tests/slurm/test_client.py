@@ -7,7 +7,6 @@ import pytest
 
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.command import ONCE, CommandMissing, Patience, SlurmRefused, SlurmUnavailable
-from noisebench.slurm.doctor import gpu_kind
 from noisebench.slurm.inventory import Nodes, duration, parse_nodes
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
 
@@ -162,18 +161,3 @@ def test_gpus_of_a_kind() -> None:
     main, long, debug = parse_nodes(NODE_LINES)
     assert [nodes.gpus(None) for nodes in (main, long, debug)] == [4, 9, 0]
     assert [long.gpus(kind) for kind in ("a100", "t4", "v100")] == [8, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("request_", "kind"),
-    [
-        ("--gres=gpu:v100:4", "v100"),
-        ("--gres=gpu:4", None),
-        ("--gres=gpu", None),
-        ("--gres=gpu:a100", "a100"),
-        ("--gpus-per-node=4", None),
-        ("--gpus-per-node=v100:2", "v100"),
-    ],
-)
-def test_the_kind_of_gpu_in_a_request(request_: str, kind: str | None) -> None:
-    assert gpu_kind(request_) == kind

@@ -2,7 +2,7 @@
 
 import pytest
 
-from noisebench.slurm.job import gpus_of
+from noisebench.slurm.job import gpu_kind, gpus_of
 from noisebench.slurm.site import parse_site
 
 
@@ -31,3 +31,18 @@ def test_gpus_of_a_worker(request_: str, gpus: int) -> None:
 def test_no_request_is_no_gpu() -> None:
     site = parse_site("site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 1}\n", "x.yaml")
     assert gpus_of(site.workers[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ("--gres=gpu:v100:4", "v100"),
+        ("--gres=gpu:4", None),
+        ("--gres=gpu", None),
+        ("--gres=gpu:a100", "a100"),
+        ("--gpus-per-node=4", None),
+        ("--gpus-per-node=v100:2", "v100"),
+    ],
+)
+def test_the_kind_of_gpu_in_a_request(request_: str, kind: str | None) -> None:
+    assert gpu_kind(request_) == kind

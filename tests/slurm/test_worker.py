@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from noisebench.engine.node import leave_note, note_leave
+from noisebench.engine.node import GPU_COUNTS_VARIABLE, leave_note, note_leave
 from noisebench.errors import EnvironmentFault
 from noisebench.records.attempts import LeaveReason
 from noisebench.records.folders import ResultsFolder
@@ -208,6 +208,7 @@ def test_with_mps_ray_and_its_trials_are_clients_of_the_daemon(submission: Submi
     join = worker._join(me, JOINED, "10.0.0.2", None, daemon)
     assert join.environment["CUDA_MPS_PIPE_DIRECTORY"] == "/tmp/pipe"
     assert join.environment["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-a,GPU-b,GPU-b"
+    assert join.environment[GPU_COUNTS_VARIABLE] == "2"
     assert join.spared == {node.process.pid}
 
 
