@@ -117,3 +117,15 @@ def trace(
         traces=traces,
         source=source,
     )
+
+
+def two_networks(name: str, judge: str, needs: tuple[str, ...], source: str) -> DetectorDescriptor:
+    """Return a detector on two networks that train each other, on the plan of its name."""
+    return DetectorDescriptor(
+        name=name,
+        plan=name,
+        implementation=f"noisebench.detectors.two_networks:{judge}",
+        parameters=PLANS[name].parameters,
+        needs=needs,
+        source=source,
+    )

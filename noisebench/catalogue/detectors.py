@@ -19,6 +19,7 @@ from noisebench.catalogue.detector import (
     neighbours,
     ranking,
     trace,
+    two_networks,
 )
 from noisebench.catalogue.parameters import Parameter, choice, integer, number
 from noisebench.catalogue.plans import PLANS
@@ -201,6 +202,9 @@ DETECTORS = by_name(
         {"epochs": integer(5, 1)},
         "Sun et al. 2020, the rule of CRSSC",
     ),
+    two_networks("co-teaching", "judge_by_loss", ("losses", "forget_rate"), "Han et al. 2018"),
+    two_networks("cnlcu-s", "judge_by_bound", ("bounds", "forget_rate"), "Xia et al. 2022, Theorem 1"),
+    two_networks("cnlcu-h", "judge_by_bound", ("bounds", "forget_rate"), "Xia et al. 2022, Theorem 2"),
 )
 
 # Of a user's function: the arrays that it may have as arguments, the parameters that it has beside its own.

@@ -61,7 +61,7 @@ def _detectors() -> tuple[Sequence[str], Rows]:
 def _cost(plan: Plan) -> tuple[str, str]:
     """Return how many models a plan trains and how often an epoch of all sees each sample."""
     if plan.fits is None:
-        return "1", "1"
+        return str(plan.models), str(plan.models)
     fits = f"`{plan.fits}`"
     return fits, f"{fits} - 1" if plan.held_out else fits
 

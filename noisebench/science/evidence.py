@@ -41,7 +41,9 @@ class Evidence:
     `neighbour_distances` float32 [N, k], cosine in the last layer's input. `in_passing` traces are taken at
     each sample's training step (in training mode), `after_epoch` traces between epochs (in evaluation mode,
     all samples on the same weights). `margins_of_runs` float64 [R, N] are the AUMs of runs,
-    `threshold_samples` bool [R, N] the threshold samples of each run.
+    `threshold_samples` bool [R, N] the threshold samples of each run. Of two networks that train each other,
+    `bounds` float64 [N] are the lower bounds of the losses after the last epoch, `forget_rate` float64 [1] is
+    the share that they left out.
     """
 
     labels: NDArray[np.int64]
@@ -56,6 +58,8 @@ class Evidence:
     after_epoch: Traces | None = None
     margins_of_runs: NDArray[np.float64] | None = None
     threshold_samples: NDArray[np.bool_] | None = None
+    bounds: NDArray[np.float64] | None = None
+    forget_rate: NDArray[np.float64] | None = None
 
     def sized(self, name: str, size: int) -> NDArray[Any]:
         """Return an array by the name that `arrays` gives it, cut to `size` where it has sizes.

@@ -45,6 +45,7 @@ def configure(combination: Combination, problems: Problems) -> Trial:
     resolved_detector = _resolve(detector, {"folds": recipe.folds})
     _check_delay(resolved_loss, training, at_loss, problems)
     _check_skip(combination.detector, training, problems)
+    _check_gradual(combination.detector, training, problems)
     _check_model(training, at_loss, problems)
     _check_flag_rule(combination.detector, problems)
     _check_one_plan(combination.detector, problems)
@@ -79,6 +80,17 @@ def _check_skip(detector: Placed, training: Training, problems: Problems) -> Non
     if component.get("skip_epochs", 0) >= training.epochs:
         left = f"skip_epochs {component['skip_epochs']} leaves {component.name} no epoch"
         problems.add(node, f"{left}: the training has {training.epochs}")
+
+
+def _check_gradual(detector: Placed, training: Training, problems: Problems) -> None:
+    component, node = detector
+    gradual = component.get("gradual", 0)
+    if gradual > training.epochs:
+        problems.add(
+            node,
+            f"{component.name} raises the share that it leaves out over {gradual} epochs, but the training "
+            f"has {training.epochs}; set gradual to at most that",
+        )
 
 
 def _check_model(training: Training, node: Node, problems: Problems) -> None:

@@ -14,7 +14,7 @@ from noisebench.science.stacked import active_dropout
 from noisebench.training.fit import Fit, make_recordable, set_learning_rate
 from noisebench.training.graph import RecordedStep
 from noisebench.training.inputs import InputPipeline
-from noisebench.training.step import EagerStep, Step
+from noisebench.training.step import EagerStep, SelectiveStep, Step
 from noisebench.training.streams import training_stream
 from noisebench.training.task import TrainingTask
 
@@ -63,7 +63,11 @@ class _Epochs:
     def __init__(self, fit: Fit, task: TrainingTask, hooks: Sequence[BatchHook]) -> None:
         self._fit, self._task, self._hooks = fit, task, hooks
         self._totals = torch.zeros(len(task.runs), 2, device=task.device, dtype=torch.float64)
-        self._step = EagerStep(fit, task, self._totals)
+        self._step: Step = (
+            EagerStep(fit, task, self._totals)
+            if task.selection is None
+            else SelectiveStep(fit, task, self._totals)
+        )
         # Compilation and recording both need batches of one size, so a short last batch is trained eagerly.
         self._full_batch_step: Step = self._step
         if fit.modes.compiled:

@@ -15,7 +15,7 @@ from noisebench.training.graph import recording_epochs
 from noisebench.training.loop import EpochStatistics, train
 from noisebench.training.observation import Observation, Run
 from noisebench.training.surrogate import Indices, Surrogate
-from noisebench.training.task import TrainingTask
+from noisebench.training.task import Selection, TrainingTask
 
 Finish = Callable[[Run, nn.Module], dict[str, Tensor]]
 Group = Sequence[Run]
@@ -24,23 +24,37 @@ Group = Sequence[Run]
 _RECORDING = "recording"
 
 
-def results_of(surrogate: Surrogate, runs: Group, finish: Finish) -> list[dict[str, Tensor]]:
+def results_of(
+    surrogate: Surrogate, runs: Group, finish: Finish, selection: Selection | None = None
+) -> list[dict[str, Tensor]]:
     """Return the tensors of each run: from its checkpoint, or from `finish` on the trained model.
 
-    Models are trained one after another, or together if the surrogate's modes allow it.
+    Models are trained one after another, or together if the surrogate's modes allow it. With a `selection`
+    all of them are trained together, in steps that are neither grouped, compiled nor recorded.
     """
     checkpoints = {run.number: surrogate.checkpoints.read(f"run-{run.number}") for run in runs}
     results = {number: unpack(content) for number, content in checkpoints.items() if content is not None}
-    for group in _groups(surrogate, [run for run in runs if run.number not in results]):
+    pending = [run for run in runs if run.number not in results]
+    if selection is not None:
+        _select_eagerly(surrogate)
+        pending = list(runs) if pending else []  # no run can be trained without the others
+    for group in _groups(surrogate, pending) if selection is None else [pending] if pending else []:
         observations = [Observation(surrogate, run) for run in group]
-        models = _train(surrogate, group, observations)
+        models = _train(surrogate, group, observations, selection)
         for run, observation, model in zip(group, observations, models, strict=True):
             results[run.number] = observation.rows, finish(run, model)
             surrogate.checkpoints.write(f"run-{run.number}", pack(*results[run.number]))
-        surrogate.checkpoints.forget(_name(group))
+        surrogate.checkpoints.forget(_name(_numbers(group)))
     for run in runs:
         surrogate.rows.extend(results[run.number][0])
     return [results[run.number][1] for run in runs]
+
+
+def _select_eagerly(surrogate: Surrogate) -> None:
+    """Leave out the modes that a step with a selection cannot have."""
+    modes = replace(surrogate.modes, graph=False, branches=False, grouped=False, compiled=False)
+    if modes != surrogate.modes:
+        surrogate.take_over(modes, ["each step selects samples: eager, one model after another"])
 
 
 def _groups(surrogate: Surrogate, runs: Group) -> list[Group]:
@@ -53,12 +67,14 @@ def _groups(surrogate: Surrogate, runs: Group) -> list[Group]:
     return list(by_length.values())
 
 
-def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) -> list[nn.Module]:
+def _train(
+    surrogate: Surrogate, group: Group, observations: list[Observation], selection: Selection | None
+) -> list[nn.Module]:
     _avoid_repeated_crash(surrogate)
-    task = _task(surrogate, group)
+    task = _task(surrogate, group, selection)
     models = [surrogate.fresh_model(run.number, run.classes or surrogate.dataset.classes) for run in group]
     fit = start_fit(models, task, surrogate.modes)
-    _restore(surrogate, group, fit, observations)
+    _restore(surrogate, task, fit, observations)
     recording = recording_epochs(task, fit.epochs_done) if fit.modes.graph else None
     _mark_recording(surrogate, fit, recording)
 
@@ -69,7 +85,7 @@ def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) 
         models = fit.models() if needed else [None] * len(group)
         for observation, model, of_run in zip(observations, models, statistics, strict=True):
             observation.after_epoch(model, of_run)
-        _keep(surrogate, group, fit, observations)
+        _keep(surrogate, task, fit, observations)
 
     hooks = [observation.on_batch for observation in observations if observation.watching]
     train(fit, task, hooks, after_epoch)
@@ -77,15 +93,16 @@ def _train(surrogate: Surrogate, group: Group, observations: list[Observation]) 
     return fit.models()
 
 
-def _task(surrogate: Surrogate, group: Group) -> TrainingTask:
+def _task(surrogate: Surrogate, group: Group, selection: Selection | None) -> TrainingTask:
     return TrainingTask(
         inputs=surrogate.training,
         targets=torch.stack([surrogate.on_device(_targets(surrogate, run)) for run in group]),
         indices=torch.stack([surrogate.on_device(_indices(surrogate, run)) for run in group]),
         objective=surrogate.objective,
         training=surrogate.trial.training,
-        runs=tuple(run.number for run in group),
+        runs=_numbers(group),
         seed_for=surrogate.trial.seed_for,
+        selection=selection,
     )
 
 
@@ -121,24 +138,32 @@ def _indices(surrogate: Surrogate, run: Run) -> Indices:
     return np.arange(len(_targets(surrogate, run))) if run.indices is None else run.indices
 
 
-def _name(group: Group) -> str:
-    return "fit-" + "-".join(str(run.number) for run in group)
+def _numbers(group: Group) -> tuple[int, ...]:
+    return tuple(run.number for run in group)
 
 
-def _keep(surrogate: Surrogate, group: Group, fit: Fit, observations: list[Observation]) -> None:
+def _name(numbers: Sequence[int]) -> str:
+    return "fit-" + "-".join(map(str, numbers))
+
+
+def _keep(surrogate: Surrogate, task: TrainingTask, fit: Fit, observations: list[Observation]) -> None:
     """Checkpoint an unfinished fit if one is due."""
     if fit.epochs_done == surrogate.trial.training.epochs or not surrogate.checkpoints.epoch_due:
         return
     states = [observation.state() for observation in observations]
+    selected = {} if task.selection is None else task.selection.state()
     if None not in states:
-        surrogate.checkpoints.write(_name(group), {**fit.state(), "observations": states})
+        content = {**fit.state(), "observations": states, "selection": selected}
+        surrogate.checkpoints.write(_name(task.runs), content)
 
 
-def _restore(surrogate: Surrogate, group: Group, fit: Fit, observations: list[Observation]) -> None:
+def _restore(surrogate: Surrogate, task: TrainingTask, fit: Fit, observations: list[Observation]) -> None:
     """Restore a fit from its checkpoint; ignore a checkpoint in other modes."""
-    state = surrogate.checkpoints.read(_name(group))
+    state = surrogate.checkpoints.read(_name(task.runs))
     if state is None or not fit.fits(state):
         return
     fit.restore(state)
+    if task.selection is not None:
+        task.selection.restore(state["selection"])
     for observation, of_run in zip(observations, state["observations"], strict=True):
         observation.restore(of_run)

@@ -79,3 +79,50 @@ class _BranchStep:
         right = (logits.argmax(2) == targets).sum(1)
         self._totals += torch.stack([losses.detach().sum(1), right], 1)
         return logits
+
+
+class SelectiveStep:
+    """An eager step in which the task's selection chooses the samples that each run is trained on.
+
+    Each run is a branch. All runs go forward, one after another, before samples are chosen; a run's loss is
+    the mean over its samples. A loss that depends on its batch is computed on the whole batch.
+    """
+
+    def __init__(self, fit: Fit, task: TrainingTask, totals: Tensor) -> None:
+        self._branches, self._task, self._totals = fit.branches, task, totals
+
+    def phase(self, epoch: int) -> bool:
+        """Return a value that changes when the operations of a step change."""
+        return self._task.objective.started(epoch)
+
+    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
+        """Train; return the logits [M, B, K] of the forward pass."""
+        task = self._task
+        assert task.selection is not None
+        targets = task.targets.gather(1, batch)
+        logits = torch.cat([self._forward(run, batch, draws) for run in range(len(batch))])
+        losses = task.objective.per_model(logits, targets, epoch)
+        chosen = task.selection.choose(epoch, logits.detach(), targets, batch)
+        means = torch.where(chosen, losses, 0).sum(1) / chosen.sum(1).clamp(min=1)
+        self._update(means, epoch)
+        logits = logits.detach()
+        self._totals += torch.stack([losses.detach().sum(1), (logits.argmax(2) == targets).sum(1)], 1)
+        return logits
+
+    def _forward(self, run: int, batch: Tensor, draws: Tensor | None) -> Tensor:
+        part = slice(run, run + 1)
+        images = self._task.inputs.drawn_batch(batch[part], None if draws is None else draws[part])
+        logits: Tensor = self._branches[run].stack(images)
+        return logits
+
+    def _update(self, means: Tensor, epoch: int) -> None:
+        scaled = []
+        for branch, loss in zip(self._branches, means, strict=True):
+            penalty = self._task.objective.penalty(branch.stack, epoch)
+            branch.optimizer.zero_grad(set_to_none=True)
+            scaled.append(branch.scaler.scale(loss if penalty is None else loss + penalty))
+        # One pass backward: no run's parameters affect another run's loss, so gradients stay separate.
+        torch.stack(scaled).sum().backward()  # type: ignore[no-untyped-call]
+        for branch in self._branches:
+            branch.scaler.step(branch.optimizer)
+            branch.scaler.update()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,12 +16,29 @@ from noisebench.training.objective import Objective
 SeedFor = Callable[..., int]
 
 
+class Selection(Protocol):
+    """Chooses, of every batch, the samples that each run is trained on; what it remembers is its state."""
+
+    def choose(self, epoch: int, logits: Tensor, targets: Tensor, batch: Tensor) -> Tensor:
+        """Return which samples train each run, bool [M, B].
+
+        From the logits [M, B, K] of this step, the targets [M, B] and the sample indices `batch` [M, B].
+        """
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the state for a checkpoint, between epochs."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Continue from the result of `state`."""
+
+
 @dataclass(frozen=True)
 class TrainingTask:
     """M runs on the images of `inputs`, each with its own samples and targets.
 
     `targets` int64 [M, N] and the N images are indexed by `indices` int64 [M, n], all on one device. Every
-    random draw is seeded by `seed_for(purpose, run, epoch)`; `runs` has the number of each run.
+    random draw is seeded by `seed_for(purpose, run, epoch)`; `runs` has the number of each run. With a
+    `selection` all runs see the same batches, those of the first one, and each is trained on a part of them.
     """
 
     inputs: InputPipeline
@@ -30,6 +48,7 @@ class TrainingTask:
     training: Training
     runs: tuple[int, ...]
     seed_for: SeedFor
+    selection: Selection | None = None
 
     @property
     def device(self) -> torch.device:
@@ -43,7 +62,7 @@ class TrainingTask:
 
     def order(self, epoch: int) -> Tensor:
         """Return the sample indices of an epoch in batch order, int64 [M, n]."""
-        orders = [permutation(self.samples, self.seed_for("batches", run, epoch)) for run in self.runs]
+        orders = [permutation(self.samples, self.seed_for("batches", run, epoch)) for run in self._drawing]
         return self.indices.gather(1, torch.stack(orders).to(self.device))
 
     def augmentation(self, epoch: int) -> Tensor | None:
@@ -53,9 +72,14 @@ class TrainingTask:
         size = self.training.batch_size
         draws = [
             self.inputs.epoch_draws(self.seed_for("augmentation", run, epoch), self.samples, size)
-            for run in self.runs
+            for run in self._drawing
         ]
         return torch.stack(draws).to(self.device)
+
+    @property
+    def _drawing(self) -> tuple[int, ...]:
+        """The run whose batches each run sees."""
+        return self.runs if self.selection is None else self.runs[:1] * len(self.runs)
 
 
 def permutation(length: int, seed: int) -> Tensor:

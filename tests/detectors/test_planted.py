@@ -16,7 +16,14 @@ from noisebench.science.metrics import ranking_metrics
 from noisebench.training.surrogate import Surrogate, isolated_torch
 from tests.trials import trial_of
 
-PLANS = {"single": "none", "folds": "{name: confident-learning, folds: 2}", "aum-runs": "aum"}
+PLANS = {
+    "single": "none",
+    "folds": "{name: confident-learning, folds: 2}",
+    "aum-runs": "aum",
+    "co-teaching": "co-teaching",
+    "cnlcu-s": "cnlcu-s",
+    "cnlcu-h": "cnlcu-h",
+}
 JUDGING = [name for name in DETECTORS if name != "none"]
 pytestmark = pytest.mark.slow
 # Variability is high for samples that are learnt late, right or wrong; those that are never learnt have a low

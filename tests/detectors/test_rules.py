@@ -121,6 +121,13 @@ def test_models_with_dropout_say_so(name: str) -> None:
             "flag: is 'estimated', but must be one of mixture, share",
         ),
         ("{name: grand, traces: in-passing}", "{}", "parameter 'traces' of grand is unknown"),
+        (
+            "{name: cnlcu-s, rate: 0.2}",
+            "{epochs: 9}",
+            "cnlcu-s raises the share that it leaves out over 10 epochs, but the training has 9",
+        ),
+        ("{name: co-teaching, rate: 1}", "{}", "rate: is 1, but must be a number in (0, 1)"),
+        ("{name: co-teaching, flag: share}", "{}", "parameter 'flag' of co-teaching is unknown"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(

@@ -19,7 +19,7 @@ from tests.trials import sweep_text
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 LOSSES = ["CE", "{name: BL, gamma: 0.4}", "{name: PZ, c: 0.02}"]
-DETECTORS = "[{name: confident-learning, folds: 2}, aum]"
+DETECTORS = "[{name: confident-learning, folds: 2}, aum, {name: co-teaching, gradual: 2}]"
 NUMBERS = "SELECT * EXCLUDE (attempt_id, seconds, ended_at, trial_key) FROM results ORDER BY trial_id"
 
 
@@ -39,7 +39,7 @@ def test_engine_order_concurrency_and_reuse_do_not_change_results(tmp_path: Path
     two = noisebench("run", "sweep.yaml", "--cpus", "2", "--results", "two", cwd=tmp_path)
     assert [done.returncode for done in (inline, one, two)] == [0, 0, 0], two.stderr
     expected = numbers(tmp_path / "inline")
-    assert len(expected) == 12
+    assert len(expected) == 18
     assert numbers(tmp_path / "one") == expected
     assert numbers(tmp_path / "two") == expected
     again = noisebench("run", "sweep.yaml", "--results", "two", cwd=tmp_path)
