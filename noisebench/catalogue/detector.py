@@ -65,7 +65,7 @@ def ranking(name: str, function: str, source: str) -> DetectorDescriptor:
         name=name,
         plan="folds",
         arithmetic=f"noisebench.science.rankings:{function}",
-        parameters={**FOLDS, **flags("estimated", "share", "mixture")},
+        parameters={**FOLDS, **flags("estimated", "share", "mixture", "posterior")},
         needs=("probabilities",),
         source=source,
     )

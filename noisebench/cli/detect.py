@@ -58,7 +58,7 @@ def detect(
     detector: Annotated[
         list[str] | None,
         typer.Option(
-            "--detector", help="As in a sweep; repeatable, the first one ranks. Default: confident-learning."
+            "--detector", help="As in a sweep; repeatable, the first one ranks. Default: self-confidence."
         ),
     ] = None,
     model: Annotated[

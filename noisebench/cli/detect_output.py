@@ -43,13 +43,13 @@ def print_found(name: str, found: Found, as_json: bool) -> None:
 
 
 def _print_candidates(candidates: tuple[Candidate, ...]) -> None:
-    best, width = chosen(candidates), max(len(candidate.loss) for candidate in candidates)
+    used, width = chosen(candidates), max(len(candidate.loss) for candidate in candidates)
     report = as_report(candidates)
-    print(f"losses (* chosen: {report['rule']}):")
+    print(f"losses (* used: {report['rule']}):")
     for each in candidates:
         line = f"{each.loss:{width}}  accuracy {each.accuracy:.4f}  flags {each.flagged:,}"
         if each.auroc is not None:
             line += f"  plants: AUROC {each.auroc:.3f}, "
             line += f"flags {each.uniform:.0%} of uniform, {each.likely:.0%} of likely"
-        print(f"{'*' if each == best else ' '} {line}{'  failed' if each.failed else ''}")
+        print(f"{'*' if each in used else ' '} {line}{'  failed' if each.failed else ''}")
     print(report["limits"])

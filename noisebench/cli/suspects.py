@@ -12,17 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from noisebench.catalogue.component import Component
+from noisebench.catalogue.detectors import descriptor_of
 from noisebench.cli.judged import Scores, completed_trials, has_probabilities, probabilities_of, scores_of
 from noisebench.cli.planting import Planting, failed, plantings
 from noisebench.data.own.kept import OwnData
 from noisebench.data.own.source import named
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.review.candidates import Candidate, as_report, chosen
+from noisebench.review.candidates import Candidate, as_report, best_of, chosen
 from noisebench.review.outputs import write_suspects
 from noisebench.review.samples import Samples, TrialScores, conflicts, first_of_each
 from noisebench.review.summary import Run, Summary
-from noisebench.review.suspects import rank
+from noisebench.review.suspects import Judge, rank
+from noisebench.science.detection import Detection
+from noisebench.science.evidence import Evidence
 from noisebench.sweep.components import describe
 from noisebench.sweep.detect_sweep import BLOCK, FOLDS
 from noisebench.sweep.sweep import Sweep
@@ -43,7 +46,7 @@ class Found:
 
 
 def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: str) -> Found:
-    """Write the files of suspects from the completed trials of the loss with the highest accuracy.
+    """Write the files of suspects from the completed trials of the losses that are chosen.
 
     Raises InputError if no trial has completed.
     """
@@ -56,16 +59,18 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     small = _small_classes(samples)
     planted = plantings(sweep, results)
     candidates = _candidates(completed, results, planted)
-    best = chosen(list(candidates.values()))
-    trials = [trial for trial in completed if candidates.get(trial.loss) == best]
-    bracket = _bracket(planted.get(trials[0].loss), len(samples.ids))
-    suspects = rank(samples, _trial_scores(trials, folder, small[samples.labels]))
-    notes = (*own.source.notes, *_notes(samples, small, trials, results))
+    used, best = chosen(list(candidates.values())), best_of(list(candidates.values()))
+    trials = [trial for trial in completed if candidates.get(trial.loss) in used]
+    of_best = [trial for trial in trials if candidates[trial.loss] == best]
+    bracket = _bracket(planted.get(of_best[0].loss), len(samples.ids))
+    unjudged = small[samples.labels]
+    suspects = rank(samples, _trial_scores(trials, folder, unjudged), _judge(trials, samples, unjudged))
+    notes = (*own.source.notes, *_notes(samples, small, of_best, results))
     run = Run(
         name=sweep.name,
         data=data,
         data_hash=own.content,
-        configuration=_configuration(trials[0]),
+        configuration=_configuration(trials),
         notes=notes,
         tuning=as_report(list(candidates.values())) if len(candidates) > 1 or planted else None,
         bracket=bracket,
@@ -100,7 +105,8 @@ def _candidates(
     candidates = {}
     for loss, values in scores.items():
         accuracy, flagged = np.mean(values, axis=0)
-        candidate = Candidate(describe(loss), float(accuracy), round(float(flagged)))
+        error = math.sqrt(accuracy * (1 - accuracy) / trials[0].dataset["samples"])
+        candidate = Candidate(describe(loss), float(accuracy), round(float(flagged)), error)
         if loss in planted:
             of_loss, has_failed = planted[loss], loss in without_rank
             candidate = replace(
@@ -158,6 +164,32 @@ def _trial_scores(
         seen.add(trial.evidence_id)
 
 
+def _judge(trials: Sequence[Trial], samples: Samples, unjudged: npt.NDArray[np.bool_]) -> Judge:
+    """Return what judges mean probabilities: the detectors that need nothing else."""
+    detectors = {
+        trial.detector.name: trial.detector
+        for trial in reversed(trials)
+        if descriptor_of(trial.detector).needs_of(trial.detector).keys() == {"probabilities"}
+    }
+
+    def judge(probabilities: npt.NDArray[np.floating]) -> dict[str, Detection]:
+        evidence = Evidence(
+            labels=samples.labels,
+            classes=len(samples.classes),
+            predicted=probabilities.argmax(axis=1),
+            test_accuracies=np.empty(0),
+            probabilities=probabilities.astype(np.float32),
+        )
+        found = {}
+        for name, detector in detectors.items():
+            detection: Detection = descriptor_of(detector).load()(evidence, detector).detection
+            suspicion = np.where(unjudged, np.nan, detection.suspicion)
+            found[name] = Detection(detection.flagged & ~unjudged, suspicion)
+        return found
+
+    return judge
+
+
 def _notes(
     samples: Samples, small: npt.NDArray[np.bool_], trials: list[Trial], results: ResultsFolder
 ) -> tuple[str, ...]:
@@ -190,6 +222,8 @@ def _not_learned(trial: Trial, scores: Scores) -> str | None:
     )
 
 
-def _configuration(trial: Trial) -> dict[str, Any]:
-    training = {name: value for name, value in trial.training.as_fields().items() if name != "schedule"}
-    return {"loss": describe(trial.loss), "detector": describe(trial.detector), **training}
+def _configuration(trials: Sequence[Trial]) -> dict[str, Any]:
+    first = trials[0]
+    training = {name: value for name, value in first.training.as_fields().items() if name != "schedule"}
+    losses = ", ".join(dict.fromkeys(describe(trial.loss) for trial in trials))
+    return {"loss": losses, "detector": describe(first.detector), **training}

@@ -14,7 +14,7 @@ from noisebench.catalogue.descriptor import load
 from noisebench.catalogue.detectors import descriptor_of
 from noisebench.detectors.judgement import Judgement
 from noisebench.errors import InputError
-from noisebench.science import flag_rules, rankings
+from noisebench.science import flag_rules, label_posterior, rankings
 from noisebench.science.detection import Detection
 from noisebench.science.evidence import Evidence
 from noisebench.sweep import reference
@@ -76,6 +76,9 @@ def _flagged(
         return flag_rules.share(suspicion, detector["share"])
     if rule == "mixture":
         return flag_rules.mixture(suspicion)
-    assert rule == "estimated", rule
     assert evidence.probabilities is not None
+    if rule == "posterior":
+        probability = label_posterior.wrong_label(evidence.labels, evidence.probabilities)
+        return probability >= label_posterior.LEAST
+    assert rule == "estimated", rule
     return flag_rules.top(suspicion, rankings.estimated_errors(evidence.labels, evidence.probabilities))

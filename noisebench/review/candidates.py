@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-RULE = "the highest out-of-fold accuracy on the given labels; of equal ones the first"
+RULE = (
+    "the highest out-of-fold accuracy on the given labels, and those within two standard errors of it; "
+    "their probabilities are averaged"
+)
 LIMITS = (
     "The accuracy is that on labels which are partly wrong, so it is too low, and the best of several is "
     "flattered. It orders losses; it does not say how many labels are wrong."
@@ -26,10 +29,15 @@ TUNE_LIMITS = (
 )
 
 
+# Candidates are alike whose accuracies differ by at most so many standard errors.
+_ALIKE = 2
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A loss with the accuracy, in [0, 1], of its out-of-fold predictions, and the labels that it flags.
 
+    `error` is the standard error of the accuracy.
     With planted errors: the shares of uniform and of likely plants that it flags, the AUROC of their
     suspicion, and whether it `failed` to rank them.
     """
@@ -37,22 +45,33 @@ class Candidate:
     loss: str
     accuracy: float
     flagged: int
+    error: float = 0.0
     uniform: float | None = None
     likely: float | None = None
     auroc: float | None = None
     failed: bool = False
 
 
-def chosen(candidates: Sequence[Candidate]) -> Candidate:
+def best_of(candidates: Sequence[Candidate]) -> Candidate:
     """Return the candidate with the highest accuracy that has not failed, the first of equal ones."""
     sound = [candidate for candidate in candidates if not candidate.failed]
     return max(sound or candidates, key=lambda candidate: candidate.accuracy)
 
 
+def chosen(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return those that are used together: the best, and all sound ones within two standard errors of it.
+
+    Their accuracies do not tell them apart, and the mean of several models is less noisy than one of them.
+    """
+    best = best_of(candidates)
+    least = best.accuracy - _ALIKE * best.error
+    return [each for each in candidates if each == best or (not each.failed and each.accuracy >= least)]
+
+
 def as_report(candidates: Sequence[Candidate]) -> dict[str, Any]:
     """Return the table of candidates, the rule and its limits, for JSON."""
-    best = chosen(candidates)
-    rows = [{**asdict(candidate), "chosen": candidate == best} for candidate in candidates]
+    used = chosen(candidates)
+    rows = [{**asdict(candidate), "chosen": candidate in used} for candidate in candidates]
     planted = any(candidate.auroc is not None for candidate in candidates)
     limits = f"{LIMITS} {TUNE_LIMITS}" if planted else LIMITS
     return {"candidates": rows, "rule": TUNE_RULE if planted else RULE, "limits": limits}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from noisebench.errors import InputError
 from noisebench.review.samples import Samples, TrialScores
+from noisebench.science.detection import Detection
+
+# From mean out-of-fold probabilities [N, K] to what detectors say of them, by the detector's name.
+Judge = Callable[[NDArray[np.floating]], Mapping[str, Detection]]
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,8 @@ class Suspects:
 
     `order` int64 [N]: rows by rank: first the suspects by suspicion, then all others by suspicion.
     `suspects`: how many of `order` are suspects, that is, flagged by at least one of `detectors`.
-    `suspicion`, `suspicion_sd`, `agreement` float64 [N]: mean and deviation over the leading detector's
-    seeds, and the share of them that flag. `flagged` bool [N, D]: flagged in at least half of a
-    detector's seeds.
+    `suspicion` float64 [N]: of the leading detector. `suspicion_sd`, `agreement` float64 [N]: the deviation
+    of its suspicion over the trainings, and the share of them in which it flags. `flagged` bool [N, D].
     `suggested` int64 [N]: the most probable class other than the given one. `p_given`, `p_suggested` float64
     [N]: out-of-fold probabilities.
     """
@@ -50,12 +53,14 @@ class Suspects:
         return rank
 
 
-def rank(samples: Samples, trials: Iterable[TrialScores]) -> Suspects:
-    """Rank the samples by the suspicion of the first trial's detector, averaged over its seeds.
+def rank(samples: Samples, trials: Iterable[TrialScores], judge: Judge | None = None) -> Suspects:
+    """Rank the samples by the suspicion of the first trial's detector.
 
-    `trials` may be a generator; only one trial is held at a time. A sample that no seed has judged (NaN) has
-    the lowest suspicion and is no suspect. Raises InputError without a trial, without probabilities, or if an
-    array does not fit the samples.
+    The probabilities of several trainings are averaged, and `judge` says what detectors make of the mean.
+    Without it, and for other detectors, suspicion is the mean over the trials, and a sample is flagged if at
+    least half of them flag it. `trials` may be a generator; only one trial is held at a time. A sample that
+    no trial has judged (NaN) has the lowest suspicion and is no suspect. Raises InputError without a trial,
+    without probabilities, or if an array does not fit the samples.
     """
     sums = _Sums(len(samples.ids), len(samples.classes))
     for trial in trials:
@@ -65,7 +70,12 @@ def rank(samples: Samples, trials: Iterable[TrialScores]) -> Suspects:
     if sums.probabilities is None:
         raise InputError("suspects: no trial brings probabilities; one detector must use cross-validation")
     suspicion, deviation = sums.suspicion()
-    flagged = np.stack([counts / sums.trials[name] >= 0.5 for name, counts in sums.flags.items()], axis=1)
+    votes = {name: counts / sums.trials[name] for name, counts in sums.flags.items()}
+    of_mean = judge(sums.probabilities / sums.trainings) if judge is not None and sums.trainings > 1 else {}
+    if sums.leading in of_mean:
+        suspicion = of_mean[sums.leading].suspicion
+    flags = [of_mean[name].flagged if name in of_mean else votes[name] >= 0.5 for name in votes]
+    flagged = np.stack(flags, axis=1)
     suspected = flagged.any(axis=1)
     suggested, p_given, p_suggested = _suggestion(samples.labels, sums.probabilities)
     order = np.lexsort((-np.nan_to_num(suspicion, nan=-np.inf), ~suspected))
@@ -73,10 +83,10 @@ def rank(samples: Samples, trials: Iterable[TrialScores]) -> Suspects:
         order=order.astype(np.int64),
         suspects=int(suspected.sum()),
         detectors=tuple(sums.flags),
-        seeds=tuple(sums.seeds),
+        seeds=tuple(dict.fromkeys(sums.seeds)),
         suspicion=suspicion,
         suspicion_sd=deviation,
-        agreement=sums.flags[sums.leading] / len(sums.seeds),
+        agreement=votes[sums.leading],
         flagged=flagged,
         suggested=suggested,
         p_given=p_given,
@@ -95,6 +105,7 @@ class _Sums:
     flags: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     scores: list[NDArray[np.float64]] = field(default_factory=list)
     probabilities: NDArray[np.float32] | None = None
+    trainings: int = 0
 
     @property
     def leading(self) -> str:
@@ -120,9 +131,10 @@ class _Sums:
         if self.probabilities is None:
             self.probabilities = np.zeros(shape, dtype=np.float32)
         self.probabilities += np.nan_to_num(trial.probabilities)
+        self.trainings += 1
 
     def suspicion(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean [N] and sample deviation [N] over the seeds that judged; NaN and 0 where none did."""
+        """Return mean [N] and sample deviation [N] over the trials that judged; NaN and 0 where none did."""
         scores = np.stack(self.scores)
         judged = np.isfinite(scores)
         count = judged.sum(axis=0)

@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 
 from noisebench.errors import InputError
 
-KNOWS_RATE: Mapping[str, bool] = {"native": False, "share": True, "mixture": False, "estimated": False}
+KNOWS_RATE: Mapping[str, bool] = {
+    "native": False,
+    "share": True,
+    "mixture": False,
+    "estimated": False,
+    "posterior": False,
+}
 """native: the detector's own rule; share: `share`; mixture: `mixture`; estimated: `top` with a count from
-confident learning (`rankings.estimated_errors`)."""
+confident learning (`rankings.estimated_errors`); posterior: labels that are wrong with a
+probability of at least `label_posterior.LEAST`."""
 
 
 def top(suspicion: NDArray[np.floating], count: int) -> NDArray[np.bool_]:

@@ -7,14 +7,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.errors import InputError
 from noisebench.sweep.sweep import Sweep, parse_sweep
 from noisebench.sweep.sweep_file import NAME
 
 BLOCK, TUNE_BLOCK = "detect", "tune"
-_CROSS_VALIDATION = "confident-learning"
+# Detectors that leave out-of-fold probabilities.
+_OF_PROBABILITIES = [name for name, each in DETECTORS.items() if "probabilities" in each.needs]
 FOLDS = 5
-_DEFAULT_DETECTOR = f"{{name: {_CROSS_VALIDATION}, folds: {FOLDS}}}"
+_DEFAULT_DETECTOR = f"{{name: self-confidence, flag: posterior, folds: {FOLDS}}}"
 # The file that messages about the options name.
 OPTIONS = "noisebench detect"
 # Steps of the optimizer in each fit; few samples take more epochs, within limits.
@@ -113,7 +115,7 @@ def _block(content: str, shape: OwnShape, rest: str) -> str:
 def _detectors(choices: Choices) -> str:
     """Return the detectors; one of them brings the probabilities that suggestions are made of."""
     own = list(choices.detectors)
-    if not any(_CROSS_VALIDATION in detector for detector in own):
+    if not any(name in detector for name in _OF_PROBABILITIES for detector in own):
         own.append(_DEFAULT_DETECTOR)
     return ", ".join(own)
 

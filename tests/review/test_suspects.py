@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from noisebench.errors import InputError
 from noisebench.review.samples import conflicts, first_of_each
 from noisebench.review.suspects import rank
+from noisebench.science.detection import Detection
 from tests.review.made import samples_of, scores
 
 P = [[0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.5, 0.2, 0.3], [0.6, 0.3, 0.1]]
@@ -38,6 +40,26 @@ def test_seeds_are_averaged_and_flags_need_half_of_them() -> None:
     assert (found.detectors, found.seeds) == (("confident-learning", "aum"), (0, 1))
     assert found.flagged.tolist() == [[True, False], [True, False], [False, False], [False, True]]
     assert (found.suspects, found.order.tolist()) == (3, [0, 3, 1, 2])
+
+
+def test_the_mean_of_several_trainings_is_judged_anew() -> None:
+    other = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.5, 0.2, 0.3], [0.6, 0.3, 0.1]]
+    trials = [
+        scores([True, False, False, False], P, [0.5, 0.1, 0.2, 0.3]),
+        scores([False] * 4, other, [0.7, 0.3, 0.2, 0.3], seed=1),
+    ]
+
+    def judge(mean: NDArray) -> dict[str, Detection]:
+        assert mean[0] == pytest.approx([0.5, 0.4, 0.1])
+        return {"confident-learning": Detection(np.array([False, False, True, False]), 1 - mean[:, 0])}
+
+    found = rank(samples_of([0, 1, 2, 0]), trials, judge)
+    assert found.suspicion == pytest.approx([0.5, 0.9, 0.5, 0.4])
+    assert found.flagged[:, 0].tolist() == [False, False, True, False]
+    assert found.agreement.tolist() == [0.5, 0, 0, 0]
+    assert found.order.tolist()[0] == 2
+    one = rank(samples_of([0, 1, 2, 0]), trials[:1], judge)
+    assert one.flagged[:, 0].tolist() == [True, False, False, False]
 
 
 def test_a_sample_that_no_seed_judged_comes_last() -> None:
