@@ -205,6 +205,22 @@ DETECTORS = by_name(
     two_networks("co-teaching", "judge_by_loss", ("losses", "forget_rate"), "Han et al. 2018"),
     two_networks("cnlcu-s", "judge_by_bound", ("bounds", "forget_rate"), "Xia et al. 2022, Theorem 1"),
     two_networks("cnlcu-h", "judge_by_bound", ("bounds", "forget_rate"), "Xia et al. 2022, Theorem 2"),
+    DetectorDescriptor(
+        name="late-stopping",
+        plan="late-stopping",
+        implementation="noisebench.detectors.late_stopping:judge",
+        parameters=PLANS["late-stopping"].parameters,
+        needs=("kept_rounds", "round_losses"),
+        source="Yuan et al. 2023, the rounds of Late Stopping",
+    ),
+    DetectorDescriptor(
+        name="selnlpl-schedule",
+        plan="selnlpl-schedule",
+        arithmetic="noisebench.science.trace_rules:find_selnlpl",
+        parameters=PLANS["selnlpl-schedule"].parameters,
+        needs=("losses",),
+        source="Kim et al. 2019, SelNLPL with its schedule",
+    ),
 )
 
 # Of a user's function: the arrays that it may have as arguments, the parameters that it has beside its own.

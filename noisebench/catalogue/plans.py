@@ -20,13 +20,15 @@ class Plan(Descriptor):
 
     Its cost: `fits` names the parameter that counts the models (None: `models`). Each is trained on all
     samples; with `held_out` on all but its fold, whose samples it then classifies. `separate_training`: it
-    works with data sets that have a separate training part.
+    works with data sets that have a separate training part. `evaluates`: it evaluates all samples after each
+    epoch, whatever the detector reads.
     """
 
     fits: str | None = None
     models: int = 1
     held_out: bool = False
     separate_training: bool = False
+    evaluates: bool = False
 
     def fits_of(self, detector: Component) -> int:
         """Return how many models a trial with this detector trains."""
@@ -38,13 +40,16 @@ class Plan(Descriptor):
         return fits - 1 if self.held_out and fits > 1 else fits
 
 
+_RATE = number(None, 0, 1, open_low=True, open_high=True, optional=True)
+
+
 def _two_networks(name: str, parameters: Mapping[str, Parameter]) -> Plan:
     """Return a plan of two networks that train each other; without `rate` they estimate it."""
     return Plan(
         name=name,
         implementation=f"noisebench.detectors.two_networks:gather_{name.replace('-', '_')}",
         parameters={
-            "rate": number(None, 0, 1, open_low=True, open_high=True, optional=True),
+            "rate": _RATE,
             "gradual": integer(10, 1),
             **parameters,
         },
@@ -76,4 +81,16 @@ PLANS = by_name(
     _two_networks("co-teaching", {}),
     _two_networks("cnlcu-s", {"window": integer(3, 1), "variance": number(1e-4, 0, 1, open_high=True)}),
     _two_networks("cnlcu-h", {"window": integer(7, 1), "scale": number(1e-4, 0), "bound": number(2, 0)}),
+    Plan(
+        name="late-stopping",
+        implementation="noisebench.detectors.late_stopping:gather",
+        parameters={"rate": _RATE, "rounds": integer(12, 1), "skip_epochs": integer(7, 0)},
+        fits="rounds",
+        evaluates=True,
+    ),
+    Plan(
+        name="selnlpl-schedule",
+        implementation="noisebench.detectors.negative_learning:gather",
+        parameters={"epochs": integer(10, 1), "gamma": number(0.5, 0, 1)},
+    ),
 )

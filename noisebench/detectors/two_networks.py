@@ -22,6 +22,7 @@ from noisebench.detectors.judgement import Judgement
 from noisebench.science import flag_rules, selection, traces
 from noisebench.science.detection import Detection
 from noisebench.science.evidence import IN_PASSING, Evidence, Traces
+from noisebench.training.objective import Objective
 from noisebench.training.observation import Run
 from noisebench.training.runs import results_of
 from noisebench.training.surrogate import Surrogate
@@ -71,6 +72,11 @@ class PeerSelection:
         chosen = selection.smallest(self._bounds(members), share)
         self._selected[:, members] += chosen
         return chosen.flip(0)
+
+    def objective(self, epoch: int, given: Objective) -> Objective:
+        """Return the trial's objective."""
+        del epoch
+        return given
 
     def _begin(self, epoch: int) -> None:
         if self._forget.rate is None and 0 < epoch <= self._forget.gradual:

@@ -43,7 +43,8 @@ class Evidence:
     all samples on the same weights). `margins_of_runs` float64 [R, N] are the AUMs of runs,
     `threshold_samples` bool [R, N] the threshold samples of each run. Of two networks that train each other,
     `bounds` float64 [N] are the lower bounds of the losses after the last epoch, `forget_rate` float64 [1] is
-    the share that they left out.
+    the share that they left out. Of rounds of Late Stopping, `kept_rounds` int64 [N] is the number of rounds
+    after which a sample was still there, `round_losses` float64 [N] its mean loss in its last round.
     """
 
     labels: NDArray[np.int64]
@@ -60,6 +61,8 @@ class Evidence:
     threshold_samples: NDArray[np.bool_] | None = None
     bounds: NDArray[np.float64] | None = None
     forget_rate: NDArray[np.float64] | None = None
+    kept_rounds: NDArray[np.int64] | None = None
+    round_losses: NDArray[np.float64] | None = None
 
     def sized(self, name: str, size: int) -> NDArray[Any]:
         """Return an array by the name that `arrays` gives it, cut to `size` where it has sizes.

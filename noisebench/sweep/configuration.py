@@ -46,6 +46,7 @@ def configure(combination: Combination, problems: Problems) -> Trial:
     _check_delay(resolved_loss, training, at_loss, problems)
     _check_skip(combination.detector, training, problems)
     _check_gradual(combination.detector, training, problems)
+    _check_phases(combination.detector, training, problems)
     _check_model(training, at_loss, problems)
     _check_flag_rule(combination.detector, problems)
     _check_one_plan(combination.detector, problems)
@@ -90,6 +91,16 @@ def _check_gradual(detector: Placed, training: Training, problems: Problems) -> 
             node,
             f"{component.name} raises the share that it leaves out over {gradual} epochs, but the training "
             f"has {training.epochs}; set gradual to at most that",
+        )
+
+
+def _check_phases(detector: Placed, training: Training, problems: Problems) -> None:
+    component, node = detector
+    if component.name == "selnlpl-schedule" and training.epochs < 3:
+        problems.add(
+            node,
+            f"{component.name} trains in three phases, but the training has {training.epochs} epochs; set "
+            "epochs to at least 3",
         )
 
 

@@ -153,7 +153,8 @@ def _images(trial: Trial) -> tuple[int, int]:
     if entry.training_samples:
         return entry.training_samples, samples + test_samples
     evaluated = plan.fits_of(trial.detector) * test_samples + (samples if plan.held_out else 0)
-    evaluated += samples * trial.training.epochs if _evaluates(trial) else 0
+    models = plan.fits_of(trial.detector) if plan.evaluates else int(_evaluates(trial))
+    evaluated += models * samples * trial.training.epochs
     return samples * plan.passes(trial.detector), evaluated
 
 

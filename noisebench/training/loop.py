@@ -33,17 +33,18 @@ class EpochStatistics:
     accuracy: float
 
 
-AfterEpoch = Callable[[Fit, list[EpochStatistics]], None]
+# Returns whether the training is over before its last epoch.
+AfterEpoch = Callable[[Fit, list[EpochStatistics]], bool | None]
 
 
 def train(
     fit: Fit, task: TrainingTask, hooks: Sequence[BatchHook] = (), after_epoch: AfterEpoch | None = None
 ) -> list[list[EpochStatistics]]:
-    """Train up to `training.epochs` epochs; return the statistics [epoch][run] of the epochs trained here.
+    """Train `training.epochs` epochs, fewer if `after_epoch` says so; return the statistics [epoch][run].
 
-    `hooks` is empty or has one hook for each run, called with every batch of the run. Each epoch has one
-    transfer to the device before it and one from the device after it. Raises DivergedError after the first
-    epoch in which a run's loss is not finite.
+    The statistics are those of the epochs trained here. `hooks` is empty or has one hook for each run, called
+    with every batch of the run. Each epoch has one transfer to the device before it and one from the device
+    after it. Raises DivergedError after the first epoch in which a run's loss is not finite.
     """
     statistics = []
     with training_stream(task.device, fit.modes):
@@ -52,8 +53,8 @@ def train(
             of_epoch = epochs.train(epoch)
             fit.epochs_done = epoch + 1
             statistics.append(of_epoch)
-            if after_epoch is not None:
-                after_epoch(fit, of_epoch)
+            if after_epoch is not None and after_epoch(fit, of_epoch):
+                break
     return statistics
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +21,8 @@ class Run:
 
     The model is trained on the training samples at `indices` (default: all) with `targets` [N] of `classes`
     (default: the given labels, the data set's classes), and not on the judged samples at `held_out`.
-    `watcher` sees its batches, `after_epoch` the model after each epoch.
+    `watcher` sees its batches, `after_epoch` the model after each epoch. `finished` is asked after each epoch
+    whether the run is over.
     """
 
     number: int
@@ -30,6 +32,7 @@ class Run:
     watcher: Watcher | None = None
     held_out: Indices | None = None
     after_epoch: EpochWatcher | None = None
+    finished: Callable[[], bool] | None = None
 
     def watched(self) -> dict[str, Tensor]:
         """Return the results of this run's watchers, on the CPU."""
@@ -60,6 +63,11 @@ class Observation:
     def needs_model(self) -> bool:
         """Whether `after_epoch` needs the current model."""
         return self._dynamics is not None or self._run.after_epoch is not None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over before its last epoch."""
+        return self._run.finished is not None and self._run.finished()
 
     def on_batch(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
         """Observe one batch."""

@@ -17,6 +17,7 @@ from noisebench.training.observation import Observation, Run
 from noisebench.training.surrogate import Indices, Surrogate
 from noisebench.training.task import Selection, TrainingTask
 
+# Runs that are over before their last epoch must be trained alone.
 Finish = Callable[[Run, nn.Module], dict[str, Tensor]]
 Group = Sequence[Run]
 
@@ -78,17 +79,22 @@ def _train(
     recording = recording_epochs(task, fit.epochs_done) if fit.modes.graph else None
     _mark_recording(surrogate, fit, recording)
 
-    def after_epoch(fit: Fit, statistics: list[EpochStatistics]) -> None:
+    def after_epoch(fit: Fit, statistics: list[EpochStatistics]) -> bool:
         _mark_recording(surrogate, fit, recording)
         # Grouped models must be copied, so only where they are needed.
         needed = any(observation.needs_model for observation in observations)
         models = fit.models() if needed else [None] * len(group)
         for observation, model, of_run in zip(observations, models, statistics, strict=True):
             observation.after_epoch(model, of_run)
-        _keep(surrogate, task, fit, observations)
+        finished = all(observation.finished for observation in observations)
+        if not finished:
+            _keep(surrogate, task, fit, observations)
+        return finished
 
     hooks = [observation.on_batch for observation in observations if observation.watching]
     train(fit, task, hooks, after_epoch)
+    if recording is not None:
+        surrogate.checkpoints.forget(_RECORDING)  # a run that was over early may have left it
     surrogate.take_over(fit.modes, fit.notes)
     return fit.models()
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from noisebench.training.fit import Branch, Fit
+from noisebench.training.objective import Objective
 from noisebench.training.streams import branch_streams, run_side_by_side
 from noisebench.training.task import TrainingTask
 
@@ -101,10 +102,11 @@ class SelectiveStep:
         assert task.selection is not None
         targets = task.targets.gather(1, batch)
         logits = torch.cat([self._forward(run, batch, draws) for run in range(len(batch))])
-        losses = task.objective.per_model(logits, targets, epoch)
+        objective = task.selection.objective(epoch, task.objective)
+        losses = objective.per_model(logits, targets, epoch)
         chosen = task.selection.choose(epoch, logits.detach(), targets, batch)
         means = torch.where(chosen, losses, 0).sum(1) / chosen.sum(1).clamp(min=1)
-        self._update(means, epoch)
+        self._update(means, objective, epoch)
         logits = logits.detach()
         self._totals += torch.stack([losses.detach().sum(1), (logits.argmax(2) == targets).sum(1)], 1)
         return logits
@@ -115,10 +117,10 @@ class SelectiveStep:
         logits: Tensor = self._branches[run].stack(images)
         return logits
 
-    def _update(self, means: Tensor, epoch: int) -> None:
+    def _update(self, means: Tensor, objective: Objective, epoch: int) -> None:
         scaled = []
         for branch, loss in zip(self._branches, means, strict=True):
-            penalty = self._task.objective.penalty(branch.stack, epoch)
+            penalty = objective.penalty(branch.stack, epoch)
             branch.optimizer.zero_grad(set_to_none=True)
             scaled.append(branch.scaler.scale(loss if penalty is None else loss + penalty))
         # One pass backward: no run's parameters affect another run's loss, so gradients stay separate.

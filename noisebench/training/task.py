@@ -25,6 +25,9 @@ class Selection(Protocol):
         From the logits [M, B, K] of this step, the targets [M, B] and the sample indices `batch` [M, B].
         """
 
+    def objective(self, epoch: int, given: Objective) -> Objective:
+        """Return the objective of `epoch`; `given` is the trial's."""
+
     def state(self) -> dict[str, Tensor]:
         """Return the state for a checkpoint, between epochs."""
 

@@ -23,6 +23,8 @@ PLANS = {
     "co-teaching": "co-teaching",
     "cnlcu-s": "cnlcu-s",
     "cnlcu-h": "cnlcu-h",
+    "late-stopping": "{name: late-stopping, rate: 0.2, rounds: 4}",
+    "selnlpl-schedule": "selnlpl-schedule",
 }
 JUDGING = [name for name in DETECTORS if name != "none"]
 pytestmark = pytest.mark.slow

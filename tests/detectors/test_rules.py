@@ -126,6 +126,12 @@ def test_models_with_dropout_say_so(name: str) -> None:
             "{epochs: 9}",
             "cnlcu-s raises the share that it leaves out over 10 epochs, but the training has 9",
         ),
+        ("late-stopping", "{epochs: 7}", "skip_epochs 7 leaves late-stopping no epoch: the training has 7"),
+        (
+            "selnlpl-schedule",
+            "{epochs: 2}",
+            "selnlpl-schedule trains in three phases, but the training has 2",
+        ),
         ("{name: co-teaching, rate: 1}", "{}", "rate: is 1, but must be a number in (0, 1)"),
         ("{name: co-teaching, flag: share}", "{}", "parameter 'flag' of co-teaching is unknown"),
     ],
