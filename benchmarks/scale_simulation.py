@@ -33,7 +33,7 @@ from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.folders import ResultsFolder
 from noisebench.sweep.sweep import load_sweep
 from noisebench.sweep.trial import Trial
-from noisebench.trial.duration import estimated_seconds, seconds_at_risk, time_suffices
+from noisebench.trial.duration import Work, estimated_seconds, seconds_at_risk, time_suffices
 
 HOUR = 3600.0
 LENT_SECONDS = 12 * HOUR
@@ -133,7 +133,7 @@ class Simulation:
         while worker.takes_more and len(worker.running) < worker.places and self.queue.waiting:
             attempt, trial = self.queue.take()
             self._count("hand-outs")
-            at_risk = seconds_at_risk(trial, gpu=True)
+            at_risk = seconds_at_risk(Work(trial, gpu=True))
             if time_suffices(at_risk, worker.ends_at - self.now, LENT_SECONDS):
                 self._start(worker, attempt, trial)
             else:
@@ -155,7 +155,7 @@ class Simulation:
     def _start(self, worker: Worker, attempt: str, trial: Trial) -> None:
         if trial.trial_id not in self._needs:
             off = self.random.gauss(0, SPREAD)
-            self._needs[trial.trial_id] = estimated_seconds(trial, gpu=True) * math.exp(off)
+            self._needs[trial.trial_id] = estimated_seconds(Work(trial, gpu=True)) * math.exp(off)
         worker.running[attempt] = (trial, self.now)
         done = self._done.get(trial.trial_id, 0.0)
         seconds = self._needs[trial.trial_id] - done + (RESTART_SECONDS if done else 0.0)
@@ -193,7 +193,7 @@ class Simulation:
             before = self._done.get(trial.trial_id, 0.0)
             reached = before + max(0.0, self.now - since - (RESTART_SECONDS if before else 0.0))
             piece = self._needs[trial.trial_id] * (
-                seconds_at_risk(trial, gpu=True) / estimated_seconds(trial, gpu=True)
+                seconds_at_risk(Work(trial, gpu=True)) / estimated_seconds(Work(trial, gpu=True))
             )
             self._done[trial.trial_id] = kept = piece * math.floor(reached / piece + 1e-9)
             self.lost_seconds += self.now - since - (kept - before)

@@ -44,7 +44,7 @@ def plan(
     sweep, folder = sweep_of(spec, results, settings or ())
     completed = _completed(folder, [trial.trial_id for trial in sweep.trials()])
     measured = Calibration.read(folder.root).seconds_by_device(sweep.trials())
-    blocks = budgets(sweep, completed, measured)
+    blocks = budgets(sweep, completed, measured, _kept(folder))
     cluster = None if site is None else _on_site(site, blocks[-1])
     problems = None if data is None else _data_problems(sweep, data)
     if as_json:
@@ -135,6 +135,14 @@ def _on_site(path: Path, total: Budget) -> dict[str, Any]:
         "device": "GPUs" if gpus else "cores",
         "wall_hours": seconds / devices / 3600,
     }
+
+
+def _kept(folder: ResultsFolder) -> dict[str, frozenset[str]]:
+    """Return the names of the arrays of each evidence in a results folder, by its id."""
+    from noisebench.records.evidence import EvidenceFile
+
+    found = {path.stem: EvidenceFile(path).names() for path in folder.evidences.glob("*.evidence")}
+    return {evidence_id: names for evidence_id, names in found.items() if names}
 
 
 def _completed(folder: ResultsFolder, trial_ids: list[str]) -> set[str]:

@@ -12,7 +12,7 @@ from noisebench.records.attempts import End, ErrorKind, Started, Status
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.states import Interruption
 from noisebench.sweep.trial import Trial
-from noisebench.trial.duration import allowance_seconds
+from noisebench.trial.duration import Work, allowance_seconds
 
 # A trial that has lost so many nodes may bring them down, or ran beside one that does.
 SUSPECT_NODE_LOSSES = 2
@@ -107,7 +107,7 @@ def _is_overdue(trial: Trial, started: Started, policy: RecoveryPolicy) -> bool:
     """Return whether the attempt had exceeded its time: code that blocks Python dies without a record."""
     seconds = (datetime.now(UTC) - started.started_at).total_seconds()
     on_gpu = started.device != "cpu"
-    return seconds > allowance_seconds(trial, gpu=on_gpu, minutes=policy.allowance_minutes)
+    return seconds > allowance_seconds(Work(trial, on_gpu), policy.allowance_minutes)
 
 
 def _file_versions(folder: Path) -> frozenset[tuple[str, int]]:

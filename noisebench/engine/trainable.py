@@ -27,7 +27,7 @@ from noisebench.engine.recovery import has_completed
 from noisebench.engine.searcher import DECLINED
 from noisebench.records import provenance
 from noisebench.records.attempts import End, ErrorKind, LeaveReason, Status
-from noisebench.records.evidence import Sharing
+from noisebench.records.evidence import EvidenceFile, Sharing
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.logs import Log
@@ -36,6 +36,7 @@ from noisebench.sweep.trial import Trial
 from noisebench.trial.duration import (
     ESTIMATE_MARGIN,
     FRESH_NODE_SHARE,
+    Work,
     allowance_seconds,
     estimated_seconds,
     seconds_at_risk,
@@ -143,33 +144,36 @@ class TrialActor(tune.Trainable):
         previous = self._config["previous_journal"]
         if previous is not None and has_completed(Path(previous), trial.trial_id):
             return End(Status.COMPLETED)
-        if self._leaves_before(trial):
+        settings, sharing = self._settings, Sharing(**self._config["sharing"])
+        work = self._work(trial, sharing)
+        if self._leaves_before(work):
             return None
-        settings, gpu = self._settings, self._on_gpu
         limits = Limits(
             share_mb(self._config["part"], settings.memory_mb),
-            attempt_seconds(trial, settings.machine_seconds, settings.allowance_minutes, gpu=gpu),
+            attempt_seconds(work, settings.machine_seconds, settings.allowance_minutes),
         )
         try:
-            sharing = Sharing(**self._config["sharing"])
             return self._runner.attempt(trial, str(self._config["attempt"]), limits, sharing)
         except OSError as error:  # the journal cannot be written
             return End(Status.INTERRUPTED, ErrorKind.STORAGE, str(error))
 
-    def _leaves_before(self, trial: Trial) -> bool:
+    def _work(self, trial: Trial, sharing: Sharing) -> Work:
+        """Return what the attempt does: the whole file is checked, for damaged evidence is trained anew."""
+        from noisebench.trial.measurement import only_judges
+
+        evidence = EvidenceFile(self._settings.folder.results.evidence(trial.evidence_id))
+        gpu = self._runner.device.type != "cpu"
+        return Work(trial, gpu, tuple(sharing.needs), only_judges(trial, evidence))
+
+    def _leaves_before(self, work: Work) -> bool:
         """Return whether this worker leaves, or has too little time left for a unit of the trial's work."""
         folder, worker = self._settings.folder, self._runner.worker
         if leave_note(folder, worker) is not None:
             return True
-        seconds = seconds_at_risk(trial, gpu=self._on_gpu)
-        if time_suffices(seconds, seconds_left(), self._settings.machine_seconds):
+        if time_suffices(seconds_at_risk(work), seconds_left(), self._settings.machine_seconds):
             return False
         note_leave(folder, worker, LeaveReason.TIME_LIMIT)
         return True
-
-    @property
-    def _on_gpu(self) -> bool:
-        return self._runner.device.type != "cpu"
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Give Tune nothing; a trial keeps its own checkpoints."""
@@ -184,17 +188,15 @@ class TrialActor(tune.Trainable):
         self._runner.journal.close()
 
 
-def attempt_seconds(
-    trial: Trial, machine_seconds: float | None, allowance_minutes: float | None, *, gpu: bool
-) -> float:
+def attempt_seconds(work: Work, machine_seconds: float | None, allowance_minutes: float | None) -> float:
     """Return how long one attempt may take.
 
     A trial that should complete within the time of one worker may not take longer than that: if it hangs,
     it fails instead of being interrupted with each worker.
     """
-    seconds = allowance_seconds(trial, gpu=gpu, minutes=allowance_minutes)
+    seconds = allowance_seconds(work, allowance_minutes)
     if machine_seconds is None or allowance_minutes is not None:
         return seconds
     usable = FRESH_NODE_SHARE * machine_seconds
-    fits = ESTIMATE_MARGIN * estimated_seconds(trial, gpu=gpu) <= usable
+    fits = ESTIMATE_MARGIN * estimated_seconds(work) <= usable
     return min(seconds, usable) if fits else seconds

@@ -74,6 +74,23 @@ class EvidenceFile:
         except (ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
             raise DamagedEvidenceError(f"{self.path}: {error}") from error
 
+    def names(self) -> frozenset[str]:
+        """Return the names of the arrays in the file, without reading them.
+
+        Empty if there is no file, or one that is not whole or of another version of the code.
+        """
+        if self.path is None:
+            return frozenset()
+        try:
+            with self.path.open("rb") as file:
+                first = file.readline().split()
+            if first[-1:] != [provenance.source_hash().encode()]:
+                return frozenset()
+            with zipfile.ZipFile(self.path) as archive:
+                return frozenset(name.removesuffix(".npy") for name in archive.namelist())
+        except (OSError, zipfile.BadZipFile):
+            return frozenset()
+
     def write(self, arrays: Arrays, rows: list[dict[str, Any]], fast_path: str | None) -> None:
         """Write the evidence if it is to be kept for others; durable on return."""
         path = self.path

@@ -19,7 +19,7 @@ from noisebench.slurm.script import driver_script, worker_script
 from noisebench.slurm.site import Site
 from noisebench.slurm.submission import Submission
 from noisebench.sweep.trial import Trial
-from noisebench.trial.duration import ESTIMATE_MARGIN, estimated_seconds, seconds_at_risk
+from noisebench.trial.duration import ESTIMATE_MARGIN, Work, estimated_seconds, seconds_at_risk
 
 _COMMANDS = ("sbatch", "squeue", "scancel", "srun", "sinfo", "scontrol")
 
@@ -122,10 +122,10 @@ def _array_size(site: Site, slurm: Slurm) -> Finding:
 def _longest(job: WorkerJob, trials: Iterable[Trial]) -> Iterator[Finding]:
     """Compare the worker's time limit with the longest piece of work that is lost when it is cut short."""
     gpu = gpus_of(job) > 0
-    longest = max(trials, key=lambda trial: seconds_at_risk(trial, gpu=gpu), default=None)
+    longest = max((Work(trial, gpu) for trial in trials), key=seconds_at_risk, default=None)
     if longest is None:
         return
-    piece, whole = (f(longest, gpu=gpu) / 60 for f in (seconds_at_risk, estimated_seconds))
+    piece, whole = (f(longest) / 60 for f in (seconds_at_risk, estimated_seconds))
     seen = f"the longest trial takes about {whole:.1f} minutes, what it repeats when cut short {piece:.1f}"
     if ESTIMATE_MARGIN * piece > job.minutes:
         need = f"allow at least {ESTIMATE_MARGIN * piece:.0f} `minutes` for the worker"

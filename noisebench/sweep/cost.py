@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ OVERHEAD_SECONDS = 1.0
 class Budget:
     """A block's trials, and the estimated seconds of the pending ones on each kind of device.
 
-    The pending trials need `trainings`: trials that differ in the detector alone may share one.
+    The pending trials need `trainings`: trials that differ in the detector alone may share one, and evidence
+    that is kept needs none.
     `measured_seconds` are estimates for calibrated devices, by name. `unmeasured_seconds` are estimates from
     counted operations, by GPU and by the precision that all trials are assumed to have.
     """
@@ -79,22 +80,34 @@ class Budget:
 
 
 def budgets(
-    sweep: Sweep, completed: Container[str], measured: Mapping[str, SecondsOf] | None = None
+    sweep: Sweep,
+    completed: Container[str],
+    measured: Mapping[str, SecondsOf] | None = None,
+    kept: Mapping[str, Collection[str]] | None = None,
 ) -> list[Budget]:
     """Return the budget of each block, then of the whole sweep, which counts shared trials once.
 
-    `measured` maps a calibrated device to a function from a trial to its seconds.
+    `measured` maps a calibrated device to a function from a trial to its seconds, `kept` the id of each kept
+    evidence to the names of its arrays.
     """
     parts = [*((block.name, list(block.trials)) for block in sweep.blocks), ("total", list(sweep.trials()))]
-    return [_budget(name, trials, completed, measured or {}) for name, trials in parts]
+    left = (
+        (name, trials, [trial for trial in trials if trial.trial_id not in completed])
+        for name, trials in parts
+    )
+    return [_budget(name, len(trials), pending, measured or {}, kept or {}) for name, trials, pending in left]
 
 
 def _budget(
-    name: str, trials: list[Trial], completed: Container[str], measured: Mapping[str, SecondsOf]
+    name: str,
+    trials: int,
+    pending: list[Trial],
+    measured: Mapping[str, SecondsOf],
+    kept: Mapping[str, Collection[str]],
 ) -> Budget:
-    pending = [trial for trial in trials if trial.trial_id not in completed]
     # Of the trials that share a training, one that evaluates after each epoch costs the most.
-    trained = list({trial.evidence_id: trial for trial in sorted(pending, key=_evaluates)}.values())
+    unkept = [trial for trial in pending if not _is_kept(trial, kept)]
+    trained = list({trial.evidence_id: trial for trial in sorted(unkept, key=_evaluates)}.values())
     # Seeds of one configuration cost the same: estimate once.
     seeds = Counter(replace(trial, seed=0) for trial in trained)
     judged = OVERHEAD_SECONDS * (len(pending) - len(trained))
@@ -104,8 +117,8 @@ def _budget(
 
     return Budget(
         block=name,
-        trials=len(trials),
-        completed=len(trials) - len(pending),
+        trials=trials,
+        completed=trials - len(pending),
         trainings=len(trained),
         cpu_seconds=total(lambda trial: seconds_for(trial, CPU_RATES)),
         v100_seconds=total(lambda trial: seconds_for(trial, V100_RATES)),
@@ -115,6 +128,12 @@ def _budget(
             for name, gpu in GPUS.items()
         },
     )
+
+
+def _is_kept(trial: Trial, kept: Mapping[str, Collection[str]]) -> bool:
+    """Return whether the trial only judges: its evidence is kept, with all arrays that it reads."""
+    needs = descriptor_of(trial.detector).needs_of(trial.detector)
+    return set(needs) <= set(kept[trial.evidence_id]) if trial.evidence_id in kept else False
 
 
 def _unmeasured_seconds(gpu: Gpu, precision: str, trial: Trial) -> float:
@@ -131,9 +150,12 @@ def _unmeasured_seconds(gpu: Gpu, precision: str, trial: Trial) -> float:
     return seconds_for(trial, {(trial.training.model, height): rate})
 
 
-def seconds_for(trial: Trial, rates: Rates) -> float:
-    """Return the estimated seconds of one trial on a device with these rates."""
-    trained, evaluated = _images(trial)
+def seconds_for(trial: Trial, rates: Rates, needs: Collection[str] = ()) -> float:
+    """Return the estimated seconds of one trial on a device with these rates.
+
+    `needs` names arrays that it gathers for others.
+    """
+    trained, evaluated = _images(trial, needs)
     rate = _rate(trial.training.model, image_shape(trial)[1], rates)
     return trained * trial.training.epochs / rate.training + evaluated / rate.evaluation + OVERHEAD_SECONDS
 
@@ -145,7 +167,7 @@ def image_shape(trial: Trial) -> tuple[int, int, int]:
     return own.get("channels", channels), own.get("height", height), own.get("width", width)
 
 
-def _images(trial: Trial) -> tuple[int, int]:
+def _images(trial: Trial, needs: Collection[str]) -> tuple[int, int]:
     """Return the images that all models train on in an epoch, and the images evaluated in all."""
     entry, plan = dataset(trial.dataset.name), descriptor_of(trial.detector).training
     samples = trial.dataset.get("samples") or entry.samples
@@ -153,15 +175,15 @@ def _images(trial: Trial) -> tuple[int, int]:
     if entry.training_samples:
         return entry.training_samples, samples + test_samples
     evaluated = plan.fits_of(trial.detector) * test_samples + (samples if plan.held_out else 0)
-    models = plan.fits_of(trial.detector) if plan.evaluates else int(_evaluates(trial))
+    models = plan.fits_of(trial.detector) if plan.evaluates else int(_evaluates(trial, needs))
     evaluated += models * samples * trial.training.epochs
     return samples * plan.passes(trial.detector), evaluated
 
 
-def _evaluates(trial: Trial) -> bool:
-    """Return whether the detector reads traces that are taken after each epoch."""
-    needs = descriptor_of(trial.detector).needs_of(trial.detector)
-    return any(name.startswith(AFTER_EPOCH) for name in needs)
+def _evaluates(trial: Trial, needs: Collection[str] = ()) -> bool:
+    """Return whether the detector reads traces that are taken after each epoch, or `needs` names some."""
+    own = descriptor_of(trial.detector).needs_of(trial.detector)
+    return any(name.startswith(AFTER_EPOCH) for name in (*own, *needs))
 
 
 def _rate(model: str, height: int, rates: Rates) -> Rate:

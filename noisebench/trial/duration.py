@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
 from noisebench.catalogue.datasets import dataset
 from noisebench.catalogue.detectors import descriptor_of
-from noisebench.sweep.cost import CPU_RATES, V100_RATES, seconds_for
+from noisebench.sweep.cost import CPU_RATES, OVERHEAD_SECONDS, V100_RATES, seconds_for
 from noisebench.sweep.trial import Trial
 
 # An unfinished fit is checkpointed at the end of an epoch, at most this often.
@@ -16,30 +19,51 @@ FRESH_NODE_SHARE = 0.9
 # A trial that takes longer than this many estimates counts as stuck.
 ALLOWED_ESTIMATES = 10
 MIN_ALLOWANCE_SECONDS = 10 * 60
+MAX_JUDGEMENT_SECONDS = 60 * 60
 
 
-def estimated_seconds(trial: Trial, *, gpu: bool) -> float:
+@dataclass(frozen=True)
+class Work:
+    """What an attempt does: it trains, and gathers the arrays `needs`, or it only judges kept evidence."""
+
+    trial: Trial
+    gpu: bool
+    needs: Collection[str] = ()
+    judges: bool = False
+
+
+def estimated_seconds(work: Work) -> float:
     """Return the estimate for a V100, or for one CPU thread."""
-    return seconds_for(trial, V100_RATES if gpu else CPU_RATES)
+    if work.judges:
+        return OVERHEAD_SECONDS
+    return seconds_for(work.trial, V100_RATES if work.gpu else CPU_RATES, work.needs)
 
 
-def allowance_seconds(trial: Trial, *, gpu: bool, minutes: float | None = None) -> float:
-    """Return the time limit of a trial: `minutes`, else ten estimates, at least ten minutes."""
+def allowance_seconds(work: Work, minutes: float | None = None) -> float:
+    """Return the time limit of an attempt: `minutes`, else ten estimates, at least ten minutes.
+
+    An attempt that only judges may take an hour, but no longer than if it trained.
+    """
     if minutes is not None:
         return 60 * minutes
-    return max(MIN_ALLOWANCE_SECONDS, ALLOWED_ESTIMATES * estimated_seconds(trial, gpu=gpu))
+    trains = replace(work, judges=False)
+    seconds = max(MIN_ALLOWANCE_SECONDS, ALLOWED_ESTIMATES * estimated_seconds(trains))
+    return min(seconds, MAX_JUDGEMENT_SECONDS) if work.judges else seconds
 
 
-def seconds_at_risk(trial: Trial, *, gpu: bool) -> float:
+def seconds_at_risk(work: Work) -> float:
     """Return the most work, in seconds, that an interrupted trial loses: the time since its last checkpoint.
 
     Finished folds and runs are checkpointed, and epochs of unfinished ones at most every
-    `CHECKPOINT_SECONDS`.
+    `CHECKPOINT_SECONDS`. Models that are trained together finish together.
     """
-    single_fit = dataset(trial.dataset.name).training_samples
-    fits = 1 if single_fit else descriptor_of(trial.detector).training.fits_of(trial.detector)
-    fit = estimated_seconds(trial, gpu=gpu) / fits
-    epoch = fit / trial.training.epochs
+    if work.judges:
+        return estimated_seconds(work)
+    plan = descriptor_of(work.trial.detector).training
+    single_fit = dataset(work.trial.dataset.name).training_samples or plan.fits is None
+    fits = 1 if single_fit else plan.fits_of(work.trial.detector)
+    fit = estimated_seconds(work) / fits
+    epoch = fit / work.trial.training.epochs
     return epoch if epoch >= CHECKPOINT_SECONDS else min(fit, epoch + CHECKPOINT_SECONDS)
 
 

@@ -85,6 +85,16 @@ def measure(
     return _score(dataset, judged, judgement, kept)
 
 
+def only_judges(trial: Trial, file: EvidenceFile) -> bool:
+    """Return whether the trial trains nothing: `file` is whole and has the arrays that its detector reads."""
+    try:
+        kept = file.read()
+    except DamagedEvidenceError:
+        return False
+    needs = descriptor_of(trial.detector).needs_of(trial.detector)
+    return kept is not None and not Evidence.of(kept.arrays).lacks(needs)
+
+
 def _kept(file: EvidenceFile, needs: Mapping[str, int]) -> KeptEvidence | None:
     """Return the evidence of an earlier training if it is whole and has the arrays of `needs`."""
     try:

@@ -77,6 +77,20 @@ def test_a_shortened_file_and_that_of_other_code_are_noticed(
         file.read()
 
 
+def test_names_are_known_without_reading_the_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = file_in(tmp_path)
+    assert file.names() == frozenset()
+    file.write(evidence().arrays(), ROWS, None)
+    assert file.names() == set(evidence().arrays())
+    assert file.path is not None
+    whole = file.path.read_bytes()
+    file.path.write_bytes(whole[:-100])
+    assert file.names() == frozenset()
+    file.path.write_bytes(whole)
+    monkeypatch.setattr(provenance, "source_hash", lambda: "0" * 16)
+    assert file.names() == frozenset()
+
+
 def test_missing_arrays_and_too_few_passes_are_named() -> None:
     found = evidence()
     assert found.lacks({"probabilities": 1, "in-passing.losses": 1}) == []

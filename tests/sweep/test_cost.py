@@ -79,3 +79,17 @@ def test_detectors_on_the_same_training_cost_one_training() -> None:
     shared, evaluated, apart = (budget.cpu_seconds - plain.cpu_seconds for budget in several)
     assert shared == pytest.approx(OVERHEAD_SECONDS)
     assert shared < evaluated < apart
+
+
+def test_kept_evidence_is_not_trained_again() -> None:
+    sweep = sweep_of(detector="[ctrl, {name: ctrl, traces: after-epoch}, aum]")
+    ctrl, _, aum = sweep.trials()
+    kept = {ctrl.evidence_id: {"in-passing.losses"}, "another": {"margins_of_runs"}}
+    (partly, _), (whole, _), (alone, _) = (
+        budgets(sweep, set(), None, kept),
+        budgets(sweep, set(), None, {ctrl.evidence_id: {"in-passing.losses", "after-epoch.losses"}}),
+        budgets(sweep, {trial.trial_id for trial in sweep.trials() if trial != aum}),
+    )
+    assert (partly.trainings, whole.trainings) == (2, 1)
+    assert whole.cpu_seconds == pytest.approx(alone.cpu_seconds + 2 * OVERHEAD_SECONDS)
+    assert whole.as_dict()["judgements"] == 3

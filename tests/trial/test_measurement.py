@@ -11,10 +11,11 @@ import torch
 from noisebench.data.datasets import load_dataset
 from noisebench.data.noisy_labels import given_labels
 from noisebench.errors import DataError
+from noisebench.records.evidence import EvidenceFile, Sharing
 from noisebench.science import aum, confident_learning
 from noisebench.sweep.identity import SCIENCE_VERSION
 from noisebench.sweep.trial import Trial
-from noisebench.trial.measurement import Measurement, measure
+from noisebench.trial.measurement import Measurement, measure, only_judges
 from tests.trials import trial_of
 
 CPU = torch.device("cpu")
@@ -201,3 +202,20 @@ def test_a_class_without_samples_gives_one_error(user_data: str) -> None:
     trial = trial_of(dataset=f'"{user_data}:absent"', corruption="none", training="{epochs: 1}")
     with pytest.raises(DataError, match="no label names class 2 of 0 to 2"):
         measure(trial, None, CPU)
+
+
+def test_an_attempt_only_judges_if_its_evidence_is_whole_and_has_what_it_reads(tmp_path: Path) -> None:
+    trial, other = (
+        trial_of(dataset="{name: digits, samples: 100}", detector=detector, training="{epochs: 1}")
+        for detector in ("small-loss", "{name: small-loss, traces: after-epoch}")
+    )
+    file = EvidenceFile(tmp_path / "1a.evidence", "attempt", Sharing(keep=True))
+    assert not only_judges(trial, file)
+    measure(trial, None, CPU, evidence=file)
+    assert only_judges(trial, file)
+    assert not only_judges(other, file)
+    assert file.path is not None
+    content = bytearray(file.path.read_bytes())
+    content[-1] ^= 1
+    file.path.write_bytes(content)
+    assert not only_judges(trial, file)
