@@ -1,6 +1,10 @@
 """Small real trials for tests: digits, few epochs."""
 
-from noisebench.sweep.sweep import Sweep, parse_sweep
+from functools import cache
+from pathlib import Path
+
+from noisebench.sweep.cost import Budget, budgets
+from noisebench.sweep.sweep import Sweep, load_sweep, parse_sweep
 from noisebench.sweep.trial import Trial
 
 QUICK = "{epochs: 2, batch_size: 128}"
@@ -41,3 +45,10 @@ def sweep_of(loss: str = "CE", **parts: str) -> Sweep:
 def trial_of(loss: str = "CE", **parts: str) -> Trial:
     """Return its first trial."""
     return next(sweep_of(loss, **parts).trials())
+
+
+@cache
+def budgets_of_the_grid() -> dict[str, Budget]:
+    """Return what each block of the papers' whole grid costs, and the total: thousands of trials."""
+    grid = load_sweep(Path(__file__).parents[1] / "sweeps" / "paper.yaml")
+    return {budget.block: budget for budget in budgets(grid, set())}

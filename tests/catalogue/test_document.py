@@ -6,8 +6,7 @@ import pytest
 
 from noisebench.catalogue.document import TABLES, main, with_tables
 from noisebench.catalogue.losses import LOSSES
-from noisebench.sweep.cost import budgets
-from noisebench.sweep.sweep import load_sweep
+from tests.trials import budgets_of_the_grid
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "sweeps.md"
@@ -37,7 +36,7 @@ def test_every_loss_has_a_row() -> None:
 
 
 def test_the_grid_of_the_papers_is_counted_right() -> None:
-    found = {budget.block: budget for budget in budgets(load_sweep(ROOT / "sweeps" / "paper.yaml"), set())}
+    found = budgets_of_the_grid()
     section = PAGE.read_text().split("## The papers' grid")[1]
     rows = [line.strip("| ").split("|") for line in section.splitlines() if line.count("|") == 6]
     stated = {
@@ -52,7 +51,7 @@ def test_the_grid_of_the_papers_is_counted_right() -> None:
 
 
 def test_the_estimated_gpu_hours_of_the_grid_are_stated_right() -> None:
-    total = budgets(load_sweep(ROOT / "sweeps" / "paper.yaml"), set())[-1]
+    total = budgets_of_the_grid()["total"]
     for gpu, seconds in total.unmeasured_seconds.items():
         hours = " | ".join(f"{seconds[precision] / 3600:,.0f}" for precision in ("reference", "fast"))
         assert f"| {gpu} | {hours} |" in PAGE.read_text()

@@ -1,6 +1,7 @@
 """`noisebench clean` lists or removes what ended sweeps no longer need, and nothing else."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,21 @@ from tests.command import noisebench_here
 from tests.trials import sweep_of, sweep_text
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of one trial and its results."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "sweep.yaml").write_text(sweep_text(name="demo"))
+    assert noisebench_here("run", "sweep.yaml", "--inline", cwd=folder).returncode == 0
+    return folder
+
+
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResultsFolder:
+def results(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResultsFolder:
     """Results of a sweep of two trials of which one has completed; both have left a checkpoint."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
-    (tmp_path / "sweep.yaml").write_text(sweep_text(name="demo"))
-    assert noisebench_here("run", "sweep.yaml", "--inline", cwd=tmp_path).returncode == 0
     (tmp_path / "sweep.yaml").write_text(sweep_text(name="demo", seeds="2"))
     results = ResultsFolder(tmp_path / "results")
     lines = results.sweep("demo").manifest.read_text()

@@ -101,7 +101,9 @@ def test_the_loss_with_the_highest_accuracy_is_chosen(tmp_path: Path) -> None:
         "--loss",
         "[{name: PZ, c: 0.99}, CE]",
         "--set",
-        "training.learning_rate=0.003",
+        "training.learning_rate=0.02",
+        "--set",
+        "training.epochs=8",
         "--inline",
         "--json",
         cwd=tmp_path,
@@ -120,7 +122,8 @@ def test_a_class_smaller_than_the_folds_is_not_judged(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1, 2], [30, 30, 3])
     np.savez(tmp_path / "small.npz", X=rng.normal(size=(63, 3)) + 6 * np.eye(3)[truth], y=truth)
-    done = detect("small.npz", "--loss", "CE", "--inline", "--json", cwd=tmp_path)
+    quick = ("--loss", "CE", "--set", "training.epochs=8", "--set", "training.learning_rate=0.02")
+    done = detect("small.npz", *quick, "--inline", "--json", cwd=tmp_path)
     answer = json.loads(done.stdout)
     assert "class with fewer than 5 samples, trained on but not judged: 2" in answer["notes"]
     assert all(each["suspects"] == 0 for each in answer["by_class"] if each["name"] == "2")
@@ -134,7 +137,14 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path:
     # Without an epoch of CE, no probability exceeds .99, and nothing is learned.
     losses = "[{name: PZ, c: 0.99, delay: 0}, CE]"
     arguments = ("f.npz", "--tune", "--model", "linear", "--loss", losses, "--inline", "--json")
-    quick = ("--set", "training.epochs=4", "--set", "training.learning_rate=0.01")
+    quick = (
+        "--set",
+        "training.batch_size=128",
+        "--set",
+        "training.epochs=4",
+        "--set",
+        "training.learning_rate=0.04",
+    )
     done = detect(*arguments, *quick, cwd=tmp_path)
     answer = json.loads(done.stdout)
     bad, good = answer["candidates"]

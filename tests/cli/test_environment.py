@@ -62,6 +62,7 @@ def test_without_room_for_the_database_no_completed_trial_is_repeated(
     assert sum(text.count('"event":"started"') for text in lines) == 1
 
 
+@pytest.mark.slow
 def test_status_warns_if_it_cannot_count_what_was_recorded_last(folder: Path) -> None:
     assert noisebench_here("status", cwd=folder).returncode == 0  # makes a database
     (folder / "sweep.yaml").write_text(sweep_text(name="demo", seeds="2"))

@@ -1,5 +1,6 @@
 """An imported sweep runs the code that it names only if the user allows it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,19 +19,26 @@ def strange(logits, targets):
 """
 
 
-@pytest.fixture
-def imported(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the imported results of a sweep that names a loss of its sender."""
-    sender, receiver = tmp_path / "sender", tmp_path / "receiver"
+    root = tmp_path_factory.mktemp("imported")
+    sender, receiver = root / "sender", root / "receiver"
     for folder in (sender, receiver):
         folder.mkdir()
         (folder / "strange_losses.py").write_text(LOSS)
     (sender / "sweep.yaml").write_text(sweep_text('"strange_losses:strange"', seeds="1", name="demo"))
     assert noisebench_here("run", "sweep.yaml", "--inline", cwd=sender).returncode == 0
-    assert noisebench_here("export", "demo", "--out", tmp_path / "demo.tar", cwd=sender).returncode == 0
-    done = noisebench_here("import", tmp_path / "demo.tar", cwd=receiver)
+    assert noisebench_here("export", "demo", "--out", root / "demo.tar", cwd=sender).returncode == 0
+    done = noisebench_here("import", root / "demo.tar", cwd=receiver)
     assert done.returncode == 0, done.stderr
     return receiver
+
+
+@pytest.fixture
+def imported(original: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(original, tmp_path / "copy"))
 
 
 def test_code_of_an_imported_sweep_needs_consent_once(imported: Path) -> None:

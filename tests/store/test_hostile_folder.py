@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -15,13 +16,20 @@ from tests.store.results_folder import Folder, ended, line_of, started, trial
 SECRET = "the-secret-of-another-user"
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> Folder:
-    """A folder with one completed trial."""
-    folder = Folder(tmp_path / "results")
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A folder with one completed trial and its database."""
+    folder = Folder(tmp_path_factory.mktemp("original"))
     folder.journal(started(trial(), "a"), ended(trial(), "a", f1=0.943))
     ingest(folder.results)
     return folder
+
+
+@pytest.fixture
+def filled(original: Folder, tmp_path: Path) -> Folder:
+    """A copy of it."""
+    shutil.copytree(original.root, tmp_path / "results")
+    return Folder(tmp_path / "results")
 
 
 def fingerprint(root: Path) -> dict[str, str]:

@@ -289,11 +289,20 @@ def test_small_batches_give_the_same_tables_as_one(folder: Folder, monkeypatch: 
     assert contents(folder) == whole
 
 
-@pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "older", "overwritten"])
-def test_a_damaged_database_is_rebuilt(folder: Folder, damage: str) -> None:
+@pytest.fixture(scope="module")
+def undamaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, dict[str, list[tuple[Any, ...]]]]:
+    """A folder with everything in it, and its tables."""
+    folder = Folder(tmp_path_factory.mktemp("undamaged"))
     eventful(folder, lambda: None)
-    ingest(folder.results)
-    whole = contents(folder)
+    return folder, contents(folder)
+
+
+@pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "older", "overwritten"])
+def test_a_damaged_database_is_rebuilt(
+    undamaged: tuple[Folder, dict[str, list[tuple[Any, ...]]]], tmp_path: Path, damage: str
+) -> None:
+    original, whole = undamaged
+    folder = Folder(Path(shutil.copytree(original.root, tmp_path / "copy")))
     path = folder.results.database
     data = path.read_bytes()
     if damage == "older":

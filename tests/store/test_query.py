@@ -1,5 +1,6 @@
 """Queries on a results folder by an untrusted author."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.store.ingest import ingest
 from noisebench.store.query import named, named_queries, query
+from noisebench.store.store import Store, open_store
 from tests.store.results_folder import Folder, ended, started, trial
 
 
@@ -114,11 +116,19 @@ def test_the_error_of_a_damaged_block_names_the_rebuild_command(folder: Folder) 
     assert len(query(folder.results, "FROM attempts").rows()) == 9
 
 
-@pytest.mark.parametrize("name", sorted(named_queries()))
-def test_every_named_query_answers(folder: Folder, name: str) -> None:
+@pytest.fixture(scope="module")
+def of_one_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A completed trial and a broken line."""
+    folder = Folder(tmp_path_factory.mktemp("one"))
     folder.manifest({"table": [trial()]})
     folder.journal(started(trial(), "a"), ended(trial(), "a"), b"broken\n")
-    answer = query(folder.results, named(name))
+    with open_store(folder.results) as store:
+        yield store
+
+
+@pytest.mark.parametrize("name", sorted(named_queries()))
+def test_every_named_query_answers(of_one_trial: Store, name: str) -> None:
+    answer = of_one_trial.query(named(name))
     assert answer.columns
     assert len(answer.rows()) == {"disagreements": 0, "failures": 0, "measured": 2}.get(name, 1)
 

@@ -1,12 +1,13 @@
 """The fields of typed rows are the columns of their SQL, in order."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
 
 from noisebench.store import blocks, summaries
-from noisebench.store.query import query
 from noisebench.store.statements import SQL
+from noisebench.store.store import Store, open_store
 from tests.store.results_folder import Folder
 
 QUESTION = {
@@ -17,6 +18,13 @@ QUESTION = {
     "over": "family",
     "decimals": 3,
 }
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """An empty results folder."""
+    with open_store(Folder(tmp_path_factory.mktemp("empty")).results) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
@@ -37,11 +45,11 @@ QUESTION = {
         ("summaries/metrics", summaries.Metric),
     ],
 )
-def test_the_fields_are_the_columns(folder: Folder, name: str, row_type: type) -> None:
-    columns = query(folder.results, SQL.filled(name, QUESTION)).columns
+def test_the_fields_are_the_columns(store: Store, name: str, row_type: type) -> None:
+    columns = store.query(SQL.filled(name, QUESTION)).columns
     assert columns == [field.name for field in fields(row_type)]
 
 
-def test_a_table_cell_has_its_block_before_the_columns(folder: Folder) -> None:
-    columns = query(folder.results, SQL.filled("blocks/table", QUESTION)).columns
+def test_a_table_cell_has_its_block_before_the_columns(store: Store) -> None:
+    columns = store.query(SQL.filled("blocks/table", QUESTION)).columns
     assert ["block", *columns] == [field.name for field in fields(blocks.TableCell)]

@@ -17,9 +17,9 @@ RECORDED = Path(__file__).parents[1] / "records" / "version-0.1"
 TABLES: dict[str, list[dict[str, Any]]] = json.loads((RECORDED / "tables.json").read_text())
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> ResultsFolder:
-    results = ResultsFolder(tmp_path)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
+    results = ResultsFolder(tmp_path_factory.mktemp("old"))
     results.sweep("old").journal.mkdir(parents=True)
     results.sweep("old").path.mkdir(parents=True)
     shutil.copyfile(RECORDED / "journal.jsonl", results.sweep("old").journal / "host-1.jsonl")
@@ -37,7 +37,7 @@ def test_every_table_is_as_it_was(results: ResultsFolder, table: str) -> None:
 
 
 def test_its_lines_are_known_to_have_no_checksums(results: ResultsFolder) -> None:
-    assert ingest(results).skipped == ()
+    assert ingest(results, rebuild=True).skipped == ()
     marks = query(results, "SELECT DISTINCT started_checked, ended_checked FROM attempts").rows()
     assert marks == [(False, False)]
 

@@ -1,17 +1,13 @@
 """What a sweep will cost."""
 
-from pathlib import Path
-
 import pytest
 
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS
 from noisebench.catalogue.models import MODELS
 from noisebench.sweep.cost import CPU_RATES, OVERHEAD_SECONDS, V100_RATES, budgets, seconds_for
-from noisebench.sweep.sweep import load_sweep
-from tests.trials import sweep_of, trial_of
+from tests.trials import budgets_of_the_grid, sweep_of, trial_of
 
 CONFIDENT = "{name: confident-learning, folds: 5, prune: both}"
-SWEEPS = Path(__file__).parents[2] / "sweeps"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +34,7 @@ def test_completed_trials_cost_nothing() -> None:
 
 
 def test_a_trial_shared_by_blocks_is_counted_once() -> None:
-    found = {budget.block: budget for budget in budgets(load_sweep(SWEEPS / "paper.yaml"), set())}
+    found = budgets_of_the_grid()
     assert found["total"].trials < sum(budget.trials for name, budget in found.items() if name != "total")
 
 
@@ -60,7 +56,7 @@ def test_small_models_take_the_time_of_their_operations() -> None:
 
 
 def test_the_grid_has_hours_with_and_without_fast() -> None:
-    total = budgets(load_sweep(SWEEPS / "paper.yaml"), set())[-1]
+    total = budgets_of_the_grid()["total"]
     assert set(total.unmeasured_seconds) == set(GPUS)
     for seconds in total.unmeasured_seconds.values():
         assert set(seconds) == set(EFFICIENCY) == {"reference", "fast"}

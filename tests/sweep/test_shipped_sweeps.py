@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from noisebench.catalogue.component import Component
-from noisebench.sweep.cost import Budget, budgets
+from noisebench.sweep.cost import Budget
 from noisebench.sweep.identity import SWEPT_PARAMETER
 from noisebench.sweep.sweep import Sweep, load_sweep
 from noisebench.sweep.trial import Trial
+from tests.trials import budgets_of_the_grid
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 PAPER = ("table1", "table3", "table4", "table5", "fig2", "fig5", "bl-delay", "clean", "overfitting")
@@ -20,7 +21,7 @@ PAPER = ("table1", "table3", "table4", "table5", "fig2", "fig5", "bl-delay", "cl
 @pytest.fixture(scope="module")
 def paper() -> dict[str, Budget]:
     """What each block of the whole grid costs."""
-    return {budget.block: budget for budget in budgets(load_sweep(SWEEPS / "paper.yaml"), set())}
+    return budgets_of_the_grid()
 
 
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)

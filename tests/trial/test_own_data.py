@@ -49,7 +49,7 @@ def test_features_are_judged_by_a_linear_model_and_by_an_mlp(tmp_path: Path) -> 
     own = keep(read_source(str(tmp_path / "f.npz")), tmp_path / "data", say=lambda _: None)
     for model in ("linear", "mlp"):
         scale = "input_scale: normalised"
-        training = f"{{model: {model}, epochs: 20, batch_size: 16, learning_rate: 0.01, {scale}}}"
+        training = f"{{model: {model}, epochs: 10, batch_size: 32, learning_rate: 0.03, {scale}}}"
         measured = judged(own, tmp_path / "data", training)
         flagged = set(np.flatnonzero(measured.samples["flagged"]))
         assert flagged <= set(range(10))
