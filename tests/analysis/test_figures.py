@@ -47,6 +47,7 @@ def drawn(source: Feed) -> Draw:
 
 
 # What no synthetic results are made for is drawn in a test of its own.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [item.name for item in FIGURES if item.name != "memorisation"])
 def test_a_figure_is_drawn_and_not_blank(drawn: Draw, name: str) -> None:
     picture = io.BytesIO()

@@ -126,6 +126,7 @@ def small(folder: Folder) -> Folder:
     return folder
 
 
+@pytest.mark.slow
 def test_a_reader_sorts_a_table_and_follows_a_cell(small: Folder, chromium: Open, tmp_path: Path) -> None:
     seen = visited(chromium, written(feed(small.results), tmp_path), "paper-grid", 4)
     assert (seen["open"], seen["title"]) == (True, "digits, η = 0.2, BL")

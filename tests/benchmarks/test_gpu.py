@@ -54,14 +54,13 @@ def test_rows_run_on_a_cpu_without_the_other_packages(tmp_path: Path) -> None:
     assert np.allclose(arrays["probabilities"].sum(1), 1, atol=1e-5)
 
 
-# Residual networks take long on a CPU, and compiling does.
-SLOW = ("resnet", "compiled")
+QUICK = ("device", "repeated", "equality-branches")
 # The compiler of torch warns of its own doings: of what is deprecated, and of gradients that it looks at.
 COMPILER = pytest.mark.filterwarnings("ignore")
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
-    slow = [pytest.mark.slow] if any(part in name for part in SLOW) else []
+    slow = [] if name in QUICK else [pytest.mark.slow]
     return [*slow, COMPILER] if "compiled" in name else slow
 
 
@@ -75,7 +74,7 @@ def test_every_row_runs_on_a_cpu(name: str) -> None:
     assert {row.number for row in rows} == {ROWS[name].number}
     assert all(row.figures for row in rows)
     # Those without arithmetic in other types or orders hold on a CPU too.
-    if name in ("device", "repeated", "equality-branches"):
+    if name in QUICK:
         assert {row.verdict for row in rows} == {"ok"}
 
 

@@ -177,6 +177,7 @@ def answers_of(words: str, monkeypatch: pytest.MonkeyPatch) -> list[Figures | st
     return [answers.get_nowait()]
 
 
+@pytest.mark.slow
 def test_a_deep_model_may_differ_as_much_as_its_type_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """ResNets amplify rounding beyond the bounds."""
     monkeypatch.setattr(timing, "EQUAL_STEPS", 3)

@@ -224,12 +224,10 @@ def _library_memory(*_: object) -> Measurement:
     raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("execute", "status", "kind"),
-    [
-        (_assert_on_device, "interrupted", "gpu-error"),
-        pytest.param(_library_memory, "failed", "gpu-memory", marks=pytest.mark.slow),
-    ],
+    [(_assert_on_device, "interrupted", "gpu-error"), (_library_memory, "failed", "gpu-memory")],
 )
 def test_a_process_whose_gpu_is_lost_records_it_and_ends(
     tmp_path: Path, execute: Any, status: str, kind: str
