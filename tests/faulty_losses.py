@@ -3,9 +3,13 @@
 import os
 import signal
 import time
+from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor
+
+from noisebench.science.losses import cross_entropy
 
 
 def raises(logits: Tensor, targets: Tensor) -> Tensor:
@@ -32,3 +36,15 @@ def kills_its_node(logits: Tensor, targets: Tensor) -> Tensor:
     os.kill(os.getppid(), signal.SIGKILL)  # Ray's raylet; the nodes' health checks notice it
     time.sleep(600)
     return logits[:, 0]
+
+
+def drains_its_node(logits: Tensor, targets: Tensor) -> Tensor:
+    """Let the node drain, as a worker does that has to leave; only the first time."""
+    drained = Path("drained")
+    if not drained.exists():
+        drained.touch()
+        above = psutil.Process().parents()
+        (start,) = (each for each in above if "ray.scripts.scripts" in each.cmdline())
+        start.terminate()
+        time.sleep(600)
+    return cross_entropy(logits, targets)

@@ -4,10 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from ray.exceptions import RayActorError
+from ray.tune.experiment import Trial
+
 from noisebench.engine.places import places_of
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.searcher import DECLINED, QueueSearcher
+from noisebench.engine.tune import TUNE_ENVIRONMENT
 from noisebench.records.folders import ResultsFolder
 from tests.trials import sweep_of
 
@@ -51,6 +56,23 @@ def test_a_declined_trial_waits_and_the_place_of_its_actor_stays_taken(tmp_path:
     assert again["attempt"] != first["attempt"]
     searcher.on_trial_complete("a", error=True)  # its node has left
     assert (queue.waiting, queue.live) == (1, 1)
+
+
+def test_tune_leaves_a_trial_whose_node_has_drained_to_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in TUNE_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    trial = Trial("actor", stub=True, max_failures=0)
+    trial._handle_ray_actor_error(RayActorError(preempted=True))
+    assert not trial.should_recover(), "Tune would repeat it under the same attempt id"
+    searcher, queue = searcher_of(tmp_path, 1)
+    first = searcher.suggest("a")
+    searcher.on_trial_complete("a", error=True)
+    second = searcher.suggest("b")
+    assert (second["trial"], second["attempt"] == first["attempt"]) == (first["trial"], False)
+    searcher.on_trial_complete("b", COMPLETED)
+    assert (queue.progress.completed, queue.live, queue.waiting) == (1, 0, 0)
 
 
 def test_live_trials_are_limited_to_the_places_of_the_live_machines(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm import supervisor
 from noisebench.slurm.protocol import WorkerEnd
@@ -83,6 +84,25 @@ def test_it_gives_up_when_new_workers_leave_without_a_result(scene: Scene) -> No
     assert not scene.given_up
     scene.rounds(supervisor.EMPTY_ROUNDS)
     assert scene.given_up
+
+
+@pytest.mark.parametrize("error", [EnvironmentFault("squeue: no answer"), OSError("no space left")])
+def test_an_error_while_it_gives_up_does_not_end_its_rounds(
+    scene: Scene, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "MAX_SENDS", 0)
+    tries = 0
+
+    def fail() -> None:
+        nonlocal tries
+        tries += 1
+        raise error
+
+    roles = Roles(job_function, job_function, lambda: 0, fail)
+    own = Supervisor(scene.submission, scene.driver, scene.slurm.client(), roles)
+    for _ in range(supervisor.EMPTY_ROUNDS + 1):
+        own.round()
+    assert tries == 2
 
 
 def test_it_goes_on_sending_while_trials_end(scene: Scene) -> None:
