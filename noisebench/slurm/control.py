@@ -51,6 +51,7 @@ def cancel(
     # The driver had seconds to record what it was running, if Slurm left it any.
     with sweep_lock(folder):
         mark_interrupted(folder, ErrorKind.CANCELLED, "the sweep was cancelled")
+    Messages(folder).forget_token()
     return count
 
 

@@ -105,6 +105,8 @@ class _Driver:
         """Tell the workers that nothing is left to do, and cancel what still waits."""
         done = Head("", self._name, self._messages.next_generation(), done=True)
         patiently(partial(self._messages.publish, done))
+        with suppress(OSError):
+            self._messages.forget_token()
         self._try(lambda: self._slurm.cancel_named([self._submission.job_name("worker")], waiting_only=True))
 
     def cancel_others(self) -> None:

@@ -6,7 +6,7 @@ step, so a reader sees the old one or the new one.
 | file | writer | reader | meaning |
 |---|---|---|---|
 | `head.json` | driver, every 2 s | workers, other drivers | the driver's Ray, or: done |
-| `token` | submit | driver, workers | Ray's authentication token |
+| `token` | submit | driver, workers | Ray's authentication token; removed at the sweep's end |
 | `submission.json` | submit | status, resume, scale | what was submitted, and its first jobs |
 | `site.yaml` | submit | resume, scale | the site's profile at that time |
 | `scale.json` | scale | driver | how many workers are wanted |
@@ -118,6 +118,10 @@ class Messages:
         """Path of Ray's authentication token (mode 0600)."""
         return self.folder / "token"
 
+    def forget_token(self) -> None:
+        """Remove the token of a sweep whose jobs need no Ray any more."""
+        self.token.unlink(missing_ok=True)
+
     @property
     def jobs_folder(self) -> Path:
         """Scripts, arguments and logs of all jobs."""
@@ -146,7 +150,7 @@ class Messages:
         stale += self.jobs_folder.glob("*.pkl")
         for path in (*stale, self.folder / "head.json", self.folder / "scale.json"):
             path.unlink(missing_ok=True)
-        self.token.unlink(missing_ok=True)
+        self.forget_token()
         write_token(self.token)
 
     # The driver's address

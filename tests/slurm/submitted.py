@@ -164,6 +164,6 @@ class Submitted:
             env={**os.environ, **self.cluster.environment, **more},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=WAIT_SECONDS,
             check=False,
         )

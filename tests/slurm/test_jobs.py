@@ -150,5 +150,6 @@ def test_a_drained_sweep_lets_its_trials_end_before_its_driver(folder: SweepFold
     assert drain(folder, on_wait, slurm.client()) == 1
     assert seen == [[worker], [driver]]
     assert (slurm.jobs[worker].state, slurm.jobs[driver].state) == ("COMPLETED", "CANCELLED")
+    assert not Messages(folder).token.exists()
     with pytest.raises(InputError, match="has no driver in the queue"):
         drain(folder, slurm=slurm.client())

@@ -1,4 +1,4 @@
-"""Sweeps on a real Slurm: results as from one machine, sweeps apart, requests without the token refused."""
+"""Sweeps on a real Slurm: results as from one machine, sweeps apart, and how they end."""
 
 import json
 import os
@@ -14,12 +14,12 @@ import pytest
 from noisebench.records.folders import ResultsFolder
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import places_of_worker
+from noisebench.slurm.supervisor import MAX_SENDS
 from noisebench.store.blocks import sweep_tables
 from noisebench.store.store import open_store
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
-from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked
-from tests.slurm.submitted import WAIT_SECONDS, Submitted
+from tests.slurm.submitted import Submitted
 from tests.trials import QUICK, sweep_text
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -46,8 +46,24 @@ workers:
     minutes: 20
     count: 1
 """
-# A client on the head's own node.
-STRANGER = "import ray, sys; ray.init(address=sys.argv[1], _node_ip_address=sys.argv[1].split(':')[0])"
+# Every worker's job ends before its Python starts.
+ENDING = f"{SITE}setup: ['case $SLURM_JOB_NAME in *-worker) exit 1;; esac']\n"
+# The command line whose driver looks after its jobs six times as often: it gives up within a minute or two.
+QUICK_DRIVER = """
+import noisebench.slurm.submit
+from noisebench.cli.app import main
+
+
+def quick(submission):
+    from noisebench.slurm import driver
+
+    driver.ROUND_SECONDS = 5.0
+    return driver.drive(submission)
+
+
+noisebench.slurm.submit.drive = quick
+main()
+"""
 
 
 def text_of(name: str, **parts: str) -> str:
@@ -89,6 +105,10 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     assert state["jobs"]["standby"] == sent.split()[3]
     first.await_end()
     second.await_end()
+    assert [list(tmp_path.glob(f"results/sweeps/{name}/slurm/token")) for name in ("first", "second")] == [
+        [],
+        [],
+    ]
     for name in ("first", "second"):
         local = noisebench("run", f"{name}.yaml", "--inline", "--results", f"{name}-alone", cwd=tmp_path)
         assert local.returncode == 0, local.stderr
@@ -110,42 +130,25 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     assert f"Slurm job {first.attempts()[0]['slurm_job_id']}" in logs.stderr
 
 
-def test_requests_without_the_token_are_refused(cluster: Devcluster, tmp_path: Path) -> None:
-    sweep = Submitted(cluster, tmp_path, "guarded")
-    sweep.send_slow(SITE, trials=20, seconds=5)
-    private = tmp_path / "results/sweeps/guarded/slurm"
-    assert (private / "token").stat().st_mode & 0o777 == 0o600
-    assert private.stat().st_mode & 0o777 == 0o700
-    head = private / "head.json"
-    cluster.await_that(head.exists, "the head is published", WAIT_SECONDS)
-    address = json.loads(head.read_text())["address"]
-    node = cluster.job(sweep.job("driver"))["BatchHost"]
-    script = tmp_path / "stranger.py"
-    script.write_text(STRANGER)
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(private / "token")}
-    refused, admitted = (
-        subprocess.run(
-            ["srun", f"--nodelist={node}", "--mem=500M", sys.executable, script, address],
-            env={**os.environ, **cluster.environment, **more},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        for more in ({}, token)
-    )
-    assert refused.returncode != 0
-    assert "Failed to connect to Ray cluster" in refused.stderr
-    assert admitted.returncode == 0, admitted.stderr
-    if cluster.has_networks:
-        answers = unasked(cluster, node)
-        assert len(answers) >= 4, "the head's, the driver's own and two of its raylet"
-        for port, codes in answers.items():
-            assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
-            assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
-    sweep.must("cancel", "guarded")
-    assert sweep.jobs() == {}
-    assert sweep.processes() == {}
+def test_a_sweep_whose_workers_all_leave_is_given_up(cluster: Devcluster, tmp_path: Path) -> None:
+    sweep = Submitted(cluster, tmp_path, "futile")
+    (tmp_path / "sweep.yaml").write_text(text_of("futile"))
+    (tmp_path / "site.yaml").write_text(ENDING)
+    sent = sweep.python(QUICK_DRIVER, "submit", "sweep.yaml", "--site", "site.yaml", "--wait")
+    assert (sent.returncode, "futile: 0/2 completed" in sent.stderr) == (1, True), sent.stderr
+    assert sweep.jobs() == {}, "no standby takes over"
+    arrays = list((tmp_path / "results/sweeps/futile/slurm/pools").iterdir())
+    assert len(arrays) == 1 + MAX_SENDS
+    output = sweep.must("status", "futile")
+    assert "all workers left again and again; see their logs, then `noisebench resume futile`" in output
+    assert "no job is left" in output
+    state = json.loads(sweep.must("status", "futile", "--json"))
+    assert (state["completed"], state["failed"], state["pending"]) == (0, 0, 2)
+    # A trial that was handed out and never began is recorded as cancelled.
+    assert {(each["status"], each["error_kind"]) for each in sweep.attempts()} <= {
+        ("interrupted", "cancelled")
+    }
+    sweep.await_end()
 
 
 def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Ray's token of a submitted sweep: requests without it are refused, and nobody else can read it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from noisebench.slurm.protocol import Messages
+from tests.slurm.devcluster import Devcluster
+from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked
+from tests.slurm.submitted import WAIT_SECONDS, Submitted
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+SITE = """\
+site: small
+signal_seconds: 30
+driver: {cpus: 1, memory_gb: 3, minutes: 30}
+workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
+"""
+# Driver and worker have a node each.
+APART = """\
+site: apart
+signal_seconds: 30
+driver: {cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {nodelist: node1}}
+workers:
+  sbatch_extra: {nodelist: node2}
+  gpu_request: --gres=gpu:v100:1
+  cpus: 1
+  memory_gb: 4
+  minutes: 30
+  count: 1
+"""
+# A client on the head's own node.
+STRANGER = "import ray, sys; ray.init(address=sys.argv[1], _node_ip_address=sys.argv[1].split(':')[0])"
+
+
+def test_requests_without_the_token_are_refused(cluster: Devcluster, tmp_path: Path) -> None:
+    sweep = Submitted(cluster, tmp_path, "guarded")
+    sweep.send_slow(SITE, trials=20, seconds=5)
+    private = tmp_path / "results/sweeps/guarded/slurm"
+    assert (private / "token").stat().st_mode & 0o777 == 0o600
+    assert private.stat().st_mode & 0o777 == 0o700
+    head = private / "head.json"
+    cluster.await_that(head.exists, "the head is published", WAIT_SECONDS)
+    address = json.loads(head.read_text())["address"]
+    node = cluster.job(sweep.job("driver"))["BatchHost"]
+    script = tmp_path / "stranger.py"
+    script.write_text(STRANGER)
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(private / "token")}
+    refused, admitted = (
+        subprocess.run(
+            ["srun", f"--nodelist={node}", "--mem=500M", sys.executable, script, address],
+            env={**os.environ, **cluster.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        for more in ({}, token)
+    )
+    assert refused.returncode != 0
+    assert "Failed to connect to Ray cluster" in refused.stderr
+    assert admitted.returncode == 0, admitted.stderr
+    if cluster.has_networks:
+        answers = unasked(cluster, node)
+        assert len(answers) >= 4, "the head's, the driver's own and two of its raylet"
+        for port, codes in answers.items():
+            assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
+            assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
+    sweep.must("cancel", "guarded")
+    assert sweep.jobs() == {}
+    assert sweep.processes() == {}
+
+
+def test_the_token_on_a_workers_node(cluster: Devcluster, tmp_path: Path) -> None:
+    sweep = Submitted(cluster, tmp_path, "tokens")
+    sweep.send_slow(APART, trials=20, seconds=5)
+    sweep.await_running("node2")
+    file = Messages(sweep.results.sweep("tokens")).token
+    token = file.read_bytes()
+    disk = cluster.folder / "spool/disk2" if cluster.has_networks else Path(tempfile.gettempdir())
+    places = (tmp_path, disk, Path.home() / ".ray")
+    assert files_with(token, *places) == [file]
+    assert (file.stat().st_mode & 0o777, file.stat().st_uid) == (0o600, os.getuid())
+    commands = [" ".join(process.cmdline()) for process in psutil.process_iter()]
+    assert not any(token.decode() in command for command in commands), "no command line shows it"
+    if cluster.has_networks:
+        assert {folder.stat().st_mode & 0o777 for folder in disk.glob("noisebench-*")} == {0o700}
+        answers = unasked(cluster, "node2")
+        assert len(answers) >= 3, "those of a raylet and of a trial's process"
+        for port, codes in answers.items():
+            assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
+            assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
+    sweep.must("cancel", "tokens")
+    assert files_with(token, *places) == []
+
+
+def files_with(secret: bytes, *folders: Path) -> list[Path]:
+    """Return the files below some folders that contain a secret."""
+    found = []
+    for path in (path for folder in folders for path in folder.rglob("*")):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            if path.is_file() and secret in path.read_bytes():
+                found.append(path)
+    return found
