@@ -21,6 +21,9 @@ start_database() { # PORT: the controller's; the database's is the second after 
 start_accounting() {
   daemon slurmdbd slurmdbd -D
   await slurmdbd 30 sacctmgr --noheader list cluster
+}
+
+add_accounts() {
   account add cluster devcluster
   # Only users with an account may submit, as on most clusters.
   account add account lab Description=lab Organization=lab

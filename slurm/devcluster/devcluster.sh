@@ -17,6 +17,8 @@ usage: devcluster.sh up [NODES]           start a cluster (default: 3 nodes, eac
        devcluster.sh stop-controller      stop slurmctld: jobs run on, no command is answered
        devcluster.sh start-controller     start it again from its saved state
        devcluster.sh restart-controller   the two after another
+       devcluster.sh stop-accounting      stop slurmdbd: jobs are taken and run, sacct and sacctmgr fail
+       devcluster.sh start-accounting     start it again; it learns what happened meanwhile
 The cluster's folder is $DEVCLUSTER, by default ${TMPDIR:-/tmp}/devcluster-$UID.
 TEXT
   exit 2
@@ -96,6 +98,7 @@ up() { # NODES
   start_munge
   start_database "$port"
   start_accounting
+  add_accounts
   start_controller -c
   for ((i = 1; i <= nodes; i++)); do
     start_node "$i"
@@ -129,5 +132,7 @@ case ${1-} in
   stop-controller) need_cluster && stop slurmctld ;;
   start-controller) need_cluster && start_controller ;;
   restart-controller) need_cluster && stop slurmctld && start_controller ;;
+  stop-accounting) need_cluster && stop slurmdbd ;;
+  start-accounting) need_cluster && start_accounting ;;
   *) usage ;;
 esac

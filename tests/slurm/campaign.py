@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random, randrange
 
@@ -41,8 +42,17 @@ workers: {cpus: 1, memory_gb: 4, minutes: 5, count: 3, gpu_request: "--gres=gpu:
 Say = Callable[[str], None]
 
 
-def run_round(cluster: Devcluster, folder: Path, seed: int, minutes: float, say: Say) -> list[str]:
-    """Run one sweep under faults for so many minutes at most; return what is wrong after its end."""
+@dataclass(frozen=True)
+class Round:
+    """One sweep under faults: how often each was made, what its journal says, what is wrong."""
+
+    faults: Counter[str]
+    check: JournalCheck
+    problems: list[str]
+
+
+def run_round(cluster: Devcluster, folder: Path, seed: int, minutes: float, say: Say) -> Round:
+    """Run one sweep under faults for so many minutes at most."""
     sweep = Submitted(cluster, folder, f"campaign{seed}")
     trials = max(12, round(minutes * TRIALS_IN_A_MINUTE))
     ports = cluster.ports()
@@ -55,15 +65,17 @@ def run_round(cluster: Devcluster, folder: Path, seed: int, minutes: float, say:
     problems = _await_end(sweep)
     check = check_journal(journal, trials)
     problems += check.problems + _leftovers(cluster, ports)
-    say(f"seed {seed}: {_summary(check, faults)}; problems: {len(problems)}")
-    return [f"seed {seed}: {problem}" for problem in problems]
+    say(f"seed {seed}: {_summary(faults, [check])}; problems: {len(problems)}")
+    return Round(faults, check, [f"seed {seed}: {problem}" for problem in problems])
 
 
-def _summary(check: JournalCheck, faults: Counter[str]) -> str:
+def _summary(faults: Counter[str], checks: list[JournalCheck]) -> str:
     made = ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
+    completed, attempts = sum(each.completed for each in checks), sum(each.attempts for each in checks)
+    late, torn = sum(each.late for each in checks), sum(each.torn for each in checks)
     return (
-        f"{check.completed} trials completed in {check.attempts} attempts, {check.late} late, "
-        f"{check.torn} torn lines; {faults.total()} faults: {made}"
+        f"{completed} trials completed in {attempts} attempts, {late} late, {torn} torn lines; "
+        f"{faults.total()} faults: {made}"
     )
 
 
@@ -114,6 +126,7 @@ def _await_end(sweep: Submitted) -> list[str]:
     """Wait until no job is left; a driver that Slurm holds is released as its user would do it."""
     deadline = time.monotonic() + END_SECONDS
     while jobs := sweep.jobs():
+        sweep.cluster.resume_drained()
         if time.monotonic() > deadline:
             shown = sweep.cluster.report()
             sweep.noisebench("cancel", sweep.name)
@@ -140,6 +153,11 @@ def _leftovers(cluster: Devcluster, ports: set[tuple[str, int]]) -> list[str]:
     return left + [f"port {port} of {node} is open" for node, port in sorted(cluster.ports() - ports)]
 
 
+def say(text: str) -> None:
+    """Print a line at once: the campaign takes long."""
+    print(text, flush=True)
+
+
 def main() -> int:
     """Run rounds until the time is over; 0 if all is well, 1 otherwise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -149,15 +167,18 @@ def main() -> int:
     seed = randrange(10**6) if options.seed is None else options.seed
     if os.geteuid() != 0:
         parser.exit(3, "the campaign needs root: each node needs a network of its own\n")
-    problems: list[str] = []
+    rounds: list[Round] = []
     folder = Path(tempfile.mkdtemp(prefix="campaign"))
     with raised(Devcluster(folder / "c"), NODES) as cluster:
         end = time.monotonic() + 60 * options.minutes
         while (left := (end - time.monotonic()) / 60) > 0:
             place = folder / str(seed)
             place.mkdir()
-            problems += run_round(cluster, place, seed, min(left, ROUND_MINUTES), print)
+            rounds.append(run_round(cluster, place, seed, min(left, ROUND_MINUTES), say))
             seed += 1
+    faults = sum((each.faults for each in rounds), Counter[str]())
+    print(f"{len(rounds)} sweeps: {_summary(faults, [each.check for each in rounds])}")
+    problems = [problem for each in rounds for problem in each.problems]
     if problems:
         print("\n".join(problems), f"the sweeps are in {folder}", sep="\n")
         return 1

@@ -53,6 +53,13 @@ def cluster(_slurm: None) -> Iterator[Devcluster]:
             yield cluster
 
 
+@pytest.fixture(autouse=True)
+def _whole_nodes(request: pytest.FixtureRequest) -> None:
+    """All nodes of the cluster take jobs."""
+    if "cluster" in request.fixturenames:
+        request.getfixturevalue("cluster").resume_drained()
+
+
 @contextmanager
 def _small_file_system(folder: Path) -> Iterator[None]:
     """Mount 64 MB as root; else it is an ordinary folder."""

@@ -153,6 +153,17 @@ class Devcluster:
                 found.append(command)
         return found
 
+    def resume_drained(self) -> None:
+        """Take back the nodes that Slurm drained because processes of a job took a minute to end.
+
+        On a machine with much other work that happens; what is left of a job is looked for by `tasks`.
+        """
+        drained = ["sinfo", "--noheader", "--Node", "--partition=main", "--states=drain", "--format=%N|%E"]
+        for line in self.run(*drained).splitlines():
+            node, _, reason = line.strip().partition("|")
+            if reason == "Kill task failed":
+                self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
     def report(self) -> str:
         """Return the state of nodes and jobs, for the report of a failure."""
         commands = (

@@ -42,6 +42,7 @@ class Scene:
     random: Random
     broken_nodes: set[str] = field(default_factory=set)
     controller_is_away: bool = False
+    accounting_is_away: bool = False
 
     def seconds(self, least: float, most: float) -> float:
         """Return for how long a fault lasts."""
@@ -181,6 +182,22 @@ def kill_controller(scene: Scene) -> Repair:
     return _controllers_repair(scene)
 
 
+def stop_accounting(scene: Scene) -> Repair:
+    """End slurmdbd: the controller keeps what it would tell it."""
+    if scene.accounting_is_away:
+        raise NotNow
+    scene.cluster.must("stop-accounting")
+    return _accountings_repair(scene)
+
+
+def kill_accounting(scene: Scene) -> Repair:
+    """Kill slurmdbd."""
+    if scene.accounting_is_away:
+        raise NotNow
+    _signal(psutil.Process(int((scene.cluster.folder / "run/slurmdbd.pid").read_text())), signal.SIGKILL)
+    return _accountings_repair(scene)
+
+
 def remove_database(scene: Scene) -> None:
     """Delete the database, which is only a cache."""
     scene.sweep.results.database.unlink(missing_ok=True)
@@ -215,7 +232,10 @@ ASKING: tuple[Fault, ...] = (
     *(requeue_worker, scale, preempt, kill_node, set_node_down, cut_link, break_launches),
     *(stop_controller, kill_controller),
 )
-SILENT: tuple[Fault, ...] = (remove_database, overwrite_database, tear_head, remove_head)
+SILENT: tuple[Fault, ...] = (
+    *(remove_database, overwrite_database, tear_head, remove_head),
+    *(stop_accounting, kill_accounting),
+)
 
 
 def _resume(scene: Scene, node: str) -> None:
@@ -235,6 +255,16 @@ def _controllers_repair(scene: Scene) -> Repair:
         scene.controller_is_away = False
 
     return Repair(scene.seconds(1, 60), repair)
+
+
+def _accountings_repair(scene: Scene) -> Repair:
+    scene.accounting_is_away = True
+
+    def repair() -> None:
+        scene.cluster.must("start-accounting")
+        scene.accounting_is_away = False
+
+    return Repair(scene.seconds(1, 90), repair)
 
 
 def _head(scene: Scene) -> Path:

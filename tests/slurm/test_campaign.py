@@ -21,7 +21,7 @@ def test_a_sweep_survives_random_faults(cluster: Devcluster, tmp_path: Path) -> 
     if not cluster.has_networks:
         pytest.skip("the nodes have no networks of their own: only root can make them")
     assert cluster.run("squeue", "--noheader") == "", "the jobs of other tests have ended"
-    assert run_round(cluster, tmp_path, SEED, MINUTES, print) == []
+    assert run_round(cluster, tmp_path, SEED, MINUTES, print).problems == []
     idle = ["sinfo", "--noheader", "--Node", "--partition=main", "--states=idle", "--format=%N"]
     cluster.await_that(lambda: cluster.run(*idle).split() == cluster.nodes, "all nodes are back", 120)
 

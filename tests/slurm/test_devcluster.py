@@ -84,15 +84,15 @@ def test_gpus_are_shared_out_among_jobs(cluster: Devcluster) -> None:
 
 def test_accounting_knows_what_has_ended(cluster: Devcluster) -> None:
     job = cluster.submit("exit 3")
-    words = (
-        "sacct",
-        "--noheader",
-        "--parsable2",
-        "--allocations",
-        "--format=State,ExitCode",
-        f"--jobs={job}",
+    await_in_accounting(cluster, job, "FAILED|3:0")
+
+
+def await_in_accounting(cluster: Devcluster, job: str, end: str) -> None:
+    """Wait until sacct says how a job has ended, as state|exit code."""
+    words = ("sacct", "--noheader", "--parsable2", "--allocations", "--format=State,ExitCode")
+    cluster.await_that(
+        lambda: cluster.run(*words, f"--jobs={job}").strip() == end, f"sacct says {end} of {job}"
     )
-    cluster.await_that(lambda: cluster.run(*words).strip() == "FAILED|3:0", f"sacct says how job {job} ended")
 
 
 def test_a_killed_node_takes_its_tasks_along(cluster: Devcluster, orphan: Orphan) -> None:
@@ -138,6 +138,21 @@ def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
     after = cluster.await_job(job, JobState="RUNNING")
     assert (after["StartTime"], after["Restarts"]) == (before["StartTime"], "0")
     cluster.run("scancel", job)
+
+
+def test_jobs_run_while_accounting_is_away(cluster: Devcluster) -> None:
+    cluster.must("stop-accounting")
+    try:
+        assert cluster.verb("stop-accounting").returncode == 0, "stopping it twice is no error"
+        job = cluster.submit("true")
+        cluster.await_job(job, JobState="COMPLETED")
+        cluster.must("restart-controller")
+        other = cluster.submit("true")
+        cluster.await_job(other, JobState="COMPLETED")
+    finally:
+        cluster.must("start-accounting")
+    for each in (job, other):
+        await_in_accounting(cluster, each, "COMPLETED|0:0")
 
 
 def test_a_job_is_told_before_its_time_is_up(cluster: Devcluster, limited: str) -> None:
