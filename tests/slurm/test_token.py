@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -41,8 +42,18 @@ workers:
 STRANGER = "import ray, sys; ray.init(address=sys.argv[1], _node_ip_address=sys.argv[1].split(':')[0])"
 
 
-def test_requests_without_the_token_are_refused(cluster: Devcluster, tmp_path: Path) -> None:
+@pytest.fixture
+def sweep(cluster: Devcluster, tmp_path: Path) -> Iterator[Submitted]:
+    """A sweep of which no job is left after the test, however that ends."""
     sweep = Submitted(cluster, tmp_path, "guarded")
+    yield sweep
+    if sweep.jobs():
+        sweep.must("cancel", "guarded")
+
+
+def test_requests_without_the_token_are_refused(
+    cluster: Devcluster, tmp_path: Path, sweep: Submitted
+) -> None:
     sweep.send_slow(SITE, trials=20, seconds=5)
     private = tmp_path / "results/sweeps/guarded/slurm"
     assert (private / "token").stat().st_mode & 0o777 == 0o600
@@ -79,11 +90,10 @@ def test_requests_without_the_token_are_refused(cluster: Devcluster, tmp_path: P
     assert sweep.processes() == {}
 
 
-def test_the_token_on_a_workers_node(cluster: Devcluster, tmp_path: Path) -> None:
-    sweep = Submitted(cluster, tmp_path, "tokens")
+def test_the_token_on_a_workers_node(cluster: Devcluster, tmp_path: Path, sweep: Submitted) -> None:
     sweep.send_slow(APART, trials=20, seconds=5)
     sweep.await_running("node2")
-    file = Messages(sweep.results.sweep("tokens")).token
+    file = Messages(sweep.results.sweep("guarded")).token
     token = file.read_bytes()
     disk = cluster.folder / "spool/disk2" if cluster.has_networks else Path(tempfile.gettempdir())
     places = (tmp_path, disk, Path.home() / ".ray")
@@ -98,7 +108,7 @@ def test_the_token_on_a_workers_node(cluster: Devcluster, tmp_path: Path) -> Non
         for port, codes in answers.items():
             assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
             assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
-    sweep.must("cancel", "tokens")
+    sweep.must("cancel", "guarded")
     assert files_with(token, *places) == []
 
 
