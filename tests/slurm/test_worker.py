@@ -1,5 +1,6 @@
 """What makes a worker stay, leave or look for another driver."""
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -85,15 +86,17 @@ def test_a_process_that_starts_is_no_idle_time(submission: Submission, tmp_path:
     node = RayNode(process, tmp_path)
     stop = Stop(None, 1)
     signal = threading.Timer(0.5, lambda: stop.handle(15, None))
+    while not node.starting:
+        time.sleep(0.01)
+    started = psutil.Process(process.pid).children(recursive=True)  # they outlive their parent
     try:
-        while not node.starting:
-            time.sleep(0.01)
         signal.start()
         assert stay(replace(submission, site=site), node, stop) is WorkerEnd.CANCELLED
     finally:
         signal.join()
-        for left in psutil.Process().children(recursive=True):
-            left.kill()
+        for left in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
         process.wait()
 
 
