@@ -252,6 +252,12 @@ def print_submitted(sweep: str, sent: Submitted, as_json: bool) -> None:
     else:
         for role, job in sent.jobs:
             print(f"{role} {job}")
+    if sent.left_out:
+        print(
+            f"{sent.left_out} workers were not sent: your other jobs leave no room within limits.jobs of the "
+            f"site; `noisebench scale {sweep} --workers N` adds them later",
+            file=sys.stderr,
+        )
     message = f"{sent.pending} trials pending" if sent.pending else "nothing is pending"
     if sent.jobs:
         message += f"; `noisebench status {sweep}` shows how far they are"

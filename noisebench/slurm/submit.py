@@ -54,13 +54,15 @@ class Request:
 class Submitted:
     """The jobs that were sent, as (role, job id) pairs, for how many pending trials; none if none is pending.
 
-    `released` are jobs of a live submission that Slurm had held and that were released instead.
+    `released` are jobs of a live submission that Slurm had held and that were released instead. `left_out` is
+    how many workers were not sent because `limits.jobs` of the site left no room for them.
     """
 
     jobs: list[tuple[str, str]]
     pending: int
     failed: int
     released: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 def submit(
@@ -87,8 +89,10 @@ def submit(
         check_files(pending, request.data_dir)
         submission = submission_for(folder, pending, site, request.data_dir, request.include_failed)
         submission = replace(submission, workers=request.workers or submission.workers)
+        wanted = submission.workers
         submission = replace(_within_limits(submission, slurm), execute=request.execute)
-        return Submitted(_send(submission, slurm), len(pending), failed)
+        left_out = wanted - submission.workers
+        return Submitted(_send(submission, slurm), len(pending), failed, left_out=left_out)
 
 
 def _installed_slurm() -> Slurm:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.cli.slurm import print_submitted
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.slurm.protocol import Messages
@@ -62,6 +63,24 @@ def test_as_many_workers_as_requested(folder: SweepFolder) -> None:
     fake = FakeSlurm()
     submitted(folder, fake, workers=5)
     assert sum(job.name == job_name(folder, "worker") for job in fake.jobs.values()) == 5
+
+
+def test_no_more_workers_than_the_users_other_jobs_leave_room_for(
+    folder: SweepFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = FakeSlurm()
+    site = parse_site(SITE.replace("array_size: 2", "array_size: 2, jobs: 6"), "x.yaml")
+    others = [fake.add("other", state=state) for state in ("PENDING", "RUNNING", "COMPLETED")]
+    sent = submit(sweep_of(seeds="9"), site, folder.results, Request(), fake.client())
+    workers = [job for job in fake.jobs.values() if job.name == job_name(folder, "worker")]
+    assert (len(workers), sent.left_out) == (2, 1)
+    print_submitted("test", sent, as_json=False)
+    assert "1 workers were not sent: your other jobs leave no room" in capsys.readouterr().err
+    for _ in range(2):
+        fake.jobs[others[-1]].state = "RUNNING"
+        others.append(fake.add("other", state="RUNNING"))
+    with pytest.raises(EnvironmentFault, match="no room for a driver, its standby and a worker"):
+        submit(sweep_of("GCE", name="more"), site, folder.results, Request(), fake.client())
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4])
