@@ -28,7 +28,7 @@ from noisebench.errors import EnvironmentFault, NoisebenchError
 
 app = typer.Typer(
     help="Label-error detection experiments: from a YAML sweep to a table of mean ± std.",
-    epilog="Exit codes: 0 success; 1 some trials failed; 2 bad input; 3 bad environment.",
+    epilog="Exit codes: 0 success; 1 failed trials, or a check found damage; 2 bad input; 3 bad environment.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

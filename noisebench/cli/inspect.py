@@ -29,7 +29,7 @@ def logs(
         str | None, typer.Option("--worker", metavar="JOB", help="Print the output of this worker's job.")
     ] = None,
 ) -> None:
-    """Print the output of a trial's attempts, the last one last, with the traceback of a failure.
+    """Print the output of a trial's attempts, the newest last, with the traceback of a failure.
 
     With --driver or --worker: the output of these jobs of a submitted sweep.
     """

@@ -26,7 +26,8 @@ def judge(
     ],
     labels: Annotated[Path, typer.Argument(help="Given labels [N], whole numbers from 0.", dir_okay=False)],
     detector: Annotated[
-        list[str] | None, typer.Option("--detector", metavar="NAME", help="Repeatable; all without it.")
+        list[str] | None,
+        typer.Option("--detector", metavar="NAME", help="Run only this one; repeatable. Default: all."),
     ] = None,
     truth: Annotated[
         Path | None, typer.Option("--truth", help="True labels [N], to score the detectors.", dir_okay=False)

@@ -29,7 +29,7 @@ SharedResults = Annotated[
         help="Folder of all results, seen by every node; default: the site's.",
     ),
 ]
-site_commands = typer.Typer(help="Site profiles.", no_args_is_help=True)
+site_commands = typer.Typer(help="Write a cluster's profile.", no_args_is_help=True)
 
 SubmittedSweep = Annotated[str, typer.Argument(help="The sweep's name.")]
 
@@ -133,10 +133,10 @@ def cancel(
 
 def scale(
     sweep: SubmittedSweep,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="How many worker jobs there are to be.")],
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Number of worker jobs.")],
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Change the number of workers of a live sweep; those that go finish their trials first."""
+    """Change the number of workers of a running sweep; those that leave finish their trials first."""
     from noisebench.slurm.control import scale as request
 
     request(submitted_results(sweep, results).sweep(sweep), workers)

@@ -34,7 +34,7 @@ def verify(
         int | None,
         typer.Option("--rerun", min=1, metavar="N", help="Repeat N finished trials and compare the results."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the choice of the trials to repeat.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the choice of trials.")] = 0,
     data: Data = None,
     allow_code: AllowCode = None,
     as_json: Json = False,

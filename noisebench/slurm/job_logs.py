@@ -13,7 +13,7 @@ _SUFFIX = "_0_log.out"
 
 
 def driver_logs(folder: SweepFolder) -> list[Path]:
-    """Return the log of each driver that has started, the last one last."""
+    """Return the log of each driver that has started, the newest last."""
     return [path for job, path in _logs(folder).items() if _is_driver(folder, job)]
 
 
