@@ -270,7 +270,7 @@ def test_rows_that_no_paper_prints_stand_in_its_table_as_well(folder: Folder) ->
     assert (len(table.rows), table.missing) == (17, 17 * 7 - 1)
 
 
-def test_fewer_seeds_than_the_paper_has_stand_in_the_caption(folder: Folder) -> None:
+def test_the_caption_names_fewer_seeds_than_the_papers(folder: Folder) -> None:
     """As with mnist-rows, which asks for 3 seeds where Table 1 has 20."""
     mnist = [replace(trial(seed=seed), dataset=Component.of("MNIST", samples=None)) for seed in range(3)]
     folder.manifest({"table1": mnist}, seeds_asked=3)

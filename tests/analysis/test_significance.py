@@ -24,7 +24,7 @@ def test_equal_differences_leave_no_doubt(value: float, two_sided: float, greate
     assert (paired_test(differences), paired_test(differences, "greater")) == (two_sided, greater)
 
 
-def test_one_pair_tells_nothing() -> None:
+def test_one_pair_has_no_p_value() -> None:
     assert math.isnan(paired_test(np.array([0.1])))
     assert all(map(math.isnan, bootstrap_interval(np.array([0.1]))))
 

@@ -71,7 +71,7 @@ def test_after_a_failure_the_next_of_the_group_trains(folder: SweepFolder) -> No
     assert (queue.next_trial, queue.waiting) == (None, 1)
 
 
-def test_a_trial_that_is_put_back_leads_again(folder: SweepFolder) -> None:
+def test_a_trial_that_is_put_back_is_handed_out_first(folder: SweepFolder) -> None:
     queue = queue_of(folder, trials_of())
     ((first, *leader),) = names(queue, 1)
     assert queue.next_trial is None

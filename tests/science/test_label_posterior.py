@@ -44,7 +44,7 @@ def test_right_labels_that_a_model_knows_are_not_flagged() -> None:
     assert (wrong_label(given, probabilities) >= LEAST).mean() < 0.01
 
 
-def test_labels_that_say_nothing_give_probabilities() -> None:
+def test_unrelated_labels_and_probabilities_stay_in_the_unit_interval() -> None:
     rng = np.random.default_rng(0)
     found = wrong_label(rng.integers(0, 4, 400), np.eye(4)[rng.integers(0, 4, 400)])
     assert ((found >= 0) & (found <= 1)).all()

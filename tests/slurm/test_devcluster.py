@@ -95,7 +95,7 @@ def await_in_accounting(cluster: Devcluster, job: str, end: str) -> None:
     )
 
 
-def test_a_killed_node_takes_its_tasks_along(cluster: Devcluster, orphan: Orphan) -> None:
+def test_a_killed_node_ends_its_tasks(cluster: Devcluster, orphan: Orphan) -> None:
     assert not any("sleep 601" in line for line in cluster.processes())
     assert cluster.job(orphan.job)["BatchHost"] == orphan.node
 
@@ -119,7 +119,7 @@ def test_a_killed_node_gives_its_jobs_to_another(cluster: Devcluster, orphan: Or
     )
 
 
-def test_a_cut_cable_is_silence_until_it_is_joined(cluster: Devcluster) -> None:
+def test_a_node_without_network_answers_again_once_it_is_joined(cluster: Devcluster) -> None:
     if not cluster.has_networks:
         assert cluster.verb("cut-node", "1").returncode == 3
         return
@@ -161,7 +161,7 @@ def test_a_job_is_told_before_its_time_is_up(cluster: Devcluster, limited: str) 
     assert cluster.output(limited).split()[:2] == ["started", "signalled"]
 
 
-def test_a_second_cluster_goes_without_a_trace(cluster: Devcluster, own_folder: Path) -> None:
+def test_a_second_cluster_is_removed_completely(cluster: Devcluster, own_folder: Path) -> None:
     links = _links()
     second = Devcluster(own_folder)
     assert second.must("up", "1").splitlines()[-1] == f"export SLURM_CONF={own_folder}/slurm.conf"

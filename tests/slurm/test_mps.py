@@ -89,7 +89,7 @@ def test_a_fault_that_clients_do_not_clear_is_one_of_the_node(monkeypatch: pytes
         ("", (sys.executable, "-ISc", "raise SystemExit('no kernel image')"), "cannot use a GPU: no kernel"),
     ],
 )
-def test_it_is_never_silently_without(
+def test_a_worker_without_its_daemon_ends_with_the_reason(
     mode: str, client: Sequence[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_MPS", mode)

@@ -70,7 +70,7 @@ def stay(submission: Submission, node: RayNode, stop: Stop | None = None) -> Wor
     return worker._stay(worker_of(submission, stop), node, JOINED)
 
 
-def test_it_leaves_when_nothing_came_for_long(submission: Submission, node: RayNode) -> None:
+def test_it_leaves_after_its_idle_minutes(submission: Submission, node: RayNode) -> None:
     site = parse_site(SITE.format(idle=0), "x.yaml")
     assert stay(replace(submission, site=site), node) is WorkerEnd.IDLE
 
@@ -149,7 +149,7 @@ def test_a_signal_of_preemption_is_told_from_cancelling(submission: Submission, 
     assert worker._stay(preempted, node, JOINED) is WorkerEnd.PREEMPTED
 
 
-def test_it_takes_a_head_that_shows_life(submission: Submission) -> None:
+def test_it_joins_a_head_that_is_new_or_renewed(submission: Submission) -> None:
     messages, me = submission.messages, worker_of(submission)
     messages.publish(JOINED)
     assert worker._await_head(me, None) == JOINED

@@ -14,7 +14,7 @@ def test_every_table_and_view_says_what_a_row_is(folder: Folder) -> None:
     assert not relations["runs"].is_table
 
 
-def test_columns_stand_in_order_with_type_and_comment(folder: Folder) -> None:
+def test_columns_are_in_order_with_type_and_comment(folder: Folder) -> None:
     relations = {relation.name: relation for relation in schema(open_store(folder.results))}
     columns = relations["cells"].columns
     assert [column.name for column in columns[-4:]] == ["metric", "mean", "std", "n"]
