@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
+
 from noisebench.records import provenance
 from noisebench.records.attempts import Ended
 from noisebench.records.folders import SweepFolder
@@ -26,7 +28,7 @@ class Activity:
             lines, self._read[path] = complete_lines(path, self._read.get(path, 0))
             for line in lines:
                 self._take(line)
-        self._live = {attempt: pid for attempt, pid in self._live.items() if Path(f"/proc/{pid}").exists()}
+        self._live = {attempt: pid for attempt, pid in self._live.items() if psutil.pid_exists(pid)}
         return bool(self._live)
 
     def _files(self) -> list[Path]:
