@@ -139,7 +139,7 @@ def million(folder: Path, trials: int) -> ResultsFolder:
             CREATE TEMP TABLE numbered AS
                 SELECT *, row_number() OVER (ORDER BY value) - 1 AS config_number FROM configs;
             INSERT INTO trial_seeds
-                SELECT md5(config_id || seed)[:16], config_id, seed
+                SELECT md5(config_id || seed)[:16], config_id, seed, true
                 FROM configs, range({SEEDS}) AS seeds(seed);
             INSERT INTO results BY NAME
                 SELECT

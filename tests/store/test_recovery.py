@@ -26,6 +26,7 @@ from noisebench.store.ingest import IngestReport, _published, ingest
 from noisebench.store.query import query
 from noisebench.store.states import trial_states
 from noisebench.store.store import open_store
+from tests.fuzz.lines import contents
 from tests.store.results_folder import Folder, ended, line_of, started, trial, unsuccessful
 
 
@@ -149,6 +150,31 @@ def test_two_ends_of_one_attempt_count_the_same_however_they_are_read(
     ingest(folder.results, rebuild=True)
     assert query(folder.results, sql).rows() == incremental
     assert incremental[0][0] == (0.8 if late < 20 else 0.4)
+
+
+def test_two_starts_of_one_attempt_leave_what_a_rebuild_finds(folder: Folder) -> None:
+    folder.manifest({"grid": [trial()]})
+    folder.journal(started(trial(seed=1), "a", 20), file="one")
+    ingest(folder.results)
+    folder.journal(started(trial(seed=2), "a", 10), file="two")
+    _assert_a_rebuild_finds_the_same(folder)
+    folder.journal(ended(trial(seed=1), "c", 40), file="two")
+    _assert_a_rebuild_finds_the_same(folder)
+
+
+def test_a_replaced_manifest_takes_the_configuration_of_a_trial_without_a_start(folder: Folder) -> None:
+    folder.manifest({"grid": [trial(seed=1), trial(seed=2)]})
+    folder.journal(*(ended(trial(seed=1), name, at) for name, at in (("a", 10), ("b", 20))))
+    ingest(folder.results)
+    folder.manifest({"grid": [trial(seed=2)]})
+    _assert_a_rebuild_finds_the_same(folder)
+
+
+def _assert_a_rebuild_finds_the_same(folder: Folder) -> None:
+    ingest(folder.results)
+    incremental = contents(folder)
+    ingest(folder.results, rebuild=True)
+    assert contents(folder) == incremental
 
 
 def test_a_failure_on_a_node_whose_clock_is_behind_is_seen(folder: Folder) -> None:

@@ -6,7 +6,7 @@ FROM new_configs
 ANTI JOIN configs USING (config_id);
 
 INSERT INTO trial_seeds
-SELECT DISTINCT ON (trial_id) trial_id, config_id, seed
+SELECT DISTINCT ON (trial_id) trial_id, config_id, seed, false AS is_started
 FROM (
     SELECT trial_id, config_id, seed FROM new_starts
     UNION ALL
@@ -14,6 +14,9 @@ FROM (
 )
 ANTI JOIN trial_seeds USING (trial_id)
 ORDER BY trial_id, config_id, seed;
+
+UPDATE trial_seeds SET is_started = true
+WHERE NOT is_started AND trial_id IN (SELECT trial_id FROM new_starts);
 
 INSERT INTO sweep_trials
 SELECT DISTINCT ON (sweep, block, trial_id)
@@ -129,8 +132,14 @@ UPDATE later_results SET config_id = trial_seeds.config_id
 FROM trial_seeds WHERE later_results.config_id IS NULL AND trial_seeds.trial_id = later_results.trial_id;
 
 -- name: forget
--- Forgets the trials that were known only from what a manifest said before it was replaced.
+-- Forgets the configurations that were known only from what a manifest said before it was replaced: a rebuild does not
+-- know them, either.
 DELETE FROM trial_seeds
-WHERE trial_id NOT IN (SELECT trial_id FROM sweep_trials UNION ALL SELECT trial_id FROM attempts);
+WHERE NOT is_started AND trial_id NOT IN (SELECT trial_id FROM sweep_trials);
+
+UPDATE results SET config_id = NULL
+WHERE config_id IS NOT NULL AND trial_id NOT IN (SELECT trial_id FROM trial_seeds);
+UPDATE later_results SET config_id = NULL
+WHERE config_id IS NOT NULL AND trial_id NOT IN (SELECT trial_id FROM trial_seeds);
 
 DELETE FROM configs WHERE config_id NOT IN (SELECT config_id FROM trial_seeds);

@@ -36,8 +36,11 @@ COMMENT ON COLUMN configs.delay IS 'epochs with CE before the loss takes over';
 COMMENT ON COLUMN configs.precision IS 'of the arithmetic: reference or fast';
 COMMENT ON COLUMN configs.config IS 'every field of the configuration';
 
-CREATE TABLE trial_seeds (trial_id VARCHAR NOT NULL, config_id VARCHAR NOT NULL, seed BIGINT NOT NULL);
+CREATE TABLE trial_seeds (
+    trial_id VARCHAR NOT NULL, config_id VARCHAR NOT NULL, seed BIGINT NOT NULL, is_started BOOLEAN NOT NULL
+);
 COMMENT ON TABLE trial_seeds IS 'which configuration and seed each trial is; people read trials';
+COMMENT ON COLUMN trial_seeds.is_started IS 'internal: whether a start told it; otherwise a manifest alone did';
 
 CREATE TABLE attempts (
     attempt_id VARCHAR NOT NULL, trial_id VARCHAR NOT NULL, sweep VARCHAR NOT NULL, status VARCHAR NOT NULL,
