@@ -12,6 +12,7 @@ import csv
 import json
 import os
 import resource
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -112,13 +113,15 @@ def main() -> None:
     parser.add_argument("--dataset", default="MNIST", choices=("MNIST", "FashionMNIST"))
     parser.add_argument("--only", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("options", nargs="*", help="options of detect, after --")
+    parser.add_argument("--options", default="", help="further options of detect, as one text")
+    parser.add_argument("--work", type=Path, help="keep data and results here, and continue there")
     arguments = parser.parse_args()
     data = planted(arguments.data, arguments.dataset, arguments.seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.work or Path(temporary)
         for kind in arguments.only:
-            given = write(data, kind, Path(folder))
-            found = measure(data, given, Path(folder, "results"), arguments.options)
+            given = write(data, kind, folder)
+            found = measure(data, given, folder / "results", shlex.split(arguments.options))
             print(kind, *(f"{name} {value:.4g}" for name, value in found.items()), flush=True)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from noisebench.catalogue.descriptor import Descriptor, by_name
 from noisebench.catalogue.files import RESNET_34, DataFile
+from noisebench.catalogue.parameters import FROM_RECIPE, Parameter
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,27 @@ MODELS = by_name(
         source="one hidden layer, for feature vectors",
     ),
 )
+
+# The classifiers of torchvision, by the name that torchvision gives them.
+TORCHVISION = "torchvision:"
+MODEL = Parameter(
+    "text",
+    FROM_RECIPE,
+    pattern="|".join([*MODELS, rf"{TORCHVISION}[a-z0-9_]+"]),
+    right=f"one of {', '.join(MODELS)}, or {TORCHVISION}NAME, such as {TORCHVISION}resnet18",
+)
+
+
+def model_of(name: str) -> ModelDescriptor:
+    """Return the descriptor of a model; one of torchvision has the rates and the work of its ResNet-18."""
+    if not name.startswith(TORCHVISION):
+        return MODELS[name]
+    return ModelDescriptor(
+        name=name,
+        implementation="noisebench.science.vision:classifier",
+        cpu={64: Rate(55, 160)},
+        v100={64: Rate(3_000, 9_000)},
+        work=Work(shape=(3, 64, 64), forward=296_101_888, training=869_038_080, operations=293),
+        min_pixels=32,
+        source="torchvision",
+    )

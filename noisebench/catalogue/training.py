@@ -13,7 +13,7 @@ from typing import Any
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.descriptor import Descriptor, by_name
-from noisebench.catalogue.models import MODELS
+from noisebench.catalogue.models import MODEL
 from noisebench.catalogue.parameters import FROM_RECIPE, REQUIRED, Parameter, choice, flag, integer, number
 
 # An implementation is `(epoch, **parameters) -> factor of the learning rate`; epochs count from 0.
@@ -37,7 +37,7 @@ SCHEDULES = by_name(
 )
 
 TRAINING: Mapping[str, Parameter] = {
-    "model": choice(FROM_RECIPE, *MODELS),
+    "model": MODEL,
     "pretrained": flag(FROM_RECIPE),
     "optimizer": choice(FROM_RECIPE, "adam", "sgd", "nesterov"),
     "learning_rate": number(FROM_RECIPE, 0, open_low=True),

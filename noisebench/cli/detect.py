@@ -170,11 +170,17 @@ def _read(request: _Request) -> tuple[_Request, Source]:
 
 def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:
     """Return the data, kept in the results folder, and their sweep."""
+    from noisebench.catalogue.models import TORCHVISION
     from noisebench.data.own.cache import keep
     from noisebench.sweep.detect_sweep import detect_sweep
 
     # A wrong option is refused before anything is written, with a content that is not known yet.
-    detect_sweep(request.name, "0" * 16, _shape(source), request.choices)
+    first = detect_sweep(request.name, "0" * 16, _shape(source), request.choices)
+    for model in {trial.training.model for trial in first.trials()}:
+        if model.startswith(TORCHVISION):
+            from noisebench.science.vision import check_classifier
+
+            check_classifier(model.removeprefix(TORCHVISION))
     _refuse_other_sweep(request)
     kept = keep(
         source, request.results.own_data, size=request.size, skip_broken=request.skip_broken, say=_say

@@ -192,11 +192,10 @@ def _is_for_a_site(sweep: str, results: Path, site: Path | None, local: LocalOpt
 
 
 def _by_model(trials_per_gpu: int | None, sweep: Sweep, results: Path) -> Mapping[str, int]:
-    from noisebench.catalogue.models import MODELS
     from noisebench.sweep.calibration import Calibration
 
     if trials_per_gpu is not None:
-        return dict.fromkeys(MODELS, trials_per_gpu)
+        return dict.fromkeys({trial.training.model for trial in sweep.trials()}, trials_per_gpu)
     return Calibration.read(results).trials_per_gpu(sweep.trials())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from noisebench.catalogue.datasets import DATASETS, dataset
 from noisebench.catalogue.files import Content, DataFile
-from noisebench.catalogue.models import MODELS
+from noisebench.catalogue.models import MODELS, model_of
 from noisebench.errors import DataError
 from noisebench.sweep.trial import Trial
 
@@ -22,7 +22,7 @@ def needed_files(trials: Iterable[Trial]) -> list[DataFile]:
     trials = list(trials)
     names = sorted({trial.dataset.name for trial in trials})
     models = sorted({trial.training.model for trial in trials if trial.training.pretrained})
-    weights = [MODELS[model].weights for model in models]
+    weights = [model_of(model).weights for model in models]
     files = [file for name in names for file in dataset(name).files]
     return list(dict.fromkeys([*files, *(file for file in weights if file is not None)]))
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from noisebench.catalogue.models import MODELS
+from noisebench.catalogue.models import MODELS, TORCHVISION, model_of
 from noisebench.errors import InputError
+from noisebench.science import vision
 
 
 def small_cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -57,9 +58,9 @@ def build(
     Initialised from torch's global generator. `pretrained_state`: a state dict, for models that have one.
     Raises InputError for an unknown model, for images below 8x8, for weights that a model does not have.
     """
-    if name not in MODELS:
-        raise InputError(f"model {name!r} is unknown; known: {', '.join(MODELS)}")
-    least = MODELS[name].min_pixels
+    if name not in MODELS and not name.startswith(TORCHVISION):
+        raise InputError(f"model {name!r} is unknown; known: {', '.join(MODELS)}, {TORCHVISION}NAME")
+    least = model_of(name).min_pixels
     if min(shape[1:]) < least:
         what = (
             f"images of {shape[1]}x{shape[2]} are"
@@ -67,6 +68,8 @@ def build(
             else "feature vectors, as 1x1 images, are"
         )
         raise InputError(f"model {name}: {what} too small; at least {least}x{least}")
+    if name.startswith(TORCHVISION):
+        return vision.classifier(name.removeprefix(TORCHVISION), shape, classes, pretrained_state)
     arguments: list[Any] = [shape, classes]
     if pretrained_state is not None:
         if MODELS[name].weights is None:

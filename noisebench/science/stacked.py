@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from noisebench.errors import InputError
 from noisebench.science.resnet import ResidualBlock, ThinnedShortcut
-from noisebench.science.vision import is_residual_block
+from noisebench.science.vision import Whole, is_residual_block
 
 _STATELESS = (nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Identity)
 
@@ -46,7 +46,8 @@ class Stack(nn.Module):
         self._layers = _stacked(models, self.generators, pixelwise_masks).to(device)
         if channels_last:
             self._layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _last_linear(self._layers).in_float32 = True
+        if not isinstance(self._layers, Whole):
+            _last_linear(self._layers).in_float32 = True
 
     def forward(self, images: Tensor) -> Tensor:
         models, batch = images.shape[:2]
@@ -58,17 +59,23 @@ class Stack(nn.Module):
             side_by_side = side_by_side.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits: Tensor = self._layers(side_by_side)
+        if isinstance(self._layers, Whole):
+            logits = logits.float()
         return logits.view(models, batch, -1)
 
     @property
     def draws(self) -> bool:
         """Whether training draws random numbers, which only dropout does."""
-        return any(isinstance(module, _Dropout) and module.share > 0 for module in self.modules())
+        return isinstance(self._layers, Whole) or any(
+            isinstance(module, _Dropout) and module.share > 0 for module in self.modules()
+        )
 
     def seed(self, seeds: Sequence[int]) -> None:
         """Seed the dropout of each model."""
         for generator, seed in zip(self.generators, seeds, strict=True):
             generator.manual_seed(seed)
+        if isinstance(self._layers, Whole):
+            torch.manual_seed(seeds[0])
 
     @torch.no_grad()
     def alone(self) -> list[nn.Module]:
@@ -99,6 +106,8 @@ class _Alone(nn.Module):
 def last_layer_inputs(model: nn.Module) -> Iterator[list[Tensor]]:
     """Collect the input [B, F] of the last linear layer at each forward pass of a model of `Stack.alone`."""
     found: list[Tensor] = []
+    if any(isinstance(module, Whole) for module in model.modules()):
+        raise InputError("a model of torchvision has no features for this detector; choose another model")
     hook = _last_linear(model).register_forward_pre_hook(lambda _, inputs: found.append(inputs[0][0]))
     try:
         yield found
@@ -190,6 +199,8 @@ def _stacked(
 ) -> nn.Module:
     """Return one layer that does to each model's part what its own layer does."""
     first, models = layers[0], len(layers)
+    if isinstance(first, Whole) and models == 1:
+        return copy.deepcopy(first)
     if isinstance(first, nn.Sequential | ResidualBlock) or is_residual_block(first):
         children = {
             name: _stacked([getattr(layer, name) for layer in layers], generators, pixelwise_masks)

@@ -1,13 +1,21 @@
-"""The only import of torchvision, made where one of its models is built."""
+"""The only import of torchvision, made where one of its models is built; its classifiers as models."""
 
+import difflib
 import importlib
 import sys
+from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from noisebench.errors import DataError, InputError
+
+# Models whose auxiliary heads are left out, and models that are built for one image size.
+_WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
+_TRANSFORMERS = ("vit_",)
 _MISSING_OPERATOR = "operator torchvision::nms does not exist"
 
 
@@ -26,6 +34,95 @@ def import_torchvision() -> ModuleType:
         del sys.modules[name]
     _declare_missing_operators()
     return importlib.import_module("torchvision")
+
+
+class Whole(nn.Module):
+    """A classifier of torchvision, from images [B, C, H, W] to logits [B, K].
+
+    Grey images become three equal channels. Its dropout draws from torch's global generator, so such models
+    are trained one after another. In training a batch of one image is doubled: a batch norm over a single
+    value has no variance.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        count = len(images)
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        if self.training and count == 1:
+            images = torch.cat([images, images])
+        logits: Tensor = self.model(images)
+        return logits[:count]
+
+
+def classifier(
+    name: str,
+    shape: tuple[int, int, int],
+    classes: int,
+    pretrained_state: Mapping[str, Tensor] | None = None,
+) -> nn.Module:
+    """Return a classifier of torchvision for images (C, H, W) with C of 1 or 3, without auxiliary heads.
+
+    `pretrained_state`: its state dict with another number of classes; the last layer stays random. Raises
+    InputError for an unknown name or an image size that it does not take, DataError if the state does not
+    fit.
+    """
+    models = _of_classifiers(name)
+    options: dict[str, Any] = (
+        {"aux_logits": False, "init_weights": True} if name in _WITH_AUXILIARY_HEADS else {}
+    )
+    if name.startswith(_TRANSFORMERS):
+        options["image_size"] = shape[1]
+    try:
+        model = models.get_model(name, weights=None, num_classes=classes, **options)
+        if pretrained_state is not None:
+            _load(model, pretrained_state, name)
+        whole = Whole(model).eval()
+        with torch.no_grad():
+            whole(torch.zeros(1, *shape))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"model torchvision:{name}: does not take images of {shape[0]} x {shape[1]} x {shape[2]}: "
+            f"{str(error).splitlines()[0]}; choose another --size or model"
+        ) from None
+    return whole.train()
+
+
+def default_weights(name: str) -> str:
+    """Return the address of torchvision's default weights of a classifier."""
+    return str(_of_classifiers(name).get_model_weights(name).DEFAULT.url)
+
+
+def check_classifier(name: str) -> None:
+    """Raise InputError unless torchvision has a classifier of this name."""
+    _of_classifiers(name)
+
+
+def _of_classifiers(name: str) -> Any:
+    models = import_torchvision().models
+    known = models.list_models(module=models)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3)
+        raise InputError(
+            f"model torchvision:{name} is unknown; torchvision's classifiers: {', '.join(near or known)}"
+        )
+    return models
+
+
+def _load(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load a state into all layers but the one whose shape differs."""
+    own = model.state_dict()
+    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    missing = {key.rpartition(".")[0] for key in own.keys() - fitting.keys()}
+    if len(missing) > 1:
+        raise DataError(
+            f"the weights do not fit torchvision's {name}: {len(missing)} layers differ, such as "
+            f"{min(missing)}; only the last one may"
+        )
+    model.load_state_dict(fitting, strict=False)
 
 
 def is_residual_block(layer: nn.Module) -> bool:

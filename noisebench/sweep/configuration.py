@@ -11,7 +11,7 @@ from noisebench.catalogue.component import Component, Value
 from noisebench.catalogue.datasets import DATASETS, DatasetDescriptor
 from noisebench.catalogue.detector import TRACES
 from noisebench.catalogue.detectors import DETECTORS, descriptor_of
-from noisebench.catalogue.models import MODELS
+from noisebench.catalogue.models import MODELS, TORCHVISION, model_of
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.sweep.components import Placed, describe
 from noisebench.sweep.nodes import Node, Problems
@@ -105,7 +105,8 @@ def _check_phases(detector: Placed, training: Training, problems: Problems) -> N
 
 
 def _check_model(training: Training, node: Node, problems: Problems) -> None:
-    if training.pretrained and MODELS[training.model].weights is None:
+    published = training.model.startswith(TORCHVISION) or model_of(training.model).weights is not None
+    if training.pretrained and not published:
         problems.add(
             node, f"there are no pretrained weights for {training.model}; set training: {{pretrained: false}}"
         )
@@ -142,7 +143,7 @@ def _check_one_plan(detector: Placed, problems: Problems) -> None:
 
 def _check_dropout(detector: Placed, training: Training, problems: Problems) -> None:
     component, node = detector
-    if "passes" in descriptor_of(component).needs and not MODELS[training.model].dropout:
+    if "passes" in descriptor_of(component).needs and not model_of(training.model).dropout:
         known = ", ".join(name for name, model in MODELS.items() if model.dropout)
         problems.add(
             node,

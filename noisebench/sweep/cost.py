@@ -12,7 +12,7 @@ from noisebench.catalogue.datasets import dataset
 from noisebench.catalogue.detector import AFTER_EPOCH
 from noisebench.catalogue.detectors import descriptor_of
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS, Gpu
-from noisebench.catalogue.models import MODELS, Rate
+from noisebench.catalogue.models import MODELS, Rate, model_of
 from noisebench.sweep.trial import Trial
 
 if TYPE_CHECKING:  # estimates of single trials need no YAML
@@ -141,7 +141,7 @@ def _unmeasured_seconds(gpu: Gpu, precision: str, trial: Trial) -> float:
 
     A step takes as long as its arithmetic, or as its operations one after another, whichever is longer.
     """
-    work, reached = MODELS[trial.training.model].work, EFFICIENCY[precision]
+    work, reached = model_of(trial.training.model).work, EFFICIENCY[precision]
     height, batch = image_shape(trial)[1], trial.training.batch_size
     speed = reached.share * (gpu.half if precision == "fast" else gpu.float32) * (work.shape[1] / height) ** 2
     step_seconds = max(batch * work.training / speed, work.operations * reached.operation_seconds)

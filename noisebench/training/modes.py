@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
+from noisebench.catalogue.models import TORCHVISION
 from noisebench.errors import InputError
 
 # The environment variable whose modes replace the defaults and those of a calibration.
@@ -31,6 +32,8 @@ _DEFAULTS = {
     ("cuda", "linear"): "fp32 graph branches",
     ("cuda", "mlp"): "fp32 graph branches",
 }
+# Models of torchvision train one fit after another.
+_OF_TORCHVISION = {"cpu": "fp32", "cuda": "half channels-last"}
 # The same for images of at most this many pixels. There the overhead of a step is as large as its arithmetic,
 # so folds train faster grouped, unlike on larger images. bfloat16 would be faster still, but it changes more
 # flags on digits than the bound of `benchmarks/equality.py` allows.
@@ -94,6 +97,8 @@ def default_modes(device: torch.device, model: str, shape: Sequence[int]) -> Mod
     """Return the modes of `precision: fast` for a model of images `shape` (..., H, W)."""
     height, width = shape[-2:]
     key = (device.type, model)
+    if model.startswith(TORCHVISION):
+        return Modes.parse(_OF_TORCHVISION[device.type], device)
     tiny = height * width <= _TINY_PIXELS and key in _TINY_DEFAULTS
     return Modes.parse((_TINY_DEFAULTS if tiny else _DEFAULTS)[key], device)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from noisebench.records.folders import ResultsFolder
@@ -129,6 +130,22 @@ def test_a_class_smaller_than_the_folds_is_not_judged(tmp_path: Path) -> None:
     assert all(each["suspects"] == 0 for each in answer["by_class"] if each["name"] == "2")
 
 
+def test_a_model_of_torchvision_gives_the_same_each_time(tmp_path: Path) -> None:
+    checkers(tmp_path / "stripes")
+    options = ("--size", "32", "--loss", "CE", "--set", "training.epochs=1", "--inline")
+    tables = []
+    for results in ("a", "b"):
+        model = ("--model", "torchvision:mobilenet_v3_small")
+        done = noisebench_here(
+            "detect", "stripes", *model, *options, results=tmp_path / results, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        folder = ResultsFolder(tmp_path / results).sweep("stripes").suspects
+        tables.append(pd.read_parquet(folder / "all.parquet")["suspicion"].tolist())
+    assert tables[0] == tables[1]
+    assert len(set(tables[0])) > 2
+
+
 def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(1200) % 3
@@ -167,6 +184,7 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path:
 BAD = {
     "loss": (("d", "--loss", "BLL"), "loss 'BLL' is unknown; known: CE"),
     "model": (("d", "--model", "cnn"), "must be one of small-cnn"),
+    "torchvision": (("d", "--model", "torchvision:resnet19"), "classifiers: resnet18"),
     "detector": (("d", "--detector", "aumm"), "detector 'aumm' is unknown"),
     "set": (("d", "--set", "training.epoch=3"), "epoch' is unknown"),
     "name": (("d", "--name", "a/b"), "--name 'a/b': use letters"),

@@ -40,6 +40,41 @@ def test_parameters_and_shapes(name: str, shape: tuple[int, int, int], classes: 
     assert model(torch.zeros(2, *shape)).shape == (2, classes)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_classifier_of_torchvision(channels: int) -> None:
+    model = build("torchvision:mobilenet_v3_small", (channels, 32, 32), 7)
+    assert model(torch.zeros(2, channels, 32, 32)).shape == (2, 7)
+    # A batch norm over one image of one pixel would fail.
+    assert model.train()(torch.zeros(1, channels, 32, 32)).shape == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("resnet19", (3, 32, 32), "torchvision:resnet19 is unknown; torchvision's classifiers: resnet18"),
+        ("resnet18", (3, 16, 16), "16x16 are too small"),
+        ("resnet18", (64, 1, 1), "too small"),
+        ("alexnet", (3, 32, 32), "does not take images of 3 x 32 x 32"),
+    ],
+)
+def test_a_classifier_that_does_not_fit_is_refused(
+    name: str, shape: tuple[int, int, int], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        build(f"torchvision:{name}", shape, 10)
+
+
+def test_pretrained_weights_fill_all_layers_but_the_last() -> None:
+    name, shape = "torchvision:mobilenet_v3_small", (3, 32, 32)
+    published = build(name, shape, 1000).model.state_dict()
+    model = build(name, shape, 7, published)
+    own = model.model.state_dict()
+    differ = [key for key, value in own.items() if not torch.equal(value, published[key])]
+    assert differ == ["classifier.3.weight", "classifier.3.bias"]
+    with pytest.raises(DataError, match="layers differ"):
+        build("torchvision:shufflenet_v2_x0_5", shape, 7, published)
+
+
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the operations that torch dispatches."""
 
