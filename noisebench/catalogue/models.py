@@ -109,7 +109,8 @@ TORCHVISION = "torchvision:"
 MODEL = Parameter(
     "text",
     FROM_RECIPE,
-    pattern="|".join([*MODELS, rf"{TORCHVISION}[a-z0-9_]+"]),
+    choices=tuple(MODELS),
+    pattern=rf"{TORCHVISION}[a-z0-9_]+",
     right=f"one of {', '.join(MODELS)}, or {TORCHVISION}NAME, such as {TORCHVISION}resnet18",
 )
 

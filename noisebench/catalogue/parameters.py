@@ -28,7 +28,7 @@ Kind = Literal["number", "integer", "flag", "text", "matrix"]
 class Parameter:
     """One parameter: `low` and `high` bound it, `open_low` and `open_high` exclude the bound itself.
 
-    Text must be one of `choices` if there are any, and match `pattern`, which `right` describes. `implied`: a
+    Text must be one of `choices` or match `pattern`, if there are any; `right` describes both. `implied`: a
     component leaves the parameter out where it has its default, so that the parameter changes no id of trials
     that are older than it.
     """
@@ -80,7 +80,7 @@ class Parameter:
         return noun + self._range_text()
 
     def _allows(self, value: str) -> bool:
-        if self.choices:
+        if self.choices and (value in self.choices or not self.pattern):
             return value in self.choices
         return not self.pattern or re.fullmatch(self.pattern, value) is not None
 
