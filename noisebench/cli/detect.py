@@ -76,10 +76,14 @@ def detect(
         bool,
         typer.Option(
             "--tune",
-            help="Also plant known wrong labels: reject losses that do not find them, and "
-            "bracket how many labels are wrong. Twice the time.",
+            help="Also plant known wrong labels: reject losses that do not find them, compare flag rules, "
+            "and bracket how many labels are wrong.",
         ),
     ] = False,
+    plantings: Annotated[
+        int,
+        typer.Option("--plantings", min=1, max=20, help="With --tune: how often. Each takes the time again."),
+    ] = 3,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
     ] = False,
@@ -120,7 +124,7 @@ def detect(
     failed = 0
     for phase in ("detect", "tune")[: 1 + tune]:
         if phase == "tune":
-            sweep = _with_plants(request, sweep, kept)
+            sweep = _with_plants(request, sweep, kept, plantings)
         if profile is not None and _submitted(request, sweep, profile, as_json):
             return
         failed = _run(request, sweep, local) if profile is None else 0
@@ -192,12 +196,13 @@ def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:
     return kept, detect_sweep(request.name, kept.content, shape, request.choices)
 
 
-def _with_plants(request: _Request, sweep: Sweep, kept: OwnData) -> Sweep:
-    """Return the sweep with a second block, in which the same losses judge planted errors."""
-    from noisebench.cli.planting import planted_content
+def _with_plants(request: _Request, sweep: Sweep, kept: OwnData, plantings: int) -> Sweep:
+    """Return the sweep with further blocks, in which the same losses judge planted errors."""
+    from noisebench.cli.planting import planted_contents
     from noisebench.sweep.detect_sweep import detect_sweep
 
-    choices = replace(request.choices, planted=planted_content(sweep, request.results, kept))
+    planted = planted_contents(sweep, request.results, kept, plantings)
+    choices = replace(request.choices, planted=planted)
     about = kept.about
     shape = _shape(kept.source, (about.channels, about.height, about.width))
     return detect_sweep(request.name, kept.content, shape, choices)

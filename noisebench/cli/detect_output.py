@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from noisebench.cli.suspects import Found
 from noisebench.cli.terminal import printable
-from noisebench.review.candidates import Candidate, as_report, chosen
+from noisebench.review.candidates import Candidate, Rule, as_report, chosen
 
 MAX_PAIRS = 10
 
@@ -18,11 +18,14 @@ def print_found(name: str, found: Found, as_json: bool) -> None:
     if as_json:
         candidates = [asdict(candidate) for candidate in found.candidates]
         answer = {"sweep": name, "notes": found.notes, "candidates": candidates, "bracket": found.bracket}
+        answer["flag_rules"] = [asdict(rule) for rule in found.rules]
         answer |= summary.as_fields()
         print(json.dumps(answer, ensure_ascii=False))
         return
     if len(found.candidates) > 1 or found.bracket:
         _print_candidates(found.candidates)
+    if found.rules:
+        _print_rules(found.rules)
     share = summary.suspects / summary.samples
     print(f"{summary.suspects:,} of {summary.samples:,} labels are suspected ({share:.1%})")
     if found.bracket:
@@ -40,6 +43,16 @@ def print_found(name: str, found: Found, as_json: bool) -> None:
         print(f"  {printable(pair.given)} -> {printable(pair.suggested)}  {pair.count:,}")
     for path in summary.files:
         print(path)
+
+
+def _print_rules(rules: tuple[Rule, ...]) -> None:
+    width = max(len(rule.detector) for rule in rules)
+    print("detectors and flag rules on planted errors, of which the first was used:")
+    for each in rules:
+        print(
+            f"  {each.detector:{width}}  AUROC {each.auroc:.3f}  flags {each.uniform:.0%} of uniform, "
+            f"{each.likely:.0%} of likely, {each.others:.1%} of all other labels"
+        )
 
 
 def _print_candidates(candidates: tuple[Candidate, ...]) -> None:

@@ -14,18 +14,19 @@ import numpy.typing as npt
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.detectors import descriptor_of
 from noisebench.cli.judged import Scores, completed_trials, has_probabilities, probabilities_of, scores_of
-from noisebench.cli.planting import Planting, failed, plantings
+from noisebench.cli.planting import Planting, failed, plantings, rules
 from noisebench.data.own.kept import OwnData
 from noisebench.data.own.source import named
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.review.candidates import Candidate, as_report, best_of, chosen
+from noisebench.review.candidates import Candidate, Rule, as_report, best_of, chosen
 from noisebench.review.outputs import write_suspects
 from noisebench.review.samples import Samples, TrialScores, conflicts, first_of_each
 from noisebench.review.summary import Run, Summary
-from noisebench.review.suspects import Judge, rank
+from noisebench.review.suspects import Judge, Suspects, rank
 from noisebench.science.detection import Detection
 from noisebench.science.evidence import Evidence
+from noisebench.science.plants import precision_range
 from noisebench.sweep.components import describe
 from noisebench.sweep.detect_sweep import BLOCK, FOLDS
 from noisebench.sweep.sweep import Sweep
@@ -43,6 +44,7 @@ class Found:
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
     bracket: tuple[int, int] | None = None
+    rules: tuple[Rule, ...] = ()
 
 
 def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: str) -> Found:
@@ -65,6 +67,8 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     bracket = _bracket(planted.get(of_best[0].loss), len(samples.ids))
     unjudged = small[samples.labels]
     suspects = rank(samples, _trial_scores(trials, folder, unjudged), _judge(trials, samples, unjudged))
+    suspects = _with_precision(suspects, planted.get(of_best[0].loss))
+    compared = rules(sweep, results, {trial.loss for trial in trials}) if planted else ()
     notes = (*own.source.notes, *_notes(samples, small, of_best, results))
     run = Run(
         name=sweep.name,
@@ -72,11 +76,18 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
         data_hash=own.content,
         configuration=_configuration(trials),
         notes=notes,
-        tuning=as_report(list(candidates.values())) if len(candidates) > 1 or planted else None,
+        tuning=as_report(list(candidates.values()), compared) if len(candidates) > 1 or planted else None,
         bracket=bracket,
     )
     summary = write_suspects(folder.suspects, samples, suspects, run)
-    return Found(summary, tuple(candidates.values()), notes, bracket)
+    return Found(summary, tuple(candidates.values()), notes, bracket, compared)
+
+
+def _with_precision(suspects: Suspects, planting: Planting | None) -> Suspects:
+    if planting is None:
+        return suspects
+    by_rank = suspects.suspicion[suspects.order]
+    return replace(suspects, precision=precision_range(by_rank, planting.plants, planting.bounds))
 
 
 def _bracket(planting: Planting | None, samples: int) -> tuple[int, int] | None:

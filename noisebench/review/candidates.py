@@ -52,6 +52,21 @@ class Candidate:
     failed: bool = False
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A detector with its flag rule on planted errors, means over losses and plantings.
+
+    The shares, 0 to 1, that it flags of uniform plants, of likely plants, and of all other labels; the AUROC
+    of its suspicion of plants.
+    """
+
+    detector: str
+    uniform: float
+    likely: float
+    others: float
+    auroc: float
+
+
 def best_of(candidates: Sequence[Candidate]) -> Candidate:
     """Return the candidate with the highest accuracy that has not failed, the first of equal ones."""
     sound = [candidate for candidate in candidates if not candidate.failed]
@@ -68,10 +83,11 @@ def chosen(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [each for each in candidates if each == best or (not each.failed and each.accuracy >= least)]
 
 
-def as_report(candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """Return the table of candidates, the rule and its limits, for JSON."""
+def as_report(candidates: Sequence[Candidate], rules: Sequence[Rule] = ()) -> dict[str, Any]:
+    """Return the tables of candidates and of flag rules, the choice and its limits, for JSON."""
     used = chosen(candidates)
     rows = [{**asdict(candidate), "chosen": candidate in used} for candidate in candidates]
     planted = any(candidate.auroc is not None for candidate in candidates)
     limits = f"{LIMITS} {TUNE_LIMITS}" if planted else LIMITS
-    return {"candidates": rows, "rule": TUNE_RULE if planted else RULE, "limits": limits}
+    choice = {"candidates": rows, "rule": TUNE_RULE if planted else RULE, "limits": limits}
+    return choice | ({"flag_rules": [asdict(rule) for rule in rules]} if rules else {})

@@ -24,6 +24,7 @@ class Suspects:
     `suspects`: how many of `order` are suspects, that is, flagged by at least one of `detectors`.
     `suspicion` float64 [N]: of the leading detector. `suspicion_sd`, `agreement` float64 [N]: the deviation
     of its suspicion over the trainings, and the share of them in which it flags. `flagged` bool [N, D].
+    `precision` 2 x float64 [N]: of the first k ranks, the lowest and highest by planted errors, None without.
     `suggested` int64 [N]: the most probable class other than the given one. `p_given`, `p_suggested` float64
     [N]: out-of-fold probabilities.
     """
@@ -39,6 +40,7 @@ class Suspects:
     suggested: NDArray[np.int64]
     p_given: NDArray[np.float64]
     p_suggested: NDArray[np.float64]
+    precision: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     @property
     def margin(self) -> NDArray[np.float64]:

@@ -37,6 +37,8 @@ def table_of(samples: Samples, suspects: Suspects) -> pd.DataFrame:
         "suspicion": suspects.suspicion[rows],
         "suspicion_sd": suspects.suspicion_sd[rows],
         "agreement": suspects.agreement[rows],
+        "precision_low": np.nan if suspects.precision is None else suspects.precision[0],
+        "precision_high": np.nan if suspects.precision is None else suspects.precision[1],
         "flagged_by": [
             "|".join(name for name, flag in zip(suspects.detectors, flags, strict=True) if flag)
             for flags in suspects.flagged[rows]

@@ -7,6 +7,7 @@ miss errors that all models share, such as a class that was misread throughout.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,15 @@ class Planted:
     """Labels [N] with plants, and the kind int8 [N] of each: NONE, UNIFORM or LIKELY."""
 
     labels: NDArray[np.int64]
+    kinds: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Plants:
+    """What a detector makes of labels with plants: suspicion float64, flagged bool, kinds int8, each [N]."""
+
+    suspicion: NDArray[np.float64]
+    flagged: NDArray[np.bool_]
     kinds: NDArray[np.int8]
 
 
@@ -95,3 +105,27 @@ def mixture_bound(suspicion: NDArray[np.floating], kinds: NDArray[np.int8], kind
     thresholds = of_kind[found - 1]
     above = (len(real) - np.searchsorted(real, thresholds, side="left")) / len(real)
     return float(min(1.0, (above / (found / len(of_kind))).min()))
+
+
+def precision_range(
+    suspicion: NDArray[np.floating], plants: Sequence[Plants], bounds: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and highest precision of the first k ranks, k = 1 to N, by the kinds of plants.
+
+    `suspicion` [N] by rank, NaN where not judged; `bounds`: the shares of wrong labels by uniform and by
+    likely plants. Of the first k samples, as many are wrong as the recall of plants there times the number of
+    wrong labels. The first ranks are at least as precise as more ranks. NaN if a kind has no plants.
+    """
+    ranks = np.arange(1, len(suspicion) + 1)
+    # Suspects come first, so suspicion can rise once along the ranks.
+    thresholds = np.fmin.accumulate(suspicion)
+    of_kinds = []
+    for kind, share in zip((UNIFORM, LIKELY), bounds, strict=True):
+        values = np.sort(np.concatenate([each.suspicion[each.kinds == kind] for each in plants]))
+        if not len(values):
+            of_kinds.append(np.full(len(ranks), np.nan))
+            continue
+        found = 1 - np.searchsorted(values, thresholds, side="left") / len(values)
+        precision = np.minimum(1, found * share * len(ranks) / ranks)
+        of_kinds.append(np.maximum.accumulate(precision[::-1])[::-1])
+    return np.minimum(*of_kinds), np.maximum(*of_kinds)

@@ -17,6 +17,11 @@ BLOCK, TUNE_BLOCK = "detect", "tune"
 _OF_PROBABILITIES = [name for name, each in DETECTORS.items() if "probabilities" in each.needs]
 FOLDS = 5
 _DEFAULT_DETECTOR = f"{{name: self-confidence, flag: posterior, folds: {FOLDS}}}"
+# Detectors and flag rules that `--tune` compares with the default; they judge the same trainings.
+_COMPARED = tuple(
+    f"{{name: {name}, folds: {FOLDS}}}"
+    for name in ("self-confidence", "normalized-margin", "confident-learning")
+)
 # The file that messages about the options name.
 OPTIONS = "noisebench detect"
 # Steps of the optimizer in each fit; few samples take more epochs, within limits.
@@ -70,14 +75,14 @@ class OwnShape:
 class Choices:
     """What the user chose: each in YAML, as in a sweep; None for the default.
 
-    `planted` is the content of the same data with planted errors, which a second block judges.
+    `planted` are the contents of the same data with planted errors, each of which another block judges.
     """
 
     model: str | None = None
     loss: str | None = None
     detectors: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    planted: str | None = None
+    planted: tuple[str, ...] = ()
 
 
 def detect_sweep(name: str, content: str, shape: OwnShape, choices: Choices) -> Sweep:
@@ -96,9 +101,9 @@ def sweep_text(name: str, content: str, shape: OwnShape, choices: Choices) -> st
     loss, training = choices.loss or candidate_losses(shape), _training(shape, choices.model)
     rest = f"loss: {loss}, training: {{{training}}}, seeds: 1"
     blocks = {BLOCK: _block(content, shape, f"corruption: none, detector: [{_detectors(choices)}], {rest}")}
-    if choices.planted is not None:
-        corruption = f"corruption: human, detector: {_DEFAULT_DETECTOR}"
-        blocks[TUNE_BLOCK] = _block(choices.planted, shape, f"{corruption}, {rest}")
+    for number, content_of_plants in enumerate(choices.planted, start=1):
+        corruption = f"corruption: human, detector: [{', '.join((_DEFAULT_DETECTOR, *_COMPARED))}]"
+        blocks[f"{TUNE_BLOCK}-{number}"] = _block(content_of_plants, shape, f"{corruption}, {rest}")
     return f"""\
 sweep: "{name}"
 description: Label errors in a user's own data; written by `noisebench detect`.

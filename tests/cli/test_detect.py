@@ -154,6 +154,7 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path:
     # Without an epoch of CE, no probability exceeds .99, and nothing is learned.
     losses = "[{name: PZ, c: 0.99, delay: 0}, CE]"
     arguments = ("f.npz", "--tune", "--model", "linear", "--loss", losses, "--inline", "--json")
+    arguments = (*arguments, "--plantings", "2")
     quick = (
         "--set",
         "training.batch_size=128",
@@ -171,6 +172,16 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path:
     low, high = answer["bracket"]
     # There are 90, and 30 plants of each kind: the estimates are rough.
     assert 30 <= low <= high <= 400
+    first, *others = answer["flag_rules"]
+    assert first["detector"].startswith("self-confidence(flag=posterior")
+    assert len(others) == 3
+    assert first["uniform"] > 5 * first["others"]
+    spec = (ResultsFolder(tmp_path / "results").sweep("f").spec).read_text()
+    assert "tune-2" in spec
+    rows = list(suspects(tmp_path, "f").values())
+    assert all(0 <= float(row["precision_low"]) <= float(row["precision_high"]) <= 1 for row in rows)
+    # 90 are wrong; the range is rough, but the first ranks are better than all suspects.
+    assert float(rows[0]["precision_high"]) >= float(rows[-1]["precision_high"]) > 0.1
     assert answer["suspects"] == good["flagged"] == len(suspects(tmp_path, "f"))
     report = json.loads((ResultsFolder(tmp_path / "results").sweep("f").suspects / "report.json").read_text())
     assert report["bracket"] == [low, high]

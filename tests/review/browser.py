@@ -43,6 +43,10 @@ class Browser:
         for key in keys:
             self.driver.switch_to.active_element.send_keys(key)
 
+    def load(self, selector: str, file: Path) -> None:
+        """Choose a file in an input."""
+        self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(str(file))
+
     def click(self, selector: str) -> None:
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
 

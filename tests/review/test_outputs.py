@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def test_tables_hold_the_columns_by_rank(tmp_path: Path) -> None:
         scores([True, False, True, False], P, [0.8, 0.9, 0.95, 0.4]),
         scores([True, False, False, False], None, [0.8, 0.9, 0.95, 0.4], detector="aum"),
     ]
-    summary = write_suspects(tmp_path, samples, rank(samples, trials), RUN)
+    ranked = replace(rank(samples, trials), precision=(np.linspace(0.5, 0.2, 4), np.linspace(0.9, 0.4, 4)))
+    summary = write_suspects(tmp_path, samples, ranked, RUN)
     files = SuspectFiles(tmp_path)
     everyone = pd.read_parquet(files.all)
     assert everyone["id"].tolist() == ["s2", "s0", "s1", "s3"]
@@ -51,6 +53,7 @@ def test_tables_hold_the_columns_by_rank(tmp_path: Path) -> None:
         **{"rank": 1, "id": "s2", "path": "s2.png", "sha256": "a", "given": "owl", "suggested": "cat"},
         **{"p_given": pytest.approx(0.3), "p_suggested": pytest.approx(0.5), "margin": pytest.approx(0.2)},
         **{"suspicion": 0.95, "suspicion_sd": 0.0, "agreement": 1.0, "flagged_by": "confident-learning"},
+        **{"precision_low": 0.5, "precision_high": 0.9},
         **{"class_size": 1, "duplicate_of": "s0", "duplicate_conflict": True, "note": "dark"},
         **{"verdict": "", "corrected": "", "reviewer": ""},
     }

@@ -113,6 +113,35 @@ def test_5000_suspects_are_judged_with_keys_saved_and_kept_over_a_reload(
     assert page.complaints() == []
 
 
+def test_saved_decisions_are_loaded_by_another_browser(page: Browser, large: Path, tmp_path: Path) -> None:
+    page.press("k", "r", "s")
+    page.run("document.getElementById('reviewer').value = 'Ada, \"x\"'")
+    page.click("#export")
+    saved = page.download()
+    page.run("localStorage.clear()")
+    page.open(SuspectFiles(large).page)
+    assert reviewed(page) == 0
+    page.load("#load-file", saved)
+    page.wait(lambda: reviewed(page) == 3)
+    assert page.text("#card-1 .mark") == "relabelled"
+    assert not page.run("return document.getElementById('warning').textContent")
+    page.open(SuspectFiles(large).page)
+    assert reviewed(page) == 3
+
+    changed = tmp_path / "changed.csv"
+    lines = saved.read_text(encoding="utf-8").splitlines(keepends=True)
+    id_, _, *rest = lines[1].split(",")
+    changed.write_text("".join([lines[0], ",".join([id_, "0" * 64, *rest]), *lines[2:]]), encoding="utf-8")
+    page.load("#load-file", changed)
+    page.wait(lambda: "2 decisions loaded; 1 do not fit" in page.text("#warning"))
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
+    page.load("#load-file", other)
+    page.wait(lambda: "other.csv is no file of decisions" in page.text("#warning"))
+    assert reviewed(page) == 3
+    assert page.complaints() == []
+
+
 def test_random_cards_are_not_marked_and_become_an_estimate(
     page: Browser, large: Path, tmp_path: Path
 ) -> None:

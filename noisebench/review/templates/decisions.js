@@ -89,6 +89,43 @@ function decisionsAsCsv(reviewer) {
   return [head, ...lines].map((line) => line.map(csvCell).join(",") + "\n").join("");
 }
 
+// Return the rows of a CSV text as lists of cells.
+function csvRows(text) {
+  const rows = [];
+  let row = [];
+  const cells = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+  while (cells.lastIndex < text.length) {
+    const match = cells.exec(text);
+    if (match === null) return null;
+    row.push(match[1] === undefined ? match[2] : match[1].replaceAll('""', '"'));
+    if (match[3] === ",") continue;
+    rows.push(row);
+    row = [];
+  }
+  return rows;
+}
+
+// Take in the decisions of a saved file; return how many, and how many do not fit the cards, or null for another file.
+// A decision fits if its card has the same content and the same given label.
+function loadDecisions(text) {
+  const [head, ...lines] = csvRows(text.replace(/^\uFEFF/, "")) ?? [];
+  if (!["id", "sha256", "given", "verdict"].every((name) => head?.includes(name))) return null;
+  const cards = new Map(data.ids.map((id, card) => [id, card]));
+  let taken = 0;
+  for (const line of lines) {
+    const row = Object.fromEntries(head.map((name, place) => [name, line[place] ?? ""]));
+    const card = cards.get(row.id);
+    const label = row.corrected ? data.classes.indexOf(row.corrected) : null;
+    const value = { verdict: row.verdict, corrected: label, view: row.view || "filter", decided: row.decided ?? "" };
+    const fits = card !== undefined && row.sha256 === data.sha256[card] && row.given === data.classes[data.given[card]];
+    if (!fits || !isDecision(value) || (value.verdict === "relabel") !== (label !== null)) continue;
+    history.push([card, decisions.get(card)]);
+    store(card, value);
+    taken += 1;
+  }
+  return { taken, left: lines.length - taken };
+}
+
 function saveFile(name, text) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));

@@ -159,6 +159,19 @@ function fillSelects() {
   }
 }
 
+async function onLoad(event) {
+  const file = event.target.files[0];
+  if (file === undefined) return;
+  const found = loadDecisions(await file.text());
+  event.target.value = "";
+  if (found === null) showWarning(`${file.name} is no file of decisions.`);
+  else if (found.left > 0) {
+    showWarning(`${found.taken} decisions loaded; ${found.left} do not fit the cards of this page and are left out.`);
+  } else by("warning").hidden = true;
+  count();
+  update();
+}
+
 function start() {
   const problem = openStorage();
   if (problem) showWarning(problem);
@@ -168,6 +181,8 @@ function start() {
   by("filters").addEventListener("submit", (event) => event.preventDefault());
   by("filters").addEventListener("input", () => update());
   for (const id of ["reset", "empty-reset"]) by(id).addEventListener("click", reset);
+  by("load").addEventListener("click", () => by("load-file").click());
+  by("load-file").addEventListener("change", onLoad);
   by("export").addEventListener("click", () =>
     saveFile(`decisions-${data.name}.csv`, decisionsAsCsv(by("reviewer").value)));
   by("help-open").addEventListener("click", () => by("help").showModal());
