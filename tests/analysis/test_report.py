@@ -191,22 +191,18 @@ def test_a_link_to_a_cell_opens_it(small: Folder, chromium: Open, tmp_path: Path
     assert "gamma 0.3, not the best of its column" in dialog
 
 
-def test_failures_are_grouped_with_one_traceback(folder: Folder) -> None:
-    folder.manifest({"grid": [trial(), trial(seed=1)]})
+def test_failures_are_grouped_with_one_traceback_and_doubts_are_listed(folder: Folder) -> None:
+    folder.manifest({"grid": [trial(seed=seed) for seed in range(3)]})
     for seed in (0, 1):
         each = trial(seed=seed)
         broken = unsuccessful(each, f"a{seed}", error="ValueError: <x>", traceback="line 1\n<y>")
         folder.journal(started(each, f"a{seed}"), broken)
+    doubtful = trial(seed=2)
+    complete(folder, (doubtful, {"f1": 0.0, "guard": "flags-nothing"}))
+    folder.journal(b"torn {\n")
     text = page(feed(folder.results), NOW)
     assert "<b>2</b> in paper: exception: ValueError: &lt;x&gt;" in text
     assert "<pre>line 1\n&lt;y&gt;</pre>" in text
-
-
-def test_doubts_are_listed(folder: Folder) -> None:
-    folder.manifest({"grid": [trial()]})
-    complete(folder, (trial(), {"f1": 0.0, "guard": "flags-nothing"}))
-    folder.journal(b"torn {\n")
-    text = page(feed(folder.results), NOW)
     assert "result that says nothing: flags-nothing" in text
     assert "unreadable line" in text
 

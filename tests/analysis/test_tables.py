@@ -43,6 +43,7 @@ def test_a_table_prints_the_published_digits(source: Feed, item: TableItem) -> N
             assert (cell.value, cell.delay) == (float(row["value"]), int(row["delay"]))
 
 
+@pytest.mark.slow
 def test_the_command_writes_every_table_in_every_format(paper: ResultsFolder, tmp_path: Path) -> None:
     assert main(["--results", str(paper.root), "--out", str(tmp_path), "--tied"]) == 0
     names = {path.name for path in tmp_path.iterdir()}

@@ -208,6 +208,7 @@ def test_an_older_snapshot_never_replaces_a_newer_one(
         assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(2,)]
 
 
+@pytest.mark.slow
 def test_two_versions_on_one_folder_each_go_on_where_they_were(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

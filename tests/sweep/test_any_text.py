@@ -68,6 +68,7 @@ def test_any_values_where_a_sweep_has_fields(sweep: dict[str, Any]) -> None:
     check(yaml.safe_dump(sweep, allow_unicode=True))
 
 
+@pytest.mark.slow
 @quick
 @given(
     st.sampled_from(TEXTS), st.integers(0), st.integers(0, 40), st.text(max_size=10) | st.sampled_from(NAMES)

@@ -25,6 +25,7 @@ def block(**fields: str) -> str:
     return f"sweep: large\nblocks:\n  grid:\n{lines}"
 
 
+@pytest.mark.slow
 def test_aliases_that_expand_to_ten_billion_values() -> None:
     assert refused(ALIASES) == f"large.yaml:1 {TOO_MANY}"
     with pytest.raises(InputError, match=rf"site\.yaml:1 {TOO_MANY}"):

@@ -62,6 +62,7 @@ def test_dynamics_are_recorded_on_request() -> None:
     assert all("quantiles" not in row for row in measure(trial_of(), None, CPU).epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_without_folds_the_held_out_loss_uses_the_test_part(real_data: Path) -> None:
     trial = trial_of(

@@ -201,6 +201,7 @@ def test_a_deep_model_may_differ_as_much_as_its_type_alone(monkeypatch: pytest.M
         timing.check_equality(deep, str(modes))
 
 
+@pytest.mark.slow
 def test_modes_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     (accepted,) = answers_of("fp32 grouped", monkeypatch)
     assert isinstance(accepted, Figures)
