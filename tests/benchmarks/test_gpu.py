@@ -54,7 +54,7 @@ def test_rows_run_on_a_cpu_without_the_other_packages(tmp_path: Path) -> None:
     assert np.allclose(arrays["probabilities"].sum(1), 1, atol=1e-5)
 
 
-QUICK = ("device", "repeated", "equality-branches")
+QUICK = ("device", "repeated")
 # The compiler of torch warns of its own doings: of what is deprecated, and of gradients that it looks at.
 COMPILER = pytest.mark.filterwarnings("ignore")
 
@@ -74,7 +74,7 @@ def test_every_row_runs_on_a_cpu(name: str) -> None:
     assert {row.number for row in rows} == {ROWS[name].number}
     assert all(row.figures for row in rows)
     # Those without arithmetic in other types or orders hold on a CPU too.
-    if name in QUICK:
+    if name in (*QUICK, "equality-branches"):
         assert {row.verdict for row in rows} == {"ok"}
 
 

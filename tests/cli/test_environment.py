@@ -43,11 +43,12 @@ def folder(completed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(completed, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
         pytest.param(["run", "sweep.yaml", "--inline"], id="run"),
-        pytest.param(["resume", "demo", "--inline"], id="resume", marks=pytest.mark.slow),
+        pytest.param(["resume", "demo", "--inline"], id="resume"),
     ],
 )
 def test_without_room_for_the_database_no_completed_trial_is_repeated(

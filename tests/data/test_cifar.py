@@ -96,6 +96,7 @@ def cifar_100(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield folder
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_cifar_100n_rate(cifar_100: Path) -> None:
     data = load_dataset(Component.of("CIFAR-100N", samples=None), cifar_100)

@@ -118,7 +118,7 @@ def test_damaged_evidence_is_noticed_and_trained_anew(
     assert {trial_id: numbers(end) for trial_id, end in completed(results).items()} == separate
 
 
-@pytest.mark.parametrize("ended", [1, 4])
+@pytest.mark.parametrize("ended", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_an_interrupted_sweep_goes_on_with_its_evidence(
     tmp_path: Path,
     separate: dict[str, tuple[Any, ...]],

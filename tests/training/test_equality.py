@@ -166,6 +166,7 @@ def test_twenty_steps_on_mnist_in_bfloat16(real_data: Path) -> None:
     assert max(float((first - second).square().mean().sqrt()) for first, second in pairs) < 2e-2
 
 
+@pytest.mark.slow
 def test_resnet32_grouped() -> None:
     problems = [Problem.small(2, **OPTIMIZERS["nesterov"], batch_size=50) for _ in range(2)]
     for problem in problems:

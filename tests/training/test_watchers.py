@@ -82,7 +82,12 @@ def test_a_loss_without_a_printed_gradient_has_no_gradient_quantiles() -> None:
 
 
 @pytest.mark.parametrize(
-    "detector", ["ctrl", pytest.param("small-loss", marks=pytest.mark.slow), "{name: small-loss, share: 0.2}"]
+    "detector",
+    [
+        pytest.param("ctrl", marks=pytest.mark.slow),
+        pytest.param("small-loss", marks=pytest.mark.slow),
+        "{name: small-loss, share: 0.2}",
+    ],
 )
 def test_loss_curve_detectors_find_wrong_labels(detector: str) -> None:
     trial = trial_of(dataset="{name: digits, samples: 900}", detector=detector, training="{epochs: 10}")

@@ -60,6 +60,7 @@ def test_features_are_judged_by_a_linear_model_and_by_an_mlp(tmp_path: Path) -> 
         judged(own, tmp_path / "data", "{model: mlp, epochs: 1, augmentation: crop-flip}")
 
 
+@pytest.mark.slow
 def test_equal_images_are_judged_by_a_model_that_saw_neither(tmp_path: Path) -> None:
     """One image in two classes: in different folds, each copy would be judged by its twin's label."""
     folder, _ = checkers(tmp_path / "images", wrong=0)

@@ -244,7 +244,11 @@ def test_a_process_whose_gpu_is_lost_records_it_and_ends(
 @pytest.mark.parametrize(
     ("execute", "limits", "kind", "reason"),
     [
-        pytest.param(_hang, Limits(10_000, 0.5), "timeout", "not done after 0.0 minutes", id="hangs"),
+        pytest.param(
+            *(_hang, Limits(10_000, 0.5), "timeout", "not done after 0.0 minutes"),
+            id="hangs",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             *(_allocate, Limits(1_200, 300), "host-memory", "more than its share of 1200 MB"),
             id="eats memory",
