@@ -14,6 +14,8 @@ import psutil
 
 # The state of a socket in /proc/net/tcp.
 _LISTENS = "0A"
+# How much longer anything may take on a machine with much other work.
+BUSY_FACTOR = 3.0
 SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
 
 
@@ -86,7 +88,8 @@ class Devcluster:
         return self.job(job)
 
     def await_that(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-        """Wait until something holds, or fail with what it is."""
+        """Wait until something holds, or fail with what it is; `seconds` are those of an idle machine."""
+        seconds *= BUSY_FACTOR
         end = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < end, f"not within {seconds} s: {what}"

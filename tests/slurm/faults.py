@@ -194,7 +194,11 @@ def kill_accounting(scene: Scene) -> Repair:
     """Kill slurmdbd."""
     if scene.accounting_is_away:
         raise NotNow
-    _signal(psutil.Process(int((scene.cluster.folder / "run/slurmdbd.pid").read_text())), signal.SIGKILL)
+    try:
+        pid = int((scene.cluster.folder / "run/slurmdbd.pid").read_text())
+    except (FileNotFoundError, ValueError):
+        raise NotNow from None
+    psutil.Process(pid).kill()
     return _accountings_repair(scene)
 
 
