@@ -10,7 +10,7 @@ from noisebench.catalogue.detectors import DETECTORS
 from noisebench.data.datasets import load_dataset
 from noisebench.detectors.judgement import Judgement
 from noisebench.records.checkpoints import Checkpoints
-from noisebench.science import rankings
+from noisebench.science import label_posterior, rankings
 from noisebench.science.evidence import Evidence
 from noisebench.science.metrics import ranking_metrics
 from noisebench.training.surrogate import Surrogate, isolated_torch
@@ -85,6 +85,12 @@ def test_every_rule_flags_the_most_suspect(trained: Trained, name: str) -> None:
         assert judgement.detection is not None
         assert judgement.knows_rate == (rule == "share")
         flagged, suspicion = judgement.detection.flagged, judgement.detection.suspicion
+        if rule == "posterior":  # flags by a probability of its own, whatever the ranking
+            evidence = trained[0]["folds"]
+            assert evidence.probabilities is not None
+            probability = label_posterior.wrong_label(evidence.labels, evidence.probabilities)
+            assert np.array_equal(flagged, probability >= label_posterior.LEAST)
+            continue
         assert not flagged.any() or suspicion[flagged].min() >= suspicion[~flagged].max()
         if rule == "share":
             assert flagged.sum() == 150
