@@ -14,6 +14,13 @@ from tests.slurm.devcluster import Devcluster
 from tests.trials import sweep_text
 
 WAIT_SECONDS = 300
+# A site of two workers with a GPU each.
+TWO_WORKERS = """\
+site: small
+signal_seconds: 30
+driver: {cpus: 1, memory_gb: 3, minutes: 30}
+workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
+"""
 # A user's loss that takes time without taking the processor: faults come in the middle of such trials. Once
 # they are over, nothing is left to wait for.
 SLOW_LOSS = """\

@@ -75,7 +75,7 @@ def test_no_worker_runs_before_the_driver(cluster: Devcluster, sweep: Submitted)
         blocker = ["--gres=gpu:v100:4", f"--nodelist=node{number + 1}", "--job-name=blocker"]
         cluster.submit(f"sleep {number * APART_SECONDS}", *blocker, "--mem=100")
     cluster.run("scancel", "--name=blocker", "--nodelist=node4")
-    cluster.await_that(lambda: "driver RUNNING node4" in sweep.jobs().values(), "the driver runs", 180)
+    cluster.await_that(lambda: "driver RUNNING node4" in sweep.jobs().values(), "the driver runs", 60)
     sweep.await_running("node1")
 
 

@@ -10,17 +10,11 @@ import pytest
 
 from noisebench.slurm.protocol import Messages
 from tests.slurm.devcluster import Devcluster
-from tests.slurm.submitted import Submitted
+from tests.slurm.submitted import TWO_WORKERS, Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 TRIALS = 26
-SITE = """\
-site: small
-signal_seconds: 30
-driver: {cpus: 1, memory_gb: 3, minutes: 30}
-workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
-"""
 # What somebody would have to do to start a second driver by mistake.
 SECOND_DRIVER = """
 import sys
@@ -48,7 +42,7 @@ def sweep(
     assert faulty_trials.jobs(), "another sweep runs beside it, which feels nothing of its faults"
     sweep = Submitted(cluster, tmp_path_factory.mktemp("drivers"), "drivers")
     (sweep.folder / "results").symlink_to(cluster.small)
-    sweep.send_slow(SITE, TRIALS, seconds=5)
+    sweep.send_slow(TWO_WORKERS, TRIALS, seconds=5)
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
     return sweep
 

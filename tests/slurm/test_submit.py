@@ -19,18 +19,12 @@ from noisebench.store.blocks import sweep_tables
 from noisebench.store.store import open_store
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
-from tests.slurm.submitted import Submitted
+from tests.slurm.submitted import TWO_WORKERS, Submitted
 from tests.trials import QUICK, sweep_text
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 QUICKSTART = Path(__file__).parents[2] / "sweeps/quickstart.yaml"
-SITE = """\
-site: small
-signal_seconds: 30
-driver: {cpus: 1, memory_gb: 3, minutes: 30}
-workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
-"""
 # A GPU of the second pool takes two trials at a time.
 TWO_POOLS = """\
 site: pools
@@ -47,7 +41,7 @@ workers:
     count: 1
 """
 # Every worker's job ends before its Python starts.
-ENDING = f"{SITE}setup: ['case $SLURM_JOB_NAME in *-worker) exit 1;; esac']\n"
+ENDING = f"{TWO_WORKERS}setup: ['case $SLURM_JOB_NAME in *-worker) exit 1;; esac']\n"
 # The command line whose driver looks after its jobs six times as often: it gives up within a minute or two.
 QUICK_DRIVER = """
 import noisebench.slurm.submit
@@ -93,7 +87,7 @@ def printed(sweep: Submitted) -> list[dict[str, Any]]:
 
 def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_path: Path) -> None:
     first, second = (Submitted(cluster, tmp_path, name) for name in ("first", "second"))
-    sent = first.send(quickstart("first"), SITE)
+    sent = first.send(quickstart("first"), TWO_WORKERS)
     pools = second.send(text_of("second", seeds="[2, 3, 4, 5]"), TWO_POOLS)
     assert [line.split()[0] for line in pools.splitlines()] == ["driver", "standby", "workers", "workers"]
     assert [line.split()[0] for line in sent.splitlines()] == ["driver", "standby", "workers"]
@@ -115,7 +109,7 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     alone = {name: Submitted(cluster, tmp_path, name, f"{name}-alone") for name in ("first", "second")}
     expected = [row for sweep in alone.values() for row in sweep.numbers()]
     assert first.numbers() == sorted(expected, key=lambda row: row[0])
-    for sweep, site, trials, cells in ((first, SITE, 57, 17), (second, TWO_POOLS, 8, 2)):
+    for sweep, site, trials, cells in ((first, TWO_WORKERS, 57, 17), (second, TWO_POOLS, 8, 2)):
         assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * trials
         # A process serves one place for all its trials, and writes one file, though it sees nothing of the
         # driver's disk. Another one starts only where a place is free; the driver has no end to record.
@@ -159,7 +153,7 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
         "    if not Path('repaired').exists():\n        raise ValueError('this is broken')\n"
         "    return cross_entropy(logits, targets)\n"
     )
-    sweep.send_slow(SITE, trials=12, seconds=4, beside="broken_losses:broken")
+    sweep.send_slow(TWO_WORKERS, trials=12, seconds=4, beside="broken_losses:broken")
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
     cluster.await_that(lambda: len(sweep.attempts(status="failed")) > 0, "trials have failed", 300)
     assert any(command.startswith("ray::") for command in sweep.processes().values()), "actors are seen"
@@ -215,7 +209,7 @@ def test_what_slurm_refuses_leaves_no_job(
 def test_an_interface_that_no_node_has_ends_the_sweep(cluster: Devcluster, tmp_path: Path) -> None:
     sweep = Submitted(cluster, tmp_path, "astray")
     (tmp_path / "sweep.yaml").write_text(text_of("astray"))
-    (tmp_path / "site.yaml").write_text(f"interface: ib9\n{SITE}")
+    (tmp_path / "site.yaml").write_text(f"interface: ib9\n{TWO_WORKERS}")
     waited = sweep.noisebench("submit", "sweep.yaml", "--site", "site.yaml", "--wait", "--workers", "1")
     assert (waited.returncode, "astray: 0/2 completed" in waited.stderr) == (1, True), waited.stderr
     sweep.await_end()
@@ -228,7 +222,7 @@ def test_an_interface_that_no_node_has_ends_the_sweep(cluster: Devcluster, tmp_p
 def test_results_that_cannot_be_written(cluster: Devcluster, tmp_path: Path) -> None:
     sweep = Submitted(cluster, tmp_path, "closed")
     (tmp_path / "sweep.yaml").write_text(text_of("closed"))
-    (tmp_path / "site.yaml").write_text(SITE)
+    (tmp_path / "site.yaml").write_text(TWO_WORKERS)
     (tmp_path / "results").write_text("a file where the folder should be")
     done = sweep.noisebench("submit", "sweep.yaml", "--site", "site.yaml")
     assert done.returncode == 3
@@ -238,7 +232,7 @@ def test_results_that_cannot_be_written(cluster: Devcluster, tmp_path: Path) -> 
 
 def test_no_slurm_here(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(text_of("nowhere"))
-    (tmp_path / "site.yaml").write_text(SITE)
+    (tmp_path / "site.yaml").write_text(TWO_WORKERS)
     done = subprocess.run(
         [sys.executable, "-m", "noisebench", "submit", "sweep.yaml", "--site", "site.yaml"],
         cwd=tmp_path,

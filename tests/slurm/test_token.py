@@ -15,16 +15,10 @@ import pytest
 from noisebench.slurm.protocol import Messages
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked
-from tests.slurm.submitted import WAIT_SECONDS, Submitted
+from tests.slurm.submitted import TWO_WORKERS, WAIT_SECONDS, Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-SITE = """\
-site: small
-signal_seconds: 30
-driver: {cpus: 1, memory_gb: 3, minutes: 30}
-workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
-"""
 # Driver and worker have a node each.
 APART = """\
 site: apart
@@ -54,7 +48,7 @@ def sweep(cluster: Devcluster, tmp_path: Path) -> Iterator[Submitted]:
 def test_requests_without_the_token_are_refused(
     cluster: Devcluster, tmp_path: Path, sweep: Submitted
 ) -> None:
-    sweep.send_slow(SITE, trials=20, seconds=5)
+    sweep.send_slow(TWO_WORKERS, trials=20, seconds=5)
     private = tmp_path / "results/sweeps/guarded/slurm"
     assert (private / "token").stat().st_mode & 0o777 == 0o600
     assert private.stat().st_mode & 0o777 == 0o700
