@@ -79,7 +79,7 @@ class LossCounter:
         if loss.error_kind is ErrorKind.TIME_LIMIT and count >= policy.max_stalled_attempts:
             message = (
                 f"{count} workers reached their time limit while they ran this trial, without a new "
-                "checkpoint in between: raise `worker.minutes` in the site's profile"
+                "checkpoint in between: raise `workers.minutes` in the site's profile"
             )
             return End(Status.FAILED, ErrorKind.TIME_LIMIT, message)
         return None

@@ -125,7 +125,7 @@ def lose_all(queue: TrialQueue, before_each: Callable[[Trial], None] = lambda _:
     ("loss", "limit", "kind", "message"),
     [
         (NODE_LOST, MAX_NODE_LOSSES, "node-lost", "the trial may bring its node down"),
-        (TIME_LIMIT, MAX_STALLED_ATTEMPTS, "time-limit", "raise `worker.minutes` in the site's profile"),
+        (TIME_LIMIT, MAX_STALLED_ATTEMPTS, "time-limit", "raise `workers.minutes` in the site's profile"),
     ],
 )
 def test_losses_without_progress_are_limited(
