@@ -43,7 +43,7 @@ class Planting:
 
 
 def planted_contents(sweep: Sweep, results: ResultsFolder, own: OwnData, plantings: int) -> tuple[str, ...]:
-    """Keep the data with plants, so many times with other plants; return their contents.
+    """Keep `plantings` copies of the data, each with other plants; return their contents.
 
     Labels are drawn from the first completed trial, of CE unless the user chose other losses.
     Raises InputError if no trial has completed.

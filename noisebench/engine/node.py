@@ -34,7 +34,7 @@ def seconds_left() -> float:
 
 
 def gpu_share(granted: float) -> float:
-    """Return the part of a GPU (0..1) that is meant where Ray has granted so much of one."""
+    """Return the part of a physical GPU, 0..1, that Ray granted; Ray may count each GPU several times."""
     return granted / int(os.environ.get(GPU_COUNTS_VARIABLE, "1"))
 
 

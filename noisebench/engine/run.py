@@ -64,8 +64,8 @@ def run_sweep(
     with sweep_lock(folder):
         keep_sweep(folder, sweep, replace=options.replace_sweep)
         report = _ingest(results)
-        previous_journals = mark_interrupted(folder, ErrorKind.DRIVER_LOST, DRIVER_LOST)
-        if previous_journals:
+        journals = mark_interrupted(folder, ErrorKind.DRIVER_LOST, DRIVER_LOST)
+        if journals:
             report = _joined(report, _ingest(results))
         pending, progress = _pending(wanted, results, options, on_change)
         failed_before = progress.failed
@@ -79,8 +79,9 @@ def run_sweep(
             check_files(pending, options.data_dir)
             rest = _awaited_later(sweep, results, wanted)
             losses = _previous_losses(folder, options)
-            left = (previous_journals, losses, rest)
-            launch = Launch(pending, folder, progress, stops, *left, keep_evidence=sweep.keep_evidence)
+            launch = Launch(
+                pending, folder, progress, stops, journals, losses, rest, keep_evidence=sweep.keep_evidence
+            )
             _prepare_evidence(launch, sweep)
             run_pending(launch, options)
             report = _joined(report, _ingest_all(results, wanted, progress))

@@ -51,7 +51,7 @@ def test_engine_order_concurrency_and_reuse_do_not_change_results(tmp_path: Path
     )
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

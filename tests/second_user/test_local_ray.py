@@ -23,9 +23,9 @@ pytestmark = [
 ]
 
 REFUSED = "InvalidAuthToken: Authentication token is missing or incorrect"
-# Asks the control service of a Ray for its nodes and writes there, as whoever joins it must: first as its
-# owner, which also imports what the other user may not be able to read; then as the other user without the
-# token, with a wrong one, and with the owner's. Prints what each call led to.
+# Calls Ray's control service: lists the nodes, then writes a key. Every process that joins a Ray makes such
+# calls. The owner calls first, which also imports modules that the other user may not be able to read. Then
+# the other user calls without a token, with a wrong token, and with the owner's. Prints each outcome.
 ATTEMPTS = f"""
 import os, sys
 from ray._raylet import AuthenticationTokenLoader, Config, GcsClient
