@@ -18,6 +18,7 @@ from noisebench.engine.queue import TrialQueue
 from noisebench.engine.recovery import RecoveryPolicy
 from noisebench.engine.stops import Stops
 from noisebench.records import provenance
+from noisebench.records.attempts import ErrorKind
 from noisebench.records.folders import SweepFolder
 from noisebench.records.heartbeats import heartbeat
 from noisebench.records.journal import JournalWriter
@@ -30,8 +31,8 @@ from noisebench.sweep.trial import Trial
 class Launch:
     """The trials to run, with what the former drivers of the sweep left.
 
-    `previous_journals`, `previous_losses`: see `RecoveryPolicy`. `awaited`: the evidence that pending
-    trials of the sweep judge by which are not run now. `keep_evidence`: remove none.
+    `previous_journals`, `previous_losses`, `lacked_memory`: see `RecoveryPolicy`. `awaited`: the evidence
+    that pending trials of the sweep judge by which are not run now. `keep_evidence`: remove none.
     """
 
     trials: list[Trial]
@@ -40,6 +41,7 @@ class Launch:
     stops: Stops
     previous_journals: Mapping[str, Path]
     previous_losses: Mapping[str, Sequence[Interruption]] = field(default_factory=dict)
+    lacked_memory: Mapping[str, ErrorKind] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
     keep_evidence: bool = False
 
@@ -98,6 +100,7 @@ def _run_on_ray(launch: Launch, options: Options, worker: str, at_end: ExitStack
             has_larger_share=places.has_larger_share,
             previous_journals=launch.previous_journals,
             previous_losses=launch.previous_losses,
+            lacked_memory=launch.lacked_memory,
             places=places.max_concurrent,
         )
         queue = launch.queue(policy)

@@ -39,7 +39,7 @@ class Options:
     `trial` names one trial by the first digits of its id: it is run even if it has a result already,
     and the two results can be compared. `include_failed` runs failed trials again; with `submitted_at` only
     those that failed before, so that a driver does not repeat what failed under its predecessor; losses since
-    then count on.
+    then count on, and a trial that lacked memory once has its second attempt.
     `restart` lets stopped blocks run again. `replace_sweep` lets this sweep replace a different one of the
     same name. `execute` ("module:function") replaces the measurement, for benchmarks of the machinery.
     `memory_mb` is what all trials on this machine may take together. `allowance_minutes` is how long a trial

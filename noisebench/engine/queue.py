@@ -47,7 +47,9 @@ class TrialQueue:
         self.fault: EnvironmentFault | None = None
         self._folder = folder
         self._groups = groups or EvidenceGroups(trials, folder)
-        self._waiting = deque(self._groups.ordered(trials))
+        self._need_larger_share = {trial.trial_id: trial for trial in trials if self._lacked_memory(trial)}
+        ready = (trial for trial in trials if trial.trial_id not in self._need_larger_share)
+        self._waiting = deque(self._groups.ordered(ready))
         self._held: deque[Trial] = deque()
         self._suspects: deque[Trial] = deque()
         self._released_suspect: str | None = None
@@ -58,7 +60,6 @@ class TrialQueue:
         self._tail = JournalTail(folder)
         self._next_poll = 0.0
         self._failed_starts = 0
-        self._need_larger_share: dict[str, Trial] = {}
         self._had_larger_share: set[str] = set()
         self._journal: JournalWriter | None = None
         self._hold_back()
@@ -244,6 +245,11 @@ class TrialQueue:
             suspect = self._suspects.popleft()
             self._released_suspect = suspect.trial_id
             self._waiting.appendleft(suspect)
+
+    def _lacked_memory(self, trial: Trial) -> bool:
+        """Return whether a trial has failed under a former driver and can run with a larger share."""
+        kind = self.policy.lacked_memory.get(trial.trial_id)
+        return kind is not None and self.policy.has_larger_share(trial, kind)
 
     def _needs_larger_share(self, trial: Trial, end: End) -> bool:
         if end.error_kind is None or trial.trial_id in self._had_larger_share:

@@ -91,7 +91,8 @@ class RecoveryPolicy:
     checkpoint between them. `places` is how many trials run at a time. `has_larger_share` says whether a
     trial that failed with an error of this kind can run with a larger share of a machine.
     `previous_journals` are the journal files in which processes of a former driver may still record that
-    they completed a trial, `previous_losses` the losses that former drivers have recorded, both by trial id.
+    they completed a trial, `previous_losses` the losses that former drivers have recorded, `lacked_memory`
+    the errors of trials that a former driver could not run again with a larger share, all by trial id.
     """
 
     find_cause: FindCause = cause_on_this_machine
@@ -100,6 +101,7 @@ class RecoveryPolicy:
     has_larger_share: Callable[[Trial, ErrorKind], bool] = lambda _, __: False
     previous_journals: Mapping[str, Path] = field(default_factory=dict)
     previous_losses: Mapping[str, Sequence[Interruption]] = field(default_factory=dict)
+    lacked_memory: Mapping[str, ErrorKind] = field(default_factory=dict)
     places: int = 1
     max_process_deaths: int = MAX_PROCESS_DEATHS
     max_node_losses: int = MAX_NODE_LOSSES

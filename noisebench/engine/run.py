@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from noisebench.data.files import check_files
 from noisebench.engine.evidence_groups import note_awaited, remove_unneeded
@@ -21,7 +22,7 @@ from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
 from noisebench.store.ingest import IngestReport, ingest
-from noisebench.store.states import Interruption, failed_since, interruptions_since, states_of
+from noisebench.store.states import Interruption, failures_since, interruptions_since, states_of
 from noisebench.store.store import open_store
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
@@ -63,31 +64,54 @@ def run_sweep(
     folder = results.sweep(sweep.name)
     with sweep_lock(folder):
         keep_sweep(folder, sweep, replace=options.replace_sweep)
-        report = _ingest(results)
-        journals = mark_interrupted(folder, ErrorKind.DRIVER_LOST, DRIVER_LOST)
-        if journals:
-            report = _joined(report, _ingest(results))
-        pending, progress = _pending(wanted, results, options, on_change)
+        report, journals = _end_former_attempts(folder)
+        failures = _previous_failures(results, options)
+        lacked_memory = _lacked_memory(failures)
+        settled = failures.keys() - lacked_memory.keys()
+        pending, progress = _pending(wanted, results, options, lacked_memory, settled, on_change)
         failed_before = progress.failed
-        if options.restart:
-            restart_blocks(folder)
-        # A trial that the user names is not held back.
-        stops = Stops(() if options.trial else sweep.blocks, folder)
+        stops = _stops(sweep, folder, options)
         progress.held = sum(not stops.lets_run(trial) for trial in pending)
         progress.stopped = dict(stops.errors)
         if len(pending) > progress.held:
             check_files(pending, options.data_dir)
-            rest = _awaited_later(sweep, results, wanted)
-            losses = _previous_losses(folder, options)
             launch = Launch(
-                pending, folder, progress, stops, journals, losses, rest, keep_evidence=sweep.keep_evidence
+                trials=pending,
+                folder=folder,
+                progress=progress,
+                stops=stops,
+                previous_journals=journals,
+                previous_losses=_previous_losses(folder, options),
+                lacked_memory=lacked_memory,
+                awaited=_awaited_later(sweep, results, wanted),
+                keep_evidence=sweep.keep_evidence,
             )
-            _prepare_evidence(launch, sweep)
-            run_pending(launch, options)
-            report = _joined(report, _ingest_all(results, wanted, progress))
-            if not progress.pending and not rest:
-                note_awaited(folder, ())
+            report = _joined(report, _run(launch, sweep, wanted, options))
     return _outcome(progress, failed_before, report)
+
+
+def _end_former_attempts(folder: SweepFolder) -> tuple[IngestReport, dict[str, Path]]:
+    """Update the database; record as interrupted what a former driver left, with its journal files."""
+    report = _ingest(folder.results)
+    journals = mark_interrupted(folder, ErrorKind.DRIVER_LOST, DRIVER_LOST)
+    return (_joined(report, _ingest(folder.results)) if journals else report), journals
+
+
+def _stops(sweep: Sweep, folder: SweepFolder, options: Options) -> Stops:
+    if options.restart:
+        restart_blocks(folder)
+    # A trial that the user names is not held back.
+    return Stops(() if options.trial else sweep.blocks, folder)
+
+
+def _run(launch: Launch, sweep: Sweep, wanted: list[Trial], options: Options) -> IngestReport:
+    """Run the trials of `launch`, then update the database."""
+    _prepare_evidence(launch, sweep)
+    run_pending(launch, options)
+    report = _ingest_all(launch.folder.results, wanted, launch.progress)
+    if not launch.progress.pending and not launch.awaited:
+        note_awaited(launch.folder, ())
+    return report
 
 
 def _awaited_later(sweep: Sweep, results: ResultsFolder, wanted: list[Trial]) -> frozenset[str]:
@@ -108,6 +132,21 @@ def _previous_losses(folder: SweepFolder, options: Options) -> dict[str, list[In
         return {}
     with open_store(folder.results) as store:
         return interruptions_since(store, folder.name, options.submitted_at)
+
+
+def _previous_failures(results: ResultsFolder, options: Options) -> dict[str, list[str | None]]:
+    """Return the error kinds of what has failed under former drivers of this submission, by trial id."""
+    if options.submitted_at is None:
+        return {}
+    with open_store(results) as store:
+        return failures_since(store, options.submitted_at)
+
+
+def _lacked_memory(failures: Mapping[str, Sequence[str | None]]) -> dict[str, ErrorKind]:
+    """Return the kind of memory that trials lacked which a former driver could not run a second time."""
+    kinds = {kind.value: kind for kind in (ErrorKind.GPU_MEMORY, ErrorKind.HOST_MEMORY)}
+    once = {trial_id: each[0] for trial_id, each in failures.items() if len(each) == 1}
+    return {trial_id: kinds[kind] for trial_id, kind in once.items() if kind in kinds}
 
 
 def _prepare_evidence(launch: Launch, sweep: Sweep) -> None:
@@ -169,15 +208,20 @@ def _pending(
     wanted: list[Trial],
     results: ResultsFolder,
     options: Options,
+    again: Collection[str],
+    settled: Collection[str],
     on_change: Callable[[Progress], None],
 ) -> tuple[list[Trial], Progress]:
-    """Return the trials to run, in order, with the counts of all that are wanted."""
+    """Return the trials to run, in order, with the counts of all that are wanted.
+
+    The ids of `again` run though they have failed, those of `settled` do not run whatever the options say.
+    """
     with open_store(results) as store:
         states = {} if options.trial else states_of(store, [trial.trial_id for trial in wanted])
-        failed = set() if options.submitted_at is None else failed_since(store, options.submitted_at)
-    pending = pending_trials(wanted, states, include_failed=options.include_failed)
-    pending = [trial for trial in pending if trial.trial_id not in failed]
     completed = sum(state == "completed" for state in states.values())
+    unsettled = {key: state for key, state in states.items() if state == "completed" or key not in again}
+    pending = pending_trials(wanted, unsettled, include_failed=options.include_failed)
+    pending = [trial for trial in pending if trial.trial_id not in settled]
     failed_before = len(wanted) - completed - len(pending)
     return pending, Progress(len(wanted), completed, failed_before, len(pending), on_change=on_change)
 

@@ -36,7 +36,8 @@ def run_on_ray(queue: TrialQueue, settings: ActorSettings, places: Places, scrat
     files.
     """
     os.environ.update(TUNE_ENVIRONMENT)
-    _run_round(queue, settings, places, scratch)
+    if queue.waiting:
+        _run_round(queue, settings, places, scratch)
     if queue.larger_round():
         _run_round(queue, settings, places.larger(), scratch)
 

@@ -120,10 +120,13 @@ def states_of(store: Store, trial_ids: list[str]) -> dict[str, str]:
     return _states(store.rows("states/states_of", {"trial_ids": trial_ids}))
 
 
-def failed_since(store: Store, moment: datetime) -> set[str]:
-    """Return the ids of all trials of which an attempt has failed since `moment`, a time with its zone."""
-    rows = store.rows("states/failed_since", {"moment": moment.astimezone(UTC).replace(tzinfo=None)})
-    return {row["trial_id"] for row in rows}
+def failures_since(store: Store, moment: datetime) -> dict[str, list[str | None]]:
+    """Return the error kinds of what failed since `moment`, a time with its zone, by trial id."""
+    parameters = {"moment": moment.astimezone(UTC).replace(tzinfo=None)}
+    found: dict[str, list[str | None]] = {}
+    for row in store.rows("states/failures_since", parameters):
+        found.setdefault(row["trial_id"], []).append(row["error_kind"])
+    return found
 
 
 def interruptions_since(store: Store, sweep: str, moment: datetime) -> dict[str, list[Interruption]]:

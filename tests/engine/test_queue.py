@@ -352,6 +352,27 @@ def test_a_trial_that_lacks_memory_runs_once_more_with_a_larger_share(folder: Sw
     assert (queue.progress.pending, queue.progress.failed, queue.progress.completed) == (0, 2, 1)
 
 
+def test_a_driver_owes_the_larger_share_that_a_former_one_could_not_give(folder: SweepFolder) -> None:
+    large, other = sweep_of(seeds="2").trials()
+    lacked = {large.trial_id: ErrorKind.HOST_MEMORY}
+    policy = RecoveryPolicy(has_larger_share=lambda _, __: True, lacked_memory=lacked)
+    queue = TrialQueue([large, other], folder, Progress(2, 0, 0, 2), policy)
+    attempt, first = queue.take()
+    assert (first, queue.waiting) == (other, 0)
+    queue.settle(attempt, End(Status.COMPLETED))
+    assert queue.larger_round()
+    again, same = queue.take()
+    assert same == large
+    queue.settle(again, End(Status.FAILED, ErrorKind.HOST_MEMORY, "too large"))
+    assert not queue.larger_round()
+
+
+def test_a_trial_that_cannot_have_a_larger_share_waits_with_the_others(folder: SweepFolder) -> None:
+    (trial,) = sweep_of(seeds="1").trials()
+    policy = RecoveryPolicy(lacked_memory={trial.trial_id: ErrorKind.GPU_MEMORY})
+    assert TrialQueue([trial], folder, Progress(1, 0, 0, 1), policy).waiting == 1
+
+
 def test_the_rest_of_a_stopped_block_is_held_back_until_a_trial_completes(folder: SweepFolder) -> None:
     sweep = sweep_of(seeds="12")
     stops = Stops(sweep.blocks, folder)

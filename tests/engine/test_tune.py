@@ -1,9 +1,11 @@
-"""Tune's memory of ended trials, and its files on a node's disk."""
+"""Tune's memory of ended trials, its files on a node's disk, and its second round."""
 
 import gc
 import os
 import signal
 import tempfile
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ from noisebench.engine import scheduler
 from noisebench.engine.options import Options
 from noisebench.engine.run import run_sweep
 from noisebench.engine.searcher import QueueSearcher
+from noisebench.records import attempts
+from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.records.evidence import EvidenceFile
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
+from noisebench.records.journal import JournalWriter
 from noisebench.store.query import query
 from noisebench.sweep.trial import Trial
 from noisebench.trial.measurement import Measurement
@@ -78,3 +83,34 @@ def test_ended_trials_are_dropped_and_processes_reused(
     assert len(list(tmp_path.glob("process-*"))) == 1 + DEATHS
     ended = query(results, "SELECT status, count(*) FROM attempts GROUP BY ALL ORDER BY ALL").rows()
     assert ended == [("completed", TRIALS), ("interrupted", DEATHS)]
+
+
+def record_failure(folder: SweepFolder, trial: Trial, kind: ErrorKind) -> None:
+    """Write the records of an attempt that failed under a former driver."""
+    with JournalWriter(folder.journal, "host") as journal:
+        attempt_id = uuid.uuid4().hex
+        journal.append(attempts.started(attempt_id, folder.name, trial, "worker", "cpu"))
+        journal.append(
+            attempts.ended(attempt_id, folder.name, trial.trial_id, End(Status.FAILED, kind, "why"))
+        )
+
+
+def test_the_next_driver_gives_a_trial_the_memory_that_it_lacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SEEN, str(tmp_path))
+    results = ResultsFolder(tmp_path / "results")
+    sweep = sweep_of(seeds="3")
+    submitted_at = datetime.now(UTC)
+    once, twice, broken = sweep.trials()
+    kinds = ((once, ErrorKind.HOST_MEMORY), (twice, ErrorKind.HOST_MEMORY), (twice, ErrorKind.HOST_MEMORY))
+    for trial, kind in (*kinds, (broken, ErrorKind.EXCEPTION)):
+        record_failure(results.sweep(sweep.name), trial, kind)
+    with tempfile.TemporaryDirectory() as scratch:  # pytest's folder is too deep for Ray's sockets
+        monkeypatch.setattr(tempfile, "tempdir", scratch)
+        monkeypatch.setenv("TMPDIR", scratch)
+        options = Options(cpus=2, execute=f"{__name__}:execute", submitted_at=submitted_at)
+        outcome = run_sweep(sweep, results, options)
+    assert (outcome.started, outcome.completed, outcome.failed) == (1, 1, 2)
+    completed = query(results, "SELECT trial_id FROM attempts WHERE status = 'completed'").rows()
+    assert completed == [(once.trial_id,)]

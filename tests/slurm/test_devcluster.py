@@ -166,8 +166,9 @@ def test_a_second_cluster_is_removed_completely(cluster: Devcluster, own_folder:
     second = Devcluster(own_folder)
     assert second.must("up", "1").splitlines()[-1] == f"export SLURM_CONF={own_folder}/slurm.conf"
     assert own_folder.stat().st_mode & 0o777 == 0o700
-    second.await_job(second.submit("sleep 602"), JobState="RUNNING")
-    assert any("sleep 602" in line for line in second.processes())
+    second.submit("sleep 602")
+    # A job is RUNNING before its batch script is.
+    second.await_that(lambda: any("sleep 602" in line for line in second.processes()), "sleep 602 runs")
     second.must("down")
     assert (second.processes(), _links(), own_folder.exists()) == ([], links, False)
     second.must("down")

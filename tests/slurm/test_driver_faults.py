@@ -82,7 +82,7 @@ def test_a_second_driver_waits_for_the_first(cluster: Devcluster, sweep: Submitt
     assert published_by(sweep) == before
 
 
-def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
+def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted, faulty_trials: Submitted) -> None:
     sweep.hasten()
     sweep.await_end(1500)
     assert sweep.attempts(status="failed") == []
@@ -90,6 +90,8 @@ def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
     assert sorted(completed.values()) == [1] * TRIALS
     kinds = {attempt["error_kind"] for attempt in sweep.attempts(status="interrupted")}
     assert kinds <= {"driver-lost", "node-lost"}
+    # Other tests take nodes down, perhaps those on which it runs.
+    faulty_trials.await_end(600)
 
 
 def kill_job(cluster: Devcluster, job: str) -> None:

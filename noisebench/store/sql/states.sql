@@ -1,8 +1,9 @@
--- name: failed_since
--- The trials of which an attempt has failed since a moment.
-SELECT DISTINCT trial_id
+-- name: failures_since
+-- The failed attempts of all sweeps since a moment, in the order of their ends.
+SELECT trial_id, error_kind
 FROM attempts
-WHERE status = 'failed' AND ended_at >= $moment::TIMESTAMP;
+WHERE status = 'failed' AND ended_at >= $moment::TIMESTAMP
+ORDER BY ended_at, attempt_id;
 
 -- name: failures
 -- The failed trials of a sweep by what went wrong, the most frequent first, each with one example.
