@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,27 @@ class Planting:
     plants: tuple[Plants, ...]
 
 
+class Shares(NamedTuple):
+    """The shares, 0 to 1, that a detector flags of uniform plants, of likely plants and of all other labels;
+    the AUROC of its suspicion of plants.
+    """
+
+    uniform: float
+    likely: float
+    others: float
+    auroc: float
+
+
+@dataclass(frozen=True)
+class JudgedPlants:
+    """What one detector made of one planting under a loss; `plants` of the first detector, else None."""
+
+    loss: Component
+    detector: Component
+    shares: Shares
+    plants: Plants | None
+
+
 def planted_contents(sweep: Sweep, results: ResultsFolder, own: OwnData, plantings: int) -> tuple[str, ...]:
     """Keep `plantings` copies of the data, each with other plants; return their contents.
 
@@ -62,24 +84,31 @@ def planted_contents(sweep: Sweep, results: ResultsFolder, own: OwnData, plantin
     return tuple(contents)
 
 
-def plantings(sweep: Sweep, results: ResultsFolder) -> dict[Component, Planting]:
-    """Return what each loss made of the plants, by the completed trials of the first detector."""
-    trials = _trials(sweep, results)
-    leading = [trial for trial in trials if trial.detector == trials[0].detector]
-    by_loss: dict[Component, list[Plants]] = {}
-    for trial in leading:
-        by_loss.setdefault(trial.loss, []).append(_plants(trial, results))
-    return {loss: _planting(each) for loss, each in by_loss.items()}
+def judged_plants(sweep: Sweep, results: ResultsFolder) -> tuple[JudgedPlants, ...]:
+    """Return what each completed trial with plants made of them; each file of scores is read once."""
+    blocks = [block.name for block in sweep.blocks if block.name.startswith(TUNE_BLOCK)]
+    trials = [trial for block in blocks for trial in completed_trials(sweep, results, block)]
+    # Of the first detector alone the scores of all samples are needed, and held.
+    return tuple(_judged(trial, results, trial.detector == trials[0].detector) for trial in trials)
 
 
-def rules(sweep: Sweep, results: ResultsFolder, losses: Iterable[Component]) -> tuple[Rule, ...]:
+def plantings(judged: Iterable[JudgedPlants]) -> dict[Component, Planting]:
+    """Return what each loss made of the plants, by the first detector."""
+    by_loss: dict[Component, list[JudgedPlants]] = {}
+    for each in judged:
+        if each.plants is not None:
+            by_loss.setdefault(each.loss, []).append(each)
+    return {loss: _planting(of_loss) for loss, of_loss in by_loss.items()}
+
+
+def rules(judged: Iterable[JudgedPlants], losses: Iterable[Component]) -> tuple[Rule, ...]:
     """Return what each detector with its flag rule made of the plants under these losses, as means."""
     wanted = set(losses)
-    found: dict[Component, list[Plants]] = {}
-    for trial in _trials(sweep, results):
-        if trial.loss in wanted:
-            found.setdefault(trial.detector, []).append(_plants(trial, results))
-    return tuple(_rule(describe(detector), plants) for detector, plants in found.items())
+    found: dict[Component, list[Shares]] = {}
+    for each in judged:
+        if each.loss in wanted:
+            found.setdefault(each.detector, []).append(each.shares)
+    return tuple(Rule(describe(detector), *_means(shares)) for detector, shares in found.items())
 
 
 def failed(found: Mapping[Component, Planting]) -> set[Component]:
@@ -88,45 +117,28 @@ def failed(found: Mapping[Component, Planting]) -> set[Component]:
     return {loss for loss, each in found.items() if each.auroc < max(_LEAST_AUROC, best - _MAX_LOSS)}
 
 
-def _trials(sweep: Sweep, results: ResultsFolder) -> list[Trial]:
-    blocks = [block.name for block in sweep.blocks if block.name.startswith(TUNE_BLOCK)]
-    return [trial for block in blocks for trial in completed_trials(sweep, results, block)]
-
-
-def _plants(trial: Trial, results: ResultsFolder) -> Plants:
+def _judged(trial: Trial, results: ResultsFolder, leads: bool) -> JudgedPlants:
     scores = scores_of(trial, results)
     kinds = np.load(results.own_data / trial.dataset["content"] / "kinds.npy")
-    return Plants(scores["suspicion"], scores["flagged"], kinds)
+    plants = Plants(scores["suspicion"], scores["flagged"], kinds)
+    shares = Shares(
+        uniform=recall(kinds, plants.flagged, UNIFORM),
+        likely=recall(kinds, plants.flagged, LIKELY),
+        others=recall(kinds, plants.flagged, NONE),
+        auroc=ranking_metrics(plants.suspicion, kinds != NONE)["auroc"],
+    )
+    return JudgedPlants(trial.loss, trial.detector, shares, plants if leads else None)
 
 
-def _planting(plants: Sequence[Plants]) -> Planting:
-    uniform, likely, auroc, low, high = np.mean(
-        [
-            (
-                recall(each.kinds, each.flagged, UNIFORM),
-                recall(each.kinds, each.flagged, LIKELY),
-                ranking_metrics(each.suspicion, each.kinds != NONE)["auroc"],
-                mixture_bound(each.suspicion, each.kinds, UNIFORM),
-                mixture_bound(each.suspicion, each.kinds, LIKELY),
-            )
-            for each in plants
-        ],
-        axis=0,
-    ).tolist()
-    return Planting(uniform, likely, auroc, (low, high), tuple(plants))
+def _planting(judged: Sequence[JudgedPlants]) -> Planting:
+    shares = _means([each.shares for each in judged])
+    plants = tuple(each.plants for each in judged if each.plants is not None)
+    bounds = [
+        [mixture_bound(each.suspicion, each.kinds, kind) for kind in (UNIFORM, LIKELY)] for each in plants
+    ]
+    low, high = np.mean(bounds, axis=0).tolist()
+    return Planting(shares.uniform, shares.likely, shares.auroc, (low, high), plants)
 
 
-def _rule(detector: str, plants: Sequence[Plants]) -> Rule:
-    uniform, likely, others, auroc = np.mean(
-        [
-            (
-                recall(each.kinds, each.flagged, UNIFORM),
-                recall(each.kinds, each.flagged, LIKELY),
-                recall(each.kinds, each.flagged, NONE),
-                ranking_metrics(each.suspicion, each.kinds != NONE)["auroc"],
-            )
-            for each in plants
-        ],
-        axis=0,
-    ).tolist()
-    return Rule(detector, uniform, likely, others, auroc)
+def _means(shares: Sequence[Shares]) -> Shares:
+    return Shares(*np.mean(shares, axis=0).tolist())

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.detectors import descriptor_of
 from noisebench.cli.judged import Scores, completed_trials, has_probabilities, probabilities_of, scores_of
-from noisebench.cli.planting import Planting, failed, plantings, rules
+from noisebench.cli.planting import Planting, failed, judged_plants, plantings, rules
 from noisebench.data.own.kept import OwnData
 from noisebench.data.own.source import named
 from noisebench.errors import InputError
@@ -59,7 +59,8 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
         )
     samples, folder = _samples(own), results.sweep(sweep.name)
     small = _small_classes(samples)
-    planted = plantings(sweep, results)
+    judged = judged_plants(sweep, results)
+    planted = plantings(judged)
     candidates = _candidates(completed, results, planted)
     used, best = chosen(list(candidates.values())), best_of(list(candidates.values()))
     trials = [trial for trial in completed if candidates.get(trial.loss) in used]
@@ -68,7 +69,7 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     unjudged = small[samples.labels]
     suspects = rank(samples, _trial_scores(trials, folder, unjudged), _judge(trials, samples, unjudged))
     suspects = _with_precision(suspects, planted.get(of_best[0].loss))
-    compared = rules(sweep, results, {trial.loss for trial in trials}) if planted else ()
+    compared = rules(judged, {trial.loss for trial in trials})
     notes = (*own.source.notes, *_notes(samples, small, of_best, results))
     run = Run(
         name=sweep.name,

@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from noisebench.cli import planting
+from noisebench.cli.judged import Scores, scores_of
 from noisebench.records.folders import ResultsFolder
+from noisebench.sweep.trial import Trial
 from tests.command import noisebench_here
 from tests.data.own.pictures import checkers, folder_of_two_classes
 
@@ -146,7 +149,9 @@ def test_a_model_of_torchvision_gives_the_same_each_time(tmp_path: Path) -> None
     assert len(set(tables[0])) > 2
 
 
-def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path: Path) -> None:
+def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(1200) % 3
     given = np.where(np.arange(1200) < 90, (truth + 1) % 3, truth)
@@ -188,8 +193,17 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(tmp_path:
     # No planted label is in what the user gets.
     rows = suspects(tmp_path, "f")
     assert all(row["given"] == str(given[int(name)]) for name, row in rows.items())
+    read: list[str] = []
+
+    def counted(trial: Trial, results: ResultsFolder) -> Scores:
+        read.append(trial.trial_id)
+        return scores_of(trial, results)
+
+    monkeypatch.setattr(planting, "scores_of", counted)
     again = detect(*arguments, *quick, cwd=tmp_path)
     assert json.loads(again.stdout) == answer
+    # The scores of each loss, planting and detector are read once.
+    assert len(read) == len(set(read)) == 2 * 2 * 4
 
 
 BAD = {
