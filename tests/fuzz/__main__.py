@@ -14,6 +14,7 @@ from tests.fuzz.archives import ARCHIVES_IN_A_FOLDER, archives
 from tests.fuzz.lines import LINES_IN_A_FOLDER, lines
 from tests.fuzz.queries import QUERIES_IN_A_SNAPSHOT, queries
 from tests.fuzz.texts import profiles, specs
+from tests.memory import keep_temporary_files_in_memory
 
 # Checks some inputs; returns how often each outcome came.
 Check = Callable[[Random], Counter[str]]
@@ -53,6 +54,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=KINDS)
     options = parser.parse_args()
+    keep_temporary_files_in_memory()
     faults = 0
     for kind in [options.only] if options.only else KINDS:
         begun = time.monotonic()

@@ -1,6 +1,7 @@
 """The driver: a row of figures for each command and error, cases that went wrong on stderr; exit code 1 then.
 
-Each case runs in a fork of this process, which imports all modules but never starts a thread.
+Each case runs in a fork of this process, which imports all modules and builds the command line, but never
+starts a thread.
 """
 
 import argparse
@@ -16,18 +17,23 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
+
+import typer.main
 
 import noisebench.detectors.cross_validation
 import noisebench.engine.run
 import noisebench.store.archive
 import noisebench.trial.runner
+from noisebench.cli.app import app
 from noisebench.cli.app import main as noisebench
 from noisebench.records import durable
 from noisebench.records.attempts import Ended, Result, Status
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import records
+from tests.memory import keep_temporary_files_in_memory
 from tests.storage_faults.injection import ERRORS, Injection, remove_library, restart_with_library
 from tests.trials import sweep_text
 
@@ -95,7 +101,8 @@ def scenes(root: Path) -> list[Scene]:
     empty.mkdir()
     (empty / "sweep.yaml").write_text(SWEEP)
     shutil.copytree(empty, finished)
-    for words in (RUN, ("export", "demo", "--out", "demo.tar")):
+    whole = (("verify",),)
+    for words in (RUN, ("export", "demo", "--out", "demo.tar"), *whole):
         code = in_fork(lambda words=words: command(finished, words), root / "errors")  # type: ignore[misc]
         assert code == 0, (root / "errors").read_text()
         import_all((finished / "modules").read_text().split())
@@ -104,7 +111,6 @@ def scenes(root: Path) -> list[Scene]:
     journal = root / "journal"
     shutil.copytree(finished, journal)
     (journal / "results" / "results.duckdb").unlink()
-    whole = (("verify",),)
     return [
         Scene("run", RUN, empty, (RUN, *whole)),
         Scene("ingest", ("ingest",), journal, (("ingest",), *whole)),
@@ -187,8 +193,12 @@ def main() -> int:
     parser.add_argument("--only", choices=("run", "ingest", "import"))
     parser.add_argument("--error", choices=[errno.errorcode[number] for number in ERRORS])
     options = parser.parse_args()
+    keep_temporary_files_in_memory()
     restart_with_library(["-m", "tests.storage_faults", *sys.argv[1:]])
     remove_library()
+    # Half of the time of a short command: the command line is always the same.
+    typer.main.get_command = cache(typer.main.get_command)
+    typer.main.get_command(app)
     with tempfile.TemporaryDirectory() as tmp:
         root = Path(tmp)
         played = [scene for scene in scenes(root) if options.only in (None, scene.name)]
