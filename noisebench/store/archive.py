@@ -3,9 +3,11 @@
 import hashlib
 import io
 import json
+import os
 import re
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,24 @@ from noisebench.store.lines import IMPORTED
 # Nothing else is taken out of an archive, so that no name in it leads out of the results folder.
 _SWEEP_FILE = re.compile(r"sweep/([A-Za-z0-9][A-Za-z0-9._-]*)/(spec\.yaml|manifest\.jsonl|records\.jsonl)")
 _SCORE_FILE = re.compile(r"scores/(([0-9a-f]{16})(?:-[0-9a-f]{16})?\.parquet)")
+
+# What tarfile raises for damaged headers: also for sizes beyond the range of files, and for long chains.
+_UNREADABLE = (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError)
+
+
+class _Bounded(io.BufferedReader):
+    """A file that is never asked for more than it holds: Python reserves memory for what a header says."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        return super().read(left if size is None or not 0 <= size <= left else size)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive that is not compressed: a megabyte of a compressed one can hold a gigabyte."""
+    with _Bounded(io.FileIO(file)) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        yield archive
 
 
 @dataclass(frozen=True)
@@ -62,23 +82,25 @@ def import_archive(results: ResultsFolder, file: Path) -> Transfer:
 
     Lines and scores that are there already are left alone: a second import changes nothing, and archives of
     two sites merge in any order. A sweep that asks for other trials here keeps its manifest. Raises
-    InputError, before anything is written, where the file is no such archive; EnvironmentFault where the
-    results folder can't be written or the archive breaks off: importing again then goes on.
+    InputError, before anything is written, where the file is no such archive, or a compressed one;
+    EnvironmentFault where the results folder can't be written or the archive breaks off: importing again
+    then goes on.
     """
     try:
-        with tarfile.open(file) as archive:
+        with _opened(file) as archive:
             sweep, texts, scores = _contents(file, archive)
-    except (tarfile.TarError, OSError) as error:
-        raise InputError(f"{file}: is no readable archive of `noisebench export` ({error})") from None
+    except _UNREADABLE as error:
+        what = "is no readable archive of `noisebench export`, a tar file without compression"
+        raise InputError(f"{file}: {what} ({error})") from None
     missing = [name for name, path in scores.items() if not (results.root / path).is_file()]
     try:
         # Scores come first: a completed record promises them.
-        with tarfile.open(file) as archive:
+        with _opened(file) as archive:
             for name in missing:
                 write_durably(results.root / scores[name], _read(archive, name))
         records = _take_in_records(results.sweep(sweep), texts["records.jsonl"])
         kept = _take_in_sweep(results.sweep(sweep), texts)
-    except (tarfile.TarError, OSError) as error:
+    except _UNREADABLE as error:
         raise EnvironmentFault(f"{file} can't be taken into {results.root}: {error}") from None
     return Transfer(sweep, records, len(missing), kept)
 
@@ -107,6 +129,8 @@ def _contents(file: Path, archive: tarfile.TarFile) -> tuple[str, dict[str, byte
     texts: dict[tuple[str, str], bytes] = {}
     scores: dict[str, str] = {}
     for member in archive.getmembers():
+        if member.issparse():  # a few bytes would unpack to any size
+            raise InputError(f"{file}: {member.name!r} is sparse, which no `noisebench export` writes")
         sweep_file = _SWEEP_FILE.fullmatch(member.name)
         score_file = _SCORE_FILE.fullmatch(member.name)
         if member.isfile() and sweep_file:

@@ -1,6 +1,12 @@
 """A sweep carried from one results folder to another."""
 
+import gzip
+import resource
+import shutil
+import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +18,7 @@ from noisebench.store.query import query
 from noisebench.sweep.trial import Trial
 from tests.store.results_folder import Folder, ended, started, trial
 
+NAMES = ("spec.yaml", "manifest.jsonl", "records.jsonl")
 RUNS = "SELECT trial_id, seed, f1, attempt_id FROM runs ORDER BY seed"
 
 
@@ -28,6 +35,17 @@ def site(root: Path, done: list[int], trials: list[Trial] | None = None) -> Fold
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"scores")
     return folder
+
+
+@contextmanager
+def address_space_up_to(size: int) -> Iterator[None]:
+    """Let this process reserve no more than `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -118,6 +136,66 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(InputError, match="must hold spec, manifest and records of one sweep"):
         import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "empty.tar")
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="GNU tar writes the sparse archive")
+@pytest.mark.parametrize("form", ["gnu", "posix"])
+def test_a_sparse_file_is_not_unpacked(tmp_path: Path, form: str) -> None:
+    """Ten kilobytes that say they are a terabyte."""
+    there = site(tmp_path / "there", [0])
+    export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar")
+    with tarfile.open(tmp_path / "paper.tar") as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    with (tmp_path / "unpacked" / "sweep" / "paper" / "records.jsonl").open("wb") as file:
+        file.truncate(2**40)
+    command = [
+        "tar",
+        "--sparse",
+        f"--format={form}",
+        "-cf",
+        tmp_path / "sparse.tar",
+        "-C",
+        tmp_path / "unpacked",
+    ]
+    subprocess.run([*command, *(f"sweep/paper/{name}" for name in NAMES)], check=True)
+    assert (tmp_path / "sparse.tar").stat().st_size < 20_000
+    with pytest.raises(
+        InputError, match=r"'sweep/paper/records\.jsonl' is sparse, which no `noisebench export`"
+    ):
+        import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "sparse.tar")
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_compressed_archive_is_not_unpacked(tmp_path: Path) -> None:
+    """A megabyte of gzip can hold a gigabyte."""
+    there = site(tmp_path / "there", [0])
+    export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar")
+    (tmp_path / "paper.tar.gz").write_bytes(gzip.compress((tmp_path / "paper.tar").read_bytes()))
+    with pytest.raises(InputError, match=r"is no readable archive of .*, a tar file without compression"):
+        import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "paper.tar.gz")
+
+
+# tarfile reads names of any length, and headers of headers, at once.
+@pytest.mark.parametrize("size", [2**33, 2**62, 2**64, 2**87])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.REGTYPE])
+def test_a_header_that_says_any_size_is_refused(tmp_path: Path, kind: bytes, size: int) -> None:
+    header = tarfile.TarInfo("sweep/paper/spec.yaml")
+    header.type, header.size = kind, size
+    (tmp_path / "large.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    with (
+        address_space_up_to(4 * 2**30),
+        pytest.raises(InputError, match="is no readable archive of `noisebench export`"),
+    ):
+        import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "large.tar")
+
+
+def test_a_chain_of_headers_is_refused(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 12
+    one = header.tobuf(tarfile.USTAR_FORMAT) + b"12 path=abc\n".ljust(512, b"\0")
+    (tmp_path / "chain.tar").write_bytes(one * 3000)
+    with pytest.raises(InputError, match="is no readable archive of `noisebench export`"):
+        import_archive(ResultsFolder(tmp_path / "here"), tmp_path / "chain.tar")
 
 
 def test_an_unknown_sweep_and_an_unwritable_file(tmp_path: Path) -> None:
