@@ -218,9 +218,10 @@ def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
 def _print_results(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_json: bool) -> None:
     from noisebench.cli.table import print_tables
     from noisebench.store.blocks import sweep_tables
-    from noisebench.store.store import open_store
+    from noisebench.store.store import Store
 
-    with open_store(folder) as store:
+    # The run has just taken in the journal, so the snapshot is opened without another ingest.
+    with Store(folder, outcome.report) as store:
         cells = sweep_tables(store, sweep.name, "f1")
     if not as_json:
         print_tables(cells)

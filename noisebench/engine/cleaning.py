@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 
 from noisebench.engine.scratch import abandoned_folders
@@ -17,7 +18,7 @@ from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.heartbeats import fresh_workers
 from noisebench.records.manifest import kept_trials, manifest_trials
 from noisebench.records.scores import score_files
-from noisebench.store.states import states_of
+from noisebench.store.states import trial_states
 from noisebench.store.store import open_store
 
 
@@ -51,12 +52,14 @@ def removable(results: ResultsFolder, sweeps: Sequence[str], kinds: Sequence[Kin
     The checkpoints of pending trials stay, and so do the files of other sweeps. Raises InputError if a
     sweep still runs.
     """
-    groups: list[tuple[Kind, str | None, list[Path]]] = []
     for name in sweeps:
-        folder = results.sweep(name)
-        if is_live(folder):
+        if is_live(results.sweep(name)):
             raise InputError(f"sweep '{name}' is running; `noisebench status {name}` shows how far it is")
-        groups += [(kind, name, _paths(folder, kind)) for kind in kinds if kind is not Kind.SCRATCH]
+    groups: list[tuple[Kind, str | None, list[Path]]] = []
+    ended = _ended_trials(results, sweeps) if Kind.CHECKPOINTS in kinds else frozenset()
+    for name, kind in product(sweeps, kinds):
+        if kind is not Kind.SCRATCH:
+            groups.append((kind, name, _paths(results.sweep(name), kind, ended)))
     if Kind.SCRATCH in kinds:
         groups.append((Kind.SCRATCH, None, list(abandoned_folders())))
     return [
@@ -108,13 +111,21 @@ def results_disk_use(results: ResultsFolder) -> dict[str, int]:
     return {}
 
 
-def _paths(folder: SweepFolder, kind: Kind) -> list[Path]:
+def _ended_trials(results: ResultsFolder, sweeps: Sequence[str]) -> frozenset[str]:
+    """Return the ids of the trials of these sweeps that have completed or failed."""
+    with open_store(results) as store:
+        states = [trial_states(store, name) for name in sweeps]
+    each_state = (item for of_sweep in states for item in of_sweep.items())
+    return frozenset(trial_id for trial_id, state in each_state if state in ("completed", "failed"))
+
+
+def _paths(folder: SweepFolder, kind: Kind, ended: Container[str]) -> list[Path]:
     if kind is Kind.LOGS:
         return [folder.logs] if folder.logs.is_dir() else []
-    return list(_files_of_trials(folder, kind))
+    return list(_files_of_trials(folder, kind, ended))
 
 
-def _files_of_trials(folder: SweepFolder, kind: Kind) -> Iterator[Path]:
+def _files_of_trials(folder: SweepFolder, kind: Kind, ended: Container[str]) -> Iterator[Path]:
     results = folder.results
     if kind is Kind.EVIDENCE:
         # The sweep's own code may be gone, but not its trials.
@@ -125,9 +136,5 @@ def _files_of_trials(folder: SweepFolder, kind: Kind) -> Iterator[Path]:
     if kind is Kind.SCORES:
         yield from (path for trial_id in trial_ids for path in score_files(results, trial_id))
         return
-    with open_store(results) as store:
-        states = states_of(store, trial_ids)
-    for trial_id in trial_ids:
-        path = results.checkpoint(trial_id)
-        if states.get(trial_id) in ("completed", "failed") and path.is_dir():
-            yield path
+    checkpoints = (results.checkpoint(trial_id) for trial_id in trial_ids if trial_id in ended)
+    yield from (path for path in checkpoints if path.is_dir())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from noisebench.records import attempts, provenance
@@ -10,8 +10,7 @@ from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.durable import read_inside
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
-from noisebench.store.states import unended_attempts
-from noisebench.store.store import open_store
+from noisebench.store.states import UnendedAttempt
 from noisebench.sweep.trial import Trial
 
 
@@ -28,14 +27,15 @@ def pending_trials(
     return sorted(waiting, key=lambda trial: trial.seed)  # stable: within a seed, the order of the sweep
 
 
-def mark_interrupted(folder: SweepFolder, kind: ErrorKind, error: str) -> dict[str, Path]:
-    """Record every attempt of the sweep without an end as interrupted.
+def mark_interrupted(
+    folder: SweepFolder, unended_attempts: Sequence[UnendedAttempt], kind: ErrorKind, error: str
+) -> dict[str, Path]:
+    """Record these attempts, all those of the sweep without an end, as interrupted.
 
     Returns the journal file of each of their trials, by trial id: on a cluster, a process without a driver
     may still complete its trial and record that there. Only the holder of the sweep's lock may call this.
     """
-    with open_store(folder.results) as store:
-        unended = {each.attempt_id: each.trial_id for each in unended_attempts(store, folder.name)}
+    unended = {each.attempt_id: each.trial_id for each in unended_attempts}
     if not unended:
         return {}
     files = _journal_files(folder, unended)

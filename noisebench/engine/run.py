@@ -22,8 +22,14 @@ from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
 from noisebench.store.ingest import IngestReport, ingest
-from noisebench.store.states import Interruption, failures_since, interruptions_since, states_of
-from noisebench.store.store import open_store
+from noisebench.store.states import (
+    Interruption,
+    failures_since,
+    interruptions_since,
+    states_of,
+    unended_attempts,
+)
+from noisebench.store.store import Store
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
@@ -65,36 +71,54 @@ def run_sweep(
     with sweep_lock(folder):
         keep_sweep(folder, sweep, replace=options.replace_sweep)
         report, journals = _end_former_attempts(folder)
-        failures = _previous_failures(results, options)
-        lacked_memory = _lacked_memory(failures)
-        settled = failures.keys() - lacked_memory.keys()
-        pending, progress = _pending(wanted, results, options, lacked_memory, settled, on_change)
+        with Store(results, report) as store:
+            launch = _launch(sweep, wanted, store, options, journals, on_change)
+        progress = launch.progress
         failed_before = progress.failed
-        stops = _stops(sweep, folder, options)
-        progress.held = sum(not stops.lets_run(trial) for trial in pending)
-        progress.stopped = dict(stops.errors)
-        if len(pending) > progress.held:
-            check_files(pending, options.data_dir)
-            launch = Launch(
-                trials=pending,
-                folder=folder,
-                progress=progress,
-                stops=stops,
-                previous_journals=journals,
-                previous_losses=_previous_losses(folder, options),
-                lacked_memory=lacked_memory,
-                awaited=_awaited_later(sweep, results, wanted),
-                keep_evidence=sweep.keep_evidence,
-            )
+        if len(launch.trials) > progress.held:
+            check_files(launch.trials, options.data_dir)
             report = _joined(report, _run(launch, sweep, wanted, options))
     return _outcome(progress, failed_before, report)
+
+
+def _launch(
+    sweep: Sweep,
+    wanted: list[Trial],
+    store: Store,
+    options: Options,
+    journals: Mapping[str, Path],
+    on_change: Callable[[Progress], None],
+) -> Launch:
+    """Return what is pending of the wanted trials, with what former drivers left."""
+    folder = store.results.sweep(sweep.name)
+    failures = _previous_failures(store, options)
+    lacked_memory = _lacked_memory(failures)
+    settled = failures.keys() - lacked_memory.keys()
+    pending, progress = _pending(wanted, store, options, lacked_memory, settled, on_change)
+    stops = _stops(sweep, folder, options)
+    progress.held = sum(not stops.lets_run(trial) for trial in pending)
+    progress.stopped = dict(stops.errors)
+    return Launch(
+        trials=pending,
+        folder=folder,
+        progress=progress,
+        stops=stops,
+        previous_journals=journals,
+        previous_losses=_previous_losses(store, sweep.name, options),
+        lacked_memory=lacked_memory,
+        awaited=_awaited_later(sweep, store, wanted),
+        keep_evidence=sweep.keep_evidence,
+    )
 
 
 def _end_former_attempts(folder: SweepFolder) -> tuple[IngestReport, dict[str, Path]]:
     """Update the database; record as interrupted what a former driver left, with its journal files."""
     report = _ingest(folder.results)
-    journals = mark_interrupted(folder, ErrorKind.DRIVER_LOST, DRIVER_LOST)
-    return (_joined(report, _ingest(folder.results)) if journals else report), journals
+    with Store(folder.results, report) as store:
+        unended = unended_attempts(store, folder.name)
+    journals = mark_interrupted(folder, unended, ErrorKind.DRIVER_LOST, DRIVER_LOST)
+    # A second ingest only for new ends: these, and those of processes that outlived their driver.
+    return (_joined(report, _ingest(folder.results)) if unended else report), journals
 
 
 def _stops(sweep: Sweep, folder: SweepFolder, options: Options) -> Stops:
@@ -114,32 +138,29 @@ def _run(launch: Launch, sweep: Sweep, wanted: list[Trial], options: Options) ->
     return report
 
 
-def _awaited_later(sweep: Sweep, results: ResultsFolder, wanted: list[Trial]) -> frozenset[str]:
+def _awaited_later(sweep: Sweep, store: Store, wanted: list[Trial]) -> frozenset[str]:
     """Return the evidence that pending trials judge by which this run does not want."""
     chosen = {trial.trial_id for trial in wanted}
     others = [trial for trial in sweep.trials() if trial.trial_id not in chosen]
     if not others:
         return frozenset()
-    with open_store(results) as store:
-        states = states_of(store, [trial.trial_id for trial in others])
+    states = states_of(store, [trial.trial_id for trial in others])
     waiting = pending_trials(others, states, include_failed=False)
     return frozenset(trial.evidence_id for trial in waiting)
 
 
-def _previous_losses(folder: SweepFolder, options: Options) -> dict[str, list[Interruption]]:
+def _previous_losses(store: Store, sweep: str, options: Options) -> dict[str, list[Interruption]]:
     """Return what former drivers of this submission have lost; a new request starts its counts at zero."""
     if options.submitted_at is None:
         return {}
-    with open_store(folder.results) as store:
-        return interruptions_since(store, folder.name, options.submitted_at)
+    return interruptions_since(store, sweep, options.submitted_at)
 
 
-def _previous_failures(results: ResultsFolder, options: Options) -> dict[str, list[str | None]]:
+def _previous_failures(store: Store, options: Options) -> dict[str, list[str | None]]:
     """Return the error kinds of what has failed under former drivers of this submission, by trial id."""
     if options.submitted_at is None:
         return {}
-    with open_store(results) as store:
-        return failures_since(store, options.submitted_at)
+    return failures_since(store, options.submitted_at)
 
 
 def _lacked_memory(failures: Mapping[str, Sequence[str | None]]) -> dict[str, ErrorKind]:
@@ -192,7 +213,7 @@ def _ingest_all(results: ResultsFolder, wanted: list[Trial], progress: Progress)
     trial_ids = [trial.trial_id for trial in wanted]
     for pause in (*durable.RETRY_SECONDS, 0.0):
         report = _ingest(results)
-        with open_store(results) as store:
+        with Store(results, report) as store:
             states = states_of(store, trial_ids).values()
         missing = progress.completed + progress.failed - sum(state in _ENDED for state in states)
         if missing <= 0:
@@ -206,7 +227,7 @@ def _ingest_all(results: ResultsFolder, wanted: list[Trial], progress: Progress)
 
 def _pending(
     wanted: list[Trial],
-    results: ResultsFolder,
+    store: Store,
     options: Options,
     again: Collection[str],
     settled: Collection[str],
@@ -216,8 +237,7 @@ def _pending(
 
     The ids of `again` run though they have failed, those of `settled` do not run whatever the options say.
     """
-    with open_store(results) as store:
-        states = {} if options.trial else states_of(store, [trial.trial_id for trial in wanted])
+    states = {} if options.trial else states_of(store, [trial.trial_id for trial in wanted])
     completed = sum(state == "completed" for state in states.values())
     unsettled = {key: state for key, state in states.items() if state == "completed" or key not in again}
     pending = pending_trials(wanted, unsettled, include_failed=options.include_failed)

@@ -15,6 +15,8 @@ from noisebench.slurm.client import Slurm
 from noisebench.slurm.protocol import Messages
 from noisebench.slurm.site import load_site
 from noisebench.slurm.submission import DRIVER_JOBS, job_name
+from noisebench.store.states import unended_attempts
+from noisebench.store.store import open_store
 
 WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
@@ -50,7 +52,9 @@ def cancel(
         time.sleep(_LOOK_SECONDS)
     # The driver had seconds to record what it was running, if Slurm left it any.
     with sweep_lock(folder):
-        mark_interrupted(folder, ErrorKind.CANCELLED, "the sweep was cancelled")
+        with open_store(folder.results) as store:
+            unended = unended_attempts(store, folder.name)
+        mark_interrupted(folder, unended, ErrorKind.CANCELLED, "the sweep was cancelled")
     Messages(folder).forget_token()
     return count
 

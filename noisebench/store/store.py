@@ -42,8 +42,8 @@ class Answer:
 class Store:
     """An open snapshot of a results folder; nothing that is recorded later shows in it.
 
-    `report` says what its opening took in; `age_seconds` is how old the snapshot is where it could not be
-    refreshed, else None.
+    `report` is of the ingest that preceded its opening; `age_seconds` is how old the snapshot is where it
+    could not be refreshed, else None.
     """
 
     def __init__(self, results: ResultsFolder, report: IngestReport) -> None:
