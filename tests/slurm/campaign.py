@@ -91,7 +91,7 @@ def _break_things(scene: Scene, minutes: float, say: Say) -> Counter[str]:
     next_fault = now
     while now < begun + 60 * minutes and _is_live(scene):
         for due in [due for due in repairs if due[0] <= now]:
-            if not (due[1].asks_slurm and scene.controller_is_away):
+            if not (due[1].asks_slurm and "controller" in scene.stopped_daemons):
                 repairs.remove(due)
                 due[1].act()
         if now >= next_fault:
@@ -109,13 +109,13 @@ def _break_things(scene: Scene, minutes: float, say: Say) -> Counter[str]:
 
 
 def _is_live(scene: Scene) -> bool:
-    return scene.controller_is_away or bool(scene.sweep.jobs())
+    return "controller" in scene.stopped_daemons or bool(scene.sweep.jobs())
 
 
 def _fault(scene: Scene) -> tuple[str, Repair | None]:
     """Make a fault that is possible now."""
     while True:
-        fault = scene.random.choice(SILENT if scene.controller_is_away else (*ASKING, *SILENT))
+        fault = scene.random.choice(SILENT if "controller" in scene.stopped_daemons else (*ASKING, *SILENT))
         try:
             return fault.__name__, fault(scene)
         except NotNow:

@@ -41,8 +41,7 @@ class Scene:
     sweep: Submitted
     random: Random
     broken_nodes: set[str] = field(default_factory=set)
-    controller_is_away: bool = False
-    accounting_is_away: bool = False
+    stopped_daemons: set[str] = field(default_factory=set)  # controller, accounting
 
     def seconds(self, least: float, most: float) -> float:
         """Return for how long a fault lasts."""
@@ -78,6 +77,16 @@ class Scene:
             self.broken_nodes.discard(node)
 
         return Repair(seconds, repair, asks_slurm=True)
+
+    def daemon_repair(self, daemon: str, seconds: float) -> Repair:
+        """Return the repair of the controller or of accounting, and count it as stopped until then."""
+        self.stopped_daemons.add(daemon)
+
+        def repair() -> None:
+            self.cluster.must(f"start-{daemon}")
+            self.stopped_daemons.discard(daemon)
+
+        return Repair(seconds, repair)
 
 
 Fault = Callable[[Scene], Repair | None]
@@ -172,34 +181,34 @@ def break_launches(scene: Scene) -> Repair:
 def stop_controller(scene: Scene) -> Repair:
     """End slurmctld: no command is answered."""
     scene.cluster.must("stop-controller")
-    return _controllers_repair(scene)
+    return scene.daemon_repair("controller", scene.seconds(1, 60))
 
 
 def kill_controller(scene: Scene) -> Repair:
     """Kill slurmctld, which saves nothing."""
     pid = int((scene.cluster.folder / "run/slurmctld.pid").read_text())
     psutil.Process(pid).kill()
-    return _controllers_repair(scene)
+    return scene.daemon_repair("controller", scene.seconds(1, 60))
 
 
 def stop_accounting(scene: Scene) -> Repair:
     """End slurmdbd: the controller keeps what it would tell it."""
-    if scene.accounting_is_away:
+    if "accounting" in scene.stopped_daemons:
         raise NotNow
     scene.cluster.must("stop-accounting")
-    return _accountings_repair(scene)
+    return scene.daemon_repair("accounting", scene.seconds(1, 90))
 
 
 def kill_accounting(scene: Scene) -> Repair:
     """Kill slurmdbd."""
-    if scene.accounting_is_away:
+    if "accounting" in scene.stopped_daemons:
         raise NotNow
     try:
         pid = int((scene.cluster.folder / "run/slurmdbd.pid").read_text())
     except (FileNotFoundError, ValueError):
         raise NotNow from None
     psutil.Process(pid).kill()
-    return _accountings_repair(scene)
+    return scene.daemon_repair("accounting", scene.seconds(1, 90))
 
 
 def remove_database(scene: Scene) -> None:
@@ -249,26 +258,6 @@ def _resume(scene: Scene, node: str) -> None:
 def _try(scene: Scene, command: str) -> None:
     """Run a command that Slurm refuses where its job has just ended, or its node is back already."""
     scene.cluster.run("sh", "-c", f"timeout 20 {command} || true")
-
-
-def _controllers_repair(scene: Scene) -> Repair:
-    scene.controller_is_away = True
-
-    def repair() -> None:
-        scene.cluster.must("start-controller")
-        scene.controller_is_away = False
-
-    return Repair(scene.seconds(1, 60), repair)
-
-
-def _accountings_repair(scene: Scene) -> Repair:
-    scene.accounting_is_away = True
-
-    def repair() -> None:
-        scene.cluster.must("start-accounting")
-        scene.accounting_is_away = False
-
-    return Repair(scene.seconds(1, 90), repair)
 
 
 def _head(scene: Scene) -> Path:
