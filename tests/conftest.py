@@ -1,4 +1,4 @@
-"""What several layers' tests share."""
+"""Fixtures and hooks for the tests of several layers."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""Losses as users should not write them; each harms in its own way."""
+"""Losses with one fault each."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def hangs(logits: Tensor, targets: Tensor) -> Tensor:
     return logits[:, 0]
 
 
-def eats_memory(logits: Tensor, targets: Tensor) -> Tensor:
+def allocates_memory(logits: Tensor, targets: Tensor) -> Tensor:
     eaten = []
     while True:
         eaten.append(torch.ones(32 * 1024**2))  # 128 MB
@@ -39,7 +39,7 @@ def kills_its_node(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def drains_its_node(logits: Tensor, targets: Tensor) -> Tensor:
-    """Let the node drain, as a worker does that has to leave; only the first time."""
+    """Drain the node, as a worker that leaves does; only the first time."""
     drained = Path("drained")
     if not drained.exists():
         drained.touch()

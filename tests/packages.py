@@ -1,4 +1,4 @@
-"""Programs that some tests need, installed by Debian's packages where we may."""
+"""Programs that some tests need, installed from Debian's packages where that is allowed."""
 
 import fcntl
 import os

@@ -87,7 +87,7 @@ def test_corrected_labels_are_judged_again(
     assert (answer["sweep"], answer["suspects"]) == ("stripes-2", 0)
 
 
-def test_a_model_that_does_not_learn_is_noticed(tmp_path: Path) -> None:
+def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "noise.npz", X=rng.normal(size=(60, 3)), y=rng.integers(0, 2, 60))
     done = detect("noise.npz", "--loss", "CE", "--set", "training.epochs=2", "--inline", cwd=tmp_path)

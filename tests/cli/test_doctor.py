@@ -9,7 +9,7 @@ from tests.command import noisebench, noisebench_here
 from tests.trials import sweep_text
 
 
-def test_a_machine_that_is_fine(tmp_path: Path) -> None:
+def test_a_machine_without_problems(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
     done = noisebench_here("doctor", "--spec", "sweep.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -19,7 +19,7 @@ def test_a_machine_that_is_fine(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_missing_is_named_with_its_fix(tmp_path: Path) -> None:
+def test_each_problem_is_named_with_its_fix(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text(dataset="MNIST", training="{}"))
     done = noisebench_here("doctor", "--spec", "sweep.yaml", "--json", cwd=tmp_path)
     assert done.returncode == 3

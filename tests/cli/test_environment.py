@@ -1,4 +1,4 @@
-"""A broken environment is exit code 3 with one line, and costs no result."""
+"""A broken environment is exit code 3 with one line, and no result is lost."""
 
 import resource
 import shutil

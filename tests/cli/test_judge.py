@@ -1,4 +1,4 @@
-"""`noisebench judge` on small arrays: metrics worked by hand, one clear message for each mistake."""
+"""`noisebench judge` on small arrays: metrics computed by hand, one clear message for each mistake."""
 
 import csv
 import json
@@ -73,7 +73,7 @@ def test_the_flagged_samples_are_written(folder: Path) -> None:
     assert float(rows[0]["suspicion"]) == pytest.approx(0.9, abs=1e-3)
 
 
-def test_an_archive_serves_by_name(folder: Path) -> None:
+def test_an_npz_file_is_read_by_the_names_of_its_arrays(folder: Path) -> None:
     rows = np.stack([P_OF_0, 1 - P_OF_0], axis=1)
     np.savez(folder / "all.npz", probabilities=rows, labels=LABELS, truth=TRUTH)
     np.savez(folder / "one.npz", anything=LABELS)

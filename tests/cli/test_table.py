@@ -1,4 +1,4 @@
-"""Tables on a terminal: every mark, every gap, no width too small."""
+"""Tables on a terminal: marks, missing cells, narrow terminals."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ CELLS = [
 ]
 
 
-def test_marks_parameters_and_gaps(capsys: pytest.CaptureFixture[str]) -> None:
+def test_marks_parameters_and_missing_cells(capsys: pytest.CaptureFixture[str]) -> None:
     table.print_tables(CELLS)
     title, *_, header, _, row, _ = capsys.readouterr().out.splitlines()
     assert title == "grid: digits, uniform 0.2, aum, 3 seeds; F1, mean ± std, ¹ best, ² second best"
@@ -84,7 +84,7 @@ def test_a_narrow_terminal_stacks_the_cells_and_loses_nothing() -> None:
         assert part in text
 
 
-def test_names_are_no_markup_and_control_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_cannot_be_markup_or_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     cells = [cell("[/x]"), cell("m:[red]"), cell("\x1b[31mCE")]
     table.print_tables([replace(each, block="[/x] \x1b[31m") for each in cells])
     text = capsys.readouterr().out

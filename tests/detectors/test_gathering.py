@@ -58,7 +58,7 @@ def test_traces_after_the_epoch_are_those_of_all_samples_in_evaluation_mode() ->
     assert torch.allclose(found["squared_errors"], errors.square().sum(1), atol=1e-6)
 
 
-def test_looking_after_each_epoch_changes_nothing_in_the_training() -> None:
+def test_traces_after_the_epoch_do_not_change_the_training() -> None:
     trial = trial_of(detector="ctrl")
     alone = gathered(single_run, trial, {"in-passing.losses": 1})
     watched = gathered(single_run, trial, TRACES)

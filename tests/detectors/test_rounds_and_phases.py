@@ -1,4 +1,4 @@
-"""Trainings with a course of their own: the rounds of Late Stopping, the phases of SelNLPL."""
+"""Trainings in rounds (Late Stopping) and in phases (SelNLPL)."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def rounds_of(trial: Trial) -> tuple[Evidence, list[dict[str, object]]]:
         return late_stopping.gather(surrogate, {}), surrogate.rows
 
 
-def test_a_round_ends_when_enough_is_learnt_and_that_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_that_ends_early_has_the_result_of_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
     found, rows = rounds_of(trial(ROUNDS, epochs=14))
     assert found.kept_rounds is not None
     kept = [(found.kept_rounds >= number).sum() for number in (1, 2)]
@@ -80,7 +80,7 @@ def test_phases_choose_by_the_mean_of_the_epochs_before() -> None:
         pytest.param(ROUNDS, 4, marks=pytest.mark.slow),
     ],
 )
-def test_it_resumes_after_each_write(detector: str, writes: int, tmp_path: Path) -> None:
+def test_a_training_resumes_after_each_write(detector: str, writes: int, tmp_path: Path) -> None:
     expected = measure(trial(detector), None, CPU)
     for number in range(1, writes + 1):
         folder = tmp_path / str(number)
@@ -90,7 +90,7 @@ def test_it_resumes_after_each_write(detector: str, writes: int, tmp_path: Path)
         assert equal(resumed, expected), number
 
 
-def test_their_costs_are_those_of_their_trainings() -> None:
+def test_the_cost_of_rounds_and_phases_is_that_of_their_trainings() -> None:
     single, rounds, phases = (
         seconds_for(trial(detector), CPU_RATES) - OVERHEAD_SECONDS
         for detector in ("{name: mean-loss, traces: after-epoch}", ROUNDS, PHASES)

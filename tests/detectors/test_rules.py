@@ -1,4 +1,4 @@
-"""Detectors with a flag rule: what they get, what they flag, what is refused before anything starts."""
+"""Detectors with a flag rule: their input, their flags, and what is refused before a training."""
 
 import json
 from dataclasses import replace
@@ -136,7 +136,7 @@ def test_models_with_dropout_say_so(name: str) -> None:
         ("{name: co-teaching, flag: share}", "{}", "parameter 'flag' of co-teaching is unknown"),
     ],
 )
-def test_what_cannot_work_is_refused_before_anything_starts(
+def test_detectors_that_cannot_judge_a_sweep_are_refused_before_a_training(
     detector: str, training: str, message: str
 ) -> None:
     with pytest.raises(InputError) as refused:

@@ -1,4 +1,4 @@
-"""Two networks that train each other: beside a plain loop, resumed, in other modes."""
+"""Two networks that select for each other: compared with a plain loop, resumed, in other modes."""
 
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def test_bounds_are_computed_from_the_last_losses_oldest_first() -> None:
     assert chosen.tolist() == [[False, True], [False, True]]
 
 
-def test_networks_select_for_each_other() -> None:
+def test_each_network_trains_on_the_selection_of_the_other() -> None:
     peers = PeerSelection(2, ForgetRate(0.5, 1), 1, selection.last_loss, CPU)
     logits = torch.tensor([[[5.0, 0.0], [0.0, 5.0]], [[0.0, 5.0], [5.0, 0.0]]])
     batch, targets = torch.tensor([[0, 1], [0, 1]]), torch.zeros(2, 2, dtype=torch.int64)
@@ -119,7 +119,7 @@ def test_networks_select_for_each_other() -> None:
         *(pytest.param(each, marks=pytest.mark.slow) for each in ("co-teaching", "cnlcu-s", "cnlcu-h")),
     ],
 )
-def test_it_resumes_after_each_write(name: str, tmp_path: Path) -> None:
+def test_a_training_resumes_after_each_write(name: str, tmp_path: Path) -> None:
     expected = measure(trial(DETECTORS[name]), None, CPU)
     for writes in range(1, 5):  # two epochs and two finished networks
         folder = tmp_path / str(writes)

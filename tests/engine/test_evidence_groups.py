@@ -1,4 +1,4 @@
-"""Of trials that share evidence one trains first, and the evidence is there as long as it is needed."""
+"""Of trials that share evidence one trains first, and the evidence is kept as long as it is needed."""
 
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def test_followers_of_a_stopped_block_are_held_back(folder: SweepFolder) -> None
     assert (queue.waiting, queue.live, queue.progress.held) == (0, 0, 10)
 
 
-def test_evidence_goes_with_the_last_trial_that_needs_it(folder: SweepFolder) -> None:
+def test_evidence_is_removed_with_the_last_trial_that_needs_it(folder: SweepFolder) -> None:
     trials = trials_of()
     queue = queue_of(folder, trials)
     for number in range(3):
@@ -122,7 +122,7 @@ def test_evidence_goes_with_the_last_trial_that_needs_it(folder: SweepFolder) ->
         assert path.exists() == (number < 2)
 
 
-def test_a_trial_alone_keeps_nothing_unless_the_sweep_or_another_one_needs_it(folder: SweepFolder) -> None:
+def test_evidence_of_one_trial_is_kept_only_if_the_sweep_or_another_one_needs_it(folder: SweepFolder) -> None:
     (trial,) = trials_of(detector="ctrl")
     assert not EvidenceGroups([trial], folder).sharing(trial).keep
     assert EvidenceGroups([trial], folder, keep_all=True).sharing(trial).keep

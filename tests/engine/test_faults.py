@@ -13,7 +13,7 @@ from tests.trials import sweep_text
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-FAULTS = ("raises", "is_nan", "hangs", "eats_memory")
+FAULTS = ("raises", "is_nan", "hangs", "allocates_memory")
 ENDS = "SELECT status, error_kind, count(*) FROM attempts GROUP BY ALL ORDER BY ALL"
 
 

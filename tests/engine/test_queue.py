@@ -231,7 +231,7 @@ def test_an_interrupted_trial_is_next_and_one_whose_process_died_is_last(
 
 
 @pytest.mark.parametrize("beside", [3, 7])
-def test_a_trial_that_brings_its_node_down_takes_no_other_with_it(folder: SweepFolder, beside: int) -> None:
+def test_a_trial_that_kills_its_nodes_fails_no_other_trial(folder: SweepFolder, beside: int) -> None:
     # All trials fit onto one node: with it they are lost together, again and again.
     queue = queue_of(folder, 1 + beside, loss=NODE_LOST)
     lives = 0
@@ -352,7 +352,7 @@ def test_a_trial_that_lacks_memory_runs_once_more_with_a_larger_share(folder: Sw
     assert (queue.progress.pending, queue.progress.failed, queue.progress.completed) == (0, 2, 1)
 
 
-def test_a_driver_owes_the_larger_share_that_a_former_one_could_not_give(folder: SweepFolder) -> None:
+def test_a_driver_gives_the_larger_share_that_a_former_one_could_not_give(folder: SweepFolder) -> None:
     large, other = sweep_of(seeds="2").trials()
     lacked = {large.trial_id: ErrorKind.HOST_MEMORY}
     policy = RecoveryPolicy(has_larger_share=lambda _, __: True, lacked_memory=lacked)

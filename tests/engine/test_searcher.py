@@ -58,7 +58,7 @@ def test_a_declined_trial_waits_and_the_place_of_its_actor_stays_taken(tmp_path:
     assert (queue.waiting, queue.live) == (1, 1)
 
 
-def test_tune_leaves_a_trial_whose_node_has_drained_to_the_queue(
+def test_tune_does_not_repeat_a_trial_whose_node_has_drained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in TUNE_ENVIRONMENT.items():

@@ -42,7 +42,7 @@ def numbers(end: Ended) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def separate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
-    """The results of the same trials, each with a training of its own."""
+    """The results of the same trials, each trained separately."""
     results = ResultsFolder(tmp_path_factory.mktemp("separate"))
     with JournalWriter(results.sweep("test").journal, "host") as journal:
         runner = Runner(results, "test", "worker", None, torch.device("cpu"), journal)
@@ -95,7 +95,7 @@ def test_kept_evidence_serves_later_sweeps(tmp_path: Path, trainings: list[str])
     assert second.evidence == first.evidence
 
 
-def test_damaged_evidence_is_noticed_and_trained_anew(
+def test_damaged_evidence_is_detected_and_trained_again(
     tmp_path: Path,
     separate: dict[str, tuple[Any, ...]],
     trainings: list[str],
@@ -119,7 +119,7 @@ def test_damaged_evidence_is_noticed_and_trained_anew(
 
 
 @pytest.mark.parametrize("ended", [1, pytest.param(4, marks=pytest.mark.slow)])
-def test_an_interrupted_sweep_goes_on_with_its_evidence(
+def test_an_interrupted_sweep_continues_with_its_evidence(
     tmp_path: Path,
     separate: dict[str, tuple[Any, ...]],
     trainings: list[str],

@@ -1,4 +1,4 @@
-"""Files are opened only where they are what they seem."""
+"""Files are opened only if they are regular files inside their folder."""
 
 import os
 from pathlib import Path

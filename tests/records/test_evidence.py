@@ -1,4 +1,4 @@
-"""Evidence on the disk is what was written, or it is refused."""
+"""Evidence is read as it was written, or it is refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_evidence_that_nobody_else_needs_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 40, 200, -1])
-def test_a_changed_byte_is_noticed(tmp_path: Path, position: int) -> None:
+def test_a_changed_byte_is_detected(tmp_path: Path, position: int) -> None:
     file = file_in(tmp_path)
     file.write(evidence().arrays(), ROWS, None)
     assert file.path is not None
@@ -61,7 +61,7 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, position: int) -> None:
         file.read()
 
 
-def test_a_shortened_file_and_that_of_other_code_are_noticed(
+def test_a_shortened_file_and_one_of_other_code_are_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = file_in(tmp_path)

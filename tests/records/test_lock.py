@@ -1,4 +1,4 @@
-"""A sweep has one driver, and its lock ends with it."""
+"""A sweep has one driver, and its lock is released with it."""
 
 import errno
 import fcntl

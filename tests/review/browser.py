@@ -1,4 +1,4 @@
-"""A real Chromium without a window, driven as a reader drives it."""
+"""A real Chromium without a window, operated as by a reviewer."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def scores(
 def write_review(
     folder: Path, wrong: NDArray[np.bool_], *, cards: int = 5000, budget: int = 300, **more: Any
 ) -> Summary:
-    """Write suspects among samples of two classes: about as suspicious as they are wrong."""
+    """Write suspects among samples of two classes; the suspicion follows the probability of a wrong label."""
     rng = np.random.default_rng(5)
     p_given = np.where(wrong, rng.beta(2, 4, len(wrong)), rng.beta(8, 2, len(wrong)))
     labels = rng.integers(0, 2, len(wrong))

@@ -166,7 +166,7 @@ def test_bytes_that_are_no_text_and_a_missing_file_are_refused(folder: Path, tmp
         review(tmp_path, tmp_path / "d.csv")
 
 
-def test_hostile_texts_survive_the_way_through_decisions(tmp_path: Path) -> None:
+def test_hostile_texts_are_unchanged_in_decisions_and_labels(tmp_path: Path) -> None:
     names = ('comma, "quote"\r\nline', "a\u2028b")
     write_review(tmp_path / "pets", WRONG[:60], classes=names)
     folder = tmp_path / "pets"

@@ -116,7 +116,7 @@ def test_labels_that_were_all_reviewed_are_counted_exactly() -> None:
     assert (estimates.found, estimates.total) == (40, None)
 
 
-def test_cards_chosen_by_a_filter_count_for_themselves_alone() -> None:
+def test_cards_chosen_by_a_filter_do_not_count_for_others() -> None:
     """A reviewer who looks at suspicious labels alone does not learn the rate of the rest."""
     ends, drawn = [100, 10_000], [7000, 8000, 9000, 50]
     wrong = dict.fromkeys(range(200, 260), True) | dict.fromkeys(drawn, False)

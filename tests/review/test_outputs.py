@@ -91,7 +91,7 @@ def embedded(page: str, name: str) -> object:
 
 
 def test_hostile_names_reach_the_page_as_data_alone(tmp_path: Path) -> None:
-    """What the page does with them is tested in a browser."""
+    """The tests in a browser check how the page shows them."""
     labels = [row % len(HOSTILE) for row in range(40)]
     ids = tuple(f"{HOSTILE[row % len(HOSTILE)]}/{row}" for row in range(40))
     samples = samples_of(labels, HOSTILE, ids=ids, paths=ids, sha256=("same",) * 40, notes=ids)
@@ -176,7 +176,7 @@ def test_thumbnails_are_small_upright_and_on_white(tmp_path: Path) -> None:
     assert [thumbnail(tmp_path / "torn.jpg"), thumbnail(tmp_path / "none.png"), thumbnail(None)] == [None] * 3
 
 
-def test_the_review_imports_neither_torch_nor_the_parts_that_do() -> None:
+def test_the_review_imports_no_torch() -> None:
     for path in Path(__file__).parents[2].joinpath("noisebench/review").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -70,7 +70,7 @@ def reviewed(page: Browser) -> int:
     return int(page.text("#counts").split(" ")[0].replace(",", ""))
 
 
-def test_5000_suspects_are_judged_with_keys_saved_and_kept_over_a_reload(
+def test_5000_suspects_are_reviewed_with_keys_and_decisions_survive_a_reload(
     page: Browser, large: Path, tmp_path: Path
 ) -> None:
     listed = page.run("return shown.map((card) => data.ids[card])")
@@ -187,7 +187,7 @@ def test_filters_by_label_pair_state_and_name(page: Browser, large: Path) -> Non
     assert page.run("return shown.length") > CARDS
 
 
-def test_names_that_attack_are_shown_as_text(chromium: Browser, tmp_path: Path) -> None:
+def test_hostile_names_are_shown_as_text(chromium: Browser, tmp_path: Path) -> None:
     labels = [row % len(HOSTILE) for row in range(40)]
     ids = tuple(f"{HOSTILE[row % len(HOSTILE)]}/{row}" for row in range(40))
     same = tuple("same" if row < 12 else str(row) for row in range(40))
@@ -216,7 +216,7 @@ def test_names_that_attack_are_shown_as_text(chromium: Browser, tmp_path: Path) 
     assert chromium.complaints() == []
 
 
-def test_every_control_has_a_name_and_the_list_its_place(page: Browser) -> None:
+def test_every_control_has_a_name_and_the_list_keeps_its_position(page: Browser) -> None:
     unnamed = page.run(
         "return [...document.querySelectorAll('button, select, input, [role=tab], [role=option]')]"
         ".filter((each) => !(each.textContent.trim() || each.ariaLabel || each.labels?.length)).length"
@@ -250,7 +250,7 @@ def contrast(first: list[float], second: list[float]) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_can_be_read_in_light_and_dark(page: Browser, tmp_path: Path, scheme: str) -> None:
+def test_texts_have_enough_contrast_in_light_and_dark(page: Browser, tmp_path: Path, scheme: str) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     page.press("r", "k", "s", "n", "u")

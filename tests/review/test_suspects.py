@@ -42,7 +42,7 @@ def test_seeds_are_averaged_and_flags_need_half_of_them() -> None:
     assert (found.suspects, found.order.tolist()) == (3, [0, 3, 1, 2])
 
 
-def test_the_mean_of_several_trainings_is_judged_anew() -> None:
+def test_the_mean_of_several_trainings_is_judged_again() -> None:
     other = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.5, 0.2, 0.3], [0.6, 0.3, 0.1]]
     trials = [
         scores([True, False, False, False], P, [0.5, 0.1, 0.2, 0.3]),

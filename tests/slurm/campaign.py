@@ -1,6 +1,6 @@
-"""A random campaign of faults against submitted sweeps on a real Slurm, and what must hold afterwards.
+"""Random faults during submitted sweeps on a real Slurm, and checks of their results.
 
-`python -m tests.slurm.campaign --minutes 30 --seed 1` raises a devcluster as root. One sweep after another
+`python -m tests.slurm.campaign --minutes 30 --seed 1` starts a devcluster as root. One sweep after another
 runs there while faults come at random. Each sweep must end without help: each trial completed exactly once,
 none failed, no process and no port left. The journal is checked by a reader of its own.
 """
@@ -60,7 +60,7 @@ def run_round(cluster: Devcluster, folder: Path, seed: int, minutes: float, say:
     journal = sweep.results.sweep(sweep.name).journal
     cluster.await_that(lambda: bool(_completed(journal)), "a trial has completed", START_SECONDS)
     say(f"seed {seed}: {trials} trials of {sweep.name} in {folder}")
-    faults = _break_things(Scene(cluster, sweep, Random(seed)), minutes, say)
+    faults = _make_faults(Scene(cluster, sweep, Random(seed)), minutes, say)
     sweep.hasten()
     problems = _await_end(sweep)
     check = check_journal(journal, trials)
@@ -83,7 +83,7 @@ def _completed(journal: Path) -> set[str]:
     return {line["trial_id"] for line in lines_of(journal)[0] if line.get("status") == "completed"}
 
 
-def _break_things(scene: Scene, minutes: float, say: Say) -> Counter[str]:
+def _make_faults(scene: Scene, minutes: float, say: Say) -> Counter[str]:
     """Make one fault after another, repair all by the end; return how often each was made."""
     made: Counter[str] = Counter()
     repairs: list[tuple[float, Repair]] = []
@@ -154,7 +154,7 @@ def _leftovers(cluster: Devcluster, ports: set[tuple[str, int]]) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Print a line at once: the campaign takes long."""
+    """Print a line at once, because the campaign takes long."""
     print(text, flush=True)
 
 

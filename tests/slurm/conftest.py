@@ -76,10 +76,10 @@ def _small_file_system(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def faulty_trials(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
-    """A submitted sweep whose trials each fail in a different way; it runs for minutes beside others."""
+    """A submitted sweep whose trials each fail in a different way; it runs for minutes beside other tests."""
     sweep = Submitted(cluster, tmp_path_factory.mktemp("faulty"), "faulty")
     shutil.copy(faulty_losses.__file__, sweep.folder)
-    faulty = [f'"faulty_losses:{name}"' for name in ("raises", "is_nan", "hangs", "eats_memory")]
+    faulty = [f'"faulty_losses:{name}"' for name in ("raises", "is_nan", "hangs", "allocates_memory")]
     sweep.send(sweep_text(f"[{', '.join(faulty)}, CE, {{name: BL, gamma: 0.4}}]", name="faulty"), FAULTY_SITE)
     return sweep
 

@@ -67,11 +67,11 @@ class FakeSlurm:
         return Slurm(self.run, self._pass)
 
     def fail(self, command: str, message: str | None = None, times: int = 1) -> None:
-        """Let a command fail; without a message as one whose controller is away."""
+        """Let a command fail; without a message, as if the controller did not answer."""
         self._faults[command].append(Fault(times, message or UNREACHABLE[self.version]))
 
     def hang(self, command: str, times: int = 1) -> None:
-        """Let a command give no answer."""
+        """Let a command hang."""
         self._faults[command].append(Fault(times))
 
     def add(self, name: str, **fields: str) -> str:
@@ -81,7 +81,7 @@ class FakeSlurm:
         return str(self._next_id)
 
     def hold(self, job_id: str) -> None:
-        """Hold a job as after a launch that failed."""
+        """Hold a job, as Slurm does after a failed launch."""
         reason = HELD["25.05" if self.version >= "23" else "20.11"]
         self.jobs[job_id].state, self.jobs[job_id].reason = "PENDING", reason
 

@@ -48,13 +48,13 @@ class Scene:
         return self.random.uniform(least, most)
 
     def a_node(self) -> str:
-        """Take a node that is whole."""
+        """Return a node that is not broken."""
         if len(self.broken_nodes) >= MAX_BROKEN_NODES:
             raise NotNow
         return self.random.choice([node for node in self.cluster.nodes if node not in self.broken_nodes])
 
     def a_job(self, role: str) -> str:
-        """Take a running job of a role."""
+        """Return a running job of a role."""
         jobs = self.sweep.jobs()
         running = [job for job, state in jobs.items() if state.startswith(f"{role} RUNNING")]
         if not running:
@@ -62,7 +62,7 @@ class Scene:
         return self.random.choice(sorted(running))
 
     def a_replaceable_driver(self) -> str:
-        """Take the driver, if another one stands by: a sweep without any driver ends."""
+        """Return the driver, if there is a standby: a sweep without any driver ends."""
         driver = self.a_job("driver")
         if not any(state.startswith("driver PENDING") for state in self.sweep.jobs().values()):
             raise NotNow
@@ -105,7 +105,7 @@ def kill_drivers_python(scene: Scene) -> None:
 
 
 def stop_driver(scene: Scene) -> Repair:
-    """Let the driver stand still, as on a machine that swaps."""
+    """Suspend the driver for some seconds, as on a machine that swaps."""
     return _stop(scene.cluster.processes_of_job(scene.a_job("driver")), scene.seconds(5, 40))
 
 
@@ -120,12 +120,12 @@ def kill_workers_python(scene: Scene) -> None:
 
 
 def stop_worker(scene: Scene) -> Repair:
-    """Let a worker stand still for so long that Ray takes its node for dead, or not."""
+    """Suspend a worker, for a shorter or longer time than Ray waits until it counts a node as dead."""
     return _stop(scene.cluster.processes_of_job(scene.a_job("worker")), scene.seconds(5, 60))
 
 
 def requeue_worker(scene: Scene) -> None:
-    """Send a worker back into the queue, as an administrator does."""
+    """Requeue a worker, as an administrator does."""
     _try(scene, f"scontrol requeue {scene.a_job('worker')}")
 
 
@@ -143,7 +143,7 @@ def preempt(scene: Scene) -> None:
 
 
 def kill_node(scene: Scene) -> Repair:
-    """Switch a node off."""
+    """Switch off a node."""
     node = scene.a_node()
     scene.cluster.must("kill-node", node[4:])
     return scene.node_repair(node, scene.seconds(1, 60), lambda: scene.cluster.must("start-node", node[4:]))
@@ -157,14 +157,14 @@ def set_node_down(scene: Scene) -> None:
 
 
 def cut_link(scene: Scene) -> Repair:
-    """Take a node's network away."""
+    """Disconnect a node from the network."""
     node = scene.a_node()
     scene.cluster.must("cut-node", node[4:])
     return scene.node_repair(node, scene.seconds(3, 60), lambda: scene.cluster.must("join-node", node[4:]))
 
 
 def break_launches(scene: Scene) -> Repair:
-    """Let a node start no job: Slurm holds those that it sends there. One worker is sent."""
+    """Prevent a node from starting jobs, and send one worker: Slurm holds the jobs that it starts there."""
     node = scene.a_node()
     spool = scene.cluster.folder / "spool" / node
     away = spool.rename(spool.with_name(f"{node}.away"))
@@ -192,7 +192,7 @@ def kill_controller(scene: Scene) -> Repair:
 
 
 def stop_accounting(scene: Scene) -> Repair:
-    """End slurmdbd: the controller keeps what it would tell it."""
+    """End slurmdbd: the controller keeps the messages for it."""
     if "accounting" in scene.stopped_daemons:
         raise NotNow
     scene.cluster.must("stop-accounting")
@@ -217,7 +217,7 @@ def remove_database(scene: Scene) -> None:
 
 
 def overwrite_database(scene: Scene) -> None:
-    """Write over the beginning of the database, or cut it off."""
+    """Write over the beginning of the database, or truncate it."""
     path = scene.sweep.results.database
     with suppress(FileNotFoundError), path.open("r+b") as file:
         if scene.random.random() < 0.5:

@@ -127,7 +127,7 @@ class Submitted:
         return self.attempts(host=host, status="running")[-1]
 
     def await_ended(self, attempt: dict[str, Any], seconds: float = WAIT_SECONDS) -> dict[str, Any]:
-        """Wait until an attempt has ended; return what became of it."""
+        """Wait until an attempt has ended; return it."""
 
         def now() -> dict[str, Any]:
             return self.attempts(attempt_id=attempt["attempt_id"])[0]

@@ -1,4 +1,4 @@
-"""A worker follows its own journal files, whatever stands in them."""
+"""A worker reads its own journal files, whatever they contain."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from noisebench.slurm.activity import Activity
 from tests.trials import trial_of
 
 
-def test_lines_that_are_no_records_are_passed_over(tmp_path: Path) -> None:
+def test_lines_that_are_no_records_are_skipped(tmp_path: Path) -> None:
     folder, trial = ResultsFolder(tmp_path).sweep("test"), trial_of()
     activity = Activity(folder, "worker")
     with JournalWriter(folder.journal, provenance.host()) as journal:

@@ -1,4 +1,4 @@
-"""A short random campaign of faults on a real Slurm, and that its checks see what they are to see."""
+"""A short random campaign of faults on a real Slurm, and tests of its checks."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ def test_a_sweep_survives_random_faults(cluster: Devcluster, tmp_path: Path) -> 
 
 
 @pytest.mark.slurm
-def test_tasks_and_ports_of_a_node_are_seen_whatever_they_call_themselves(cluster: Devcluster) -> None:
+def test_tasks_and_ports_of_a_node_are_found_whatever_the_title_of_their_process(cluster: Devcluster) -> None:
     if not cluster.has_networks:
         pytest.skip("the nodes have no networks of their own: only root can make them")
     server = "import socket, time; s = socket.create_server(('', 45678)); time.sleep(600)"
@@ -69,7 +69,7 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path)
 
 
-def test_a_journal_in_order(journal: Journal) -> None:
+def test_a_complete_journal_has_no_problem(journal: Journal) -> None:
     journal.attempt("a", "1", "interrupted")
     journal.attempt("b", "1", "completed")
     journal.attempt("c", "2", "completed")
@@ -78,7 +78,7 @@ def test_a_journal_in_order(journal: Journal) -> None:
     assert journal.check(2) == JournalCheck(completed=2, attempts=3, late=0, torn=1)
 
 
-def test_an_attempt_that_was_given_up_may_complete_beside_another(journal: Journal) -> None:
+def test_an_attempt_recorded_as_interrupted_may_complete_beside_another(journal: Journal) -> None:
     journal.attempt("a", "1", "interrupted", "completed")
     journal.attempt("b", "1", "completed")
     assert journal.check() == JournalCheck(completed=1, attempts=2, late=1, torn=0)
@@ -97,7 +97,9 @@ def test_an_attempt_that_was_given_up_may_complete_beside_another(journal: Journ
         ({}, "0 trials were started, not 1"),
     ],
 )
-def test_what_contradicts(journal: Journal, attempts: dict[str, list[str]], problem: str) -> None:
+def test_each_contradiction_is_reported(
+    journal: Journal, attempts: dict[str, list[str]], problem: str
+) -> None:
     for name, statuses in attempts.items():
         journal.attempt(name, "1", *statuses)
     assert journal.check().problems == [problem]

@@ -1,4 +1,4 @@
-"""The client of Slurm: what it makes of the answers of several versions, of silence and of refusals."""
+"""The client of Slurm: answers of several versions, commands that hang, commands that Slurm refuses."""
 
 import subprocess
 from pathlib import Path
@@ -22,20 +22,20 @@ def fake(request: pytest.FixtureRequest) -> FakeSlurm:
     return FakeSlurm(request.param)
 
 
-def test_a_controller_that_is_away_for_a_moment_is_asked_again(fake: FakeSlurm) -> None:
+def test_a_command_is_repeated_if_the_controller_does_not_answer(fake: FakeSlurm) -> None:
     job_id = fake.add("w", state="RUNNING", node="node1")
     fake.fail("squeue", times=3)
     assert [job.job_id for job in fake.client().live_jobs(["w"])] == [job_id]
     assert fake.seconds == 1 + 2 + 5
 
 
-def test_a_controller_that_stays_away_leaves_the_jobs_unknown(fake: FakeSlurm) -> None:
+def test_without_the_controller_the_jobs_are_unknown(fake: FakeSlurm) -> None:
     fake.fail("squeue", times=99)
     with pytest.raises(SlurmUnavailable):
         fake.client().live_jobs(["w"])
 
 
-def test_a_command_that_hangs_ends_within_its_time(fake: FakeSlurm) -> None:
+def test_a_command_that_hangs_has_a_time_limit(fake: FakeSlurm) -> None:
     job_id = fake.add("w", state="RUNNING")
     fake.hang("scontrol", times=99)
     assert fake.client().preempted_at(job_id) is None
@@ -65,7 +65,7 @@ def test_a_held_job_is_recognised_and_released(fake: FakeSlurm) -> None:
     assert [job.held for job in client.live_jobs(["w"])] == [False]
 
 
-def test_a_job_that_is_completing_lives(fake: FakeSlurm) -> None:
+def test_a_job_that_is_completing_counts_as_live(fake: FakeSlurm) -> None:
     fake.add("w", state="COMPLETING")
     fake.add("w", state="COMPLETED")
     jobs = fake.client().jobs(["w"], ended=True)

@@ -1,4 +1,4 @@
-"""The devcluster is a real Slurm: each node a host, each fault a real fault, nothing left behind."""
+"""The devcluster is a real Slurm: each node is a host, each fault is real, and no process is left."""
 
 import shutil
 import socket
@@ -27,7 +27,7 @@ def limited(cluster: Devcluster) -> str:
 
 @dataclass(frozen=True)
 class Orphan:
-    """A job with the node that died under it."""
+    """A job and its node, which was killed."""
 
     job: str
     node: str
@@ -73,7 +73,7 @@ def test_its_site_profile_fits(cluster: Devcluster) -> None:
         cluster.run("sbatch", "--test-only", *request, *gpus, f"--time={job.minutes}", "--wrap=true")
 
 
-def test_gpus_are_shared_out_among_jobs(cluster: Devcluster) -> None:
+def test_gpus_are_divided_among_jobs(cluster: Devcluster) -> None:
     show = "echo $CUDA_VISIBLE_DEVICES; sleep 600"
     jobs = [cluster.submit(show, "--nodelist=node1", "--gres=gpu:v100:2") for _ in range(3)]
     cluster.await_that(lambda: all(cluster.output(job) for job in jobs[:2]), "two jobs print their GPUs")
@@ -100,7 +100,7 @@ def test_a_killed_node_ends_its_tasks(cluster: Devcluster, orphan: Orphan) -> No
     assert cluster.job(orphan.job)["BatchHost"] == orphan.node
 
 
-def test_an_urgent_job_sends_another_back_into_the_queue(cluster: Devcluster) -> None:
+def test_a_job_of_higher_priority_requeues_another(cluster: Devcluster) -> None:
     job = cluster.submit("sleep 600", "--requeue", "--exclusive", "--nodelist=node2")
     cluster.await_job(job, JobState="RUNNING")
     urgent = cluster.submit("sleep 600", "--partition=urgent", "--exclusive", "--nodelist=node2")
@@ -109,7 +109,7 @@ def test_an_urgent_job_sends_another_back_into_the_queue(cluster: Devcluster) ->
     cluster.run("scancel", job, urgent)
 
 
-def test_a_killed_node_gives_its_jobs_to_another(cluster: Devcluster, orphan: Orphan) -> None:
+def test_the_jobs_of_a_killed_node_run_on_another(cluster: Devcluster, orphan: Orphan) -> None:
     after = cluster.await_job(orphan.job, JobState="RUNNING", Restarts="1")
     assert after["BatchHost"] != orphan.node
     cluster.must("start-node", orphan.node.removeprefix("node"))
@@ -119,7 +119,7 @@ def test_a_killed_node_gives_its_jobs_to_another(cluster: Devcluster, orphan: Or
     )
 
 
-def test_a_node_without_network_answers_again_once_it_is_joined(cluster: Devcluster) -> None:
+def test_a_disconnected_node_answers_again_once_it_is_connected(cluster: Devcluster) -> None:
     if not cluster.has_networks:
         assert cluster.verb("cut-node", "1").returncode == 3
         return
@@ -131,7 +131,7 @@ def test_a_node_without_network_answers_again_once_it_is_joined(cluster: Devclus
     cluster.await_that(lambda: _reaches(cluster, "node1"), "node1 answers again", seconds=10)
 
 
-def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
+def test_jobs_continue_when_the_controller_restarts(cluster: Devcluster) -> None:
     job = cluster.submit("sleep 600", "--nodelist=node2")
     before = cluster.await_job(job, JobState="RUNNING")
     cluster.must("restart-controller")
@@ -140,7 +140,7 @@ def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
     cluster.run("scancel", job)
 
 
-def test_jobs_run_while_accounting_is_away(cluster: Devcluster) -> None:
+def test_jobs_run_without_accounting(cluster: Devcluster) -> None:
     cluster.must("stop-accounting")
     try:
         assert cluster.verb("stop-accounting").returncode == 0, "stopping it twice is no error"
@@ -155,7 +155,7 @@ def test_jobs_run_while_accounting_is_away(cluster: Devcluster) -> None:
         await_in_accounting(cluster, each, "COMPLETED|0:0")
 
 
-def test_a_job_is_told_before_its_time_is_up(cluster: Devcluster, limited: str) -> None:
+def test_a_job_gets_a_signal_before_its_time_limit(cluster: Devcluster, limited: str) -> None:
     cluster.await_job(limited, JobState="COMPLETED")
     # Slurm sends CONT after it, then complains into the same file that nobody was left to take it.
     assert cluster.output(limited).split()[:2] == ["started", "signalled"]
@@ -175,7 +175,7 @@ def test_a_second_cluster_is_removed_completely(cluster: Devcluster, own_folder:
     assert cluster.run("srun", "echo", "unharmed").strip() == "unharmed"
 
 
-def test_an_ordinary_user_can_raise_one(cluster_of_nobody: Devcluster) -> None:
+def test_an_ordinary_user_can_start_a_cluster(cluster_of_nobody: Devcluster) -> None:
     output = cluster_of_nobody.run(
         "srun", "--gres=gpu:v100:1", "sh", "-c", "id -un; echo $CUDA_VISIBLE_DEVICES"
     )
@@ -186,7 +186,7 @@ def test_an_ordinary_user_can_raise_one(cluster_of_nobody: Devcluster) -> None:
     assert (cluster_of_nobody.processes(), cluster_of_nobody.folder.exists()) == ([], False)
 
 
-def test_refusals(cluster: Devcluster, own_folder: Path) -> None:
+def test_wrong_commands_of_the_script_are_refused(cluster: Devcluster, own_folder: Path) -> None:
     again = cluster.verb("up")
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == (
@@ -207,7 +207,7 @@ def test_refusals(cluster: Devcluster, own_folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("_slurm")
-def test_what_is_missing_is_named(own_folder: Path, tmp_path: Path) -> None:
+def test_a_missing_program_is_named(own_folder: Path, tmp_path: Path) -> None:
     for command in ("dirname", "id"):
         (tmp_path / command).symlink_to(str(shutil.which(command)))
     refused = Devcluster(own_folder).verb("up", path=str(tmp_path))

@@ -54,7 +54,7 @@ def doctor(folder: Path, cluster: Devcluster, site: str, *options: str) -> Compl
     return done
 
 
-def test_a_cluster_that_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
+def test_a_cluster_without_problems(cluster: Devcluster, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
     done = doctor(tmp_path, cluster, FINE, "--spec", "sweep.yaml")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Drivers that die, drivers that are too many, a file system that is full: the sweep goes on."""
+"""A killed driver, a second driver, a full file system: the sweep continues."""
 
 import contextlib
 import os
@@ -102,6 +102,6 @@ def kill_job(cluster: Devcluster, job: str) -> None:
 
 
 def published_by(sweep: Submitted) -> str:
-    """Return the driver whose head is published now."""
+    """Return the driver that published the present head."""
     head = Messages(sweep.results.sweep(sweep.name)).head()
     return "" if head is None else head.driver

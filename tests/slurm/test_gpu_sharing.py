@@ -51,7 +51,7 @@ def test_with_one_model_each_pool_has_its_own_number() -> None:
     assert [factor * trials_per_gpu["small-cnn"] for factor in factors] == [4, 6]
 
 
-def test_a_number_of_the_profile_stands() -> None:
+def test_a_number_in_the_profile_has_priority() -> None:
     text = f"{POOLS}trials_per_gpu: {{small-cnn: 3}}\n"
     site = parse_site(text, "x.yaml")
     assert calibrated(site, CALIBRATION, of_models("small-cnn")) is site
@@ -68,13 +68,13 @@ def test_gpus_of_a_kind_that_was_not_measured_are_as_the_profile_says(request_: 
     assert calibrated(site, CALIBRATION, of_models("small-cnn")) is site
 
 
-def test_a_pool_without_a_measurement_stays_beside_one_that_has_it() -> None:
+def test_a_pool_without_a_measurement_keeps_its_number_beside_a_measured_one() -> None:
     only = Calibration((measured(V100, "small-cnn", 4),))
     factors, trials_per_gpu = sharing(calibrated(parse_site(POOLS, "x.yaml"), only, of_models("small-cnn")))
     assert [factor * trials_per_gpu["small-cnn"] for factor in factors] == [4, 1]
 
 
-def test_cpus_are_not_divided_by_what_gpus_take() -> None:
+def test_cpus_are_not_divided_by_the_number_for_gpus() -> None:
     site = parse_site(
         "site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 1, constraint: a100}\n", "x"
     )
@@ -116,7 +116,7 @@ def test_a_submission_reads_the_calibration_of_its_results_folder(tmp_path: Path
     assert (unit.gpus, unit.cpus) == (8, 16.0)
 
 
-def test_a_gpu_that_counts_repeatedly_is_shared_by_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_counts_n_times_is_shared_by_n_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpu_share(0.5) == 0.5
     monkeypatch.setenv(GPU_COUNTS_VARIABLE, "2")
     assert gpu_share(0.5) == 0.25

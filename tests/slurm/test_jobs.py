@@ -1,4 +1,4 @@
-"""The jobs of submitted sweeps, summed up; waited for; scaled."""
+"""The jobs of submitted sweeps: their counts, the wait for their end, their number."""
 
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> SweepFolder:
     return folder
 
 
-def test_the_standby_is_told_from_the_driver() -> None:
+def test_the_standby_is_distinguished_from_the_driver() -> None:
     jobs = [
         Job("1", "d", "RUNNING", "node1", "None"),
         Job("2", "d", "PENDING", "", "Dependency"),
@@ -63,7 +63,7 @@ def test_a_held_job_is_shown_with_its_reason(folder: SweepFolder) -> None:
     assert found["held"] == {job_id: "launch failed requeued held"}
 
 
-def test_all_sweeps_take_one_call(folder: SweepFolder) -> None:
+def test_one_call_asks_for_the_jobs_of_all_sweeps(folder: SweepFolder) -> None:
     slurm = FakeSlurm()
     slurm.add(job_name(folder, "driver"), state="RUNNING")
     assert jobs_of(folder.results, ["test", "never-submitted"], slurm.client()).keys() == {"test"}
@@ -93,7 +93,7 @@ def test_slurm_is_not_asked_about_what_was_never_submitted(tmp_path: Path) -> No
     assert slurm.calls == []
 
 
-def test_waiting_goes_on_while_slurm_does_not_answer(folder: SweepFolder) -> None:
+def test_waiting_continues_while_slurm_does_not_answer(folder: SweepFolder) -> None:
     slurm = FakeSlurm()
     job_id = slurm.add(job_name(folder, "worker"), state="RUNNING")
     slurm.fail("squeue", times=30)

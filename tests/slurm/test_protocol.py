@@ -1,4 +1,4 @@
-"""The messages between jobs: read as written, replaced whole, fenced by generation, private."""
+"""Messages between jobs: private, replaced atomically, read as written, refused from older generations."""
 
 import threading
 from dataclasses import replace
@@ -58,7 +58,7 @@ def test_messages_are_read_as_they_were_written(messages: Messages) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"address": "x"}', '{"unknown": 1}'])
-def test_a_torn_head_is_none(messages: Messages, content: str) -> None:
+def test_a_torn_head_counts_as_absent(messages: Messages, content: str) -> None:
     (messages.folder / "head.json").write_text(content)
     assert messages.head() is None
     assert messages.next_generation() == 1
@@ -79,7 +79,7 @@ def test_of_two_drivers_that_started_at_once_one_remains(messages: Messages) -> 
     assert not messages.publish(HEAD)
 
 
-def test_a_superseded_driver_learns_of_it_within_a_beat(
+def test_a_superseded_driver_knows_it_at_its_next_heartbeat(
     messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BEAT_SECONDS", 0.01)

@@ -1,4 +1,4 @@
-"""The scripts are text: compared whole with golden/, and accepted by a real sbatch."""
+"""The scripts equal those in golden/, and a real sbatch accepts them."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ def rendered(submission: Submission) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("site", sorted(SITES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_scripts_are_as_written(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scripts_equal_the_golden_ones(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/opt/venv/bin/python")
     found = rendered(Submission(RESULTS.sweep("test"), load_site(site), 3))
     assert list(found) == [f"{site.stem}-{what}.sh" for what in ("driver", "standby-driver", "3-workers")]
@@ -46,7 +46,7 @@ limits: {array_size: 3}
 """
 
 
-def test_what_a_site_asks_for_stands_in_the_script() -> None:
+def test_the_options_of_a_site_are_in_the_script() -> None:
     found = rendered(Submission(RESULTS.sweep("test"), parse_site(OTHER, "other.yaml"), 7))
     assert list(found)[2:] == ["other-3-workers.sh", "other-1-worker.sh"]
     driver, worker = found["other-driver.sh"], found["other-1-worker.sh"]
@@ -101,7 +101,7 @@ def test_each_pool_has_its_own_script() -> None:
 
 
 @pytest.mark.slurm
-def test_a_real_sbatch_takes_them(cluster: Devcluster) -> None:
+def test_a_real_sbatch_accepts_them(cluster: Devcluster) -> None:
     before = cluster.submit("sleep 600")
     results = ResultsFolder(cluster.folder / "results")
     site = load_site(SITES / "devcluster.yaml")
@@ -125,7 +125,7 @@ def test_dry_run_prints_every_script_and_touches_nothing(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.yaml"]
 
 
-def test_a_wrong_site_is_the_users_mistake(tmp_path: Path) -> None:
+def test_a_wrong_site_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
     done = noisebench("submit", "sweep.yaml", "--site", "nowhere.yaml", "--dry-run", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

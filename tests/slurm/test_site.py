@@ -1,4 +1,4 @@
-"""Site profiles are read strictly: a valid one becomes a Site, a wrong one gives whole messages."""
+"""Site profiles are read strictly: a valid one becomes a Site, a wrong one gives all its messages."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize("profile", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_profiles_are_right(profile: Path) -> None:
+def test_shipped_profiles_are_valid(profile: Path) -> None:
     assert load_site(profile).site == profile.stem
 
 
@@ -111,7 +111,7 @@ def test_every_message_belongs_to_a_profile() -> None:
     assert {path.stem for path in BROKEN[0].parent.glob("*.txt")} == {path.stem for path in BROKEN}
 
 
-def test_an_unknown_model_is_told_the_known_ones() -> None:
+def test_the_message_about_an_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(InputError) as refused:
         parse_site(LEAST + "trials_per_gpu: {small-cmn: 8}\n", "x.yaml")
     assert str(refused.value) == (

@@ -1,4 +1,4 @@
-"""Slurm fails in the middle of a sweep: held jobs, refused and hanging commands, two drivers at once."""
+"""Slurm fails during a sweep: held jobs, refused and hanging commands, two drivers at once."""
 
 import shutil
 from collections import Counter
@@ -148,7 +148,7 @@ def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
 
 
 def await_that(cluster: Devcluster, holds: Callable[[], bool], what: str) -> None:
-    """Wait for something on a machine that may be busy."""
+    """Wait until a condition holds, on a machine that may be busy."""
     cluster.await_that(holds, what, WAIT_SECONDS)
 
 
@@ -176,6 +176,6 @@ def has_standby(sweep: Submitted) -> bool:
 
 
 def published_by(sweep: Submitted) -> str:
-    """Return the driver whose head is published now."""
+    """Return the driver that published the present head."""
     head = Messages(sweep.results.sweep(sweep.name)).head()
     return "" if head is None else head.driver

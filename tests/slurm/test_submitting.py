@@ -1,4 +1,4 @@
-"""A submission on a fake Slurm: the chain of its jobs, and what is left of one that fails half-way."""
+"""A submission on a fake Slurm: the chain of its jobs, and no job left if sending fails."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -127,7 +127,7 @@ def test_held_jobs_of_a_live_sweep_are_released(folder: SweepFolder) -> None:
     assert fake.sent("scontrol") == [("release", "101"), ("release", "103_1")]
 
 
-def test_jobs_that_are_just_ending_are_no_obstacle(folder: SweepFolder) -> None:
+def test_a_sweep_is_submitted_while_its_last_jobs_end(folder: SweepFolder) -> None:
     fake = FakeSlurm()
     submitted(folder, fake)
     for job in fake.jobs.values():

@@ -1,4 +1,4 @@
-"""The driver's rounds on a fake Slurm: held, lost and missing jobs; silence and refusals cancel nothing."""
+"""The driver's rounds on a fake Slurm: held, lost and missing jobs; no failure of Slurm cancels a job."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def test_a_sweep_in_order_is_left_alone(scene: Scene) -> None:
+def test_without_faults_nothing_is_changed(scene: Scene) -> None:
     scene.add_workers()
     scene.rounds()
     assert scene.states("driver") == ["RUNNING", "PENDING"], "the standby was missing"
@@ -105,7 +105,7 @@ def test_an_error_while_it_gives_up_does_not_end_its_rounds(
     assert tries == 2
 
 
-def test_it_goes_on_sending_while_trials_end(scene: Scene) -> None:
+def test_it_continues_to_send_workers_while_trials_end(scene: Scene) -> None:
     for _ in range(3 * supervisor.MAX_SENDS):
         scene.rounds(supervisor.EMPTY_ROUNDS)
         scene.settled += 1
@@ -180,7 +180,7 @@ def test_two_minutes_without_squeue_change_nothing(scene: Scene) -> None:
     assert not scene.given_up
 
 
-def test_a_scontrol_that_hangs_keeps_nothing_else_from_being_done(scene: Scene) -> None:
+def test_a_scontrol_that_hangs_prevents_no_other_step(scene: Scene) -> None:
     (worker,) = scene.add_workers(1)
     scene.slurm.hold(worker)
     scene.slurm.hang("scontrol", times=99)
@@ -217,7 +217,7 @@ def test_scaled_down_cancels_what_waits_and_drains_what_runs(scene: Scene) -> No
     assert [scene.slurm.jobs[job].state for job in running] == ["RUNNING", "RUNNING"]
 
 
-def test_scaled_to_none_waits_for_more(scene: Scene) -> None:
+def test_scaled_to_zero_it_waits_until_it_is_scaled_up(scene: Scene) -> None:
     scene.submission.messages.ask_for_workers(0)
     scene.rounds(10)
     assert (scene.states(), scene.given_up) == ([], False)

@@ -1,4 +1,4 @@
-"""Trials that fail each in its own way on a real Slurm: each under its own kind, the others untouched."""
+"""Trials with different faults on a real Slurm: each is recorded with its kind, the others complete."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from tests.slurm.submitted import Submitted
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
-def test_each_fault_has_its_kind_and_takes_no_worker_with_it(faulty_trials: Submitted) -> None:
+def test_each_fault_has_its_kind_and_ends_no_worker(faulty_trials: Submitted) -> None:
     faulty_trials.await_end(600)
     attempts = faulty_trials.attempts()
     assert Counter((attempt["status"], attempt["error_kind"]) for attempt in attempts) == {

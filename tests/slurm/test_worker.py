@@ -116,14 +116,12 @@ def test_it_looks_for_a_driver_when_its_ray_has_ended(submission: Submission, no
     assert stay(submission, node) is None
 
 
-def test_it_leaves_when_a_trial_says_that_the_time_does_not_suffice(
-    submission: Submission, node: RayNode
-) -> None:
+def test_it_leaves_if_its_time_is_too_short_for_a_trial(submission: Submission, node: RayNode) -> None:
     note_leave(submission.folder, "me", LeaveReason.TIME_LIMIT)
     assert stay(submission, node) is WorkerEnd.TIME_LIMIT
 
 
-def test_told_to_leave_it_says_why(submission: Submission, node: RayNode) -> None:
+def test_a_cancelled_worker_writes_its_reason(submission: Submission, node: RayNode) -> None:
     stop = Stop(None, 30)
     stop.handle(15, None)
     assert stay(submission, node, stop) is WorkerEnd.CANCELLED
@@ -131,7 +129,7 @@ def test_told_to_leave_it_says_why(submission: Submission, node: RayNode) -> Non
     assert not node.alive
 
 
-def test_a_worker_that_is_not_wanted_any_more_leaves_when_its_trials_have_ended(
+def test_a_worker_that_is_scaled_down_leaves_when_its_trials_have_ended(
     submission: Submission, node: RayNode
 ) -> None:
     submission.messages.ask_to_drain(ALLOCATION.job_id)
@@ -139,7 +137,9 @@ def test_a_worker_that_is_not_wanted_any_more_leaves_when_its_trials_have_ended(
     assert json.loads((submission.folder.heartbeats / "me.left").read_text())["kind"] == "scaled-down"
 
 
-def test_a_signal_of_preemption_is_told_from_cancelling(submission: Submission, node: RayNode) -> None:
+def test_a_signal_at_preemption_is_distinguished_from_cancelling(
+    submission: Submission, node: RayNode
+) -> None:
     slurm = FakeSlurm()
     slurm.jobs[ALLOCATION.job_id] = slurm.jobs.pop(slurm.add("w", state="RUNNING"))
     slurm.jobs[ALLOCATION.job_id].preempted = True
@@ -160,9 +160,7 @@ def test_it_joins_a_head_that_is_new_or_renewed(submission: Submission) -> None:
     assert worker._await_head(me, done) == done
 
 
-def test_it_gives_its_gpus_back_when_no_driver_comes(
-    submission: Submission, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_ends_if_no_driver_comes(submission: Submission, monkeypatch: pytest.MonkeyPatch) -> None:
     submission.messages.publish(JOINED)
     seconds = iter((0.0, 10.0, 59.0, 61.0))
     monkeypatch.setattr("noisebench.slurm.worker.time.monotonic", lambda: next(seconds))
@@ -195,7 +193,7 @@ def test_the_time_limit_is_known_without_asking_slurm(
     assert allocation({"SLURM_JOB_ID": "1", **variables}, minutes=30).ends_at == ends_at
 
 
-def test_devices_that_take_more_trials_count_repeatedly() -> None:
+def test_a_device_shared_by_n_trials_counts_n_times() -> None:
     assert worker.repeated("0,3", 2) == "0,0,3,3"
     assert worker.repeated("GPU-1", 3) == "GPU-1,GPU-1,GPU-1"
 
@@ -235,16 +233,16 @@ def test_no_daemon_runs_without_gpus_or_where_the_site_wants_none(
 
 
 @pytest.mark.parametrize("interfaces", [("lo",), ("ib7", "lo"), ("127.0.0.0/8",), ("10.99.0.0/16", "lo")])
-def test_the_first_interface_that_is_there_gives_the_address(interfaces: tuple[str, ...]) -> None:
+def test_the_first_interface_that_exists_gives_the_address(interfaces: tuple[str, ...]) -> None:
     assert own_address(interfaces) == "127.0.0.1"
 
 
-def test_interfaces_that_are_not_there_are_named_with_those_that_are() -> None:
+def test_missing_interfaces_are_named_with_the_existing_ones() -> None:
     with pytest.raises(EnvironmentFault, match=r"interface 'ib7', '10\.99\.0\.0/16' has no .* lo \(127"):
         own_address(("ib7", "10.99.0.0/16"))
 
 
-def test_a_worker_that_never_stays_with_its_driver_says_so(
+def test_a_worker_that_never_stays_with_its_driver_ends_with_the_reason(
     submission: Submission, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     joins = []

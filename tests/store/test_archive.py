@@ -1,4 +1,4 @@
-"""A sweep carried from one results folder to another."""
+"""A sweep copied from one results folder to another."""
 
 import gzip
 import resource
@@ -76,7 +76,7 @@ def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_two_sites_merge_in_any_order(tmp_path: Path) -> None:
-    """Both completed seed 1: the trial counts once, whoever comes first."""
+    """Both completed seed 1: the trial counts once, in either order."""
     first, second = site(tmp_path / "first", [0, 1]), site(tmp_path / "second", [1, 2])
     archives = [tmp_path / "first.tar", tmp_path / "second.tar"]
     for each, archive in zip((first, second), archives, strict=True):
@@ -102,7 +102,7 @@ def test_a_sweep_of_other_trials_keeps_its_manifest(tmp_path: Path) -> None:
     assert len(query(here.results, RUNS).rows()) == 1
 
 
-def test_records_that_another_sweep_left_travel_with_the_trials(tmp_path: Path) -> None:
+def test_an_archive_has_the_records_that_another_sweep_left(tmp_path: Path) -> None:
     folder = site(tmp_path / "there", [])
     folder.journal(started(trial(), "a", sweep="other"), ended(trial(), "a", sweep="other"), sweep="other")
     folder.journal(started(trial(seed=9), "b"), b"torn", sweep="other")
@@ -216,7 +216,7 @@ def test_an_archive_without_scores_has_every_record(tmp_path: Path) -> None:
     assert query(here, RUNS).rows() == query(there.results, RUNS).rows()
 
 
-def test_the_scores_of_every_attempt_travel(tmp_path: Path) -> None:
+def test_an_archive_has_the_scores_of_every_attempt(tmp_path: Path) -> None:
     there, here = site(tmp_path / "there", [0]), ResultsFolder(tmp_path / "here")
     path = there.results.scores(trial(seed=0).trial_id)
     repeated = path.with_name(f"{path.stem}-{'0' * 16}.parquet")

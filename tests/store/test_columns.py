@@ -31,7 +31,7 @@ def test_a_form_that_the_name_does_not_imply_is_named_even_alone(folder: Folder)
     assert names(folder, trial("BL", gamma=0.4, form="printed")) == ["BL, form printed"]
 
 
-def test_a_parameter_that_differs_between_rows_alone_makes_no_column(folder: Folder) -> None:
+def test_a_parameter_that_differs_only_between_rows_makes_no_column(folder: Folder) -> None:
     trials = []
     for name in ("MNIST", "CIFAR-100"):
         usual = dataset(name).recipe.losses

@@ -1,4 +1,4 @@
-"""Whatever happens to derived files and journals, the state of every trial is that of a rebuilt database.
+"""After any damage to derived files and journals, the state of every trial is that of a rebuilt database.
 
 Where blocks of the database are damaged, a command may end instead, with a message that names the rebuild.
 """
@@ -50,7 +50,7 @@ def shorten_the_database(random: Random, folder: Folder) -> None:
     folder.results.database.write_bytes(data[: random.randrange(len(data))])
 
 
-def bring_an_older_database_back(random: Random, folder: Folder) -> None:
+def restore_an_older_database(random: Random, folder: Folder) -> None:
     older = folder.root.parent / "older"
     if older.exists() and random.random() < 0.7:
         shutil.copyfile(older, folder.results.database)
@@ -58,7 +58,7 @@ def bring_an_older_database_back(random: Random, folder: Folder) -> None:
         shutil.copyfile(folder.results.database, older)
 
 
-def plant_a_log(random: Random, folder: Folder) -> None:
+def write_a_log_of_another(random: Random, folder: Folder) -> None:
     log = folder.results.database.with_name(folder.results.database.name + ".wal")
     log.write_bytes(random.randbytes(random.randrange(200)))
 
@@ -86,7 +86,7 @@ def journals(folder: Folder) -> list[Path]:
 
 EVENTS: list[Callable[[Random, Folder], None]] = [
     *(write_records, replace_manifest, remove_database, flip_bytes_of_the_database, shorten_the_database),
-    *(bring_an_older_database_back, plant_a_log, remove_a_journal, shorten_a_journal),
+    *(restore_an_older_database, write_a_log_of_another, remove_a_journal, shorten_a_journal),
 ]
 # DuckDB finds them only where a query reads the block.
 DAMAGES = (flip_bytes_of_the_database, shorten_the_database)

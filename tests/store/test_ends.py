@@ -47,7 +47,7 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("line", UNUSUAL.values(), ids=UNUSUAL.keys())
-def test_anything_unusual_is_left_to_reading_one_by_one(line: bytes) -> None:
+def test_unusual_lines_are_read_one_by_one(line: bytes) -> None:
     usual = json.dumps(ended(trial(), "a")).encode() + b"\n"
     with pytest.raises(records.MALFORMED):
         ends.table([usual, line], [MARKS] * 2)

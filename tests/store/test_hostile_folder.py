@@ -1,4 +1,4 @@
-"""A results folder that others can write: queries change nothing, ingestion reads nothing from elsewhere."""
+"""A results folder that others can write: queries change no file, ingestion reads no other file."""
 
 import hashlib
 import os
@@ -60,7 +60,7 @@ def test_a_query_changes_no_file(filled: Folder, sql: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["{db}", "{db}.wal"])
-def test_the_snapshot_is_out_of_reach_of_a_query(filled: Folder, target: str) -> None:
+def test_a_query_cannot_write_the_snapshot(filled: Folder, target: str) -> None:
     """DuckDB 2.0.0 let COPY overwrite an attached file; 2.0.1 does not. We rely on neither."""
     path = target.format(db=filled.results.database)
     copy = f"EXPLAIN ANALYZE COPY (SELECT 'x') TO '{path}' (FORMAT csv, USE_TMP_FILE false)"
@@ -119,7 +119,7 @@ def test_a_linked_journal_is_not_read(filled: Folder, tmp_path: Path) -> None:
     assert SECRET.encode() not in filled.results.database.read_bytes()
 
 
-def test_what_is_no_journal_file_is_reported_and_stops_nothing(filled: Folder) -> None:
+def test_other_files_in_the_journal_are_reported_and_skipped(filled: Folder) -> None:
     (filled.results.journal / "paper" / "folder.jsonl").mkdir()
     os.mkfifo(filled.results.journal / "paper" / "pipe.jsonl")
     folder = filled.journal(started(trial(seed=1), "b"))
@@ -130,7 +130,7 @@ def test_what_is_no_journal_file_is_reported_and_stops_nothing(filled: Folder) -
     assert query(filled.results, "SELECT count(*) FROM attempts").rows() == [(2,)]
 
 
-def test_a_macro_in_a_prepared_database_reaches_no_file(filled: Folder, tmp_path: Path) -> None:
+def test_a_macro_in_a_hostile_database_reads_no_file(filled: Folder, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(SECRET)
     with duckdb.connect(filled.results.database) as connection:
         reading = f"(SELECT count(*) FROM read_text('{tmp_path / 'key'}'))"
@@ -142,7 +142,7 @@ def test_a_macro_in_a_prepared_database_reaches_no_file(filled: Folder, tmp_path
     assert report.rebuilt or all(key > 1 for (key,) in keys)
 
 
-def test_one_line_that_the_database_refuses_is_skipped_alone(filled: Folder) -> None:
+def test_a_line_that_the_database_refuses_is_skipped_and_no_other(filled: Folder) -> None:
     number = ended(trial(seed=1), "b", result={"flagged": -(2**63), "f1": 0.5})
     matrix = ended(trial(seed=2), "c", result={"f1": 0.5, "transition": "[[1, 2"})
     good = [ended(trial(seed=seed), f"g{seed}") for seed in range(3, 8)]

@@ -1,4 +1,4 @@
-"""Ingestion of a journal in any state."""
+"""Ingestion of complete, growing and damaged journals."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def test_without_new_lines_the_database_is_not_rewritten(folder: Folder) -> None
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_torn_last_line_is_read_once_it_is_whole(folder: Folder) -> None:
+def test_a_torn_last_line_is_read_once_it_is_complete(folder: Folder) -> None:
     ce = trial()
     line = json.dumps(ended(ce, "a")).encode() + b"\n"
     folder.journal(started(ce, "a"), line[:40])
@@ -156,7 +156,7 @@ BROKEN_RECORDS = {
 }
 
 
-def test_every_broken_line_is_skipped_alone(folder: Folder) -> None:
+def test_every_broken_line_is_skipped_and_no_other(folder: Folder) -> None:
     folder.journal(started(trial(), "a"), b"\n")
     starts = {}
     for name, broken in BROKEN_RECORDS.items():
@@ -188,7 +188,7 @@ def test_broken_manifest_lines_are_skipped_until_the_manifest_is_replaced(folder
     assert query(folder.results, "FROM skipped_lines").rows() == []
 
 
-def test_numbers_that_are_none_are_null(folder: Folder) -> None:
+def test_nan_and_infinity_become_null(folder: Folder) -> None:
     line = json.dumps(ended(trial(), "a", f1=float("nan"))).replace('"precision": 0.5', '"precision": 1e999')
     folder.journal(started(trial(), "a"), line.encode() + b"\n")
     assert query(folder.results, "SELECT f1, precision, flagged FROM results").rows() == [(None, None, 7)]
@@ -196,7 +196,7 @@ def test_numbers_that_are_none_are_null(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_completed_beats_failed_beats_interrupted(folder: Folder, backwards: bool) -> None:
+def test_completed_counts_before_failed_before_interrupted(folder: Folder, backwards: bool) -> None:
     a, b = trial(seed=0), trial(seed=1)
     records = [
         unsuccessful(a, "a", at=5, status="interrupted"),
@@ -215,7 +215,7 @@ def test_completed_beats_failed_beats_interrupted(folder: Folder, backwards: boo
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_the_first_completed_attempt_wins_with_its_epochs(folder: Folder, backwards: bool) -> None:
+def test_the_first_completed_attempt_counts_with_its_epochs(folder: Folder, backwards: bool) -> None:
     ce = trial()
     first = [started(ce, "a", host="one"), ended(ce, "a", at=10, f1=0.7, epochs=[{"fold": 0, "epoch": 0}])]
     later = [started(ce, "b", host="two"), ended(ce, "b", at=20, f1=0.8)]
@@ -248,7 +248,7 @@ def test_an_end_before_its_start_finds_its_configuration(folder: Folder) -> None
 
 
 def eventful(folder: Folder, pause: Any) -> None:
-    """Write a journal with everything in it, calling `pause` between its parts."""
+    """Write a journal with records of every kind, calling `pause` between its parts."""
     trials = [trial("BL", seed, gamma=gamma) for gamma in (0.1, 0.2) for seed in range(3)]
     folder.manifest({"table": [*trials, trial("CE", 9)]})
     pause()
@@ -291,7 +291,7 @@ def test_small_batches_give_the_same_tables_as_one(folder: Folder, monkeypatch: 
 
 @pytest.fixture(scope="module")
 def undamaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, dict[str, list[tuple[Any, ...]]]]:
-    """A folder with everything in it, and its tables."""
+    """A folder with records of every kind, and its tables."""
     folder = Folder(tmp_path_factory.mktemp("undamaged"))
     eventful(folder, lambda: None)
     return folder, contents(folder)
@@ -343,7 +343,7 @@ def ingester(folder: Folder, rounds: int) -> "subprocess.Popen[bytes]":
 
 
 @pytest.mark.slow
-def test_two_ingesters_at_once_end_in_a_valid_database(folder: Folder) -> None:
+def test_two_ingesters_at_once_leave_a_valid_database(folder: Folder) -> None:
     eventful(folder, lambda: None)
     processes = [ingester(folder, 3) for _ in range(2)]
     late = [trial("GCE", seed, q=0.7) for seed in range(6)]
@@ -373,7 +373,7 @@ def test_a_killed_ingester_leaves_a_valid_database(folder: Folder) -> None:
         assert contents(folder) == whole
 
 
-def test_what_killed_ingesters_left_is_removed_once_it_is_stale(folder: Folder) -> None:
+def test_files_of_killed_ingesters_are_removed_once_they_are_stale(folder: Folder) -> None:
     folder.root.mkdir(exist_ok=True)
     stale, young, other = (
         folder.root / name for name in (".results.duckdb.1a", ".results.duckdb.2b", ".mine.1a")

@@ -1,4 +1,4 @@
-"""The rows that go into the repository as measured."""
+"""The rows of measured results in the repository."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Folder:
     return found
 
 
-def test_a_row_says_what_was_measured_where_and_how_to_do_it_again(folder: Folder) -> None:
+def test_a_row_has_the_result_the_machine_and_the_command_that_repeats_it(folder: Folder) -> None:
     answer = query(folder.results, named("measured"))
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows()]
     assert [(row["loss"], row["metric"]) for row in rows] == [
@@ -40,7 +40,7 @@ def test_a_row_says_what_was_measured_where_and_how_to_do_it_again(folder: Folde
     assert row["command"] == "noisebench run sweeps/paper.yaml --data DIR"
 
 
-def test_it_has_the_columns_of_the_published_numbers(folder: Folder) -> None:
+def test_a_row_has_the_columns_of_the_published_numbers(folder: Folder) -> None:
     measured = query(folder.results, named("measured")).columns
     published = PUBLISHED.read_text().partition("\n")[0].split(",")
     assert measured[: len(published)] == published

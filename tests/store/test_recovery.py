@@ -1,4 +1,4 @@
-"""After lost files, late bytes and clocks that differ, the database equals a rebuilt one."""
+"""After lost files, late bytes and different clocks, the database equals a rebuilt one."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_a_removed_journal_is_gone_from_the_database(folder: Folder) -> None:
     assert query(folder.results, "SELECT attempt_id FROM attempts").rows() == [("b",)]
 
 
-def test_bytes_that_become_visible_late_are_taken_in(folder: Folder) -> None:
+def test_bytes_that_become_visible_late_are_read(folder: Folder) -> None:
     """A reader over a network can see the end of a line while its middle still reads as zeros."""
     path = folder.journal(started(trial(), "a"))
     ingest(folder.results)
@@ -53,7 +53,7 @@ def test_bytes_that_become_visible_late_are_taken_in(folder: Folder) -> None:
     assert query(folder.results, "SELECT f1 FROM runs").rows() == [(0.9,)]
 
 
-def test_zeros_that_stay_are_skipped_in_the_end(folder: Folder) -> None:
+def test_zeros_that_remain_are_skipped(folder: Folder) -> None:
     path = folder.journal(started(trial(), "a"), b"\0" * 50 + b"\n", ended(trial(), "a"))
     assert query(folder.results, "SELECT count(*) FROM runs").rows() == [(0,)]
     os.utime(path, (time.time() - 120,) * 2)
@@ -90,13 +90,13 @@ def test_a_full_temporary_folder_leaves_the_old_snapshot(folder: Folder, size: i
 
 
 def changed(record: dict[str, object], **changes: object) -> bytes:
-    """Return the record's line with changes that its checksum does not know of."""
+    """Return the record's line with changes, and the checksum of the original."""
     *rest, checksum = line_of(record).rsplit(b',"crc32":', 1)
     body = json.dumps({**json.loads(rest[0] + b"}"), **changes}, separators=(",", ":"))
     return body.encode().removesuffix(b"}") + b',"crc32":' + checksum
 
 
-def test_a_changed_number_is_noticed(folder: Folder) -> None:
+def test_a_changed_number_is_detected(folder: Folder) -> None:
     result = {"f1": 0.1, "precision": 0.5, "flagged": 7, "noise_hash": "ff", "seconds": 9.5}
     folder.journal(started(trial(), "a"), changed(ended(trial(), "a"), result=result))
     (skipped,) = ingest(folder.results).skipped
@@ -137,7 +137,7 @@ def test_an_import_does_not_displace_the_folders_own_result(folder: Folder, tmp_
 
 # The second end is earlier, later, or at the same time in a file that a rebuild reads first.
 @pytest.mark.parametrize(("late", "file"), [(5, "node2-b"), (50, "node2-b"), (20, "node0-b")])
-def test_two_ends_of_one_attempt_count_the_same_however_they_are_read(
+def test_two_ends_of_one_attempt_give_the_same_row_read_at_once_or_one_by_one(
     folder: Folder, late: int, file: str
 ) -> None:
     folder.journal(started(trial(), "a"), ended(trial(), "a", 20, f1=0.4))
@@ -152,14 +152,14 @@ def test_two_ends_of_one_attempt_count_the_same_however_they_are_read(
     assert incremental[0][0] == (0.8 if late < 20 else 0.4)
 
 
-def test_two_starts_of_one_attempt_leave_what_a_rebuild_finds(folder: Folder) -> None:
+def test_after_two_starts_of_one_attempt_the_database_equals_a_rebuilt_one(folder: Folder) -> None:
     folder.manifest({"grid": [trial()]})
     folder.journal(started(trial(seed=1), "a", 20), file="one")
     ingest(folder.results)
     folder.journal(started(trial(seed=2), "a", 10), file="two")
-    _assert_a_rebuild_finds_the_same(folder)
+    _assert_equals_a_rebuilt_database(folder)
     folder.journal(ended(trial(seed=1), "c", 40), file="two")
-    _assert_a_rebuild_finds_the_same(folder)
+    _assert_equals_a_rebuilt_database(folder)
 
 
 def test_a_replaced_manifest_takes_the_configuration_of_a_trial_without_a_start(folder: Folder) -> None:
@@ -167,17 +167,17 @@ def test_a_replaced_manifest_takes_the_configuration_of_a_trial_without_a_start(
     folder.journal(*(ended(trial(seed=1), name, at) for name, at in (("a", 10), ("b", 20))))
     ingest(folder.results)
     folder.manifest({"grid": [trial(seed=2)]})
-    _assert_a_rebuild_finds_the_same(folder)
+    _assert_equals_a_rebuilt_database(folder)
 
 
-def _assert_a_rebuild_finds_the_same(folder: Folder) -> None:
+def _assert_equals_a_rebuilt_database(folder: Folder) -> None:
     ingest(folder.results)
     incremental = contents(folder)
     ingest(folder.results, rebuild=True)
     assert contents(folder) == incremental
 
 
-def test_a_failure_on_a_node_whose_clock_is_behind_is_seen(folder: Folder) -> None:
+def test_a_failure_on_a_node_whose_clock_is_behind_counts(folder: Folder) -> None:
     folder.manifest({"grid": [trial()]})
     folder.journal(started(trial(), "a", 3600), unsuccessful(trial(), "a", 3610, status="interrupted"))
     behind = started(trial(), "b", 60, host="node2")
@@ -209,7 +209,7 @@ def test_an_older_snapshot_never_replaces_a_newer_one(
 
 
 @pytest.mark.slow
-def test_two_versions_on_one_folder_each_go_on_where_they_were(
+def test_two_versions_on_one_folder_each_keep_their_database(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def as_version(digit: str) -> IngestReport:
@@ -248,7 +248,7 @@ def test_the_folder_of_a_killed_ingester_is_removed(
     assert [path.exists() for path in folders.values()] == [False, True]
 
 
-def test_the_store_imports_nothing_that_trains_or_schedules() -> None:
+def test_the_store_imports_no_torch_ray_or_submitit() -> None:
     code = "import noisebench.store.store, noisebench.store.ingest, noisebench.store.archive"
     timed = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(timed, capture_output=True, text=True, check=True)

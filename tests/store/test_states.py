@@ -149,7 +149,7 @@ def test_a_prefix_of_none_or_several_trials_is_refused(sweep: Folder) -> None:
         states.trial_record(open_store(sweep.results), "")
 
 
-def test_a_trial_known_from_its_end_alone_has_no_configuration(folder: Folder) -> None:
+def test_a_trial_with_only_an_end_has_no_configuration(folder: Folder) -> None:
     folder.journal(ended(trial(), "a"))
     record = states.trial_record(open_store(folder.results), trial().trial_id)
     assert (record.state, record.config) == ("completed", None)

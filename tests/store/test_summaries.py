@@ -44,7 +44,7 @@ def test_a_failure_is_counted_once_a_sweep_with_one_traceback(folder: Folder) ->
     assert row.example == min(examples)
 
 
-def test_each_doubt_has_an_example(folder: Folder) -> None:
+def test_each_doubtful_result_has_an_example(folder: Folder) -> None:
     eventful(folder)
     each = trial(seed=9)
     folder.journal(started(each, "e"), ended(each, "e", result={"f1": 0.0, "guard": "flags-nothing"}))
@@ -53,7 +53,7 @@ def test_each_doubt_has_an_example(folder: Folder) -> None:
     assert found["unreadable line"].times == 1
 
 
-def test_filled_sql_can_be_asked(folder: Folder) -> None:
+def test_sql_with_its_parameters_filled_in_runs(folder: Folder) -> None:
     eventful(folder)
     sql = SQL.filled("blocks/cell", {"sweep": "paper", "block": "it's", "metric": "f1"})
     assert "block = 'it''s'" in sql

@@ -1,4 +1,4 @@
-"""Each kind of damage planted in a real results folder is found with its place, and nothing else is."""
+"""Each kind of damage, made in a real results folder, is reported with its place, and nothing else is."""
 
 import json
 import shutil
@@ -239,7 +239,7 @@ def test_a_journal_that_is_a_link_is_reported(results: ResultsFolder, tmp_path: 
     assert damages(results) == [("file", path.name, None)]
 
 
-def test_what_crashes_leave_is_not_reported_as_damage(results: ResultsFolder) -> None:
+def test_leftovers_of_crashes_are_not_reported_as_damage(results: ResultsFolder) -> None:
     """Writes that failed and were repeated or given up, one cut short by a process's death, a lost end."""
     path = journal_of(results)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -270,7 +270,7 @@ def test_lines_of_an_older_version_are_counted(results: ResultsFolder) -> None:
     assert (code, content["lines"], content["lines_without_checksum"]) == (0, 6, 6)
 
 
-def test_places_and_consequences_are_printed(results: ResultsFolder) -> None:
+def test_place_and_meaning_of_each_damage_are_printed(results: ResultsFolder) -> None:
     path = results.sweep("demo").manifest
     path.write_text(path.read_text().replace('"epochs":2', '"epochs":3'))
     done = noisebench_here("verify", "demo", cwd=results.root.parent)

@@ -46,7 +46,7 @@ def test_missing_values_count_neither_in_mean_nor_n(folder: Folder) -> None:
     assert rows(folder, "SELECT mean, n FROM cells WHERE metric = 'f1'") == [(0.5, 1)]
 
 
-def test_huge_values_break_no_view(folder: Folder) -> None:
+def test_views_accept_huge_values(folder: Folder) -> None:
     complete(folder, (trial(seed=0), {"threshold": 1e300}), (trial(seed=1), {"threshold": -1e300}))
     assert rows(folder, "SELECT mean FROM cells WHERE metric = 'threshold'") == []
 
@@ -105,7 +105,7 @@ def test_means_that_print_the_same_share_a_rank(folder: Folder) -> None:
     assert found == {"CE": 1, "GCE": 1, "FL": 2, "ANL-CE": 3}
 
 
-def test_a_lone_loss_is_the_best(folder: Folder) -> None:
+def test_one_loss_alone_is_the_best(folder: Folder) -> None:
     folder.manifest({"table": [trial()]})
     complete(folder, (trial(), {"f1": 0.1}))
     assert rows(folder, "SELECT rank FROM ranked_cells WHERE metric = 'f1'") == [(1,)]

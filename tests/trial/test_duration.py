@@ -78,5 +78,7 @@ def test_a_long_trial_loses_the_epochs_since_its_last_checkpoint_at_most(gpu: bo
     ],
     ids=["no limit", "enough", "too little", "never enough", "unknown whole", "overdue"],
 )
-def test_time_suffices(seconds: float, left: float, whole: float | None, suffices: bool) -> None:
+def test_the_remaining_time_is_long_enough_for_a_trial_or_not(
+    seconds: float, left: float, whole: float | None, suffices: bool
+) -> None:
     assert time_suffices(seconds, left, whole) is suffices

@@ -84,7 +84,7 @@ def labels_of(trial: Trial) -> np.ndarray:
     return given_labels(trial, load_dataset(trial.dataset, None))
 
 
-def test_all_losses_of_one_seed_see_the_same_wrong_labels() -> None:
+def test_all_losses_of_one_seed_train_on_the_same_wrong_labels() -> None:
     base = labels_of(trial_of("CE"))
     assert np.array_equal(base, labels_of(trial_of("{name: BL, gamma: 0.9}", detector="aum")))
     assert not np.array_equal(base, labels_of(trial_of("CE", seeds="[1]")))
@@ -93,7 +93,7 @@ def test_all_losses_of_one_seed_see_the_same_wrong_labels() -> None:
     assert ours.result["realised_rate"] == pytest.approx(0.2, abs=0.06)
 
 
-def test_confident_learning_sees_out_of_fold_probabilities_of_all_samples(
+def test_confident_learning_gets_out_of_fold_probabilities_of_all_samples(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = []

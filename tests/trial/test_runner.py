@@ -102,7 +102,7 @@ def test_nan_becomes_null(attempt: Callable[..., Any]) -> None:
     assert ended.result.precision == 0
 
 
-def test_finished_folds_are_kept_until_the_trial_completes(
+def test_checkpoints_of_folds_are_kept_until_the_trial_completes(
     attempt: Callable[..., Any], tmp_path: Path
 ) -> None:
     folder = ResultsFolder(tmp_path).checkpoint(trial_of().trial_id)

@@ -7,7 +7,7 @@ from tests.trial.test_measurement import CPU, GOLDEN, GOLDEN_TRIALS
 
 
 def main() -> None:
-    """Measure the golden trials and write them, refusing to replace a version's numbers."""
+    """Measure the golden trials and write them, except if this version has some already."""
     if GOLDEN.exists():
         raise SystemExit(f"{GOLDEN.name} exists: raise SCIENCE_VERSION in noisebench/sweep/identity.py first")
     golden = {}
