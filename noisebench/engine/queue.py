@@ -47,7 +47,7 @@ class TrialQueue:
         self.fault: EnvironmentFault | None = None
         self._folder = folder
         self._groups = groups or EvidenceGroups(trials, folder)
-        self._need_larger_share = {trial.trial_id: trial for trial in trials if self._lacked_memory(trial)}
+        self._need_larger_share = self._lacking_memory(trials)
         ready = (trial for trial in trials if trial.trial_id not in self._need_larger_share)
         self._waiting = deque(self._groups.ordered(ready))
         self._held: deque[Trial] = deque()
@@ -125,6 +125,7 @@ class TrialQueue:
         if self._needs_larger_share(trial, end):
             # The others train the same and would lack memory too.
             self._need_larger_share |= {each.trial_id: each for each in (trial, *followers)}
+            self._count_held()
             self.progress.returned()
             return
         self._come_next(followers)
@@ -133,14 +134,17 @@ class TrialQueue:
     def larger_round(self) -> bool:
         """Let the trials wait that are to be tried with a larger share; return False if there are none.
 
-        Also False if a run was cut short, and others still wait or live.
+        Also False if a run was cut short, and others still wait or live. Trials of stopped blocks stay aside.
         """
-        if self._waiting or self._live or self.fault or not self._need_larger_share:
+        if self._waiting or self._live or self.fault:
             return False
-        self._had_larger_share |= self._need_larger_share.keys()
-        self._waiting.extend(self._need_larger_share.values())
-        self._need_larger_share.clear()
-        return True
+        ready = [trial for trial in self._need_larger_share.values() if self._stops.lets_run(trial)]
+        for trial in ready:
+            del self._need_larger_share[trial.trial_id]
+            self._had_larger_share.add(trial.trial_id)
+        self._waiting.extend(ready)
+        self._set_suspects_aside()
+        return bool(ready)
 
     def lose(self, attempt_id: str) -> None:
         """Note that the process of an attempt has ended; `explain_losses` says what becomes of the trial."""
@@ -246,10 +250,15 @@ class TrialQueue:
             self._released_suspect = suspect.trial_id
             self._waiting.appendleft(suspect)
 
-    def _lacked_memory(self, trial: Trial) -> bool:
-        """Return whether a trial has failed under a former driver and can run with a larger share."""
-        kind = self.policy.lacked_memory.get(trial.trial_id)
-        return kind is not None and self.policy.has_larger_share(trial, kind)
+    def _lacking_memory(self, trials: list[Trial]) -> dict[str, Trial]:
+        """Return the trials that wait for a larger share since a former driver, by id.
+
+        Those that share evidence with one that lacked memory train the same and would lack it too.
+        """
+        kinds, has_larger_share = self.policy.lacked_memory, self.policy.has_larger_share
+        failed = (trial for trial in trials if trial.trial_id in kinds)
+        lacking = {each.evidence_id for each in failed if has_larger_share(each, kinds[each.trial_id])}
+        return {trial.trial_id: trial for trial in trials if trial.evidence_id in lacking}
 
     def _needs_larger_share(self, trial: Trial, end: End) -> bool:
         if end.error_kind is None or trial.trial_id in self._had_larger_share:
@@ -271,7 +280,7 @@ class TrialQueue:
             return
         self._waiting.extendleft(trial for trial in reversed(trials) if self._stops.lets_run(trial))
         self._held.extend(trial for trial in trials if not self._stops.lets_run(trial))
-        self.progress.held = len(self._held)
+        self._count_held()
 
     def _hold_back(self) -> None:
         if self.fault is not None:
@@ -279,7 +288,13 @@ class TrialQueue:
         trials = [*self._waiting, *self._held]
         self._waiting = deque(trial for trial in trials if self._stops.lets_run(trial))
         self._held = deque(trial for trial in trials if not self._stops.lets_run(trial))
-        self.progress.held, self.progress.stopped = len(self._held), dict(self._stops.errors)
+        self.progress.stopped = dict(self._stops.errors)
+        self._count_held()
+
+    def _count_held(self) -> None:
+        """Count the trials of stopped blocks, also those that are set aside for a larger share."""
+        aside = self._need_larger_share.values() if self._stops.errors else ()
+        self.progress.held = len(self._held) + sum(not self._stops.lets_run(trial) for trial in aside)
 
     def _record_end(self, attempt_id: str, trial: Trial, end: End) -> None:
         try:

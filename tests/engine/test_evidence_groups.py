@@ -151,3 +151,24 @@ def test_what_a_killed_run_has_left_is_removed(folder: SweepFolder) -> None:
     left, needed, other = (keep(folder, trial) for trial in (done, pending, foreign))
     remove_unneeded(folder, [done, pending], [pending.evidence_id])
     assert (left.exists(), needed.exists(), other.exists()) == (False, True, True)
+
+
+def test_under_the_next_driver_the_followers_of_a_trial_that_lacked_memory_wait_for_its_larger_share(
+    folder: SweepFolder,
+) -> None:
+    trials = trials_of("[CE, ANL-FL]")
+    leader = trials[0]
+    policy = RecoveryPolicy(
+        has_larger_share=lambda _, kind: kind == "host-memory",
+        lacked_memory={leader.trial_id: ErrorKind.HOST_MEMORY},
+    )
+    queue = queue_of(folder, trials, policy=policy)
+    while queue.waiting:
+        attempt, trial = queue.take()
+        assert trial.evidence_id != leader.evidence_id
+        queue.settle(attempt, COMPLETED)
+    assert queue.larger_round()
+    (first, *name), waiting = names(queue, 1)[0], queue.next_trial
+    assert (name, waiting) == (["CE", "ctrl"], None), "one trains, the others wait for it"
+    queue.settle(first, COMPLETED)
+    assert [each[2] for each in names(queue, 2)] == ["small-loss", "none"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from noisebench.engine.losses import SUSPECT_NODE_LOSSES
+from noisebench.engine.losses import CLOCK_SECONDS, SUSPECT_NODE_LOSSES
 from noisebench.engine.progress import Progress
 from noisebench.engine.queue import TrialQueue
 from noisebench.engine.recovery import (
@@ -208,6 +208,23 @@ def test_losses_before_the_newest_checkpoint_do_not_count_after_a_takeover(folde
     assert lose_all(queue_of(folder, loss=NODE_LOST, previous=previous)) == MAX_NODE_LOSSES - 2
 
 
+@pytest.mark.parametrize(
+    ("ahead", "counted"), [(-CLOCK_SECONDS, 0), (CLOCK_SECONDS - 10, 0), (CLOCK_SECONDS + 10, 3)]
+)
+def test_losses_before_a_checkpoint_count_only_if_a_clock_is_more_than_a_minute_ahead(
+    folder: SweepFolder, ahead: float, counted: int
+) -> None:
+    """How far the clock of the node that recorded the losses is ahead of the file server's."""
+    (trial,) = sweep_of().trials()
+    checkpoint = folder.results.checkpoint(trial.trial_id) / "fold-0.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    written = datetime.fromtimestamp(checkpoint.stat().st_mtime, UTC)
+    moments = [written + timedelta(seconds=ahead - before) for before in (3, 2, 1)]
+    previous = {trial.trial_id: [Interruption(ErrorKind.NODE_LOST, moment) for moment in moments]}
+    assert lose_all(queue_of(folder, loss=NODE_LOST, previous=previous)) == MAX_NODE_LOSSES - counted
+
+
 def test_trials_that_may_kill_their_nodes_run_one_at_a_time_after_a_takeover(folder: SweepFolder) -> None:
     trials = list(sweep_of(seeds="4").trials())
     lost = [Interruption(ErrorKind.NODE_LOST, datetime.now(UTC))] * SUSPECT_NODE_LOSSES
@@ -365,6 +382,52 @@ def test_a_driver_gives_the_larger_share_that_a_former_one_could_not_give(folder
     assert same == large
     queue.settle(again, End(Status.FAILED, ErrorKind.HOST_MEMORY, "too large"))
     assert not queue.larger_round()
+
+
+def test_trials_that_lack_memory_and_their_nodes_wait_for_their_larger_share_one_by_one(
+    folder: SweepFolder,
+) -> None:
+    trials = list(sweep_of(seeds="3").trials())
+    lacked = dict.fromkeys([trial.trial_id for trial in trials], ErrorKind.HOST_MEMORY)
+    lost = [Interruption(ErrorKind.NODE_LOST, datetime.now(UTC))] * SUSPECT_NODE_LOSSES
+    losses = {trial.trial_id: lost for trial in trials[1:]}
+    policy = RecoveryPolicy(has_larger_share=lambda _, __: True, lacked_memory=lacked, previous_losses=losses)
+    queue = TrialQueue(trials, folder, Progress(3, 0, 0, 3), policy)
+    assert queue.larger_round()
+    (first, suspect), (second, other) = queue.take(), queue.take()
+    assert (suspect, other, queue.next_trial) == (trials[1], trials[0], None)
+    queue.settle(second, End(Status.COMPLETED))
+    assert queue.next_trial is None
+    queue.settle(first, End(Status.COMPLETED))
+    assert queue.take()[1] == trials[2]
+
+
+def test_a_stopped_block_gets_no_larger_share(folder: SweepFolder) -> None:
+    sweep = sweep_of(seeds="10")
+    trials, stops = list(sweep.trials()), Stops(sweep.blocks, folder)
+    lacked = {trials[0].trial_id: ErrorKind.HOST_MEMORY}
+    policy = RecoveryPolicy(has_larger_share=lambda _, kind: kind == "host-memory", lacked_memory=lacked)
+    queue = TrialQueue(trials, folder, Progress(10, 0, 0, 10), policy, stops)
+    for _ in range(8):
+        queue.settle(queue.take()[0], End(Status.FAILED, ErrorKind.EXCEPTION, "broken"))
+    assert (queue.waiting, queue.progress.pending, queue.progress.held) == (0, 2, 2)
+    assert not queue.larger_round()
+    under_next = TrialQueue(trials[:1], folder, Progress(10, 0, 9, 1), policy, Stops(sweep.blocks, folder))
+    assert (under_next.progress.held, under_next.larger_round()) == (1, False)
+
+
+def test_a_block_that_a_completion_restarts_gets_its_larger_share(folder: SweepFolder) -> None:
+    sweep = sweep_of(seeds="10")
+    policy = RecoveryPolicy(has_larger_share=lambda _, kind: kind == "host-memory")
+    queue = TrialQueue(sweep.trials(), folder, Progress(10, 0, 0, 10), policy, Stops(sweep.blocks, folder))
+    (large, trial), (other, _) = queue.take(), queue.take()
+    for _ in range(8):
+        queue.settle(queue.take()[0], End(Status.FAILED, ErrorKind.EXCEPTION, "broken"))
+    queue.settle(large, End(Status.FAILED, ErrorKind.HOST_MEMORY, "too large"))
+    assert queue.progress.held == 1
+    queue.settle(other, End(Status.COMPLETED))
+    assert (queue.progress.held, queue.larger_round()) == (0, True)
+    assert queue.take()[1] == trial
 
 
 def test_a_trial_that_cannot_have_a_larger_share_waits_with_the_others(folder: SweepFolder) -> None:

@@ -1,7 +1,9 @@
 """Sweeps in this process: which trials run, and their records."""
 
 import shutil
+import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,12 @@ from noisebench.engine.progress import Progress
 from noisebench.engine.run import Options, run_sweep
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records import attempts, durable
+from noisebench.records.attempts import End, ErrorKind, Status
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.records.manifest import kept_sweep
 from noisebench.store.query import query
+from noisebench.sweep.trial import Trial
 from tests.trials import sweep_of
 
 INLINE = Options(inline=True)
@@ -67,6 +71,34 @@ def test_failures_are_isolated_and_resume_repeats_them(results: ResultsFolder, f
     assert (again.started, again.failed, again.failed_before) == (0, 2, 2)
     resumed = run_sweep(sweep, results, Options(inline=True, include_failed=True))
     assert (resumed.started, resumed.failed) == (2, 2)
+
+
+@pytest.mark.parametrize("include_failed", [False, True])
+def test_a_driver_that_takes_over_repeats_only_what_lacked_memory_once(
+    results: ResultsFolder, include_failed: bool
+) -> None:
+    sweep = sweep_of(seeds="4")
+    before, once, twice, broken = sweep.trials()
+    memory, exception = ErrorKind.GPU_MEMORY, ErrorKind.EXCEPTION
+    record_failures(results, (before, exception))
+    submitted_at = datetime.now(UTC)
+    record_failures(results, (once, memory), (twice, memory), (twice, memory), (broken, exception))
+    options = replace(INLINE, include_failed=include_failed, submitted_at=submitted_at)
+    outcome = run_sweep(sweep, results, options)
+    assert (outcome.started, outcome.failed_before) == ((2, 2) if include_failed else (1, 3))
+    named = run_sweep(sweep, results, replace(options, trial=twice.trial_id))
+    assert (named.started, named.failed_before) == (0, 1)
+
+
+def record_failures(results: ResultsFolder, *failures: tuple[Trial, ErrorKind]) -> None:
+    """Write the records of attempts that failed under a former driver."""
+    with JournalWriter(results.sweep("test").journal, "host") as journal:
+        for trial, kind in failures:
+            attempt_id = uuid.uuid4().hex
+            journal.append(attempts.started(attempt_id, "test", trial, "worker", "cpu"))
+            journal.append(
+                attempts.ended(attempt_id, "test", trial.trial_id, End(Status.FAILED, kind, "why"))
+            )
 
 
 def test_a_block_with_equal_failures_stops_until_resume(results: ResultsFolder, failing_module: str) -> None:

@@ -85,14 +85,12 @@ def test_ended_trials_are_dropped_and_processes_reused(
     assert ended == [("completed", TRIALS), ("interrupted", DEATHS)]
 
 
-def record_failure(folder: SweepFolder, trial: Trial, kind: ErrorKind) -> None:
-    """Write the records of an attempt that failed under a former driver."""
+def record(folder: SweepFolder, trial: Trial, status: Status, kind: ErrorKind) -> None:
+    """Write the records of an attempt under a former driver."""
     with JournalWriter(folder.journal, "host") as journal:
         attempt_id = uuid.uuid4().hex
         journal.append(attempts.started(attempt_id, folder.name, trial, "worker", "cpu"))
-        journal.append(
-            attempts.ended(attempt_id, folder.name, trial.trial_id, End(Status.FAILED, kind, "why"))
-        )
+        journal.append(attempts.ended(attempt_id, folder.name, trial.trial_id, End(status, kind, "why")))
 
 
 def test_the_next_driver_gives_a_trial_the_memory_that_it_lacked(
@@ -100,17 +98,18 @@ def test_the_next_driver_gives_a_trial_the_memory_that_it_lacked(
 ) -> None:
     monkeypatch.setenv(SEEN, str(tmp_path))
     results = ResultsFolder(tmp_path / "results")
-    sweep = sweep_of(seeds="3")
+    sweep = sweep_of(seeds="4")
     submitted_at = datetime.now(UTC)
-    once, twice, broken = sweep.trials()
-    kinds = ((once, ErrorKind.HOST_MEMORY), (twice, ErrorKind.HOST_MEMORY), (twice, ErrorKind.HOST_MEMORY))
-    for trial, kind in (*kinds, (broken, ErrorKind.EXCEPTION)):
-        record_failure(results.sweep(sweep.name), trial, kind)
+    once, cut_short, twice, broken = sweep.trials()
+    for trial in (once, cut_short, twice, twice):
+        record(results.sweep(sweep.name), trial, Status.FAILED, ErrorKind.HOST_MEMORY)
+    record(results.sweep(sweep.name), cut_short, Status.INTERRUPTED, ErrorKind.DRIVER_LOST)
+    record(results.sweep(sweep.name), broken, Status.FAILED, ErrorKind.EXCEPTION)
     with tempfile.TemporaryDirectory() as scratch:  # pytest's folder is too deep for Ray's sockets
         monkeypatch.setattr(tempfile, "tempdir", scratch)
         monkeypatch.setenv("TMPDIR", scratch)
         options = Options(cpus=2, execute=f"{__name__}:execute", submitted_at=submitted_at)
         outcome = run_sweep(sweep, results, options)
-    assert (outcome.started, outcome.completed, outcome.failed) == (1, 1, 2)
+    assert (outcome.started, outcome.completed, outcome.failed, outcome.failed_before) == (2, 2, 2, 2)
     completed = query(results, "SELECT trial_id FROM attempts WHERE status = 'completed'").rows()
-    assert completed == [(once.trial_id,)]
+    assert {trial_id for (trial_id,) in completed} == {once.trial_id, cut_short.trial_id}
