@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,7 +36,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show how many trials have completed, run, failed and wait; rate, time left, failures by kind."""
-    from noisebench.store.store import open_store
+    from noisebench.store.store import read_store
 
     folder = sweep_folder(results, sweep).results if sweep else existing(results)
     names = [sweep] if sweep else sweeps_in(folder)
@@ -43,9 +44,7 @@ def status(
     while True:
         if time.monotonic() - asked > ASK_SECONDS:
             asked, jobs = time.monotonic(), _jobs(folder, names)
-        with open_store(folder) as store:
-            _warn_if_outdated(store)
-            states = [_state(store, name, jobs) for name in names]
+        states = read_store(folder, partial(_states, sweeps=names, jobs=jobs))
         if disk:
             states = [{**state, "disk_bytes": _disk_bytes(folder, state["sweep"])} for state in states]
         if as_json:
@@ -69,6 +68,11 @@ def _jobs(folder: ResultsFolder, sweeps: list[str]) -> dict[str, SweepJobs]:
         if jobs.live and jobs.code_changed:
             print(f"warning: {sweep}: noisebench has changed since the submission", file=sys.stderr)
     return jobs_by_sweep
+
+
+def _states(store: Store, sweeps: list[str], jobs: dict[str, SweepJobs] | None) -> list[dict[str, Any]]:
+    _warn_if_outdated(store)
+    return [_state(store, sweep, jobs) for sweep in sweeps]
 
 
 def _warn_if_outdated(store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
@@ -18,8 +18,13 @@ from noisebench.store.ingest import IngestReport, ingest
 from noisebench.store.statements import SQL
 
 RowType = TypeVar("RowType")
+Found = TypeVar("Found")
 
 _READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
+
+
+class DamagedDatabaseError(EnvironmentFault):
+    """Blocks of the database file are damaged; the journal has all that it held."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class Store:
     def _explained(self, error: duckdb.Error) -> Exception:
         if not is_damage(error):
             return error
-        return EnvironmentFault(
+        return DamagedDatabaseError(
             f"{self.results.database} can't be read ({error}); rebuild it with `noisebench ingest --rebuild`"
         )
 
@@ -133,6 +138,22 @@ def open_store(results: ResultsFolder) -> Store:
     Raises InputError where there is no results folder, EnvironmentFault where there is no readable snapshot.
     """
     return Store(results, ingest(results))
+
+
+def read_store(results: ResultsFolder, read: Callable[[Store], Found]) -> Found:
+    """Return what `read` finds in the opened folder; where it meets damage, in a database made anew.
+
+    DuckDB notices a damaged block when it reads it, so `read` can be called twice. Raises what `open_store`
+    does, DamagedDatabaseError where no new database can be published.
+    """
+    try:
+        with open_store(results) as store:
+            return read(store)
+    except DamagedDatabaseError:
+        if not ingest(results, rebuild=True).published:
+            raise
+    with open_store(results) as store:
+        return read(store)
 
 
 def is_damage(error: duckdb.Error) -> bool:

@@ -1,14 +1,21 @@
 """The commands as a user types them: output, exit codes, one clear message for a mistake."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
 
+from noisebench.records.folders import ResultsFolder
+from noisebench.store.states import trial_states
+from noisebench.store.store import DamagedDatabaseError, open_store
 from tests.command import noisebench, noisebench_here
 from tests.trials import sweep_text
 
+# A file of DuckDB: three headers of 4 kB, then blocks of 256 kB, each with a checksum.
+HEADERS, BLOCK = 3 * 4096, 256 * 1024
 LAZY = """
 import sys
 from noisebench.cli.app import app
@@ -70,6 +77,34 @@ def test_status(finished: Path) -> None:
         2,
         {"exception": 2},
     )
+
+
+def test_status_makes_a_damaged_database_anew(finished: Path, tmp_path: Path) -> None:
+    """DuckDB notices a damaged block only when a query reads it: here one byte after the other changes."""
+    shutil.copytree(finished / "results", tmp_path / "results")
+    results, noticed = ResultsFolder(tmp_path / "results"), 0
+    whole = results.database.read_bytes()
+    expected = status_of(finished)
+    for byte in range(HEADERS + 100, len(whole), BLOCK):
+        damaged = bytearray(whole)
+        damaged[byte] ^= 1
+        results.database.write_bytes(damaged)
+        try:
+            with open_store(results) as store:
+                trial_states(store, "demo")
+        except DamagedDatabaseError:
+            noticed += 1
+        assert status_of(tmp_path) == expected
+    assert noticed
+
+
+def status_of(folder: Path) -> dict[str, Any]:
+    """Return the counts of the sweep."""
+    done = noisebench_here("status", "demo", "--json", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    counts: dict[str, Any] = json.loads(done.stdout)
+    del counts["rate_per_hour"]  # up to now
+    return counts
 
 
 def test_failures_and_show(finished: Path) -> None:
