@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,6 +17,8 @@ from noisebench.records.folders import ResultsFolder
 from noisebench.sweep.trial import Trial
 from tests.command import noisebench_here
 from tests.data.own.pictures import checkers, folder_of_two_classes
+from tests.data.own.test_read import BAD as BAD_DATA
+from tests.data.own.test_read import BAD_MANIFESTS, written_manifest
 
 QUICK = ("--loss", "{name: BL, gamma: 0.4}", "--set", "training.epochs=20", "--inline")
 
@@ -235,3 +238,23 @@ def test_a_mistake_gets_one_message_and_nothing_is_written(case: str, tmp_path: 
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("case", sorted(BAD_DATA) + sorted(BAD_MANIFESTS))
+def test_bad_data_get_one_line_and_nothing_is_written(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if case in BAD_DATA:
+        make, message = BAD_DATA[case]
+        data = make()
+    else:
+        text, message = BAD_MANIFESTS[case]
+        data = written_manifest(text)
+    before = sorted(tmp_path.rglob("*"))
+    done = detect(data, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert re.search(message, line)
+    assert done.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before

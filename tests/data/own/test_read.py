@@ -157,7 +157,8 @@ def test_bad_data_are_refused_with_one_message(
     assert "\n" not in str(error.value)
 
 
-def _manifest(text: str, name: str = "m.csv") -> str:
+def written_manifest(text: str, name: str = "m.csv") -> str:
+    """Write a manifest beside the images of two classes; return its name."""
     folder_of_two_classes(Path("images"))
     return _text(name, text)
 
@@ -167,7 +168,7 @@ ROWS = "".join(f"images/{label}/{n}.png,{label},{n % 3}\n" for label in ("cat", 
 
 def test_a_manifest_names_paths_labels_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    _manifest("\ufeffpath,label,group,split\n" + ROWS.replace("\n", ",train\n"))
+    written_manifest("\ufeffpath,label,group,split\n" + ROWS.replace("\n", ",train\n"))
     source = read_source("m.csv")
     assert source.ids[0] == "images/cat/0.png"
     assert source.paths is not None
@@ -202,13 +203,13 @@ BAD_MANIFESTS = {
 
 
 @pytest.mark.parametrize("case", sorted(BAD_MANIFESTS))
-def test_bad_manifests_are_refused_with_one_message(
+def test_written_manifests_are_refused_with_one_message(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text, message = BAD_MANIFESTS[case]
     with pytest.raises(InputError, match=message):
-        read_source(_manifest(text))
+        read_source(written_manifest(text))
 
 
 def test_manifests_of_other_bytes_are_refused(tmp_path: Path) -> None:
