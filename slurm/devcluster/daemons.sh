@@ -5,7 +5,7 @@ start_munge() {
   # --force: munged refuses a socket that other users cannot reach, and the folder is private.
   daemon munged munged --force --foreground --num-threads=2 --key-file="$D/munge/key" --socket="$D/munge/sock" \
     --pid-file="$D/run/munged.pid" --seed-file="$D/munge/seed" --log-file="$D/log/munged.log"
-  await munged 10 test -S "$D/munge/sock"
+  await munged 60 test -S "$D/munge/sock"
 }
 
 start_database() { # PORT: the controller's; the database's is the second after it
@@ -15,12 +15,12 @@ start_database() { # PORT: the controller's; the database's is the second after 
   daemon mariadbd mariadbd --no-defaults --user="$(id -un)" --datadir="$D/mysql" --init-file="$D/mysql.init" \
     --bind-address=127.0.0.1 --port=$(($1 + 2)) --skip-name-resolve \
     --socket="$D/run/mysql.sock" --pid-file="$D/run/mariadbd.pid"
-  await mariadbd 30 answers $(($1 + 2))
+  await mariadbd 120 answers $(($1 + 2))
 }
 
 start_accounting() {
   daemon slurmdbd slurmdbd -D
-  await slurmdbd 30 sacctmgr --noheader list cluster
+  await slurmdbd 120 sacctmgr --noheader list cluster
 }
 
 add_accounts() {
@@ -36,7 +36,7 @@ account() { # WORDS...: change what accounting knows
 
 start_controller() { # [OPTION]
   daemon slurmctld slurmctld -D "$@"
-  await slurmctld 30 controller_answers
+  await slurmctld 120 controller_answers
 }
 
 controller_answers() { scontrol ping 2>/dev/null | grep -q "is UP"; }
@@ -52,8 +52,9 @@ all_idle() { [[ $(sinfo --noheader --Node --partition=main --states=idle | wc -l
 back_in_service() { # I
   local state
   state=$(sinfo --noheader --nodes="node$1" --partition=main --format=%T)
-  # A node that is down for another reason than silence stays down until it is resumed.
-  [[ $state != down ]] || scontrol update NodeName="node$1" State=RESUME
+  # A node that is down for another reason than silence, or drained because its tasks took long to end, stays
+  # so until it is resumed.
+  [[ ! $state =~ ^(down|drained|draining)$ ]] || scontrol update NodeName="node$1" State=RESUME
   [[ $state =~ ^(idle|mixed|allocated)$ ]]
 }
 

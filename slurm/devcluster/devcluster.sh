@@ -103,7 +103,7 @@ up() { # NODES
   for ((i = 1; i <= nodes; i++)); do
     start_node "$i"
   done
-  await slurmctld 30 all_idle "$nodes"
+  await slurmctld 120 all_idle "$nodes"
   trap - EXIT
   echo "export SLURM_CONF=$SLURM_CONF"
 }
@@ -126,7 +126,7 @@ case ${1-} in
   up) up "${2:-3}" ;;
   down) down ;;
   kill-node) need_node "${2-}" && kill_node "$2" ;;
-  start-node) need_node "${2-}" && start_node "$2" && await "slurmd-node$2" 30 back_in_service "$2" ;;
+  start-node) need_node "${2-}" && start_node "$2" && await "slurmd-node$2" 120 back_in_service "$2" ;;
   cut-node) need_node "${2-}" && set_cable "$2" down ;;
   join-node) need_node "${2-}" && set_cable "$2" up ;;
   stop-controller) need_cluster && stop slurmctld ;;

@@ -39,7 +39,7 @@ make_host() { # I
   mkdir "$D/spool/disk$1"
   daemon "host$1" unshare --net --uts --mount \
     sh -c "hostname node$1; ip link set lo up; mount --bind '$D/spool/disk$1' $DISK; exec sleep infinity"
-  await "host$1" 10 host_is_ready "$1"
+  await "host$1" 60 host_is_ready "$1"
   pid=$(pid_of "host$1")
   ip link add "$(cable "$1")" type veth peer name eth0 netns "$pid"
   ip link set "$(cable "$1")" master "$(cat "$D/bridge")" up

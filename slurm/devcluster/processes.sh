@@ -43,12 +43,12 @@ stop() { # DAEMON: end it, by force if it takes too long
   mapfile -t pids < <(pid_of "$1")
   ((${#pids[@]})) || return 0
   kill "${pids[@]}" 2>/dev/null || true
-  try 10 gone "${pids[@]}" || end_now "${pids[@]}"
+  try 30 gone "${pids[@]}" || end_now "${pids[@]}"
 }
 
 end_now() { # PID...
   kill -KILL "$@" 2>/dev/null || true
-  try 10 gone "$@" || die 3 "processes $* cannot be killed"
+  try 60 gone "$@" || die 3 "processes $* cannot be killed"
 }
 
 end_all() { # COMMAND...: end what it lists, until it lists nothing: a process may start a child while it ends
