@@ -21,7 +21,7 @@ def noisebench(
     *arguments: str | Path,
     results: Path | None = None,
     cwd: Path | None = None,
-    timeout: float = 300,
+    timeout: float = 900,
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with more environment variables, and return it, both outputs as text."""

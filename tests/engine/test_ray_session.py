@@ -1,5 +1,6 @@
 """The local Ray listens only on the loopback interface and requires the token of its run."""
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -20,12 +21,12 @@ JOIN = "import ray, sys; ray.init(address=sys.argv[1], logging_level='ERROR'); p
 def listening_addresses() -> set[str]:
     """Return the addresses on which this process and its descendants listen."""
     me = psutil.Process()
-    return {
-        connection.laddr.ip.removeprefix("::ffff:")
-        for process in (me, *me.children(recursive=True))
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = set()
+    for process in (me, *me.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            connections = process.net_connections("inet")
+            found |= {each.laddr.ip for each in connections if each.status == psutil.CONN_LISTEN}
+    return {address.removeprefix("::ffff:") for address in found}
 
 
 def join(address: str, **variables: str) -> str:

@@ -71,7 +71,7 @@ def test_the_token_of_the_local_ray_cannot_be_read() -> None:
 
 def test_another_user_cannot_use_the_ray_of_a_run(place: Path) -> None:
     """The address is in the arguments of the processes, the token is not; the same calls need it."""
-    (place / "sweep.yaml").write_text(sweep_text(name="demo", training="{epochs: 300}", seeds="2"))
+    (place / "sweep.yaml").write_text(sweep_text(name="demo", training="{epochs: 3000}", seeds="2"))
     words = [*COMMAND, "run", "sweep.yaml", "--results", str(place / "results"), "--cpus", "1"]
     with subprocess.Popen(words, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
         try:
@@ -95,7 +95,7 @@ def test_another_user_cannot_use_the_ray_of_a_run(place: Path) -> None:
             assert run.poll() is None, "the run has ended before the second user tried"
         finally:
             run.terminate()
-            run.communicate(timeout=60)
+            run.communicate(timeout=240)
 
 
 def _attempts(address: str, token: str) -> dict[str, str]:

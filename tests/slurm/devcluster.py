@@ -16,6 +16,10 @@ import psutil
 _LISTENS = "0A"
 # How much longer anything may take on a machine with much other work.
 BUSY_FACTOR = 3.0
+# Of these commands one that timed out may have been heard.
+_NEVER_TWICE = ("sbatch", "srun")
+# Why Slurm takes a node out of service though nothing is wrong with it.
+_HARMLESS = ("Kill task failed", "batch job complete failure")
 SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
 
 
@@ -52,7 +56,7 @@ class Devcluster:
     def verb(self, *words: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
         """Call the script, with another PATH where given; the caller checks its exit code."""
         environment = {**self.environment, "PATH": path} if path else self.environment
-        return self._call(["/bin/bash", str(self.script), *words], environment, seconds=120)
+        return self._call(["/bin/bash", str(self.script), *words], environment, seconds=300)
 
     def must(self, *words: str) -> str:
         """Call the script, which must succeed; return its output."""
@@ -61,8 +65,15 @@ class Devcluster:
         return done.stdout
 
     def run(self, *words: str, seconds: float = 30) -> str:
-        """Return the output of a command on the login node, which must succeed."""
-        done = self._call(list(words), self.environment, seconds)
+        """Return the output of a command on the login node, which must succeed.
+
+        A controller that is too busy to answer is asked again; `seconds` are those of an idle machine.
+        """
+        done = self._call(list(words), self.environment, seconds * BUSY_FACTOR)
+        for _ in range(5):
+            if done.returncode == 0 or "timed out" not in done.stderr or words[0] in _NEVER_TWICE:
+                break
+            done = self._call(list(words), self.environment, seconds * BUSY_FACTOR)
         assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -84,8 +95,15 @@ class Devcluster:
 
     def await_job(self, job: str, seconds: float = 60, **wanted: str) -> dict[str, str]:
         """Wait until all these fields of a job have these values; return all its fields."""
-        self.await_that(lambda: wanted.items() <= self.job(job).items(), f"job {job} {wanted}", seconds)
-        return self.job(job)
+        seen: dict[str, str] = {}
+
+        def fits() -> bool:
+            seen.clear()
+            seen.update(self.job(job))
+            return wanted.items() <= seen.items()
+
+        self.await_that(fits, f"job {job} {wanted}", seconds)
+        return seen
 
     def await_that(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
         """Wait until something holds, or fail with what it is; `seconds` are those of an idle machine."""
@@ -156,6 +174,17 @@ class Devcluster:
                 found.append(command)
         return found
 
+    def put_back(self, node: str) -> None:
+        """Take a node that is down or drained back into service, and wait until it is."""
+
+        def is_back() -> bool:
+            # Slurm refuses it for a node that is back already.
+            self.run("sh", "-c", f"scontrol update NodeName={node} State=RESUME || true")
+            state = self.run("sinfo", "--noheader", "--partition=main", f"--nodes={node}", "--format=%T")
+            return not state.startswith(("down", "drain"))
+
+        self.await_that(is_back, f"{node} is back in service")
+
     def resume_drained(self) -> None:
         """Take back the nodes that Slurm drained because processes of a job took a minute to end.
 
@@ -164,7 +193,7 @@ class Devcluster:
         drained = ["sinfo", "--noheader", "--Node", "--partition=main", "--states=drain", "--format=%N|%E"]
         for line in self.run(*drained).splitlines():
             node, _, reason = line.strip().partition("|")
-            if reason == "Kill task failed":
+            if reason in _HARMLESS:
                 self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
     def report(self) -> str:
@@ -174,8 +203,14 @@ class Devcluster:
             ["squeue", "--all"],
             ["sacct", "--duplicates", "--allusers"],
         )
-        shown = (self._call(command, self.environment, seconds=20) for command in commands)
-        return "\n".join(f"$ {' '.join(done.args)}\n{done.stdout}{done.stderr}" for done in shown)
+        return "\n".join(f"$ {' '.join(command)}\n{self._shown(command)}" for command in commands)
+
+    def _shown(self, command: list[str]) -> str:
+        try:
+            done = self._call(command, self.environment, seconds=60)
+        except subprocess.TimeoutExpired:
+            return "no answer\n"
+        return f"{done.stdout}{done.stderr}"
 
     def _call(
         self, words: list[str], environment: Mapping[str, str], seconds: float

@@ -41,20 +41,21 @@ class Scene:
     sweep: Submitted
     random: Random
     broken_nodes: set[str] = field(default_factory=set)
-    stopped_daemons: set[str] = field(default_factory=set)  # controller, accounting
+    controller_is_away: bool = False
+    accounting_is_away: bool = False
 
     def seconds(self, least: float, most: float) -> float:
         """Return for how long a fault lasts."""
         return self.random.uniform(least, most)
 
     def a_node(self) -> str:
-        """Return a node that is not broken."""
+        """Take a node that is whole."""
         if len(self.broken_nodes) >= MAX_BROKEN_NODES:
             raise NotNow
         return self.random.choice([node for node in self.cluster.nodes if node not in self.broken_nodes])
 
     def a_job(self, role: str) -> str:
-        """Return a running job of a role."""
+        """Take a running job of a role."""
         jobs = self.sweep.jobs()
         running = [job for job, state in jobs.items() if state.startswith(f"{role} RUNNING")]
         if not running:
@@ -62,7 +63,7 @@ class Scene:
         return self.random.choice(sorted(running))
 
     def a_replaceable_driver(self) -> str:
-        """Return the driver, if there is a standby: a sweep without any driver ends."""
+        """Take the driver, if another one stands by: a sweep without any driver ends."""
         driver = self.a_job("driver")
         if not any(state.startswith("driver PENDING") for state in self.sweep.jobs().values()):
             raise NotNow
@@ -77,16 +78,6 @@ class Scene:
             self.broken_nodes.discard(node)
 
         return Repair(seconds, repair, asks_slurm=True)
-
-    def daemon_repair(self, daemon: str, seconds: float) -> Repair:
-        """Return the repair of the controller or of accounting, and count it as stopped until then."""
-        self.stopped_daemons.add(daemon)
-
-        def repair() -> None:
-            self.cluster.must(f"start-{daemon}")
-            self.stopped_daemons.discard(daemon)
-
-        return Repair(seconds, repair)
 
 
 Fault = Callable[[Scene], Repair | None]
@@ -105,7 +96,7 @@ def kill_drivers_python(scene: Scene) -> None:
 
 
 def stop_driver(scene: Scene) -> Repair:
-    """Suspend the driver for some seconds, as on a machine that swaps."""
+    """Let the driver stand still, as on a machine that swaps."""
     return _stop(scene.cluster.processes_of_job(scene.a_job("driver")), scene.seconds(5, 40))
 
 
@@ -120,12 +111,12 @@ def kill_workers_python(scene: Scene) -> None:
 
 
 def stop_worker(scene: Scene) -> Repair:
-    """Suspend a worker, for a shorter or longer time than Ray waits until it counts a node as dead."""
+    """Let a worker stand still for so long that Ray takes its node for dead, or not."""
     return _stop(scene.cluster.processes_of_job(scene.a_job("worker")), scene.seconds(5, 60))
 
 
 def requeue_worker(scene: Scene) -> None:
-    """Requeue a worker, as an administrator does."""
+    """Send a worker back into the queue, as an administrator does."""
     _try(scene, f"scontrol requeue {scene.a_job('worker')}")
 
 
@@ -138,12 +129,12 @@ def scale(scene: Scene) -> None:
 
 def preempt(scene: Scene) -> None:
     """Run a job of higher priority alone on a node."""
-    where = [f"--nodelist={scene.a_node()}", "--exclusive", "--partition=urgent"]
-    scene.cluster.submit("sleep 5", *where, "--time=5")
+    where = f"--nodelist={scene.a_node()} --exclusive --partition=urgent --time=5 --output=/dev/null"
+    _try(scene, f"sbatch {where} --wrap='sleep 5'")
 
 
 def kill_node(scene: Scene) -> Repair:
-    """Switch off a node."""
+    """Switch a node off."""
     node = scene.a_node()
     scene.cluster.must("kill-node", node[4:])
     return scene.node_repair(node, scene.seconds(1, 60), lambda: scene.cluster.must("start-node", node[4:]))
@@ -157,14 +148,14 @@ def set_node_down(scene: Scene) -> None:
 
 
 def cut_link(scene: Scene) -> Repair:
-    """Disconnect a node from the network."""
+    """Take a node's network away."""
     node = scene.a_node()
     scene.cluster.must("cut-node", node[4:])
     return scene.node_repair(node, scene.seconds(3, 60), lambda: scene.cluster.must("join-node", node[4:]))
 
 
 def break_launches(scene: Scene) -> Repair:
-    """Prevent a node from starting jobs, and send one worker: Slurm holds the jobs that it starts there."""
+    """Let a node start no job: Slurm holds those that it sends there. One worker is sent."""
     node = scene.a_node()
     spool = scene.cluster.folder / "spool" / node
     away = spool.rename(spool.with_name(f"{node}.away"))
@@ -181,34 +172,34 @@ def break_launches(scene: Scene) -> Repair:
 def stop_controller(scene: Scene) -> Repair:
     """End slurmctld: no command is answered."""
     scene.cluster.must("stop-controller")
-    return scene.daemon_repair("controller", scene.seconds(1, 60))
+    return _controllers_repair(scene)
 
 
 def kill_controller(scene: Scene) -> Repair:
     """Kill slurmctld, which saves nothing."""
     pid = int((scene.cluster.folder / "run/slurmctld.pid").read_text())
     psutil.Process(pid).kill()
-    return scene.daemon_repair("controller", scene.seconds(1, 60))
+    return _controllers_repair(scene)
 
 
 def stop_accounting(scene: Scene) -> Repair:
-    """End slurmdbd: the controller keeps the messages for it."""
-    if "accounting" in scene.stopped_daemons:
+    """End slurmdbd: the controller keeps what it would tell it."""
+    if scene.accounting_is_away:
         raise NotNow
     scene.cluster.must("stop-accounting")
-    return scene.daemon_repair("accounting", scene.seconds(1, 90))
+    return _accountings_repair(scene)
 
 
 def kill_accounting(scene: Scene) -> Repair:
     """Kill slurmdbd."""
-    if "accounting" in scene.stopped_daemons:
+    if scene.accounting_is_away:
         raise NotNow
     try:
         pid = int((scene.cluster.folder / "run/slurmdbd.pid").read_text())
     except (FileNotFoundError, ValueError):
         raise NotNow from None
     psutil.Process(pid).kill()
-    return scene.daemon_repair("accounting", scene.seconds(1, 90))
+    return _accountings_repair(scene)
 
 
 def remove_database(scene: Scene) -> None:
@@ -217,7 +208,7 @@ def remove_database(scene: Scene) -> None:
 
 
 def overwrite_database(scene: Scene) -> None:
-    """Write over the beginning of the database, or truncate it."""
+    """Write over the beginning of the database, or cut it off."""
     path = scene.sweep.results.database
     with suppress(FileNotFoundError), path.open("r+b") as file:
         if scene.random.random() < 0.5:
@@ -258,6 +249,26 @@ def _resume(scene: Scene, node: str) -> None:
 def _try(scene: Scene, command: str) -> None:
     """Run a command that Slurm refuses where its job has just ended, or its node is back already."""
     scene.cluster.run("sh", "-c", f"timeout 20 {command} || true")
+
+
+def _controllers_repair(scene: Scene) -> Repair:
+    scene.controller_is_away = True
+
+    def repair() -> None:
+        scene.cluster.must("start-controller")
+        scene.controller_is_away = False
+
+    return Repair(scene.seconds(1, 60), repair)
+
+
+def _accountings_repair(scene: Scene) -> Repair:
+    scene.accounting_is_away = True
+
+    def repair() -> None:
+        scene.cluster.must("start-accounting")
+        scene.accounting_is_away = False
+
+    return Repair(scene.seconds(1, 90), repair)
 
 
 def _head(scene: Scene) -> Path:

@@ -24,23 +24,35 @@ def unasked(cluster: Devcluster, node: str) -> dict[str, set[str]]:
     need(("curl", "ss"), ("curl", "iproute2"))
     daemon = (cluster.folder / f"run/slurmd-{node}.pid").read_text().strip()
     inside = ["nsenter", f"--target={daemon}", "--net"]
-    listening = cluster.run(*inside, "ss", "--listening", "--tcp", "--numeric", "--processes")
     found = {}
-    for line in listening.splitlines()[1:]:
-        address, process = line.split()[3], line.split()[-1]
-        if '"slurmd"' in process or '"srun"' in process:
-            continue
-        url = f"http://{address.replace('*', '127.0.0.1')}/"
-        calls = [[url], *([*GRPC, "--data-binary", "@-", f"{url}{call}"] for call in CALLS)]
-        found[f"{address} {process}"] = {
-            answer for call in calls for answer in _answers([*inside, *_CURL, *call])
-        }
+    for address, process in _listening(cluster, inside):
+        answers = _answers_at(address, inside, 3)
+        if not answers & REFUSALS:
+            # The machine is busy, or the process has ended.
+            answers |= _answers_at(address, inside, 20)
+        if answers & REFUSALS or (address, process) in _listening(cluster, inside):
+            found[f"{address} {process}"] = answers
     return found
 
 
-_CURL = ("curl", "--silent", "--max-time", "3", "--dump-header", "-", "--output", "/dev/null")
+def _listening(cluster: Devcluster, inside: list[str]) -> list[tuple[str, str]]:
+    """Return (address and port, process) of what listens there, Slurm's own left out."""
+    shown = cluster.run(*inside, "ss", "--listening", "--tcp", "--numeric", "--processes")
+    found = [(line.split()[3], line.split()[-1]) for line in shown.splitlines()[1:]]
+    return [each for each in found if '"slurmd"' not in each[1] and '"srun"' not in each[1]]
+
+
+def _answers_at(address: str, inside: list[str], seconds: int) -> set[str]:
+    """Return what a port answers to one call of each service, each within so many seconds."""
+    url = f"http://{address.replace('*', '127.0.0.1')}/"
+    calls = [[url], *([*GRPC, "--data-binary", "@-", f"{url}{call}"] for call in CALLS)]
+    curl = [*inside, "curl", "--silent", "--max-time", str(seconds), *_CURL]
+    return {answer for call in calls for answer in _answers([*curl, *call])}
+
+
+_CURL = ("--dump-header", "-", "--output", "/dev/null")
 
 
 def _answers(command: list[str]) -> list[str]:
-    done = subprocess.run(command, input=EMPTY_MESSAGE, stdout=subprocess.PIPE, timeout=30, check=False)
+    done = subprocess.run(command, input=EMPTY_MESSAGE, stdout=subprocess.PIPE, timeout=90, check=False)
     return re.findall(r"^(HTTP/1\.1 \d+|grpc-status: \d+)", done.stdout.decode(), re.MULTILINE)

@@ -10,7 +10,7 @@ from typing import Any
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.query import query
 from tests.command import COMMAND
-from tests.slurm.devcluster import Devcluster
+from tests.slurm.devcluster import BUSY_FACTOR, Devcluster
 from tests.trials import sweep_text
 
 WAIT_SECONDS = 300
@@ -64,7 +64,7 @@ class Submitted:
             env={**self.cluster.environment, "NO_COLOR": "1"},
             capture_output=True,
             text=True,
-            timeout=WAIT_SECONDS,
+            timeout=WAIT_SECONDS * BUSY_FACTOR,
             check=False,
         )
 
@@ -127,7 +127,7 @@ class Submitted:
         return self.attempts(host=host, status="running")[-1]
 
     def await_ended(self, attempt: dict[str, Any], seconds: float = WAIT_SECONDS) -> dict[str, Any]:
-        """Wait until an attempt has ended; return it."""
+        """Wait until an attempt has ended; return what became of it."""
 
         def now() -> dict[str, Any]:
             return self.attempts(attempt_id=attempt["attempt_id"])[0]
@@ -171,6 +171,6 @@ class Submitted:
             env={**os.environ, **self.cluster.environment, **more},
             capture_output=True,
             text=True,
-            timeout=WAIT_SECONDS,
+            timeout=WAIT_SECONDS * BUSY_FACTOR,
             check=False,
         )

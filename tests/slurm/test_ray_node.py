@@ -15,15 +15,15 @@ from noisebench.slurm.ray_node import client_server_words, end_descendants
 
 # A child that ends before its own child, which then is adopted.
 SCRIPT = """
-import subprocess, sys, time
+import subprocess, sys
 from pathlib import Path
 from noisebench.slurm.ray_node import _adopt_orphans, end_descendants
 
 _adopt_orphans()
-orphan = "import os, time; print(os.getpid(), flush=True); os.setsid(); time.sleep(600)"
-child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {orphan!r}]).pid"
+orphan = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
+start = f"subprocess.Popen([sys.executable, '-c', {orphan!r}], stdout=subprocess.PIPE)"
+child = f"import os, subprocess, sys; print({start}.stdout.readline().decode(), flush=True); os._exit(0)"
 subprocess.run([sys.executable, "-c", child], check=True)
-time.sleep(1)
 print(len(end_descendants()))
 """
 
@@ -56,7 +56,7 @@ def test_rays_node_ends_when_its_python_is_killed_alone() -> None:
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     child = Path(f"/proc/{done.stdout.strip()}")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while child.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not child.exists()
@@ -68,6 +68,8 @@ def test_processes_that_cannot_be_killed_are_named(
     # Kill is replaced: a process in uninterruptible sleep cannot be made at will.
     monkeypatch.setattr(psutil.Process, "kill", lambda _: None)
     sleeper = subprocess.Popen(["sleep", "600"])
+    while psutil.Process(sleeper.pid).status() != psutil.STATUS_SLEEPING:
+        time.sleep(0.01)
     try:
         remaining = end_descendants(seconds=0.2)
         assert sleeper.pid in [process.pid for process in remaining]
