@@ -3,6 +3,7 @@
 All Python of these jobs runs without Slurm's commands, as in a container that lacks them.
 """
 
+import re
 import sys
 import time
 from collections import Counter
@@ -15,14 +16,15 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-# The last of three workers of four GPUs reaches its limit some 260 s after the first start. By then they
-# have spent 2,640 GPU-seconds. The trials sleep for 3,200, so no machine completes the sweep before.
+# The last of three workers of four GPUs reaches its limit some 280 s after the first start. By then they
+# have spent 2,760 GPU-seconds. The trials sleep for 3,200, so no machine completes the sweep before.
 TRIALS = 160
 TRIAL_SECONDS = 20
 # Longer than the workers would wait for a driver, were they to start before it.
 LATE_SECONDS = 75
-# The tasks start, and so reach their limit of three minutes, at different moments.
-APART_SECONDS = 40
+# The tasks start, and so reach their limit of three minutes, at different moments. Each leaves at most half
+# a minute before its limit: 20 s lie between two of them at least, 25 s before the first one's second limit.
+APART_SECONDS = 50
 SITE = """\
 site: small
 python: {python}
@@ -44,7 +46,8 @@ workers:
 @pytest.fixture(scope="module")
 def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
     """A sweep whose driver finds its node taken."""
-    cluster.submit("sleep 600", "--exclusive", "--nodelist=node4", "--job-name=blocker")
+    blocker = cluster.submit("sleep 900", "--exclusive", "--nodelist=node4", "--job-name=blocker")
+    cluster.await_job(blocker, JobState="RUNNING")
     sweep = Submitted(cluster, tmp_path_factory.mktemp("array"), "array")
     site = SITE.format(python=sys.executable, container=container_without_slurm(sweep.folder))
     sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
@@ -71,23 +74,29 @@ def test_no_worker_runs_before_the_driver(cluster: Devcluster, sweep: Submitted)
         assert not [job for job, state in sweep.jobs().items() if "RUNNING" in state]
         time.sleep(3)
     assert {cluster.job(task)["Reason"] for task in tasks(sweep)} == {"Dependency"}
+    first_runs = sweep.folder / "first-runs"
     for number in (1, 2):
-        blocker = ["--gres=gpu:v100:4", f"--nodelist=node{number + 1}", "--job-name=blocker"]
-        cluster.submit(f"sleep {number * APART_SECONDS}", *blocker, "--mem=100")
+        blocker = ["--gres=gpu:v100:4", f"--nodelist=node{number + 1}", "--job-name=blocker", "--mem=100"]
+        wait = f"until [ -e {first_runs} ]; do sleep 1; done; sleep {number * APART_SECONDS}"
+        cluster.await_job(cluster.submit(wait, *blocker), JobState="RUNNING")
     cluster.run("scancel", "--name=blocker", "--nodelist=node4")
     cluster.await_that(lambda: "driver RUNNING node4" in sweep.jobs().values(), "the driver runs", 60)
+    cluster.await_that(lambda: "worker RUNNING node1" in sweep.jobs().values(), "the first worker runs", 60)
+    first_runs.touch()
     sweep.await_running("node1")
 
 
 def test_each_task_requeues_itself_alone(cluster: Devcluster, sweep: Submitted) -> None:
     for gone in (1, 2, 3):
-        cluster.await_that(
-            lambda gone=gone: sum(restarts(cluster, sweep).values()) >= gone, f"{gone} tasks are back", 420
-        )
-        counts = restarts(cluster, sweep)
-        assert sorted(counts.values()) == [0] * (3 - gone) + [1] * gone
-        others = [task for task, count in counts.items() if count == 0]
-        assert {cluster.job(task)["JobState"] for task in others} <= {"RUNNING"}
+        found: list[tuple[int, str]] = []
+
+        def are_back(gone: int = gone, found: list[tuple[int, str]] = found) -> bool:
+            found[:] = restarts_and_states(cluster, sweep)
+            return sum(count for count, _ in found) >= gone
+
+        cluster.await_that(are_back, f"{gone} tasks are back", 420)
+        assert sorted(count for count, _ in found) == [0] * (3 - gone) + [1] * gone
+        assert {state for count, state in found if count == 0} <= {"RUNNING"}
 
 
 def test_every_trial_is_completed_once(sweep: Submitted) -> None:
@@ -110,6 +119,9 @@ def tasks(sweep: Submitted) -> list[str]:
     return sorted(job for job, state in sweep.jobs().items() if state.startswith("worker"))
 
 
-def restarts(cluster: Devcluster, sweep: Submitted) -> dict[str, int]:
-    """Return how often each task was requeued."""
-    return {task: int(cluster.job(task)["Restarts"]) for task in tasks(sweep)}
+def restarts_and_states(cluster: Devcluster, sweep: Submitted) -> list[tuple[int, str]]:
+    """Return how often each task was requeued and its state, all at one moment."""
+    array = tasks(sweep)[0].split("_")[0]
+    shown = cluster.run("scontrol", "--oneliner", "show", "job", array).splitlines()
+    fields = (dict(re.findall(r"(\w+)=(\S*)", line)) for line in shown if line)
+    return [(int(each["Restarts"]), each["JobState"]) for each in fields]
