@@ -66,7 +66,10 @@ EQUAL_TUNING = TableItem(
 FIGURE_BLOCKS = ("fig2", "fig5", "clean", "overfitting", "memorisation")
 
 # Blocks in which many detectors judge the same trainings.
-DETECTOR_BLOCKS = ("detectors-digits", "detectors-mnist", "detectors-cifar-10", "detectors-cifar-100")
+_DATA_OF_DETECTORS = ("digits", "mnist", "cifar-10", "cifar-100")
+DETECTOR_BLOCKS = tuple(
+    f"detectors-{data}{schedule}" for data in _DATA_OF_DETECTORS for schedule in ("", "-cyclic")
+)
 
 # The spec below sweeps/ that makes each block that a table, figure or claim reads.
 BLOCK_SPECS = {item.block: item.spec for item in TABLES} | {

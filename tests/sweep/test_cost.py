@@ -4,7 +4,7 @@ import pytest
 
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS
 from noisebench.catalogue.models import MODELS
-from noisebench.sweep.cost import CPU_RATES, OVERHEAD_SECONDS, V100_RATES, budgets, seconds_for
+from noisebench.sweep.cost import CPU_RATES, JUDGEMENT_SECONDS, V100_RATES, budgets, seconds_for
 from tests.trials import budgets_of_the_grid, sweep_of, trial_of
 
 CONFIDENT = "{name: confident-learning, folds: 5, prune: both}"
@@ -73,7 +73,7 @@ def test_detectors_on_the_same_training_cost_one_training() -> None:
     assert [budget.trials for budget in several] == [2, 2, 2]
     assert [budget.trainings for budget in (plain, *several)] == [1, 1, 1, 2]
     shared, evaluated, apart = (budget.cpu_seconds - plain.cpu_seconds for budget in several)
-    assert shared == pytest.approx(OVERHEAD_SECONDS)
+    assert shared == pytest.approx(JUDGEMENT_SECONDS)
     assert shared < evaluated < apart
 
 
@@ -87,5 +87,5 @@ def test_kept_evidence_is_not_trained_again() -> None:
         budgets(sweep, {trial.trial_id for trial in sweep.trials() if trial != aum}),
     )
     assert (partly.trainings, whole.trainings) == (2, 1)
-    assert whole.cpu_seconds == pytest.approx(alone.cpu_seconds + 2 * OVERHEAD_SECONDS)
+    assert whole.cpu_seconds == pytest.approx(alone.cpu_seconds + 2 * JUDGEMENT_SECONDS)
     assert whole.as_dict()["judgements"] == 3

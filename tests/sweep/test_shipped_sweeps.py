@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.catalogue.component import Component
+from noisebench.catalogue.detectors import DETECTORS
 from noisebench.sweep.cost import Budget
 from noisebench.sweep.identity import SWEPT_PARAMETER
 from noisebench.sweep.sweep import Sweep, load_sweep
@@ -55,6 +56,23 @@ def test_the_whole_grid_is_taken_in_by_reference() -> None:
     assert {line.strip("- \n") for line in text.splitlines() if line.endswith(".yaml")} == {
         path.name for path in SWEEPS.glob("paper-*.yaml")
     } | {"clean.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "lacking"),
+    [("detectors", ("digits", "mnist"), set()), ("detectors-cifar", ("cifar-10", "cifar-100"), {"passes"})],
+)
+def test_the_sweeps_of_detectors_have_all_of_them(
+    name: str, data: tuple[str, ...], lacking: set[str]
+) -> None:
+    of_block = {
+        block.name: {trial.detector.name for trial in block.trials}
+        for block in load_sweep(SWEEPS / f"{name}.yaml").blocks
+    }
+    known = {key for key, each in DETECTORS.items() if not lacking & set(each.needs)} - {"none"}
+    for each in data:
+        assert of_block.pop(f"detectors-{each}") | of_block.pop(f"detectors-{each}-cyclic") == known
+    assert of_block == {}
 
 
 def parts(sweep: Sweep, block: str) -> set[tuple[Component, ...]]:
