@@ -89,7 +89,9 @@ def detect(
     ] = False,
     root: Annotated[
         Path | None,
-        typer.Option("--root", file_okay=False, help="The folder of a manifest's paths; default: its own."),
+        typer.Option(
+            "--root", file_okay=False, help="The folder of a label table's paths; default: the table's."
+        ),
     ] = None,
     again: Annotated[
         bool,
@@ -155,7 +157,7 @@ def _default_results(profile: Site | None) -> Path:
 
 def _read(request: _Request) -> tuple[_Request, Source]:
     """Return the samples; with --again, those with corrected labels, and the request for a new name."""
-    from noisebench.data.own.manifest import corrected
+    from noisebench.data.own.label_table import corrected
     from noisebench.data.own.read import read_source
     from noisebench.review.outputs import SuspectFiles
 

@@ -1,1 +1,1 @@
-"""What a person does with the labels that a run suspects: see them, judge them, correct them, count them."""
+"""The labels that a run suspects: tables, a page for a reviewer, corrected labels, estimates."""

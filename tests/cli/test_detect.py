@@ -18,7 +18,7 @@ from noisebench.sweep.trial import Trial
 from tests.command import noisebench_here
 from tests.data.own.pictures import checkers, folder_of_two_classes
 from tests.data.own.test_read import BAD as BAD_DATA
-from tests.data.own.test_read import BAD_MANIFESTS, written_manifest
+from tests.data.own.test_read import BAD_LABEL_TABLES, written_label_table
 
 QUICK = ("--loss", "{name: BL, gamma: 0.4}", "--set", "training.epochs=20", "--inline")
 
@@ -216,7 +216,7 @@ BAD = {
     "detector": (("d", "--detector", "aumm"), "detector 'aumm' is unknown"),
     "set": (("d", "--set", "training.epoch=3"), "epoch' is unknown"),
     "name": (("d", "--name", "a/b"), "--name 'a/b': use letters"),
-    "root": (("d", "--root", "."), "--root .: only for a manifest"),
+    "root": (("d", "--root", "."), "--root .: only for a label table"),
     "size of arrays": (("a.npz", "--size", "32"), "--size 32: only for image files"),
     "data": (("nowhere",), "nowhere: no such file or folder"),
     "broken": (("broken",), "1 broken file (cat/0.png: no image that can be read)"),
@@ -240,7 +240,7 @@ def test_a_mistake_gets_one_message_and_nothing_is_written(case: str, tmp_path: 
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("case", sorted(BAD_DATA) + sorted(BAD_MANIFESTS))
+@pytest.mark.parametrize("case", sorted(BAD_DATA) + sorted(BAD_LABEL_TABLES))
 def test_bad_data_get_one_line_and_nothing_is_written(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,8 +249,8 @@ def test_bad_data_get_one_line_and_nothing_is_written(
         make, message = BAD_DATA[case]
         data = make()
     else:
-        text, message = BAD_MANIFESTS[case]
-        data = written_manifest(text)
+        text, message = BAD_LABEL_TABLES[case]
+        data = written_label_table(text)
     before = sorted(tmp_path.rglob("*"))
     done = detect(data, cwd=tmp_path)
     assert done.returncode == 2, done.stderr

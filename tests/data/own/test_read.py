@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from noisebench.data.own.manifest import corrected
+from noisebench.data.own.label_table import corrected
 from noisebench.data.own.read import read_source
 from noisebench.data.own.source import indexed
 from noisebench.errors import InputError
@@ -157,8 +157,8 @@ def test_bad_data_are_refused_with_one_message(
     assert "\n" not in str(error.value)
 
 
-def written_manifest(text: str, name: str = "m.csv") -> str:
-    """Write a manifest beside the images of two classes; return its name."""
+def written_label_table(text: str, name: str = "m.csv") -> str:
+    """Write a label table beside the images of two classes; return its name."""
     folder_of_two_classes(Path("images"))
     return _text(name, text)
 
@@ -166,9 +166,9 @@ def written_manifest(text: str, name: str = "m.csv") -> str:
 ROWS = "".join(f"images/{label}/{n}.png,{label},{n % 3}\n" for label in ("cat", "dog") for n in range(6))
 
 
-def test_a_manifest_names_paths_labels_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_label_table_names_paths_labels_and_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    written_manifest("\ufeffpath,label,group,split\n" + ROWS.replace("\n", ",train\n"))
+    written_label_table("\ufeffpath,label,group,split\n" + ROWS.replace("\n", ",train\n"))
     source = read_source("m.csv")
     assert source.ids[0] == "images/cat/0.png"
     assert source.paths is not None
@@ -191,8 +191,8 @@ def _rows() -> list[tuple[str, str]]:
     return [(row.split(",")[0], row.split(",")[1]) for row in ROWS.splitlines()]
 
 
-BAD_MANIFESTS = {
-    "empty": ("", "has no column path, only nothing; a manifest has the columns path and label"),
+BAD_LABEL_TABLES = {
+    "empty": ("", "has no column path, only nothing; a label table has the columns path and label"),
     "columns": ("file,label\n" + ROWS, "has 3 cells, but the header has 2"),
     "no label": ("path,class,group\n" + ROWS, "has no column label, only path, class, group"),
     "no file": ("path,label\nimages/x.png,a\n", r"1 file \(images/x\.png\) not found below"),
@@ -202,17 +202,17 @@ BAD_MANIFESTS = {
 }
 
 
-@pytest.mark.parametrize("case", sorted(BAD_MANIFESTS))
-def test_written_manifests_are_refused_with_one_message(
+@pytest.mark.parametrize("case", sorted(BAD_LABEL_TABLES))
+def test_bad_label_tables_are_refused_with_one_message(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text, message = BAD_MANIFESTS[case]
+    text, message = BAD_LABEL_TABLES[case]
     with pytest.raises(InputError, match=message):
-        read_source(written_manifest(text))
+        read_source(written_label_table(text))
 
 
-def test_manifests_of_other_bytes_are_refused(tmp_path: Path) -> None:
+def test_label_tables_of_other_bytes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes(b"path,label\n\xe9,a\n")
     with pytest.raises(InputError, match="is not UTF-8"):
         read_source(str(tmp_path / "m.csv"))

@@ -1,4 +1,4 @@
-"""A manifest: a CSV or Parquet table with one row for each sample; and corrected labels for samples by id."""
+"""A label table: CSV or Parquet, one row for each sample; and corrected labels for samples by id."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from noisebench.data.own.source import Source, indexed, named
 from noisebench.errors import InputError
 
 ENDINGS = (".csv", ".parquet")
-_RIGHT = "a manifest has the columns path and label, and may have id, group and split"
+_RIGHT = "a label table has the columns path and label, and may have id, group and split"
 
 Columns = dict[str, list[str]]
 
 
-def read_manifest(file: Path, root: Path | None = None) -> Source:
-    """Return the images of a manifest; paths are relative to `root`, by default the manifest's folder.
+def read_label_table(file: Path, root: Path | None = None) -> Source:
+    """Return the images of a label table; paths are relative to `root`, by default the table's folder.
 
     Samples with equal `group` stay in one fold. Samples of all splits are judged together.
     """
@@ -41,7 +41,7 @@ def read_manifest(file: Path, root: Path | None = None) -> Source:
     if missing:
         raise InputError(
             f"{file}: {named(missing, 'file')} not found below {folder}; paths are relative to the "
-            "manifest's folder, or to that of --root"
+            "table's folder, or to that of --root"
         )
     classes, labels = indexed(columns["label"])
     splits = sorted(set(columns.get("split", ())))
