@@ -1,5 +1,6 @@
 """The doctor on a real Slurm: all findings at once, and no job is left."""
 
+import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
+from tests.slurm.test_array_tasks import container_without_slurm
 from tests.trials import sweep_text
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -31,6 +33,14 @@ interface: ib7
 driver: {cpus: 1, memory_gb: 1, minutes: 30}
 workers: {cpus: 1, memory_gb: 2, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1"}
 """
+# An image without Slurm's commands.
+CONTAINER = """\
+site: container
+python: {python}
+container: {{image: image.sif, command: {command}}}
+driver: {{cpus: 1, memory_gb: 1, minutes: 30}}
+workers: {{cpus: 1, memory_gb: 2, minutes: 30, count: 1}}
+"""
 # An interface that each node has, and at which no other node reaches it.
 UNREACHABLE = """\
 site: unreachable
@@ -49,12 +59,13 @@ def _on_the_cluster(cluster: Devcluster, monkeypatch: pytest.MonkeyPatch) -> Non
 def doctor(folder: Path, cluster: Devcluster, site: str, *options: str) -> CompletedProcess[str]:
     (folder / "site.yaml").write_text(site)
     done = noisebench("doctor", "--site", "site.yaml", *options, cwd=folder)
-    cluster.await_that(lambda: "doctor" not in cluster.run("squeue", "--noheader"), "no probe is left", 30)
+    names = ["squeue", "--noheader", "--format=%j"]  # of which squeue's own table shows eight letters
+    cluster.await_that(lambda: "doctor" not in cluster.run(*names), "no probe is left", 30)
     assert not (folder / "results").exists()
     return done
 
 
-def test_a_cluster_without_problems(cluster: Devcluster, tmp_path: Path) -> None:
+def test_a_cluster_that_is_fine(cluster: Devcluster, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
     done = doctor(tmp_path, cluster, FINE, "--spec", "sweep.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -112,6 +123,19 @@ def test_what_only_the_nodes_show(cluster: Devcluster, tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in problems] == ["address", "address", "torch"]
     assert "interface 'ib7' has no IPv4 address" in problems[0]
     assert "sees no GPU" in problems[2]
+
+
+def test_the_probe_looks_inside_the_container(cluster: Devcluster, tmp_path: Path) -> None:
+    site = CONTAINER.format(python=sys.executable, command=container_without_slurm(tmp_path))
+    done = doctor(tmp_path, cluster, site)
+    assert done.returncode == 3, done.stdout + done.stderr
+    (problem,) = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+    assert problem.startswith("problem driver on node")
+    assert "sbatch, squeue, scancel, scontrol: command not found; no standby can be queued" in problem
+    assert "bind them with their configuration and munge into the container" in done.stdout
+    # Those of the worker, which needs none of them, and the login node's own.
+    assert "ok      worker on node" in done.stdout
+    assert "ok      commands: " in done.stdout
 
 
 def test_an_interface_at_which_no_other_node_reaches_the_driver(cluster: Devcluster, tmp_path: Path) -> None:
