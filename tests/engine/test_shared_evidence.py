@@ -1,5 +1,8 @@
 """Sweeps whose detectors share one training, with the results of separate trials."""
 
+import os
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,9 @@ from noisebench.records.journal import JournalWriter, records
 from noisebench.sweep.sweep import Sweep, parse_sweep
 from noisebench.training.surrogate import Surrogate
 from noisebench.trial.runner import Runner
+from tests.command import COMMAND
+from tests.command import noisebench as run_command
+from tests.engine.test_ray import wait_for
 from tests.trials import sweep_of, sweep_text
 
 INLINE = Options(inline=True)
@@ -143,4 +149,43 @@ def test_an_interrupted_sweep_continues_with_its_evidence(
     run_sweep(sweep(), results, INLINE)
     assert len(trainings) == TRAININGS
     assert {trial_id: numbers(end) for trial_id, end in completed(results).items()} == separate
+    assert list(results.evidences.iterdir()) == []
+
+
+SLOW = """
+import time
+def slow(losses, number):
+    time.sleep(0.5)
+    return losses[:, number:].mean(1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", [False, True], ids=["intact", "damaged"])
+def test_a_sweep_killed_while_it_judges_resumes_to_the_results_of_an_undisturbed_one(
+    tmp_path: Path, damaged: bool
+) -> None:
+    (tmp_path / "slow_detectors.py").write_text(SLOW)
+    detectors = '[{name: "slow_detectors:slow", number: [0, 1, 2]}, ctrl]'
+    (tmp_path / "sweep.yaml").write_text(sweep_text("[CE, FL]", detector=detectors))
+    results, plain = ResultsFolder(tmp_path / "results"), ResultsFolder(tmp_path / "plain")
+    command = [*COMMAND, "run", "sweep.yaml", "--inline", "--results", "results"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as killed:
+        wait_for(lambda: len(completed(results)) >= 1)
+        os.kill(killed.pid, signal.SIGKILL)
+    assert len(completed(results)) < 8
+    (left,) = results.evidences.glob("*.evidence")
+    if damaged:
+        content = bytearray(left.read_bytes())
+        content[-1] ^= 1
+        left.write_bytes(content)
+    for arguments, folder in (("resume test", "results"), ("run sweep.yaml", "plain")):
+        done = run_command(*arguments.split(), "--inline", "--results", folder, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    ends, undisturbed = completed(results), completed(plain)
+    assert {trial_id: numbers(end) for trial_id, end in ends.items()} == {
+        trial_id: numbers(end) for trial_id, end in undisturbed.items()
+    }
+    trainings = {end.evidence_attempt for end in ends.values()}
+    assert len(trainings) == (3 if damaged else 2)
     assert list(results.evidences.iterdir()) == []
