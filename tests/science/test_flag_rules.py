@@ -42,6 +42,16 @@ def test_the_mixture_separates_two_gaussians_and_skips_what_is_not_judged() -> N
     assert np.flatnonzero(flag_rules.mixture(suspicion)).tolist() == list(range(900, 1000))
 
 
+def test_the_mixture_also_flags_the_most_suspect_right_labels_where_they_have_a_long_tail() -> None:
+    rng = np.random.default_rng(0)
+    suspicion = np.concatenate([rng.exponential(0.5, 800), rng.normal(3, 0.4, 200)])
+    flagged = flag_rules.mixture(suspicion)
+    assert flagged[800:].all()
+    # A Gaussian does not cover the tail, so the other one does.
+    assert 20 <= flagged[:800].sum() <= 60
+    assert suspicion[:800][flagged[:800]].min() > np.quantile(suspicion[:800], 0.9)
+
+
 @pytest.mark.parametrize("suspicion", [[0.7, 0.7, 0.7], [0.7], [0.7, np.nan], [np.nan], []])
 def test_equal_or_single_values_flag_nothing(suspicion: list[float]) -> None:
     assert not flag_rules.mixture(np.array(suspicion)).any()
