@@ -135,6 +135,9 @@ def _run(launch: Launch, sweep: Sweep, wanted: list[Trial], options: Options) ->
     report = _ingest_all(launch.folder.results, wanted, launch.progress)
     if not launch.progress.pending and not launch.awaited:
         note_awaited(launch.folder, ())
+        if not launch.keep_evidence:
+            # Each of two sweeps that ran at once has left there what the other might have judged by.
+            remove_unneeded(launch.folder, sweep.trials(), ())
     return report
 
 
