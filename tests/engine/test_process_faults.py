@@ -41,6 +41,21 @@ def healthy(logits, targets):
 
 def full(logits, targets):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+def full_at_the_end(logits, targets):
+    # Until there is a file `space`, this process can no longer append the end of a trial.
+    import torch
+    from noisebench.records import durable
+    real = os.write
+
+    def write(descriptor, data):
+        if b'"event":"ended"' in data and not Path("space").exists():
+            Path("refused").touch()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, data)
+
+    os.write, durable.RETRY_SECONDS = write, (0.0,)
+    return torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 """
 ENDS = "SELECT status, error_kind, count(*) FROM attempts GROUP BY ALL ORDER BY ALL"
 
@@ -84,3 +99,24 @@ def test_a_full_disk_does_not_fail_the_trial(tmp_path: Path, inline: bool) -> No
     ends = query(ResultsFolder(tmp_path / "results"), ENDS).rows()
     assert ("interrupted", "storage", 1) in ends
     assert not [end for end in ends if end[0] == "failed"]
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["ray", "inline"])
+def test_a_disk_that_is_full_at_the_last_append_of_a_trial(tmp_path: Path, inline: bool) -> None:
+    """The trial has ended, but no record says so: it is neither completed nor failed, and runs again."""
+    (tmp_path / "faulty.py").write_text(LOSSES)
+    (tmp_path / "sweep.yaml").write_text(sweep_text('"faulty:full_at_the_end"', name="demo"))
+    options = ("--inline",) if inline else ("--cpus", "1")
+    done = noisebench("run", "sweep.yaml", *options, cwd=tmp_path)
+    assert (tmp_path / "refused").exists()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    results = ResultsFolder(tmp_path / "results")
+    ((state,),) = query(results, "SELECT state FROM trial_states").rows()
+    assert state in ("started", "interrupted")
+    (tmp_path / "space").touch()
+    assert noisebench("run", "sweep.yaml", *options, cwd=tmp_path).returncode == 0
+    completed, interrupted = query(results, ENDS).rows()
+    assert (completed, interrupted[0]) == (("completed", None, 1), "interrupted")
+    assert query(results, "SELECT state FROM trial_states").rows() == [("completed",)]
