@@ -1,7 +1,7 @@
 """`python -m analysis.detectors`: detectors ranked for each loss, and whether BL or PZ helps each of them."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,8 @@ def help_of(trials: Sequence[Judged], metric: str) -> list[Help]:
 
 
 def help_listing(trials: Sequence[Judged], block: str, metric: str, title: str) -> Listing:
-    """Return the answers of `help_of` as rows of text."""
+    """Return the answers of `help_of` as rows of text, and below them how many detectors each loss helps."""
+    found = help_of(trials, metric)
     rows = [
         [
             each.detector,
@@ -127,11 +128,22 @@ def help_listing(trials: Sequence[Judged], block: str, metric: str, title: str) 
             *each.difference.cells(),
             each.verdict,
         ]
-        for each in help_of(trials, metric)
+        for each in found
     ]
     heads = ["detector", "loss", "pairs", "loss - CE [95%]", "effect size", "p (Holm)", "verdict"]
     named = f"{block}: does BL or PZ help? {title}"
-    return Listing(f"{block}-{metric}-help", named, heads, rows, [_HELP])
+    return Listing(f"{block}-{metric}-help", named, heads, rows, [*_counts(found), _HELP])
+
+
+def _counts(found: Sequence[Help]) -> list[str]:
+    """Return for each loss how many detectors have each verdict, such as `BL 0.4: helps 2, undecided 3.`."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for each in found:
+        counts[each.loss][each.verdict] += 1
+    return [
+        f"{loss}: {', '.join(f'{verdict} {count}' for verdict, count in sorted(of_loss.items()))}."
+        for loss, of_loss in counts.items()
+    ]
 
 
 def main(arguments: list[str]) -> int:

@@ -66,6 +66,7 @@ def test_help_is_the_paired_difference_from_ce() -> None:
     # The smallest of three p-values counts three times.
     assert of_good.p == pytest.approx(3 * paired_test(good))
     assert [found[name].verdict for name in ("good", "fair", "poor")] == ["helps", "undecided", "undecided"]
+    assert help_listing(TRIALS, "block", "auroc", "AUROC").notes[0] == "BL 0.4: helps 1, undecided 2."
     lower = [replace(each, auroc=1 - each.auroc) for each in TRIALS if each.auroc is not None]
     assert {each.detector: each.verdict for each in help_of(lower, "auroc")}["good"] == "hurts"
 
