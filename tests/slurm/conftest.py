@@ -99,22 +99,6 @@ def cluster_of_nobody(_slurm: None) -> Iterator[Devcluster]:
             yield cluster
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test on a real Slurm run once more if it fails: its daemons share the machine with all tests."""
-    for item in items:
-        if item.get_closest_marker("slurm") is not None:
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print why tests were run again, which the plugin does not."""
-    for report in terminalreporter.stats.get("rerun", []):
-        terminalreporter.section(f"failed at first: {report.nodeid}", bold=True)
-        terminalreporter.write_line(report.longreprtext)
-        for title, text in report.sections:
-            terminalreporter.write_line(f"{title}:\n{text}")
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Function,
