@@ -22,6 +22,7 @@ def digits() -> Known:
     return Known(images, true.astype(np.int64), np.where(wrong, (true + shift) % 10, true))
 
 
+@pytest.mark.slow
 def test_all_formats_hold_the_same_images_and_labels(tmp_path: Path) -> None:
     data = digits()
     for kind in ("folder", "manifest", "npz"):
@@ -33,6 +34,7 @@ def test_all_formats_hold_the_same_images_and_labels(tmp_path: Path) -> None:
         assert np.array_equal(labels, data.given[numbers].astype(str))
 
 
+@pytest.mark.slow
 def test_patch_features_tell_textures_apart() -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)

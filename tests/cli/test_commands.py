@@ -79,6 +79,7 @@ def test_status(finished: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_status_makes_a_damaged_database_anew(finished: Path, tmp_path: Path) -> None:
     """DuckDB notices a damaged block only when a query reads it: here one byte after the other changes."""
     shutil.copytree(finished / "results", tmp_path / "results")

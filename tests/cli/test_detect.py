@@ -98,6 +98,7 @@ def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     assert "the model does not learn" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_loss_with_the_highest_accuracy_is_chosen(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(120) % 3
@@ -136,6 +137,7 @@ def test_a_class_smaller_than_the_folds_is_not_judged(tmp_path: Path) -> None:
     assert all(each["suspects"] == 0 for each in answer["by_class"] if each["name"] == "2")
 
 
+@pytest.mark.slow
 def test_a_model_of_torchvision_gives_the_same_each_time(tmp_path: Path) -> None:
     checkers(tmp_path / "stripes")
     options = ("--size", "32", "--loss", "CE", "--set", "training.epochs=1", "--inline")
@@ -152,6 +154,7 @@ def test_a_model_of_torchvision_gives_the_same_each_time(tmp_path: Path) -> None
     assert len(set(tables[0])) > 2
 
 
+@pytest.mark.slow
 def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

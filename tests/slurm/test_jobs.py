@@ -136,7 +136,10 @@ def test_the_logs_of_jobs_by_their_role(folder: SweepFolder) -> None:
         worker_log(folder, "9")
 
 
-def test_a_drained_sweep_lets_its_trials_end_before_its_driver(folder: SweepFolder) -> None:
+def test_a_drained_sweep_lets_its_trials_end_before_its_driver(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noisebench.slurm.control._LOOK_SECONDS", 0.01)
     slurm = FakeSlurm()
     driver = slurm.add(job_name(folder, "driver"), state="RUNNING")
     worker = slurm.add(job_name(folder, "worker"), state="RUNNING")

@@ -88,7 +88,8 @@ EVENTS: list[Callable[[Random, Folder], None]] = [
 DAMAGES = (flip_bytes_of_the_database, shorten_the_database)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
 def test_the_state_is_that_of_a_rebuilt_database(tmp_path: Path, seed: int) -> None:
     folder = Folder(tmp_path / "results")
     random = Random(f"derived state {seed}")

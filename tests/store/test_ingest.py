@@ -359,6 +359,7 @@ def test_two_ingesters_at_once_leave_a_valid_database(folder: Folder) -> None:
     assert [path.name for path in folder.root.glob(".results*")] == []
 
 
+@pytest.mark.slow
 def test_a_killed_ingester_leaves_a_valid_database(folder: Folder) -> None:
     eventful(folder, lambda: None)
     ingest(folder.results)
