@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from noisebench.engine.evidence_groups import EvidenceGroups
+from noisebench.engine.larger_shares import LargerShares
 from noisebench.engine.losses import LossCounter
 from noisebench.engine.progress import Progress
 from noisebench.engine.recovery import Cause, JournalTail, Loss, RecoveryPolicy, recorded_loss
@@ -47,8 +48,8 @@ class TrialQueue:
         self.fault: EnvironmentFault | None = None
         self._folder = folder
         self._groups = groups or EvidenceGroups(trials, folder)
-        self._need_larger_share = self._lacking_memory(trials)
-        ready = (trial for trial in trials if trial.trial_id not in self._need_larger_share)
+        self._larger_shares = LargerShares(trials, self.policy)
+        ready = (trial for trial in trials if trial not in self._larger_shares)
         self._waiting = deque(self._groups.ordered(ready))
         self._held: deque[Trial] = deque()
         self._suspects: deque[Trial] = deque()
@@ -60,7 +61,6 @@ class TrialQueue:
         self._tail = JournalTail(folder)
         self._next_poll = 0.0
         self._failed_starts = 0
-        self._had_larger_share: set[str] = set()
         self._journal: JournalWriter | None = None
         self._hold_back()
         self._set_suspects_aside()
@@ -122,9 +122,9 @@ class TrialQueue:
         trial = self._live.pop(attempt_id)
         self._release_suspect(trial)
         followers = self._groups.end(attempt_id, trial, completed=end.status is Status.COMPLETED)
-        if self._needs_larger_share(trial, end):
+        if self._larger_shares.wanted_by(trial, end):
             # The others train the same and would lack memory too.
-            self._need_larger_share |= {each.trial_id: each for each in (trial, *followers)}
+            self._larger_shares.set_aside([trial, *followers])
             self._count_held()
             self.progress.returned()
             return
@@ -138,10 +138,7 @@ class TrialQueue:
         """
         if self._waiting or self._live or self.fault:
             return False
-        ready = [trial for trial in self._need_larger_share.values() if self._stops.lets_run(trial)]
-        for trial in ready:
-            del self._need_larger_share[trial.trial_id]
-            self._had_larger_share.add(trial.trial_id)
+        ready = self._larger_shares.hand_over(self._stops)
         self._waiting.extend(ready)
         self._set_suspects_aside()
         return bool(ready)
@@ -250,21 +247,6 @@ class TrialQueue:
             self._released_suspect = suspect.trial_id
             self._waiting.appendleft(suspect)
 
-    def _lacking_memory(self, trials: list[Trial]) -> dict[str, Trial]:
-        """Return the trials that wait for a larger share since a former driver, by id.
-
-        Those that share evidence with one that lacked memory train the same and would lack it too.
-        """
-        kinds, has_larger_share = self.policy.lacked_memory, self.policy.has_larger_share
-        failed = (trial for trial in trials if trial.trial_id in kinds)
-        lacking = {each.evidence_id for each in failed if has_larger_share(each, kinds[each.trial_id])}
-        return {trial.trial_id: trial for trial in trials if trial.evidence_id in lacking}
-
-    def _needs_larger_share(self, trial: Trial, end: End) -> bool:
-        if end.error_kind is None or trial.trial_id in self._had_larger_share:
-            return False
-        return self.policy.has_larger_share(trial, end.error_kind)
-
     def _settled(self, trial: Trial, end: End) -> None:
         self._groups.settle(trial)
         try:
@@ -293,8 +275,7 @@ class TrialQueue:
 
     def _count_held(self) -> None:
         """Count the trials of stopped blocks, also those that are set aside for a larger share."""
-        aside = self._need_larger_share.values() if self._stops.errors else ()
-        self.progress.held = len(self._held) + sum(not self._stops.lets_run(trial) for trial in aside)
+        self.progress.held = len(self._held) + self._larger_shares.held(self._stops)
 
     def _record_end(self, attempt_id: str, trial: Trial, end: End) -> None:
         try:
