@@ -15,6 +15,7 @@ import csv
 import json
 import shlex
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from benchmarks.own_features import components, patch_features
 from benchmarks.own_truth import Labels, found_beside_truth
 from noisebench.catalogue.component import Component
 from noisebench.data.datasets import load_dataset, mnist
+from noisebench.errors import DataError
 
 FORMATS = ("folder", "manifest", "npz", "features")
 PLANTED = ("MNIST", "FashionMNIST")
@@ -85,7 +87,7 @@ def write(data: Known, kind: str, folder: Path) -> Path:
     return folder / "manifest.csv"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure each format."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
@@ -96,11 +98,14 @@ def main() -> None:
     parser.add_argument("--options", default="--cpus 2", help="further options of detect, as one text")
     parser.add_argument("--work", type=Path, help="keep data and results here, and continue there")
     parser.add_argument("--json", action="store_true", help="print JSON, one line for each format")
-    arguments = parser.parse_args()
-    if arguments.dataset in PLANTED:
-        data = planted(arguments.data, arguments.dataset, arguments.seed)
-    else:
-        data = human(arguments.data, arguments.dataset, arguments.samples)
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.dataset in PLANTED:
+            data = planted(arguments.data, arguments.dataset, arguments.seed)
+        else:
+            data = human(arguments.data, arguments.dataset, arguments.samples)
+    except DataError as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

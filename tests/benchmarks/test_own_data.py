@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from benchmarks.own_data import Known, write
+from benchmarks.own_data import Known, main, write
 from benchmarks.own_features import CENTRES, patch_features
 from benchmarks.own_truth import found_beside_truth
 from noisebench.data.own.cache import keep
@@ -44,6 +44,12 @@ def test_patch_features_tell_textures_apart() -> None:
     fine, coarse = values[:20].mean(axis=0), values[20:].mean(axis=0)
     nearer = np.linalg.norm(values - fine, axis=1) < np.linalg.norm(values - coarse, axis=1)
     assert nearer.tolist() == [True] * 20 + [False] * 20
+
+
+def test_missing_data_are_one_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path), "--dataset", "CIFAR-10N-worst"])
+    assert f"{tmp_path / 'cifar-10-batches-py'} is missing" in capsys.readouterr().err
 
 
 @pytest.mark.slow
