@@ -1,7 +1,10 @@
 """The journal taken into the database."""
 
+import gc
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -128,6 +131,19 @@ def _base(results: ResultsFolder, why: str | None) -> Path | None:
     return aside if taken is not None and _contradiction(results, taken) is None else None
 
 
+@contextmanager
+def _garbage_collector_off() -> Iterator[None]:
+    """Staged rows hold no cycles, and are so many that the collector would look at them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_garbage_collector_off()
 def _take_in(results: ResultsFolder, connection: duckdb.DuckDBPyConnection) -> IngestReport:
     taken = _taken(connection)
     manifests, (journals, _) = lines.manifests(results, taken), lines.journals(results, taken)

@@ -17,7 +17,7 @@ from noisebench.store.records import Row
 from noisebench.store.statements import SQL
 
 # Of text; the rows made of it take several times as much memory.
-_BATCH_BYTES = 32_000_000
+_BATCH_BYTES = 64_000_000
 _KEPT_CHARACTERS = 500
 IS_END = re.compile(rb'\{\s*"event"\s*:\s*"ended"')
 _MERGES = ("trials", "attempts", "results")

@@ -1,5 +1,7 @@
 """Ingestion of complete, growing and damaged journals."""
 
+import errno
+import gc
 import json
 import os
 import shutil
@@ -18,6 +20,7 @@ from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
 from noisebench.store.ingest import ingest
 from noisebench.store.query import query
+from noisebench.store.staging import Staging
 from noisebench.store.store import open_store
 from tests.store.results_folder import Folder, ended, started, trial, unsuccessful
 
@@ -359,6 +362,21 @@ def test_two_ingesters_at_once_leave_a_valid_database(folder: Folder) -> None:
     assert [path.name for path in folder.root.glob(".results*")] == []
 
 
+def test_the_garbage_collector_is_off_only_while_lines_are_read(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def full(_: Staging) -> None:
+        seen.append(gc.isenabled())
+        raise OSError(errno.ENOSPC, "no space")
+
+    folder.journal(started(trial(), "a"), ended(trial(), "a"))
+    monkeypatch.setattr(Staging, "flush", full)
+    assert not ingest(folder.results).published
+    assert (seen, gc.isenabled()) == ([False], True)
+
+
 @pytest.mark.slow
 def test_a_killed_ingester_leaves_a_valid_database(folder: Folder) -> None:
     eventful(folder, lambda: None)
@@ -392,6 +410,7 @@ import os, sys
 from pathlib import Path
 from noisebench.errors import EnvironmentFault
 from noisebench.store.query import query
+from noisebench.store.staging import Staging
 from noisebench.store.store import open_store
 from noisebench.records.folders import ResultsFolder
 os.setuid(65534)
