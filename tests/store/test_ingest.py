@@ -410,7 +410,6 @@ import os, sys
 from pathlib import Path
 from noisebench.errors import EnvironmentFault
 from noisebench.store.query import query
-from noisebench.store.staging import Staging
 from noisebench.store.store import open_store
 from noisebench.records.folders import ResultsFolder
 os.setuid(65534)
