@@ -49,6 +49,9 @@ start_node() { # I
 
 all_idle() { [[ $(sinfo --noheader --Node --partition=main --states=idle | wc -l) == "$1" ]]; } # NODES
 
+# A controller that starts from its saved state refuses to resume a node until the node has registered.
+all_known() { [[ -z $(sinfo --noheader --Node --partition=main --states=unknown) ]]; }
+
 back_in_service() { # I
   local state
   state=$(sinfo --noheader --nodes="node$1" --partition=main --format=%T)

@@ -130,8 +130,8 @@ case ${1-} in
   cut-node) need_node "${2-}" && set_cable "$2" down ;;
   join-node) need_node "${2-}" && set_cable "$2" up ;;
   stop-controller) need_cluster && stop slurmctld ;;
-  start-controller) need_cluster && start_controller ;;
-  restart-controller) need_cluster && stop slurmctld && start_controller ;;
+  start-controller) need_cluster && start_controller && await slurmctld 120 all_known ;;
+  restart-controller) need_cluster && stop slurmctld && start_controller && await slurmctld 120 all_known ;;
   stop-accounting) need_cluster && stop slurmdbd ;;
   start-accounting) need_cluster && start_accounting ;;
   *) usage ;;

@@ -20,6 +20,8 @@ BUSY_FACTOR = 3.0
 _NEVER_TWICE = ("sbatch", "srun")
 # Why Slurm takes a node out of service though nothing is wrong with it.
 _HARMLESS = ("Kill task failed", "batch job complete failure")
+# States of a node that takes jobs now or as soon as those on it end; a mark of Slurm's may follow.
+_IN_SERVICE = ("idle", "mixed", "allocated", "completing")
 SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
 
 
@@ -181,7 +183,7 @@ class Devcluster:
             # Slurm refuses it for a node that is back already.
             self.run("sh", "-c", f"scontrol update NodeName={node} State=RESUME || true")
             state = self.run("sinfo", "--noheader", "--partition=main", f"--nodes={node}", "--format=%T")
-            return not state.startswith(("down", "drain"))
+            return state.startswith(_IN_SERVICE)
 
         self.await_that(is_back, f"{node} is back in service")
 
@@ -194,7 +196,7 @@ class Devcluster:
         for line in self.run(*drained).splitlines():
             node, _, reason = line.strip().partition("|")
             if reason in _HARMLESS:
-                self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+                self.put_back(node)
 
     def report(self) -> str:
         """Return the state of nodes and jobs, for the report of a failure."""

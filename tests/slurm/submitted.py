@@ -145,6 +145,17 @@ class Submitted:
         if self.cluster.has_networks and not self.cluster.run("squeue", "--noheader"):
             self.cluster.await_that(lambda: not self.cluster.tasks(), "no process is left on nodes", seconds)
 
+    def cancel_rest(self) -> None:
+        """Cancel the jobs that a failed test has left: they would take the nodes of the tests after it."""
+
+        def nothing_is_left() -> bool:
+            jobs = self.jobs()
+            # Slurm refuses it for a job that has just ended.
+            self.cluster.run("sh", "-c", f"scancel {' '.join(jobs)} || true")
+            return not jobs
+
+        self.cluster.await_that(nothing_is_left, f"the jobs of {self.name} are cancelled", WAIT_SECONDS)
+
     def processes(self) -> dict[int, str]:
         """Return the command line of every process of this sweep's jobs, by its id.
 

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,14 +46,15 @@ workers:
 
 
 @pytest.fixture(scope="module")
-def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
     """A sweep whose driver finds its node taken."""
     blocker = cluster.submit("sleep 900", "--exclusive", "--nodelist=node4", "--job-name=blocker")
     cluster.await_job(blocker, JobState="RUNNING")
     sweep = Submitted(cluster, tmp_path_factory.mktemp("array"), "array")
     site = SITE.format(python=sys.executable, container=container_without_slurm(sweep.folder))
     sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
-    return sweep
+    yield sweep
+    sweep.cancel_rest()
 
 
 def container_without_slurm(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """The devcluster is a real Slurm: each node a host, each fault a real fault, nothing left behind."""
 
+import re
 import shutil
 import socket
 import tempfile
@@ -139,6 +140,16 @@ def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
     after = cluster.await_job(job, JobState="RUNNING")
     assert (after["StartTime"], after["Restarts"]) == (before["StartTime"], "0")
     cluster.run("scancel", job)
+
+
+def test_a_drained_node_is_taken_back_after_a_restart(cluster: Devcluster) -> None:
+    cluster.run("scontrol", "update", "NodeName=node3", "State=DRAIN", "Reason=Kill task failed")
+    cluster.must("restart-controller")
+    states = ["sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T"]
+    # Until a node has registered, Slurm refuses to resume it.
+    assert "unknown" not in cluster.run(*states)
+    cluster.resume_drained()
+    assert re.search("node3 (idle|mixed|allocated|completing)", cluster.run(*states))
 
 
 def test_jobs_run_while_accounting_is_away(cluster: Devcluster) -> None:

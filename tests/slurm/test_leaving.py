@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,7 +32,7 @@ Sweeps = dict[str, Submitted]
 
 
 @pytest.fixture(scope="module")
-def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Sweeps:
+def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeps]:
     """Two sweeps side by side, whose workers are preempted as their names say."""
 
     def submitted(name: str, more: str) -> Submitted:
@@ -45,10 +46,13 @@ def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Swe
         sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
         return sweep
 
-    return {
+    found = {
         "requeued": submitted("requeued", "sbatch_extra: {nodelist: node2}"),
         "cancelled": submitted("cancelled", "partition: cheap, sbatch_extra: {nodelist: node3}"),
     }
+    yield found
+    for sweep in found.values():
+        sweep.cancel_rest()
 
 
 def test_workers_make_room_for_jobs_of_higher_priority(cluster: Devcluster, sweeps: Sweeps) -> None:

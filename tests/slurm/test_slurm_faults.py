@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -64,7 +64,7 @@ print(send(submission, DelayedSubmission(unfenced, submission), text, Slurm()))
 
 
 @pytest.fixture(scope="module")
-def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
     """A sweep whose jobs find wrappers of Slurm's commands; node1 cannot start the first job sent there."""
     sweep = Submitted(cluster, tmp_path_factory.mktemp("commands"), "commands")
     folder = sweep.folder / "bin"
@@ -84,7 +84,8 @@ def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Subm
     finally:
         away.rename(spool)
         cluster.put_back("node1")  # Slurm may have drained it
-    return sweep
+    yield sweep
+    sweep.cancel_rest()
 
 
 def test_the_driver_releases_held_workers(cluster: Devcluster, sweep: Submitted) -> None:
