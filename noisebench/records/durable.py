@@ -101,7 +101,8 @@ def open_inside(root: Path, relative: str) -> BinaryIO:
     if fault is not None:
         os.close(descriptor)
         raise OSError(f"{root / relative}: {fault}")
-    return os.fdopen(descriptor, "rb")
+    # A journal's lines are longer than Python's default buffer.
+    return os.fdopen(descriptor, "rb", buffering=1 << 17)
 
 
 def read_inside(root: Path, relative: str) -> bytes:

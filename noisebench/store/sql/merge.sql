@@ -37,21 +37,27 @@ DELETE FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM touched);
 
 INSERT INTO attempts BY NAME
 WITH starts AS (
-    SELECT DISTINCT ON (attempt_id)
+    SELECT
         attempt_id, trial_id, sweep, started_at, worker, host, pid, device, slurm_job_id, "commit", versions, log,
         started_checked
     FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (config_id, seed) FROM new_starts)
     WHERE started_at IS NOT NULL
-    ORDER BY attempt_id, started_at, trial_id, sweep, worker, pid, device, log
+    -- DISTINCT ON takes twice as long: it sorts once for each column.
+    QUALIFY row_number() OVER (
+        PARTITION BY attempt_id ORDER BY started_at, trial_id, sweep, worker, pid, device, log
+    ) = 1
 ), ends AS (
-    SELECT DISTINCT ON (attempt_id)
+    SELECT
         attempt_id, trial_id, sweep, status, error_kind, error, traceback, ended_at, seconds, fast_path,
         peak_memory_mb, gpu_memory_mb, scores, scores_sha256, evidence, evidence_attempt, ended_checked
     FROM (FROM touched UNION ALL BY NAME SELECT * EXCLUDE (result, epochs, ordinal, is_imported) FROM new_ends)
     WHERE ended_at IS NOT NULL
-    ORDER BY
-        attempt_id, list_position(['completed', 'failed', 'interrupted'], status), ended_at, error_kind, error,
-        traceback, seconds, fast_path, scores_sha256, trial_id, sweep
+    QUALIFY row_number() OVER (
+        PARTITION BY attempt_id
+        ORDER BY
+            list_position(['completed', 'failed', 'interrupted'], status), ended_at, error_kind, error, traceback,
+            seconds, fast_path, scores_sha256, trial_id, sweep
+    ) = 1
 )
 SELECT
     attempt_id,
