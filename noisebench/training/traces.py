@@ -105,9 +105,9 @@ def _predicted(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _squared_errors(logits: Tensor, targets: Tensor) -> Tensor:
-    errors = logits.float().softmax(1)
-    errors[torch.arange(len(targets), device=targets.device), targets] -= 1
-    return errors.square().sum(1)
+    errors, column = logits.float().softmax(1), targets.unsqueeze(1)
+    errors.scatter_(1, column, errors.gather(1, column) - 1)
+    return errors.square_().sum(1)
 
 
 _VALUES = {
