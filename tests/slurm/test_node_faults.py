@@ -65,8 +65,8 @@ def test_a_node_that_is_cut_off(cluster: Devcluster, sweep: Submitted) -> None:
     cluster.must("cut-node", "3")
     try:
         cluster.await_that(lambda: "node3" not in sweep.jobs().get(worker, ""), "Slurm gives node3 up", 120)
-        # Files are reached without the network here, so the trial may have come to its end all alone. With the
-        # link back, Slurm cancels what still runs on the node.
+        # Files are reached without the network here, so the trial may have ended all alone. Once the
+        # link is back, Slurm cancels what still runs on the node.
         assert fate(sweep, attempt) in {("interrupted", "node-lost"), ("completed", None)}
     finally:
         cluster.must("join-node", "3")
