@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
 from noisebench.data.datasets import Dataset, LabelledImages, Labels
@@ -198,6 +201,13 @@ def _chosen_modes(
     return Modes.parse(measured, device), []
 
 
+@lru_cache(maxsize=1)  # finding them takes as long as a small trial's judgement
+def _thread_pools(modules: int) -> ThreadpoolController:
+    """Return the thread pools of the loaded libraries; only another number of `modules` can bring more."""
+    del modules
+    return ThreadpoolController()
+
+
 @contextmanager
 def isolated_torch(device: torch.device) -> Iterator[None]:
     """Isolate torch's random state, and use one thread and reproducible kernels; restore all afterwards.
@@ -206,14 +216,13 @@ def isolated_torch(device: torch.device) -> Iterator[None]:
     has one thread, in torch, BLAS and scikit-learn; several trials run in parallel instead.
     """
     import sklearn.cluster  # noqa: F401  # brings an OpenMP of its own, which is limited only once it is loaded
-    from threadpoolctl import threadpool_limits
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         devices = [device] if device.type == "cuda" else []
         with (
-            threadpool_limits(1),
+            _thread_pools(len(sys.modules)).limit(limits=1),
             torch.random.fork_rng(devices=devices),
             reproducible_kernels(device),
         ):

@@ -21,6 +21,8 @@ from noisebench.training.loop import EVALUATION_BATCH
 from noisebench.training.surrogate import Surrogate
 
 _SQUARED_NORMS = "squared_norms"
+# Samples whose values are computed at once.
+_TRACED_TOGETHER = 4096
 
 
 class TraceWatcher:
@@ -30,20 +32,30 @@ class TraceWatcher:
         self._names = tuple(names)
         self._traces = _empty(samples, epochs, names, device)
         self._last = torch.zeros(samples, dtype=torch.int64, device=device)
+        # Batches of one epoch that were seen but not traced yet.
+        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._epoch = 0
 
     def __call__(self, epoch: int, logits: Tensor, targets: Tensor, indices: Tensor) -> None:
         """Observe one batch."""
-        for name in self._names:
-            self._traces[name][indices, epoch] = _VALUES[name](logits, targets)
-        self._last[indices] = logits.argmax(1)
+        if epoch != self._epoch:
+            self._trace()
+            self._epoch = epoch
+        # Traced together: for a small batch, each operation costs more than its arithmetic. A copy, since a
+        # recorded step writes its next logits into the same memory.
+        self._seen.append((logits.clone(), targets, indices))
+        if len(self._seen) * len(indices) >= _TRACED_TOGETHER:
+            self._trace()
 
     def result(self) -> dict[str, Tensor]:
         """Return the traces [N, E] and the last epoch's most probable class [N], on the CPU."""
+        self._trace()
         traces = {f"{IN_PASSING}.{name}": trace.cpu() for name, trace in self._traces.items()}
         return {**traces, "predicted": self._last.cpu()}
 
     def state(self) -> dict[str, Tensor]:
         """Return the traces so far."""
+        self._trace()
         return {**self._traces, "last": self._last}
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -51,6 +63,15 @@ class TraceWatcher:
         self._last.copy_(state["last"])
         for name, trace in self._traces.items():
             trace.copy_(state[name])
+
+    def _trace(self) -> None:
+        if not self._seen:
+            return
+        logits, targets, indices = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self._seen.clear()
+        for name in self._names:
+            self._traces[name][indices, self._epoch] = _VALUES[name](logits, targets)
+        self._last[indices] = logits.argmax(1)
 
 
 class EpochTraces:

@@ -1,6 +1,7 @@
 """Observations during a training."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from noisebench.science.corruption import transition_counts
+from noisebench.training import traces
 from noisebench.training.traces import TraceWatcher
 from noisebench.training.watchers import QUANTILES, DynamicsWatcher
 from noisebench.trial.measurement import measure
@@ -31,6 +33,28 @@ def test_traces_in_passing_are_each_samples_values_at_its_step() -> None:
     assert traces["predicted"][[0, 2], 1].tolist() == logits[[0, 2]].argmax(1).tolist()
     assert traces["losses"][:, 0].tolist() == [0, 0, 0, 0]
     assert watcher.result()["predicted"][[0, 2]].tolist() == logits[[0, 2]].argmax(1).tolist()
+
+
+def test_batches_are_traced_as_they_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A recorded step writes each batch's logits into the same memory. The state is asked for at any time.
+    names, targets = ("losses", "margins"), torch.tensor([0, 1, 2, 0, 1, 2])
+    logits = torch.randn(2, 3, 2, 3, generator=torch.Generator().manual_seed(0))
+
+    def traced(together: int, *, asked: bool) -> dict[str, torch.Tensor]:
+        monkeypatch.setattr(traces, "_TRACED_TOGETHER", together)
+        watcher, memory = TraceWatcher(6, 2, names, CPU), torch.empty(2, 3)
+        for epoch, begin in product(range(2), range(0, 6, 2)):
+            batch = torch.arange(begin, begin + 2)
+            watcher(epoch, memory.copy_(logits[epoch, begin // 2]), targets[batch], batch)
+            if asked:
+                watcher.state()
+        return watcher.result()
+
+    alone = traced(1, asked=False)
+    for together, asked in product((3, 4, 100), (False, True)):
+        found = traced(together, asked=asked)
+        assert all(torch.equal(found[name], alone[name]) for name in alone), (together, asked)
+    assert torch.equal(alone["predicted"], logits[1].reshape(6, 3).argmax(1))
 
 
 def test_dynamics_are_quantiles_of_p_and_of_the_printed_gradient() -> None:
