@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,6 +72,22 @@ def _small_file_system(folder: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def submitted(
+    cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Submitted]]:
+    """Make the sweep of a name in a folder of its own; what its tests leave is cancelled after the module."""
+    made = []
+
+    def make(name: str) -> Submitted:
+        made.append(Submitted(cluster, tmp_path_factory.mktemp(name), name))
+        return made[-1]
+
+    yield make
+    for sweep in made:
+        sweep.cancel_rest()
 
 
 @pytest.fixture(scope="session")

@@ -150,8 +150,8 @@ class Submitted:
 
         def nothing_is_left() -> bool:
             jobs = self.jobs()
-            # Slurm refuses it for a job that has just ended.
-            self.cluster.run("sh", "-c", f"scancel {' '.join(jobs)} || true")
+            if jobs:  # Slurm refuses it for a job that has just ended
+                self.cluster.run("sh", "-c", f"scancel {' '.join(jobs)} || true")
             return not jobs
 
         self.cluster.await_that(nothing_is_left, f"the jobs of {self.name} are cancelled", WAIT_SECONDS)

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,15 +46,14 @@ workers:
 
 
 @pytest.fixture(scope="module")
-def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
+def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Submitted:
     """A sweep whose driver finds its node taken."""
     blocker = cluster.submit("sleep 900", "--exclusive", "--nodelist=node4", "--job-name=blocker")
     cluster.await_job(blocker, JobState="RUNNING")
-    sweep = Submitted(cluster, tmp_path_factory.mktemp("array"), "array")
+    sweep = submitted("array")
     site = SITE.format(python=sys.executable, container=container_without_slurm(sweep.folder))
     sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
-    yield sweep
-    sweep.cancel_rest()
+    return sweep
 
 
 def container_without_slurm(folder: Path) -> Path:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -39,17 +39,14 @@ print(send_driver(submission_for(folder, list(sweep.trials()), site), drive, Slu
 
 
 @pytest.fixture(scope="module")
-def sweep(
-    cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory, faulty_trials: Submitted
-) -> Iterator[Submitted]:
+def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted], faulty_trials: Submitted) -> Submitted:
     """A sweep whose results lie on a small file system of their own."""
     assert faulty_trials.jobs(), "another sweep runs beside it, which feels nothing of its faults"
-    sweep = Submitted(cluster, tmp_path_factory.mktemp("drivers"), "drivers")
+    sweep = submitted("drivers")
     (sweep.folder / "results").symlink_to(cluster.small)
     sweep.send_slow(TWO_WORKERS, TRIALS, seconds=5)
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
-    yield sweep
-    sweep.cancel_rest()
+    return sweep
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -32,11 +32,11 @@ Sweeps = dict[str, Submitted]
 
 
 @pytest.fixture(scope="module")
-def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeps]:
+def sweeps(submitted: Callable[[str], Submitted]) -> Sweeps:
     """Two sweeps side by side, whose workers are preempted as their names say."""
 
-    def submitted(name: str, more: str) -> Submitted:
-        sweep = Submitted(cluster, tmp_path_factory.mktemp(name), name)
+    def sent(name: str, more: str) -> Submitted:
+        sweep = submitted(name)
         commands = sweep.folder / "bin"
         commands.mkdir()
         scontrol = commands / "scontrol"
@@ -46,13 +46,10 @@ def sweeps(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
         sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
         return sweep
 
-    found = {
-        "requeued": submitted("requeued", "sbatch_extra: {nodelist: node2}"),
-        "cancelled": submitted("cancelled", "partition: cheap, sbatch_extra: {nodelist: node3}"),
+    return {
+        "requeued": sent("requeued", "sbatch_extra: {nodelist: node2}"),
+        "cancelled": sent("cancelled", "partition: cheap, sbatch_extra: {nodelist: node3}"),
     }
-    yield found
-    for sweep in found.values():
-        sweep.cancel_rest()
 
 
 def test_workers_make_room_for_jobs_of_higher_priority(cluster: Devcluster, sweeps: Sweeps) -> None:

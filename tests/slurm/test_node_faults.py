@@ -1,7 +1,7 @@
 """Workers that lose their node, their network or their job in the middle of a sweep: nothing is lost."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,16 +31,15 @@ Fate = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
+def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Submitted:
     """A sweep on three workers, nodes 1 to 3, that goes on while its tests break things."""
     if not cluster.has_networks:
         pytest.skip("the nodes have no networks of their own: only root can make them")
-    sweep = Submitted(cluster, tmp_path_factory.mktemp("faults"), "nodes")
+    sweep = submitted("nodes")
     sweep.send_slow(SITE, TRIALS, TRIAL_SECONDS)
     for node in cluster.nodes[:3]:
         sweep.await_running(node)
-    yield sweep
-    sweep.cancel_rest()
+    return sweep
 
 
 def test_a_node_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -64,9 +64,9 @@ print(send(submission, DelayedSubmission(unfenced, submission), text, Slurm()))
 
 
 @pytest.fixture(scope="module")
-def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
+def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Submitted:
     """A sweep whose jobs find wrappers of Slurm's commands; node1 cannot start the first job sent there."""
-    sweep = Submitted(cluster, tmp_path_factory.mktemp("commands"), "commands")
+    sweep = submitted("commands")
     folder = sweep.folder / "bin"
     folder.mkdir()
     for name in COMMANDS:
@@ -84,8 +84,7 @@ def sweep(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     finally:
         away.rename(spool)
         cluster.put_back("node1")  # Slurm may have drained it
-    yield sweep
-    sweep.cancel_rest()
+    return sweep
 
 
 def test_the_driver_releases_held_workers(cluster: Devcluster, sweep: Submitted) -> None:
