@@ -18,8 +18,9 @@ _LISTENS = "0A"
 BUSY_FACTOR = 3.0
 # Of these commands one that timed out may have been heard.
 _NEVER_TWICE = ("sbatch", "srun")
-# Why Slurm takes a node out of service though nothing is wrong with it.
-_HARMLESS = ("Kill task failed", "batch job complete failure")
+# Why Slurm takes a node out of service though nothing is wrong with it. The last: a node that was cut off is
+# joined, and a requeued job starts on it before Slurm has ended its first run there.
+_HARMLESS = ("Kill task failed", "batch job complete failure", "Duplicate jobid")
 # States of a node that takes jobs now or as soon as those on it end; a mark of Slurm's may follow.
 _IN_SERVICE = ("idle", "mixed", "allocated", "completing")
 SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
@@ -188,7 +189,7 @@ class Devcluster:
         self.await_that(is_back, f"{node} is back in service")
 
     def resume_drained(self) -> None:
-        """Take back the nodes that Slurm drained because processes of a job took a minute to end.
+        """Take back the nodes that Slurm drained though nothing is wrong with them.
 
         On a machine with much other work that happens; what is left of a job is looked for by `tasks`.
         """
@@ -204,6 +205,7 @@ class Devcluster:
             ["sinfo", "--Node", "--long"],
             ["squeue", "--all"],
             ["sacct", "--duplicates", "--allusers"],
+            ["tail", "--lines=60", str(self.folder / "log/slurmctld.log")],
         )
         return "\n".join(f"$ {' '.join(command)}\n{self._shown(command)}" for command in commands)
 

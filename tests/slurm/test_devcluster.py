@@ -142,14 +142,17 @@ def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
     cluster.run("scancel", job)
 
 
-def test_a_drained_node_is_taken_back_after_a_restart(cluster: Devcluster) -> None:
-    cluster.run("scontrol", "update", "NodeName=node3", "State=DRAIN", "Reason=Kill task failed")
+def test_drained_nodes_are_taken_back_after_a_restart(cluster: Devcluster) -> None:
+    drained = {"node1": "Kill task failed", "node2": "batch job complete failure", "node3": "Duplicate jobid"}
+    for node, reason in drained.items():
+        cluster.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}")
     cluster.must("restart-controller")
     states = ["sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T"]
     # Until a node has registered, Slurm refuses to resume it.
     assert "unknown" not in cluster.run(*states)
     cluster.resume_drained()
-    assert re.search("node3 (idle|mixed|allocated|completing)", cluster.run(*states))
+    for node in drained:
+        assert re.search(f"{node} (idle|mixed|allocated|completing)", cluster.run(*states))
 
 
 def test_jobs_run_while_accounting_is_away(cluster: Devcluster) -> None:
