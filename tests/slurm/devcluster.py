@@ -18,9 +18,6 @@ _LISTENS = "0A"
 BUSY_FACTOR = 3.0
 # Of these commands one that timed out may have been heard.
 _NEVER_TWICE = ("sbatch", "srun")
-# Why Slurm takes a node out of service though nothing is wrong with it. The last: a node that was cut off is
-# joined, and a requeued job starts on it before Slurm has ended its first run there.
-_HARMLESS = ("Kill task failed", "batch job complete failure", "Duplicate jobid")
 # States of a node that takes jobs now or as soon as those on it end; a mark of Slurm's may follow.
 _IN_SERVICE = ("idle", "mixed", "allocated", "completing")
 SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
@@ -189,14 +186,16 @@ class Devcluster:
         self.await_that(is_back, f"{node} is back in service")
 
     def resume_drained(self) -> None:
-        """Take back the nodes that Slurm drained though nothing is wrong with them.
+        """Take back the nodes that Slurm drained and that answer; no test leaves one drained on purpose.
 
-        On a machine with much other work that happens; what is left of a job is looked for by `tasks`.
+        Nothing is wrong with such a node. On a machine with much other work, processes take long to end
+        ("Kill task failed"); where a node was cut off and joined, a requeued job may start before Slurm has
+        ended its first run there ("Duplicate jobid"). What is left of a job is looked for by `tasks`.
         """
-        drained = ["sinfo", "--noheader", "--Node", "--partition=main", "--states=drain", "--format=%N|%E"]
-        for line in self.run(*drained).splitlines():
-            node, _, reason = line.strip().partition("|")
-            if reason in _HARMLESS:
+        states = ["sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T"]
+        for line in self.run(*states).splitlines():
+            node, state = line.split()
+            if state in ("drained", "draining"):
                 self.put_back(node)
 
     def report(self) -> str:
