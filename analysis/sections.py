@@ -79,7 +79,7 @@ def detectors(listings: Sequence[Listing]) -> Plain:
 
 
 def failures(groups: Sequence[SweepFailure], doubts: Sequence[Doubt]) -> Plain:
-    """Return the failed trials by error, then what casts doubt on numbers."""
+    """Return the failed trials by error, then the reasons to doubt a number."""
     rows = [[doubt.what, str(doubt.times), doubt.example] for doubt in doubts]
     return {
         "groups": [
@@ -93,7 +93,7 @@ def failures(groups: Sequence[SweepFailure], doubts: Sequence[Doubt]) -> Plain:
             }
             for group in groups
         ],
-        "doubts": Listing("doubts", "What casts doubt", ["what", "times", "example"], rows),
+        "doubts": Listing("doubts", "Reasons to doubt a number", ["what", "times", "example"], rows),
     }
 
 

@@ -16,7 +16,7 @@ class InputError(NoisebenchError):
 
 
 class EnvironmentFault(NoisebenchError):
-    """What stands around us is wrong: a missing file, package, permission or service."""
+    """The environment is wrong: a missing file, package, permission or service."""
 
     exit_code = 3
 
@@ -26,7 +26,7 @@ class DataError(EnvironmentFault):
 
 
 class DivergedError(NoisebenchError):
-    """Training left the finite numbers; carries the epoch (counted from 0) in which it did."""
+    """The loss is no longer finite; carries the epoch, counted from 0."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"the training loss is no longer finite in epoch {epoch}")

@@ -28,7 +28,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Keep the garbage collector away from what is imported and collected, which lives to the end."""
+    """Exclude what is imported and collected from garbage collection: it lives to the end."""
     gc.disable()
     try:
         return (yield)
@@ -40,7 +40,7 @@ def pytest_collection() -> Iterator[None]:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """One and two torch threads give different digits, and the tests share their machine."""
-    # Here, for the process that only hands the tests out needs no torch.
+    # Imported here: the process that only distributes the tests needs no torch.
     import torch
 
     torch.set_num_threads(1)

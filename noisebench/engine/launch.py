@@ -32,7 +32,7 @@ class Launch:
     """The trials to run, with what the former drivers of the sweep left.
 
     `previous_journals`, `previous_losses`, `lacked_memory`: see `RecoveryPolicy`. `awaited`: the evidence
-    that pending trials of the sweep judge by which are not run now. `keep_evidence`: remove none.
+    that other pending trials of the sweep need, which are not run now. `keep_evidence`: remove none.
     """
 
     trials: list[Trial]

@@ -158,7 +158,7 @@ class TrialActor(tune.Trainable):
             return End(Status.INTERRUPTED, ErrorKind.STORAGE, str(error))
 
     def _work(self, trial: Trial, sharing: Sharing) -> Work:
-        """Return what the attempt does: the whole file is checked, for damaged evidence is trained anew."""
+        """Return what the attempt does. Evidence is checked as a whole: damaged evidence is trained anew."""
         from noisebench.trial.measurement import only_judges
 
         evidence = EvidenceFile(self._settings.folder.results.evidence(trial.evidence_id))

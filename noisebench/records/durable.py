@@ -112,7 +112,7 @@ def read_inside(root: Path, relative: str) -> bytes:
 
 
 def _fault(file: os.stat_result, folder: os.stat_result) -> str | None:
-    """Return why a file is not to be read from its folder, None if nothing speaks against it."""
+    """Return why a file must not be read from its folder, None if it may be."""
     if not stat.S_ISREG(file.st_mode):
         return "is no regular file"
     is_shared = folder.st_uid != os.getuid() or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

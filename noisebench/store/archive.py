@@ -94,7 +94,7 @@ def import_archive(results: ResultsFolder, file: Path) -> Transfer:
         raise InputError(f"{file}: {what} ({error})") from None
     missing = [name for name, path in scores.items() if not (results.root / path).is_file()]
     try:
-        # Scores come first: a completed record promises them.
+        # Scores come first: the record of a completed trial refers to them.
         with _opened(file) as archive:
             for name in missing:
                 write_durably(results.root / scores[name], _read(archive, name))
@@ -156,7 +156,7 @@ def _records(results: ResultsFolder) -> Iterator[tuple[bytes, str]]:
 
 
 def _content(results: ResultsFolder, path: Path) -> bytes:
-    """Return the content of a file of the results folder; of no link, for it may lead to a private file."""
+    """Return the content of a file of the results folder; refuse links, which may lead to private files."""
     return read_inside(results.root, path.relative_to(results.root).as_posix())
 
 

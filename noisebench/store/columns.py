@@ -14,9 +14,9 @@ _SHOWN = ("dataset.name", "dataset.samples", "corruption.name", "corruption.rate
 def column_names(cells: Sequence[TableCell], over: Over = "family") -> list[str]:
     """Name the column of each cell of a table: by its loss, where that is enough.
 
-    What a loss has that its name does not imply is added, as is what differs where it stands in one row
-    several times; what a column chooses (see `over`) is not. A parameter that differs from row to row because
-    it follows the data set, as ANL's do, tells no columns apart.
+    Parameters that differ from the loss's defaults are added, and those that differ between several columns
+    of one loss; a parameter that the column chooses (see `over`) is not. A parameter whose default depends
+    on the data set, as ANL's do, does not make two columns.
     """
     if over == "parameters":
         return [cell.loss for cell in cells]

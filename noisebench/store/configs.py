@@ -115,7 +115,7 @@ def _variant(loss: Mapping[str, Any], dataset: str) -> dict[str, Any]:
 
 
 def _implied(loss: str, parameter: str, dataset: str) -> Any:
-    """Return what a parameter of a loss is where nobody says, None where that is not known."""
+    """Return the default of a parameter of a loss, None where it is not known."""
     known = LOSSES[loss].parameters.get(parameter) if loss in LOSSES else None
     if known is None:
         return None

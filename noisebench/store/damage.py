@@ -24,7 +24,7 @@ CONSEQUENCES = {
     Kind.FILE: "its records cannot be read, so the trials that only it records are pending again",
     Kind.LINE: "this record is not used; a trial whose only result it was is pending again",
     Kind.TRIAL_ID: "this record is not used: its numbers belong to another trial than it says",
-    Kind.ATTEMPT: "nobody can say which trial this result belongs to; run the trial again",
+    Kind.ATTEMPT: "it is unknown which trial this result belongs to; run the trial again",
     Kind.RESULT: "one of the two results is wrong; `noisebench verify SWEEP --rerun` shows which",
     Kind.SCORES: "figures and analyses of single samples are wrong or lack this trial; its metrics stay",
     Kind.MANIFEST: "`status` and the tables count other trials than the sweep has; run its YAML again",

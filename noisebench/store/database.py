@@ -184,7 +184,7 @@ def _remove_abandoned_builds() -> None:
 
 
 def stamp(path: Path) -> Stamp | None:
-    """Return what tells a published file from the next: inode, size, modification time."""
+    """Return what identifies one published version of a file: inode, size, modification time."""
     try:
         stat = path.stat()
     except FileNotFoundError:
@@ -193,7 +193,7 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def is_full(error: duckdb.Error) -> bool:
-    """Whether an error tells of a full or failing disk rather than of what is written."""
+    """Whether an error means a full or failing disk, not a fault of the data."""
     if isinstance(error, duckdb.TransactionException):
         return "Failed to commit" in str(error)
     return isinstance(error, duckdb.IOException | duckdb.FatalException)

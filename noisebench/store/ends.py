@@ -24,8 +24,8 @@ _NEEDED = ("event", *(field.name for field in ENDS if not field.nullable and fie
 def table(lines: list[bytes], marks: Sequence[Mapping[str, bool]]) -> pa.Table:
     """Return the lines, with the `END_MARKS` of each, as a table of `ENDS`: faster than one after another.
 
-    Raises ValueError or another of `records.MALFORMED` where one of them is not perfectly usual: which one,
-    and whether it can be read after all, is for reading them one by one to tell.
+    Raises ValueError or another of `records.MALFORMED` where one of them has an unusual form. The caller then
+    reads the lines one by one: most of these can still be read.
     """
     text = b"".join(lines)
     if not text.isascii():

@@ -155,7 +155,7 @@ class Staging:
             try:
                 record = parse(line.text)
                 if not isinstance(record, Ended):
-                    raise TypeError("a line that begins as an end is none")
+                    raise TypeError("the line begins like the record of an end but is not one")
                 yield line, records.end_row(record, ordinal, marks)
             except records.MALFORMED as error:
                 self._skip(line, error)

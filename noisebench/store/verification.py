@@ -91,7 +91,7 @@ def _check_line(
         if _is_rewritten(line, following):
             verification.notes.append(f"{place}: a failed write, repeated on the next line")
         elif not line.endswith(b"}"):
-            verification.notes.append(f"{place}: a failed write that was given up; its process was told so")
+            verification.notes.append(f"{place}: a failed write; its process got the error")
         else:
             verification.add(Kind.LINE, place, str(error))
         return

@@ -203,7 +203,7 @@ def test_failures_are_grouped_with_one_traceback_and_doubts_are_listed(folder: F
     text = page(feed(folder.results), NOW)
     assert "<b>2</b> in paper: exception: ValueError: &lt;x&gt;" in text
     assert "<pre>line 1\n&lt;y&gt;</pre>" in text
-    assert "result that says nothing: flags-nothing" in text
+    assert "useless flags: flags-nothing" in text
     assert "unreadable line" in text
 
 

@@ -20,6 +20,6 @@ def test_columns_are_in_order_with_type_and_comment(folder: Folder) -> None:
     assert [column.name for column in columns[-4:]] == ["metric", "mean", "std", "n"]
     eta = next(column for column in columns if column.name == "eta")
     assert eta.type == "DOUBLE"
-    assert (
-        eta.comment == "the rate of wrong labels asked for, in [0, 1); NULL where nobody asked (human labels)"
+    assert eta.comment == (
+        "the rate of wrong labels asked for, in [0, 1); NULL where the labels are human and no rate was given"
     )

@@ -49,7 +49,7 @@ def test_each_doubtful_result_has_an_example(folder: Folder) -> None:
     each = trial(seed=9)
     folder.journal(started(each, "e"), ended(each, "e", result={"f1": 0.0, "guard": "flags-nothing"}))
     found = {doubt.what.partition(":")[0]: doubt for doubt in doubts(open_store(folder.results))}
-    assert found["result that says nothing"].example == each.trial_id
+    assert found["useless flags"].example == each.trial_id
     assert found["unreadable line"].times == 1
 
 

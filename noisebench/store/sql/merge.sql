@@ -26,9 +26,9 @@ ANTI JOIN sweep_trials USING (sweep, block, trial_id)
 ORDER BY sweep, block, trial_id, position;
 
 -- name: attempts
--- Takes the staged starts and ends into attempts.
--- They may come at different times, from different files. Of several ends completed beats failed beats
--- interrupted, then the earliest counts: the order in which files are read changes nothing.
+-- Merges the staged starts and ends into attempts.
+-- They may come at different times, from different files. Of several ends the status counts first (completed before
+-- failed before interrupted), then the time: the order in which files are read changes nothing.
 CREATE OR REPLACE TEMP TABLE touched AS
 FROM attempts
 SEMI JOIN (SELECT attempt_id FROM new_starts UNION ALL SELECT attempt_id FROM new_ends) USING (attempt_id);

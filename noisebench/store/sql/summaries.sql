@@ -24,8 +24,8 @@ GROUP BY ALL
 ORDER BY dataset, detector, dynamics, hardware;
 
 -- name: doubts
--- What casts doubt on numbers: how often, with one example.
-SELECT 'result that says nothing: ' || guard AS what, count(*) AS times, min(trial_id) AS example
+-- Reasons to doubt a number: how often each occurs, with one example.
+SELECT 'useless flags: ' || guard AS what, count(*) AS times, min(trial_id) AS example
 FROM results WHERE guard IS NOT NULL GROUP BY guard
 UNION ALL
 SELECT 'trial completed again with a different ' || metric, count(*), min(trial_id)

@@ -6,7 +6,7 @@ COMMENT ON TABLE store IS 'internal: which version of the tables and views this 
 CREATE TABLE ingested_files (file VARCHAR NOT NULL, bytes BIGINT NOT NULL, modified_ns BIGINT NOT NULL);
 COMMENT ON TABLE ingested_files IS 'how far each file of the results folder was read';
 COMMENT ON COLUMN ingested_files.file IS 'path inside the results folder';
-COMMENT ON COLUMN ingested_files.bytes IS 'bytes taken in; a torn last line is not among them';
+COMMENT ON COLUMN ingested_files.bytes IS 'bytes read; an incomplete last line is not counted';
 
 CREATE TABLE skipped_lines (file VARCHAR NOT NULL, byte BIGINT NOT NULL, why VARCHAR NOT NULL, line VARCHAR NOT NULL);
 COMMENT ON TABLE skipped_lines IS 'journal and manifest lines that could not be read';
@@ -26,12 +26,12 @@ COMMENT ON COLUMN configs.config_id IS 'names the configuration by its content';
 COMMENT ON COLUMN configs.family_id IS 'shared by configurations that differ in the value of the swept parameter alone';
 COMMENT ON COLUMN configs.setting_id IS 'shared by configurations that differ in the loss alone: one row of a table';
 COMMENT ON COLUMN configs.dataset IS 'its name; "MNIST:3000" is MNIST cut to 3000 samples';
-COMMENT ON COLUMN configs.eta IS 'the rate of wrong labels asked for, in [0, 1); NULL where nobody asked (human labels)';
+COMMENT ON COLUMN configs.eta IS 'the rate of wrong labels asked for, in [0, 1); NULL where the labels are human and no rate was given';
 COMMENT ON COLUMN configs.parameter IS 'the one parameter of the loss that sweeps choose by result: BL gamma, PZ c, GCE q, FL gamma';
 COMMENT ON COLUMN configs.value IS 'the value of that parameter';
 COMMENT ON COLUMN configs.loss_parameters IS 'every parameter of the loss, the swept one included';
 COMMENT ON COLUMN configs.variant IS
-    'those parameters of the loss, the swept one aside, that its name does not imply: {"form":"printed"}; {} in the papers';
+    'parameters of the loss, without the swept one, that differ from its defaults: {"form":"printed"}; {} in the papers';
 COMMENT ON COLUMN configs.delay IS 'epochs with CE before the loss takes over';
 COMMENT ON COLUMN configs.precision IS 'of the arithmetic: reference or fast';
 COMMENT ON COLUMN configs.config IS 'every field of the configuration';
@@ -40,7 +40,7 @@ CREATE TABLE trial_seeds (
     trial_id VARCHAR NOT NULL, config_id VARCHAR NOT NULL, seed BIGINT NOT NULL, is_started BOOLEAN NOT NULL
 );
 COMMENT ON TABLE trial_seeds IS 'which configuration and seed each trial is; people read trials';
-COMMENT ON COLUMN trial_seeds.is_started IS 'internal: whether a start told it; otherwise a manifest alone did';
+COMMENT ON COLUMN trial_seeds.is_started IS 'internal: whether the record of a start names it; otherwise only a manifest does';
 
 CREATE TABLE attempts (
     attempt_id VARCHAR NOT NULL, trial_id VARCHAR NOT NULL, sweep VARCHAR NOT NULL, status VARCHAR NOT NULL,
@@ -57,7 +57,7 @@ COMMENT ON COLUMN attempts.started_at IS 'UTC; NULL where only the end was recor
 COMMENT ON COLUMN attempts.ended_at IS 'UTC';
 COMMENT ON COLUMN attempts.worker IS 'the process that ran it: the stem of its heartbeat file';
 COMMENT ON COLUMN attempts.device IS 'cpu, or the GPU with its model';
-COMMENT ON COLUMN attempts.fast_path IS 'how the device computed where several ways are equal; no part of the identity';
+COMMENT ON COLUMN attempts.fast_path IS 'execution modes of the training (see docs/how-it-works.md); no part of the identity';
 COMMENT ON COLUMN attempts.peak_memory_mb IS 'highest resident memory of its process, in MiB';
 COMMENT ON COLUMN attempts.gpu_memory_mb IS 'highest GPU memory reserved, in MiB';
 COMMENT ON COLUMN attempts.scores IS 'file of its per-sample scores, a path in the results folder';
@@ -66,7 +66,7 @@ COMMENT ON COLUMN attempts.evidence IS 'id of the training that it judged: trial
 COMMENT ON COLUMN attempts.evidence_attempt IS 'the attempt that trained; another one where the evidence was reused, and seconds are of judging alone';
 COMMENT ON COLUMN attempts.started_checked IS 'whether the line of its start carried a checksum; older versions wrote none';
 COMMENT ON COLUMN attempts.ended_checked IS 'as started_checked, of the line of its end';
-COMMENT ON COLUMN attempts.versions IS 'of Python and the packages that make the numbers';
+COMMENT ON COLUMN attempts.versions IS 'of Python and of the packages that the results depend on';
 
 CREATE TABLE results (
     trial_id VARCHAR NOT NULL, trial_key UBIGINT NOT NULL, attempt_id VARCHAR NOT NULL, config_id VARCHAR,
@@ -88,7 +88,7 @@ COMMENT ON COLUMN results.noise_hash IS 'of the given labels: equal where two tr
 COMMENT ON COLUMN results.transition IS 'how many samples of each true class (rows) are labelled as each class (columns)';
 COMMENT ON COLUMN results.knows_rate IS
     'whether the flag rule was told the rate of wrong labels: do not compare such flags with others; NULL in old records';
-COMMENT ON COLUMN results.guard IS 'why the flags mean nothing: flags-nothing, flags-everything, no-better-than-chance; NULL is fine';
+COMMENT ON COLUMN results.guard IS 'why the flags are useless: flags-nothing, flags-everything, no-better-than-chance; NULL if they are not';
 
 CREATE TABLE later_results AS FROM results;
 COMMENT ON TABLE later_results IS 'what further completed attempts of a trial measured; compared in disagreements';
@@ -115,8 +115,8 @@ COMMENT ON COLUMN sweep_trials.seeds_asked IS 'how many seeds the block wants of
 COMMENT ON COLUMN sweep_trials.position IS 'line of the manifest, from 0';
 
 CREATE TABLE metrics (name VARCHAR NOT NULL, higher_is_better BOOLEAN, description VARCHAR NOT NULL);
-COMMENT ON TABLE metrics IS 'the numbers of results, and which way each is better';
-COMMENT ON COLUMN metrics.higher_is_better IS 'NULL where neither way is; such a metric chooses no parameter';
+COMMENT ON TABLE metrics IS 'the metrics of results, and whether a higher value is better';
+COMMENT ON COLUMN metrics.higher_is_better IS 'NULL where neither is better; such a metric is not used to choose a parameter';
 INSERT INTO metrics VALUES
     ('precision', true, 'share of the flagged labels that are wrong'),
     ('recall', true, 'share of the wrong labels that are flagged'),

@@ -1,7 +1,7 @@
--- One row a trial: its state as far as records tell.
--- completed: once completed. Otherwise the last attempt on each host counts, and of these started (no end recorded: it
--- runs, or its process died unseen) before failed before interrupted: clocks of different hosts are not compared.
--- pending: never tried.
+-- One row a trial: its state by the records.
+-- completed: an attempt has completed. Otherwise the last attempt on each host counts. Of several hosts, whose clocks
+-- are not compared, the first of these counts: started (no end is recorded: the attempt runs, or its process died),
+-- failed, interrupted. pending: no attempt is recorded; `status` also counts interrupted trials as pending.
 CREATE OR REPLACE VIEW trial_states AS
 WITH tried_by_host AS (
     SELECT
