@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.claim_sql import claim_blocks, claim_differences, claim_names, claim_text
+from analysis.claim_sql import (
+    claim_blocks,
+    claim_differences,
+    claim_names,
+    claim_text,
+    is_about_single_settings,
+    settings_by_recipe,
+)
 from analysis.feeding import Feed, feed
 from analysis.items import BLOCK_SPECS
 from analysis.listing import Listing
@@ -21,7 +28,8 @@ VERDICTS = ("holds", "contradicted", "undecided", "too few seeds")
 _NOTE = (
     "Two-sided paired t-tests over seeds, one a setting, corrected over the tests of a claim (Holm), at .05. "
     "Effect size: mean over deviation of the differences. A claim holds where every test does; it is mixed "
-    "where some hold and some are contradicted, and holds in part where the rest is undecided."
+    "where some hold and some are contradicted, and holds in part where the rest is undecided or was not "
+    "measured."
 )
 
 
@@ -44,7 +52,10 @@ class SettingTest:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim with its tests; `missing` are the blocks that would give its data."""
+    """A claim with its tests; `missing` are the papers' blocks that no sweep here has.
+
+    Tests of other sweeps' blocks may then still stand for some of the settings.
+    """
 
     name: str
     text: str
@@ -64,21 +75,21 @@ class Claim:
             return "no data"
         if "contradicted" in verdicts:
             return "mixed" if "holds" in verdicts else "contradicted"
-        if verdicts == {"holds"}:
-            return "holds"
         if "holds" in verdicts:
-            return "holds in part"
+            return "holds in part" if self.missing or len(verdicts) > 1 else "holds"
         return "undecided" if "undecided" in verdicts else "too few seeds"
 
     @property
     def summary(self) -> str:
         """How many tests hold, or the command that would give the data."""
+        specs = dict.fromkeys(f"sweeps/{BLOCK_SPECS[block]}" for block in self.missing)
+        command = f"run {' and '.join(specs)}"
         if not self.tests:
-            specs = dict.fromkeys(f"sweeps/{BLOCK_SPECS[block]}" for block in self.missing)
-            return f"no data: run {' and '.join(specs)}"
+            return f"no data: {command}"
         words = {"holds": "hold"}
         counts = [f"{self.counts[name]} {words.get(name, name)}" for name in VERDICTS if self.counts[name]]
-        return f"{', '.join(counts)} of {len(self.tests)}"
+        found = f"{', '.join(counts)} of {len(self.tests)}"
+        return f"{found}; for the other settings {command}" if specs else found
 
 
 def evaluate_claims(source: Feed) -> list[Claim]:
@@ -125,15 +136,36 @@ def _evaluate(source: Feed, name: str) -> Claim:
     differences = _differences(source, name)
     means = paired_means([np.array(values) for values in differences.values()])
     tests = tuple(SettingTest(*key, mean) for key, mean in zip(differences, means, strict=True))
-    missing = () if tests else tuple(claim_blocks(name))
-    return Claim(name, claim_text(name), tests, missing)
+    missing = tuple(block for block in claim_blocks(name) if source.sweep(block) is None)
+    return Claim(name, claim_text(name), tests, missing if missing or tests else tuple(claim_blocks(name)))
 
 
 def _differences(source: Feed, name: str) -> dict[tuple[str, str], list[float]]:
+    """Return the differences from the papers' blocks, then those that only other blocks have."""
     sweeps = {block: sweep for block in claim_blocks(name) if (sweep := source.sweep(block))}
-    if len(sweeps) < len(claim_blocks(name)):
-        return {}
-    return claim_differences(source.store, name, sweeps)
+    whole = len(sweeps) == len(claim_blocks(name))
+    differences = claim_differences(source.store, name, sweeps) if whole else {}
+    if not is_about_single_settings(name):
+        return differences
+    elsewhere = {
+        (part, f"{setting} (sweep {sweep})"): values
+        for (part, setting), (sweep, values) in _measured_elsewhere(source, name).items()
+        if (part, setting) not in differences
+    }
+    return differences | elsewhere
+
+
+def _measured_elsewhere(source: Feed, name: str) -> dict[tuple[str, str], tuple[str, list[float]]]:
+    """Return the differences of a claim about single settings with the sweep of the most pairs."""
+    found: dict[tuple[str, str], tuple[str, list[float]]] = {}
+    (papers_block,) = claim_blocks(name)
+    for sweep, block in source.blocks:
+        for setting in settings_by_recipe(source.store, sweep, block):
+            differences = claim_differences(source.store, name, {papers_block: sweep}, [setting], block)
+            for key, values in differences.items():
+                if key not in found or len(values) > len(found[key][1]):
+                    found[key] = sweep, values
+    return found
 
 
 def _test_row(test: SettingTest) -> list[str]:

@@ -3,10 +3,13 @@
 import csv
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.claim_sql import claim_blocks, claim_differences, claim_names
@@ -16,12 +19,15 @@ from analysis.items import PUBLISHED
 from analysis.significance import PairedMean
 from noisebench.catalogue.component import Component
 from noisebench.records.folders import ResultsFolder
+from noisebench.store.archive import import_archive
+from noisebench.store.blocks import block_trials
 from noisebench.store.store import open_store
 from noisebench.sweep.trial import Trial
 from tests.analysis.test_building import complete
 from tests.store.results_folder import Folder, trial
 
 Means = dict[tuple[str, str, str], float]
+MEASURED = PUBLISHED.parent / "measured"
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +157,34 @@ def test_every_claim_without_data_names_the_sweep_it_needs(folder: Folder) -> No
 )
 def test_the_verdict_of_a_claim_is_over_its_settings(tests: list[tuple[float, float]], expected: str) -> None:
     parts = tuple(SettingTest("part", "where", PairedMean(5, mean, mean, mean, 1.0, p)) for mean, p in tests)
-    assert Claim("name", "text", parts, ("table1",)).verdict == expected
+    assert Claim("name", "text", parts, ()).verdict == expected
+
+
+def test_a_claim_with_data_for_some_settings_alone_holds_in_part() -> None:
+    part = SettingTest("part", "where", PairedMean(5, 0.1, 0.1, 0.1, 1.0, 0.01))
+    assert Claim("name", "text", (part,), ("table1",)).verdict == "holds in part"
+    summary = Claim("name", "text", (part,), ("table1",)).summary
+    assert summary == "1 hold of 1; for the other settings run sweeps/paper-table1.yaml"
+
+
+def test_settings_measured_by_another_sweep_are_tested(tmp_path: Path) -> None:
+    """The records of this repository: MNIST at .2 by sweep mnist-full, one recipe, three seeds."""
+    results = ResultsFolder(tmp_path)
+    for archive in ("mnist-full", "calibrate"):
+        import_archive(results, MEASURED / f"{archive}.tar")
+    source = feed(results)
+    claim = next(claim for claim in evaluate_claims(source) if claim.name == "proposed-above-baselines")
+    assert claim.missing == ("table1",)
+    setting = "MNIST, 0.2 (sweep mnist-full)"
+    (test,) = (test for test in claim.tests if (test.part, test.setting) == ("F1, BL above CE", setting))
+    means = defaultdict(list)
+    for measured in block_trials(source.store, "mnist-full", "mnist-0.2"):
+        means[measured.loss, measured.value].append(measured.f1)
+    best = max(np.mean(f1) for (loss, _), f1 in means.items() if loss == "BL")
+    assert test.difference.pairs == 3
+    assert test.difference.mean == pytest.approx(best - np.mean(means["CE", None]))
+    # Sweep calibrate has CE at another learning rate and input scale, too.
+    assert {each.setting for each in claim.tests if ", 0.2" in each.setting} == {setting}
 
 
 def test_each_setting_is_a_test_of_its_own_with_its_effect_size(folder: Folder) -> None:

@@ -2,7 +2,8 @@
 -- A pair: one seed of a data set, BL and PZ at their best parameter by F1 there.
 WITH chosen AS (
     FROM block_cells
-    WHERE sweep = $table1 AND block = 'table1' AND variant = '{}' AND metric = 'f1' AND eta = 0.1
+    WHERE sweep = $table1 AND block = $block AND ($settings IS NULL OR list_contains($settings::VARCHAR[], setting_id))
+        AND variant = '{}' AND metric = 'f1' AND eta = 0.1
         AND loss IN ('FL', 'BL', 'PZ')
     QUALIFY row_number() OVER (PARTITION BY setting_id, loss ORDER BY mean DESC, value, delay) = 1
 ), trials AS (

@@ -1,10 +1,14 @@
 -- BL and PZ are each above every baseline (Tables 1 and 2).
 -- A pair: one seed of a (data set, rate), each loss at its best parameter there by the metric. As in the paper the
 -- parameters of BL and PZ are chosen by the seeds that are reported, and baselines are not tuned.
+-- Read from block $block of sweep $table1; with $settings only from these settings.
 WITH chosen AS (
     FROM block_cells
-    WHERE sweep = $table1 AND block = 'table1' AND variant = '{}' AND metric IN ('f1', 'balanced_accuracy')
+    WHERE sweep = $table1 AND block = $block AND ($settings IS NULL OR list_contains($settings::VARCHAR[], setting_id))
+        AND variant = '{}' AND metric IN ('f1', 'balanced_accuracy')
         AND loss IN ('CE', 'FL', 'GCE', 'ANL-CE', 'ANL-FL', 'BL', 'PZ')
+        -- Other sweeps than the papers' also have baselines at other parameters.
+        AND (loss <> 'GCE' OR value = 0.7) AND (loss <> 'FL' OR value = 2)
     QUALIFY row_number() OVER (PARTITION BY setting_id, loss, metric ORDER BY mean DESC, value, delay) = 1
 ), trials AS (
     SELECT
