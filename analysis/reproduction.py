@@ -1,7 +1,7 @@
 """`python -m analysis.reproduction`: measured numbers for the documents, from archives in analysis/measured.
 
 An archive is what `noisebench export SWEEP --without-scores --out analysis/measured/SWEEP.tar` writes. The
-command takes all of them into one results folder and writes analysis/measured.csv, one row a trial, and the
+command imports all of them into one results folder and writes analysis/measured.csv, one row a trial, and the
 parts of docs/reproduction.md and README.md between the HTML comments `measured: begin` and `measured: end`.
 """
 
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 
 from analysis import subsets
 from analysis.compare import number
@@ -30,6 +31,12 @@ from noisebench.store.blocks import MeasuredTrial, block_trials, measured_trials
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 DOCUMENT, README, TRIALS = "docs/reproduction.md", "README.md", "analysis/measured.csv"
 COMMAND = "python -m analysis.reproduction"
+# The recipe of the small CNN was chosen by these numbers, on seed 0: see analysis/calibration.md.
+_CHOSE_RECIPE = (
+    ("table1", "MNIST", 0.2, "CE"),
+    ("table1", "MNIST", 0.2, "BL"),
+    ("table2", "MNIST", 0.2, "CE"),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -63,22 +70,57 @@ def generated(root: Path) -> dict[str, str]:
         source = feed(results)
         trials = measured_trials(source.store)
         rows = settings_compared(source)
-        parts = {DOCUMENT: _document_part(source, root, rows), README: sentence(one_setting_each(rows))}
+        parts = {
+            DOCUMENT: _document_part(source, root, rows),
+            README: fill(sentence(one_setting_each(rows)), 120),
+        }
     texts = {name: _between_markers(root / name, part) for name, part in parts.items()}
     return {**texts, TRIALS: _csv(trials)} if trials or (root / TRIALS).is_file() else texts
 
 
 def sentence(rows: Sequence[ComparedNumber]) -> str:
-    """Return how many published numbers were compared, and with which verdicts, in one or two sentences."""
+    """Return how many published numbers were compared, under which conditions, and with which verdicts."""
     counts = Counter(row.verdict for row in rows if row.verdict not in SILENT)
     start = f"{counts.total()} of {len(rows)} published numbers compared with ours"
     if not counts:
         return f"{start}: no full-scale records are in `analysis/measured/` yet."
     words = {"too few seeds": "with too few seeds for a verdict"}
     verdicts = ", ".join(f"{counts[name]} {words.get(name, name)}" for name in VERDICTS if counts[name])
-    uncertain = sum(bool(row.also_accepts) for row in rows if row.verdict == "reproduced")
-    doubt = f" {uncertain} of those reproduced would also pass as another loss." if uncertain else ""
-    return f"{start}: {verdicts}.{doubt}"
+    return " ".join([f"{start}: {verdicts}.", _conditions(rows), *_reservations(rows)])
+
+
+def _conditions(rows: Sequence[ComparedNumber]) -> str:
+    """Return on which data, with how many seeds and at which precision the numbers were measured."""
+    compared = [row for row in rows if row.verdict not in SILENT]
+    data = dict.fromkeys(
+        row.dataset if row.eta is None else f"{row.dataset} at rate {row.eta:g}" for row in compared
+    )
+    ours = sorted({row.n for row in compared if row.n is not None})
+    seeds = " to ".join(dict.fromkeys((str(ours[0]), str(ours[-1])))) if ours else "unknown"
+    papers = ", ".join(str(n) for n in sorted({row.published_n for row in compared if row.published_n}))
+    precision = " and ".join(sorted({row.precision for row in compared if row.precision}))
+    beside = f" (the papers: {papers})" if papers else ""
+    return f"Measured: {', '.join(data)}; seeds: {seeds}{beside}; precision: {precision or 'unknown'}."
+
+
+def _reservations(rows: Sequence[ComparedNumber]) -> list[str]:
+    """Return what a verdict "reproduced" does not show."""
+    reproduced = [row for row in rows if row.verdict == "reproduced"]
+    uncertain = sum(bool(row.also_accepts) for row in reproduced)
+    chosen = sum(_chose_recipe(row) for row in reproduced)
+    sentences = []
+    if reproduced:
+        sentences.append(
+            "Reproduced: the means differ by at most two pooled standard deviations and .001; "
+            f"for {uncertain} of {len(reproduced)} this would also accept another loss's published number."
+        )
+    if chosen:
+        sentences.append(f"The training recipe was chosen by {chosen} of them, on one seed.")
+    return sentences
+
+
+def _chose_recipe(row: ComparedNumber) -> bool:
+    return not row.recipe and (row.source, row.dataset, row.eta, row.loss) in _CHOSE_RECIPE
 
 
 def _document_part(source: Feed, root: Path, rows: Sequence[ComparedNumber]) -> str:
@@ -89,21 +131,24 @@ def _document_part(source: Feed, root: Path, rows: Sequence[ComparedNumber]) -> 
     parts += [
         "## Parts of data sets",
         "Means over one or two seeds on 3,000 or 12,000 images, where 10 epochs are a twentieth or a fifth "
-        "of the papers' steps. They reproduce no cell. Our parameters are not swept; in brackets the "
-        "published best one, where it is another.",
+        "of the papers' steps. They reproduce no cell. The records of these trials were not kept: this part "
+        "is written from `analysis/subset-means.csv`, and only a new run can check it. Our parameters are "
+        "not swept; in brackets the published best one, where it is another.",
         subsets.render(subsets.read(subsets.SUBSET_MEANS), subsets.read(PUBLISHED)),
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts)
 
 
 def _numbers(rows: Sequence[ComparedNumber]) -> Listing:
-    heads = ["paper's", "data", "rate", "loss", "metric", "published (n)", "ours (n)", "difference"]
+    heads = ["table", "data", "rate", "loss", "metric", "published (n)", "ours (n)", "difference"]
     heads += ["margin", "verdict", "equivalence", "also accepts", "arithmetic", "recipe", "sweep"]
     notes = [
         "Verdict: reproduced where |difference| <= 2 s + .001, s pooled. Margin: half of the published gap "
         "between CE and the better of BL and PZ in that row. Equivalent: the 90% interval of the difference "
         "lies inside the margin. Also accepts: losses whose published mean the bound would accept, too. "
-        "Recipe: what differs from the data set's recipe in `docs/sweeps.md`. See `analysis/README.md`.",
+        "Recipe: what differs from the data set's recipe in `docs/sweeps.md`; `chosen by it`: one of the "
+        "numbers by which that recipe was chosen, on seed 0 (`analysis/calibration.md`). See "
+        "`analysis/README.md`.",
     ]
     lines = [_number_line(row) for row in rows]
     return Listing("numbers", "Published numbers beside ours", heads, lines, notes)
@@ -130,7 +175,7 @@ def _number_line(row: ComparedNumber) -> list[str]:
         row.equivalence or "",
         ", ".join(row.also_accepts),
         row.precision or "",
-        row.recipe or "",
+        "chosen by it" if _chose_recipe(row) else row.recipe or "",
         row.sweep or "",
     ]
 

@@ -68,8 +68,12 @@ def test_an_archive_becomes_rows_a_sentence_and_one_line_a_seed(folder: Folder, 
     command = "`noisebench run sweeps/mnist-rows.yaml --data DIR`"
     assert f"| mnist-rows | table1 | 3 | 0, 1, 2 | abc | H200 | {command} |\n" in document
     readme = (checkout / "README.md").read_text(encoding="utf-8")
-    sentence = "1 of 298 published numbers compared with ours: 1 reproduced."
-    assert f"{BEGIN}\n{sentence}\n{END}" in readme
+    sentence = (
+        "1 of 298 published numbers compared with ours: 1 reproduced. Measured: MNIST at rate 0.1; "
+        "seeds: 3 (the papers: 20); precision: fast. Reproduced: the means differ by at most two pooled "
+        "standard deviations and .001; for 0 of 1 this would also accept another loss's published number."
+    )
+    assert f"{BEGIN} {sentence} {END}" in " ".join(readme.split())
     with (checkout / "analysis" / "measured.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["seed"], row["f1"], row["arithmetic"], row["hardware"]) for row in rows] == [
@@ -110,10 +114,22 @@ def test_the_sentence_says_what_could_not_have_failed(source: Feed) -> None:
         replace(row, verdict=verdict, also_accepts=accepted)
         for row, (verdict, accepted) in zip(compared(source)[:4], verdicts, strict=True)
     ]
-    assert sentence(rows) == (
-        "3 of 4 published numbers compared with ours: 2 reproduced, 1 lower. "
-        "1 of those reproduced would also pass as another loss."
+    text = sentence(rows)
+    assert text.startswith("3 of 4 published numbers compared with ours: 2 reproduced, 1 lower. Measured: ")
+    assert "for 1 of 2 this would also accept another loss's published number." in text
+    assert "recipe" not in text
+
+
+def test_numbers_that_chose_the_recipe_are_named(source: Feed) -> None:
+    """A number by which the recipe was chosen is weaker evidence than one that it was not fitted to."""
+    row = next(
+        row
+        for row in compared(source)
+        if (row.source, row.dataset, row.eta, row.loss) == ("table1", "MNIST", 0.2, "CE")
     )
+    chosen = replace(row, verdict="reproduced", recipe="")
+    assert sentence([chosen]).endswith("The training recipe was chosen by 1 of them, on one seed.")
+    assert "recipe" not in sentence([replace(chosen, recipe="learning_rate 0.001")])
 
 
 def test_a_document_without_markers_is_refused(checkout: Path) -> None:
