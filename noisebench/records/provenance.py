@@ -11,7 +11,10 @@ from pathlib import Path
 # Set for programs that share a GPU through NVIDIA's Multi-Process Service (MPS): the folder of its daemon.
 MPS_VARIABLE = "CUDA_MPS_PIPE_DIRECTORY"
 
-_RECORDED = ("noisebench", "torch", "torchvision", "numpy", "cleanlab", "aum", "ray")
+_RECORDED = (
+    *("noisebench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "cleanlab", "aum"),
+    "ray",
+)
 
 
 @lru_cache(maxsize=1)
