@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import socket
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import psutil
+
 from noisebench.errors import EnvironmentFault
 
-_SIOCGIFADDR = 0x8915
 # Set by the batch script of a worker: seconds since 1970.
 STARTED_VARIABLE = "NOISEBENCH_STARTED_AT"
 
@@ -110,14 +109,10 @@ def _address_of_hostname() -> str:
 
 
 def _addresses() -> dict[str, str]:
-    """Return the IPv4 address of each network interface that has one."""
+    """Return the first IPv4 address of each network interface that has one."""
     addresses = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
-            try:
-                answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
-            except OSError:
-                continue  # an interface without an address
-            addresses[name] = socket.inet_ntoa(answer[20:24])
+    for name, found in psutil.net_if_addrs().items():
+        ipv4 = [each.address for each in found if each.family == socket.AF_INET]
+        if ipv4:
+            addresses[name] = ipv4[0]
     return addresses
