@@ -22,13 +22,16 @@ DRIVER = "DRIVER"
 # An array without a limit of its own runs as many tasks at a time as Slurm finds room for.
 _UNTHROTTLED = 1_000_000
 # The batch script runs on the host, also where the job's Python runs in a container without Slurm's commands.
+_OWN_ID = """\
+noisebench_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+noisebench_job=${noisebench_job:-$SLURM_JOB_ID}"""
+# The request of the last run. Were it left to Python, a job whose Python does not start would never end.
+_FORGET_REQUEUE = 'rm -f {folder}/"$noisebench_job"'
 _REQUEUE = """\
 status=$?
-job=${{SLURM_ARRAY_JOB_ID:+${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID}}
-job=${{job:-$SLURM_JOB_ID}}
-if [ -e {folder}/"$job" ]; then
+if [ -e {folder}/"$noisebench_job" ]; then
   for pause in 1 2 4; do
-    timeout 10 scontrol requeue "$job" && exit 0
+    timeout 10 scontrol requeue "$noisebench_job" && exit 0
     sleep $pause
   done
 fi
@@ -75,10 +78,12 @@ def worker_parameters(submission: Submission) -> Parameters:
         parameters["additional_parameters"][option] = value
     parameters["array_parallelism"] = job.at_once or _UNTHROTTLED
     # The shell survives the signals that end the job's Python, and runs the lines after it.
-    parameters["setup"] = ["trap : TERM USR2", f"export {STARTED_VARIABLE}=$(date +%s)", *site.setup]
+    setup = ["trap : TERM USR2", f"export {STARTED_VARIABLE}=$(date +%s)"]
     if site.requeue:
         folder = shlex.quote(str(submission.messages.requeue_folder))
+        setup += [*_OWN_ID.splitlines(), _FORGET_REQUEUE.format(folder=folder)]
         parameters["teardown"] = _REQUEUE.format(folder=folder).splitlines()
+    parameters["setup"] = [*setup, *site.setup]
     return parameters
 
 

@@ -1,5 +1,6 @@
 """The scripts equal those in golden/, and a real sbatch accepts them."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,6 +99,57 @@ def test_each_pool_has_its_own_script() -> None:
         assert f"#SBATCH --{line}\n" in first
     for line in ("partition=a100", "gres=gpu:a100:8", "time=60", "mem=64G", "array=0-1%2"):
         assert f"#SBATCH --{line}\n" in second
+
+
+class BatchJob:
+    """A worker's script with stubs of srun and scontrol in its PATH; it runs as task 1 of array 7."""
+
+    def __init__(self, folder: Path) -> None:
+        submission = Submission(
+            ResultsFolder(folder / "my results").sweep("test"), parse_site(SETUP, "x.yaml"), 3
+        )
+        self.messages = submission.messages
+        self.messages.begin()
+        self._folder = folder
+        self._script = folder / "script.sh"
+        self._script.write_text(rendered(submission)["setup-3-workers.sh"])
+
+    def run(self, srun: str) -> tuple[int, list[str]]:
+        """Run the script with these lines for srun; return its exit code and the calls of scontrol."""
+        calls = self._folder / "calls"
+        calls.write_text("")
+        for name, lines in (("srun", srun), ("scontrol", f'echo "$*" >> {calls}')):
+            stub = self._folder / "bin" / name
+            stub.parent.mkdir(exist_ok=True)
+            stub.write_text(f"#!/bin/bash\n{lines}\n")
+            stub.chmod(0o755)
+        environment = {"PATH": f"{self._folder / 'bin'}:/usr/bin:/bin", "SLURM_JOB_ID": "9"}
+        array = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1"}
+        done = subprocess.run(["bash", self._script], env={**environment, **array}, timeout=60, check=False)
+        return done.returncode, calls.read_text().splitlines()
+
+
+# The site's own lines may use any name.
+SETUP = """\
+site: setup
+driver: {minutes: 60}
+workers: {minutes: 30, count: 3}
+setup: [job=mine]
+"""
+
+
+@pytest.fixture
+def batch_job(tmp_path: Path) -> BatchJob:
+    return BatchJob(tmp_path)
+
+
+def test_a_worker_that_asked_for_it_is_requeued_once(batch_job: BatchJob) -> None:
+    note = batch_job.messages.requeue_folder / "7_1"
+    assert batch_job.run(f"touch '{note}'; exit 1") == (0, ["requeue 7_1"])
+    assert batch_job.messages.wants_requeue("7_1"), "for the driver, if the batch script cannot do it"
+    # Now its Python does not start, as in a broken environment or image.
+    assert batch_job.run("exit 3") == (3, [])
+    assert not batch_job.messages.wants_requeue("7_1")
 
 
 @pytest.mark.slurm

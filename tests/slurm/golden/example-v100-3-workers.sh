@@ -25,6 +25,9 @@
 # setup
 trap : TERM USR2
 export NOISEBENCH_STARTED_AT=$(date +%s)
+noisebench_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+noisebench_job=${noisebench_job:-$SLURM_JOB_ID}
+rm -f /shared/results/sweeps/test/slurm/requeue/"$noisebench_job"
 module load python/3.11
 source /shared/my-project/venv/bin/activate
 
@@ -35,11 +38,9 @@ srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.o
 
 # teardown
 status=$?
-job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
-job=${job:-$SLURM_JOB_ID}
-if [ -e /shared/results/sweeps/test/slurm/requeue/"$job" ]; then
+if [ -e /shared/results/sweeps/test/slurm/requeue/"$noisebench_job" ]; then
   for pause in 1 2 4; do
-    timeout 10 scontrol requeue "$job" && exit 0
+    timeout 10 scontrol requeue "$noisebench_job" && exit 0
     sleep $pause
   done
 fi
