@@ -136,17 +136,43 @@ class Slurm:
     # What changes the queue
 
     def submit(self, script: Path) -> str:
-        """Submit a script; return the job's id.
+        """Submit a script, of a name that no other script has; return the job's id.
 
-        An attempt that timed out may have succeeded. A second driver then waits for the first one
-        (`singleton`), a second array of workers finds less to do.
+        Slurm may have accepted a script although its answer was lost. So it is submitted again only once
+        squeue shows no job of it. A copy that Slurm accepts still later stays beside the second one: a driver
+        then waits for the first one (`singleton`), an array of workers finds less to do.
         """
-        answer = self.call("sbatch", "--parsable", str(script)).strip().splitlines()
+        for pause in PATIENT.pauses:
+            try:
+                return self._sbatch(script)
+            except SlurmUnavailable:
+                self._sleep(pause)
+            accepted = self._accepted(script)
+            if accepted is not None:
+                return accepted
+        return self._sbatch(script)
+
+    def _sbatch(self, script: Path) -> str:
+        answer = (
+            self.call("sbatch", "--parsable", str(script), patience=Patience(PATIENT.seconds))
+            .strip()
+            .splitlines()
+        )
         # "12" or "12;cluster", perhaps after lines of a site's own plugin.
         job_id = answer[-1].split(";")[0].strip() if answer else ""
         if not job_id.isdecimal():
             raise SlurmRefused(f"sbatch: no job id in its answer {answer}")
         return job_id
+
+    def _accepted(self, script: Path) -> str | None:
+        """Return the id of the job that was submitted with a script, None where Slurm has none."""
+        # A job may have ended already.
+        options = ("--noheader", self._user, "--states=all", "--format=%i|%o")
+        for line in self.call("squeue", *options, patience=Patience(20, PATIENT.pauses)).splitlines():
+            job_id, _, command = line.strip().partition("|")
+            if script.name in command:
+                return job_id.split("_")[0]
+        return None
 
     def refusal(self, script: Path) -> str | None:
         """Return why Slurm would refuse a script, None where it would take it; submits nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +26,9 @@ _UNTHROTTLED = 1_000_000
 _OWN_ID = """\
 noisebench_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 noisebench_job=${noisebench_job:-$SLURM_JOB_ID}"""
+# submitit looks for the arguments under the job's id, which is known only once Slurm has the job. A file that
+# were written then would be missing where Slurm's answer was lost.
+_ARGUMENTS = 'ln -sf {name} {folder}/"$noisebench_job"_submitted.pkl'
 # The request of the last run. Were it left to Python, a job whose Python does not start would never end.
 _FORGET_REQUEUE = 'rm -f {folder}/"$noisebench_job"'
 _REQUEUE = """\
@@ -60,7 +64,7 @@ def probe_script(submission: Submission, role: str, minutes: int) -> str:
 
 def driver_parameters(submission: Submission, *, after: str | None = None) -> Parameters:
     """Return submitit's parameters of a driver."""
-    parameters = _parameters(submission.site, submission.site.driver, submission.job_name("driver"))
+    parameters = _parameters(submission, "driver", submission.site.driver)
     # Two drivers of a sweep never run at once, even where locks of files do not reach other nodes.
     parameters["dependency"] = "singleton"
     if after is not None:
@@ -72,18 +76,18 @@ def driver_parameters(submission: Submission, *, after: str | None = None) -> Pa
 def worker_parameters(submission: Submission) -> Parameters:
     """Return submitit's parameters of the worker jobs."""
     site, job = submission.site, submission.worker
-    parameters = _parameters(site, job, submission.job_name("worker"))
+    parameters = _parameters(submission, "worker", job)
     if job.gpu_request is not None:
         option, value = job.gpu_request.removeprefix("--").split("=", 1)
         parameters["additional_parameters"][option] = value
     parameters["array_parallelism"] = job.at_once or _UNTHROTTLED
     # The shell survives the signals that end the job's Python, and runs the lines after it.
-    setup = ["trap : TERM USR2", f"export {STARTED_VARIABLE}=$(date +%s)"]
+    first = ["trap : TERM USR2", f"export {STARTED_VARIABLE}=$(date +%s)", *_own_lines(submission, "worker")]
     if site.requeue:
         folder = shlex.quote(str(submission.messages.requeue_folder))
-        setup += [*_OWN_ID.splitlines(), _FORGET_REQUEUE.format(folder=folder)]
+        first.append(_FORGET_REQUEUE.format(folder=folder))
         parameters["teardown"] = _REQUEUE.format(folder=folder).splitlines()
-    parameters["setup"] = [*setup, *site.setup]
+    parameters["setup"] = [*first, *site.setup]
     return parameters
 
 
@@ -114,7 +118,8 @@ def python_command(site: Site) -> str:
 def scripts(submission: Submission) -> Iterator[tuple[str, str]]:
     """Yield (what it is, its text) of every script, in the order of submission."""
     yield "driver", driver_script(submission)
-    yield "standby driver", driver_script(submission, after=DRIVER)
+    standby = replace(submission, number=submission.number + 1)
+    yield "standby driver", driver_script(standby, after=DRIVER)
     for pool, size in arrays(submission, submission.workers):
         noun = "worker" if size == 1 else "workers"
         yield f"{size} {noun}", worker_script(pool, size, driver=DRIVER)
@@ -128,7 +133,15 @@ def _text(submission: Submission, parameters: Parameters, count: int) -> str:
     return f"{text.rstrip()}\n"
 
 
-def _parameters(site: Site, job: DriverJob, name: str) -> Parameters:
+def _own_lines(submission: Submission, role: str) -> list[str]:
+    """Return the lines with which a batch script finds its id and its arguments."""
+    file = submission.arguments(role)
+    link = _ARGUMENTS.format(name=file.name, folder=shlex.quote(str(file.parent)))
+    return [*_OWN_ID.splitlines(), link]
+
+
+def _parameters(submission: Submission, role: str, job: DriverJob) -> Parameters:
+    site = submission.site
     optional = {
         "account": site.account,
         "partition": job.partition,
@@ -136,11 +149,11 @@ def _parameters(site: Site, job: DriverJob, name: str) -> Parameters:
         "constraint": job.constraint,
         "exclude": job.exclude,
         "mem": None if job.memory_gb is None else f"{job.memory_gb}G",
-        "setup": list(site.setup) or None,
     }
     return {
-        "job_name": name,
+        "job_name": submission.job_name(role),
         **{key: value for key, value in optional.items() if value is not None},
+        "setup": [*_own_lines(submission, role), *site.setup],
         "time": job.minutes,
         "nodes": 1,
         "ntasks_per_node": 1,

@@ -1,10 +1,10 @@
-"""Jobs handed to Slurm: a script, and for each task the function that submitit calls there."""
+"""Jobs handed to Slurm: a script, and the function that submitit calls in each of its tasks."""
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +20,7 @@ Job = Callable[[Submission], Any]
 def send_driver(submission: Submission, function: Job, slurm: Slurm, *, after: str | None = None) -> str:
     """Submit a driver, behind the job `after` where one is named; return its job id."""
     text = driver_script(submission, after=after)
-    return send(submission, DelayedSubmission(function, submission), text, slurm)
+    return send(submission, "driver", DelayedSubmission(function, submission), text, slurm)
 
 
 def send_workers(
@@ -39,29 +39,34 @@ def send_workers(
     ids = []
     for pool, size in arrays(submission, count, present):
         text = worker_script(pool, size, driver=driver)
-        array = send(pool, DelayedSubmission(function, pool), text, slurm, size)
+        array = send(pool, "worker", DelayedSubmission(function, pool), text, slurm)
         submission.messages.note_pool(array, pool.pool)
         ids.append(array)
     return ids
 
 
-def send(submission: Submission, call: DelayedSubmission, text: str, slurm: Slurm, count: int = 1) -> str:
-    """Submit a script of `count` tasks that each make this call; return the job's id."""
-    folder = submission.messages.jobs_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    name = uuid.uuid4().hex
-    script, pickled = folder / f"{name}.sh", folder / f"{name}.pkl"
-    script.write_text(text)
-    # submitit is not to requeue anything by itself.
-    call.set_timeout(0, 0)
-    call.dump(pickled)
+def send(submission: Submission, role: str, call: DelayedSubmission, text: str, slurm: Slurm) -> str:
+    """Submit a script whose tasks each make this call; return the job's id."""
+    # Before the script: where Slurm's answer is lost, its job may exist and needs its arguments.
+    _write(call, submission.arguments(role))
+    script = submission.messages.jobs_folder / f"{uuid.uuid4().hex}.sh"
     try:
+        script.write_text(text)
         job_id = slurm.submit(script)
-        # A job that starts before its arguments are there waits for them for a minute.
-        for task in [job_id] if count == 1 else [f"{job_id}_{index}" for index in range(count)]:
-            shutil.copyfile(pickled, folder / f"{task}_submitted.pkl")
-        script.rename(folder / f"{job_id}_submission.sh")
+        script.rename(script.with_name(f"{job_id}_submission.sh"))
     finally:
         script.unlink(missing_ok=True)
-        pickled.unlink(missing_ok=True)
     return job_id
+
+
+def _write(call: DelayedSubmission, file: Path) -> None:
+    """Write a call in one step: jobs that were sent before may just read the file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # submitit is not to requeue anything by itself.
+    call.set_timeout(0, 0)
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        call.dump(temporary)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -73,6 +73,14 @@ class Submission:
         """The messages between the sweep's jobs."""
         return Messages(self.folder)
 
+    def arguments(self, role: str) -> Path:
+        """Return the file of what the jobs of this driver, or of this pool of workers, call.
+
+        It has the same content whenever it is written for one submission.
+        """
+        name = f"driver-{self.number}" if role == "driver" else f"worker-{self.pool}"
+        return self.messages.jobs_folder / f"{name}.pkl"
+
     def job_name(self, role: str) -> str:
         """Return the name of the driver or worker jobs in Slurm."""
         return job_name(self.folder, role)

@@ -102,7 +102,7 @@ def _answers(
             pool = replace(submission, pool=max(0, index - 1))
             text = probe_script(pool, probe.role, PROBE_MINUTES)
             try:
-                jobs[probe] = send(submission, DelayedSubmission(look, probe), text, slurm)
+                jobs[probe] = send(pool, probe.role, DelayedSubmission(look, probe), text, slurm)
             except EnvironmentFault as fault:
                 found.append(Finding(probe.role, str(fault), "correct the site"))
         answers = _await(slurm, jobs, time.monotonic() + 60 * wait_minutes, on_wait)

@@ -39,14 +39,20 @@ class FakeJob:
     restarts: int = 0
     preempted: bool = False
     submitted: str = "2030-01-02T03:04:05"
+    command: str = ""
+    script: str = ""
 
 
 @dataclass
 class Fault:
-    """What a command does instead of its work, the next `times` times: hang, or fail with a message."""
+    """What a command does instead of its work, the next `times` times: hang, or fail with a message.
+
+    `works`: it does its work as well, and only its answer is lost.
+    """
 
     times: int
     message: str | None = None
+    works: bool = False
 
 
 @dataclass
@@ -74,6 +80,11 @@ class FakeSlurm:
         """Let a command hang."""
         self._faults[command].append(Fault(times))
 
+    def lose_answer(self, command: str, times: int = 1, *, hangs: bool = False) -> None:
+        """Let a command do its work and then time out: with an error of its own, or for the client."""
+        message = None if hangs else "error: Socket timed out on send/recv operation"
+        self._faults[command].append(Fault(times, message, works=True))
+
     def add(self, name: str, **fields: str) -> str:
         """Add a job; return its id."""
         self._next_id += 1
@@ -96,11 +107,16 @@ class FakeSlurm:
         self.calls.append(tuple(words))
         self.environments.append(environment)
         fault = self._fault(words[0])
-        if fault is not None and fault.message is None:
+        if fault is None:
+            return self._answer(words)
+        if fault.works:
+            self._answer(words)
+        if fault.message is None:
             self._pass(seconds)
             raise subprocess.TimeoutExpired(list(words), seconds)
-        if fault is not None:
-            return subprocess.CompletedProcess(list(words), 1, "", f"{words[0]}: {fault.message}\n")
+        return subprocess.CompletedProcess(list(words), 1, "", f"{words[0]}: {fault.message}\n")
+
+    def _answer(self, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
         answers: dict[str, Callable[[list[str]], str]] = {
             "squeue": self._squeue,
             "sbatch": self._sbatch,
@@ -140,6 +156,7 @@ class FakeSlurm:
             start = "2030-01-02T03:04:05" if job.state == "PENDING" else "N/A"
             reason = job.reason if job.state == "PENDING" else "None"
             values = {"i": job_id, "j": job.name, "T": job.state, "N": job.node, "r": reason, "S": start}
+            values["o"] = job.command
             line = _option(words, "--format") or ""
             for key, value in values.items():
                 line = line.replace(f"%{key}", value)
@@ -159,7 +176,9 @@ class FakeSlurm:
         for job_id in ids:
             dependency = options.get("dependency", "")
             reason = "Dependency" if dependency else "Priority"
-            self.jobs[job_id] = FakeJob(options["job-name"], reason=reason, dependency=dependency)
+            job = FakeJob(options["job-name"], reason=reason, dependency=dependency)
+            job.command, job.script = words[-1], text
+            self.jobs[job_id] = job
         # Newer versions name the cluster where there are several.
         return f"{self._next_id};dev\n" if self.version == "25.05" else f"{self._next_id}\n"
 

@@ -56,6 +56,48 @@ def test_one_task_of_an_array_is_requeued_alone(fake: FakeSlurm, tmp_path: Path)
     assert [job.restarts for job in fake.jobs.values()] == [0, 1, 0]
 
 
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A script of an array of three tasks, and another job of this user."""
+    script = tmp_path / "a script of its own.sh"
+    script.write_text("#!/bin/bash\n#SBATCH --array=0-2%3\n#SBATCH --job-name=w\n")
+    return script
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_submission_whose_answer_is_lost_is_not_repeated(
+    fake: FakeSlurm, script: Path, hangs: bool
+) -> None:
+    fake.add("w", command=str(script.with_name("another.sh")))
+    fake.lose_answer("sbatch", hangs=hangs)
+    array = fake.client().submit(script)
+    assert [job_id for job_id, job in fake.jobs.items() if job.command == str(script)] == [
+        f"{array}_{task}" for task in range(3)
+    ]
+    assert len(fake.sent("sbatch")) == 1
+
+
+def test_it_is_found_also_where_it_has_ended_at_once(fake: FakeSlurm, script: Path) -> None:
+    job_id = fake.add("w", command=str(script), state="FAILED")
+    fake.fail("sbatch")
+    assert fake.client().submit(script) == job_id
+
+
+def test_a_submission_that_slurm_does_not_have_is_repeated(fake: FakeSlurm, script: Path) -> None:
+    fake.fail("sbatch", times=2)
+    fake.fail("squeue", times=2)
+    fake.client().submit(script)
+    assert (len(fake.sent("sbatch")), len(fake.jobs)) == (3, 3)
+
+
+def test_a_submission_is_not_repeated_where_the_queue_is_unknown(fake: FakeSlurm, script: Path) -> None:
+    fake.lose_answer("sbatch")
+    fake.hang("squeue", times=99)
+    with pytest.raises(SlurmUnavailable):
+        fake.client().submit(script)
+    assert (len(fake.sent("sbatch")), len(fake.jobs)) == (1, 3)
+
+
 def test_a_held_job_is_recognised_and_released(fake: FakeSlurm) -> None:
     job_id = fake.add("w")
     fake.hold(job_id)

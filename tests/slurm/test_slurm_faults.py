@@ -59,7 +59,7 @@ site = load_site(Path("commands-site.yaml"))
 folder = ResultsFolder(Path("results").absolute()).sweep(sweep.name)
 submission = submission_for(folder, list(sweep.trials()), site)
 text = driver_script(submission).replace("#SBATCH --dependency=singleton\\n", "")
-print(send(submission, DelayedSubmission(unfenced, submission), text, Slurm()))
+print(send(submission, "driver", DelayedSubmission(unfenced, submission), text, Slurm()))
 """
 
 

@@ -46,8 +46,8 @@ def test_the_chain_of_jobs(folder: SweepFolder, version: str) -> None:
         "103_1": "after:101",
         "104": "after:101",
     }
-    arguments = {path.name for path in Messages(folder).jobs_folder.glob("*_submitted.pkl")}
-    assert arguments == {f"{job_id}_submitted.pkl" for job_id in fake.jobs}
+    arguments = {path.name for path in Messages(folder).jobs_folder.glob("*.pkl")}
+    assert arguments == {"driver-1.pkl", "driver-2.pkl", "worker-0.pkl"}
 
 
 def test_workers_of_two_pools(folder: SweepFolder) -> None:

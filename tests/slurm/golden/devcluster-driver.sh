@@ -14,6 +14,11 @@
 #SBATCH --signal=USR2@60
 #SBATCH --time=60
 
+# setup
+noisebench_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+noisebench_job=${noisebench_job:-$SLURM_JOB_ID}
+ln -sf driver-1.pkl /shared/results/sweeps/test/slurm/jobs/"$noisebench_job"_submitted.pkl
+
 # command
 export SUBMITIT_EXECUTOR=slurm
 srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%j_%t_log.out --cpus-per-task=1 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs

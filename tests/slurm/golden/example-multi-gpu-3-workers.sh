@@ -23,6 +23,7 @@ trap : TERM USR2
 export NOISEBENCH_STARTED_AT=$(date +%s)
 noisebench_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 noisebench_job=${noisebench_job:-$SLURM_JOB_ID}
+ln -sf worker-0.pkl /shared/results/sweeps/test/slurm/jobs/"$noisebench_job"_submitted.pkl
 rm -f /shared/results/sweeps/test/slurm/requeue/"$noisebench_job"
 
 # command

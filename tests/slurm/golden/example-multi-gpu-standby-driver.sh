@@ -16,6 +16,11 @@
 #SBATCH --signal=USR2@300
 #SBATCH --time=4320
 
+# setup
+noisebench_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+noisebench_job=${noisebench_job:-$SLURM_JOB_ID}
+ln -sf driver-2.pkl /shared/results/sweeps/test/slurm/jobs/"$noisebench_job"_submitted.pkl
+
 # command
 export SUBMITIT_EXECUTOR=slurm
 srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%j_%t_log.out --cpus-per-task=4 apptainer exec --nv --bind /lustre,/local,/etc/slurm,/etc/passwd,/var/run/munge,/usr/lib64/slurm --bind /usr/bin/sbatch,/usr/bin/squeue,/usr/bin/scancel,/usr/bin/scontrol /lustre/my-project/noisebench.sif python3 -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs

@@ -19,6 +19,9 @@
 #SBATCH --time=2880
 
 # setup
+noisebench_job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+noisebench_job=${noisebench_job:-$SLURM_JOB_ID}
+ln -sf driver-1.pkl /shared/results/sweeps/test/slurm/jobs/"$noisebench_job"_submitted.pkl
 module load python/3.11
 source /shared/my-project/venv/bin/activate
 
