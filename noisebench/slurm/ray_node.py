@@ -167,10 +167,11 @@ def _await_address(node: RayNode) -> str:
     deadline = time.monotonic() + HEAD_START_SECONDS
     file = node.scratch / "ray" / "ray_current_cluster"
     while time.monotonic() < deadline and node.alive:
-        try:
-            return file.read_text().strip()
-        except FileNotFoundError:
-            time.sleep(0.2)
+        with suppress(FileNotFoundError):
+            address = file.read_text().strip()
+            if address:  # Ray first creates the file, then fills it
+                return address
+        time.sleep(0.2)
     raise RuntimeError(f"Ray's head did not start within {HEAD_START_SECONDS:.0f} s")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from noisebench.slurm.ray_node import client_server_words, end_descendants
+from noisebench.slurm.ray_node import RayNode, _await_address, client_server_words, end_descendants
 
 # A child that ends before its own child, which then is adopted.
 SCRIPT = """
@@ -95,3 +95,26 @@ def test_without_grpcio_there_is_no_client_server() -> None:
     if importlib.util.find_spec("grpc") is not None:
         pytest.skip("grpcio is installed")
     assert client_server_words() == []
+
+
+# Stands for `ray start`, which creates its file, and writes the address into it later.
+STARTING = """
+import sys, time
+with open(sys.argv[1], "w") as file:
+    print("created", flush=True)
+    time.sleep(1)
+    file.write("10.0.0.1:6379\\n")
+time.sleep(600)
+"""
+
+
+def test_the_address_of_a_head_is_awaited_until_rays_file_has_it(tmp_path: Path) -> None:
+    file = tmp_path / "ray/ray_current_cluster"
+    file.parent.mkdir()
+    with subprocess.Popen([sys.executable, "-c", STARTING, str(file)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            assert _await_address(RayNode(process, tmp_path)) == "10.0.0.1:6379"
+        finally:
+            process.kill()
