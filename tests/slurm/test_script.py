@@ -1,5 +1,6 @@
 """The scripts equal those in golden/, and a real sbatch accepts them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,19 @@ def test_scripts_equal_the_golden_ones(site: Path, monkeypatch: pytest.MonkeyPat
     found = rendered(Submission(RESULTS.sweep("test"), load_site(site), 3))
     assert list(found) == [f"{site.stem}-{what}.sh" for what in ("driver", "standby-driver", "3-workers")]
     assert found == {name: (GOLDEN / name).read_text() for name in found}
+
+
+def test_the_guide_and_the_example_bind_the_same_into_a_container() -> None:
+    guide = (SITES.parents[1] / "docs/running-on-your-cluster.md").read_text()
+    container = re.search(r"^container:\n(?: .*\n)+", guide, re.M)
+    assert container is not None
+    text = f"site: x\ndriver: {{minutes: 60}}\nworkers: {{minutes: 30, count: 1}}\n{container[0]}"
+    example = load_site(SITES / "example-multi-gpu.yaml").container
+    assert parse_site(text, "guide").container == example
+    assert example is not None
+    # Slurm's commands ask munge, through its library, and its socket.
+    for path in ("libmunge.so.2", "/var/run/munge", "/etc/slurm", "/usr/bin/sbatch"):
+        assert path in example.command
 
 
 def test_every_golden_file_belongs_to_a_site() -> None:
