@@ -34,7 +34,8 @@ class WorkerJob(DriverJob):
     """What each worker's job, on one node, asks for.
 
     `gpu_request` is an option of sbatch as the site writes it, such as --gres=gpu:v100:4. `count` is how many
-    worker jobs are submitted at most, `at_once` how many of them may run at a time; None: all.
+    worker jobs are submitted at most, `at_once` how many workers of one array may run at a time; None: all.
+    Workers beyond `limits.array_size`, and those that `scale` adds, are further arrays.
     `trials_factor` is how many times as many trials share a GPU of this pool as the site's `trials_per_gpu`
     says.
     """
