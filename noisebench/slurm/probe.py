@@ -22,8 +22,14 @@ from noisebench.slurm.allocation import own_address
 from noisebench.slurm.data_copy import scratch_folder
 
 LISTEN_SECONDS = 240.0
-# How long a worker's probe waits for the driver's.
-MEET_SECONDS = 40.0
+# How long a worker's probe waits for the driver's; within the time limit of both (PROBE_MINUTES).
+MEET_SECONDS = 180.0
+
+_NOT_CHECKED = Finding(
+    "network",
+    "not checked: the driver's probe did not listen while this one ran",
+    f"run it again when Slurm starts both within {MEET_SECONDS / 60:.0f} minutes; `sinfo` shows free nodes",
+)
 
 
 @dataclass(frozen=True)
@@ -57,35 +63,42 @@ class Probe:
 
 def look(probe: Probe) -> None:
     """Check a node and write the findings; runs inside a job."""
-    word = (probe.folder / "word").read_text()
-    network, listener = _network(probe)
-    findings = [*network, *_commands(probe), _scratch(probe), _lock(probe)]
+    address, listener = _address(probe)
+    findings = [address, *_commands(probe), _scratch(probe), _lock(probe)]
     findings += machine_findings(gpu=probe.gpu)
     findings += [*results_findings(probe.results), *data_findings(probe.files, probe.data_dir)]
-    answer = {
-        "word": word,
-        "host": provenance.host(),
-        "python": platform.python_version(),
-        "source": provenance.source_hash(),
-        "findings": [asdict(finding) for finding in findings],
-    }
-    write_durably(probe.answer, json.dumps(answer).encode())
+    if probe.role != "driver" and address.ok:
+        if not probe.listening.exists():
+            _answer(probe, [*findings, _NOT_CHECKED], final=False)
+        findings.append(_reach_driver(probe))
+    _answer(probe, findings, final=True)
     if listener is not None:
         # The worker's probe connects to this process; the survey cancels both.
         with listener:
             time.sleep(LISTEN_SECONDS)
 
 
-def _network(probe: Probe) -> tuple[list[Finding], socket.socket | None]:
-    """Find this node's address; then a driver listens there, and a worker connects to the driver."""
+def _answer(probe: Probe, findings: list[Finding], *, final: bool) -> None:
+    """Write what was found; where it is not `final`, the survey waits for more as long as it can."""
+    answer = {
+        "word": (probe.folder / "word").read_text(),
+        "host": provenance.host(),
+        "python": platform.python_version(),
+        "source": provenance.source_hash(),
+        "findings": [asdict(finding) for finding in findings],
+        "final": final,
+    }
+    write_durably(probe.answer, json.dumps(answer).encode())
+
+
+def _address(probe: Probe) -> tuple[Finding, socket.socket | None]:
+    """Find this node's address, where a driver then listens."""
     try:
         address = own_address(probe.interface)
     except EnvironmentFault as fault:
-        return [Finding("address", str(fault), "correct `interface:` in the site")], None
-    found = Finding("address", address)
-    if probe.role == "driver":
-        return [found], _listen(probe, address)
-    return [found, _reach_driver(probe)], None
+        return Finding("address", str(fault), "correct `interface:` in the site"), None
+    listener = _listen(probe, address) if probe.role == "driver" else None
+    return Finding("address", address), listener
 
 
 def _listen(probe: Probe, address: str) -> socket.socket:
@@ -99,7 +112,7 @@ def _reach_driver(probe: Probe) -> Finding:
     deadline = time.monotonic() + MEET_SECONDS
     while not probe.listening.exists():
         if time.monotonic() > deadline:
-            return Finding("network", "not tried: the driver's probe did not run at the same time")
+            return _NOT_CHECKED
         time.sleep(1)
     place = json.loads(probe.listening.read_text())
     where = f"{place['address']} port {place['port']}"

@@ -118,7 +118,10 @@ def _answers(
 def _await(
     slurm: Slurm, jobs: dict[Probe, str], deadline: float, on_wait: Callable[[list[str]], None]
 ) -> dict[Probe, dict[str, Any]]:
-    """Return the answers that come before the deadline, or until their jobs have ended without one."""
+    """Return the answers that come before the deadline, or until their jobs have ended without one.
+
+    Of a probe that has not given its final answer by then, the one before is returned.
+    """
     answers: dict[Probe, dict[str, Any]] = {}
     ended_since: dict[Probe, float] = {}
     asked = float("-inf")
@@ -126,7 +129,7 @@ def _await(
         for probe in jobs:
             with suppress(OSError, ValueError):
                 answers[probe] = json.loads(probe.answer.read_text())
-        left = [probe for probe in jobs if probe not in answers]
+        left = [probe for probe in jobs if not answers.get(probe, {}).get("final")]
         if left and time.monotonic() - asked > ASK_SECONDS:
             asked = time.monotonic()
             live = slurm.waiting_reasons([jobs[probe] for probe in left])
