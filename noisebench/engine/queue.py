@@ -154,13 +154,13 @@ class TrialQueue:
         if not self._lost or now < self._next_poll:
             return
         self._next_poll = now + self.policy.poll_seconds
-        self._tail.refresh(self._live)
+        self._tail.refresh(self._live, self._lost)
         for attempt_id, since in list(self._lost.items()):
             self._explain(attempt_id, now - since)
 
     def close(self) -> None:
         """Record what is still live as cancelled: the sweep was stopped."""
-        self._tail.refresh(self._live)
+        self._tail.refresh(self._live, self._live)
         for attempt_id, trial in list(self._live.items()):
             end = self._tail.ended(attempt_id)
             if end is None:

@@ -7,7 +7,9 @@ repeated for ever; `engine/losses.py` counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -118,24 +120,53 @@ class JournalTail:
 
     def __init__(self, folder: SweepFolder) -> None:
         self._folder = folder
-        self._positions = {path: path.lstat().st_size for path in folder.journal.glob("*.jsonl")}
+        # By the names of the files: their sizes when they were last read, the ends of what was read.
+        self._seen = self._sizes()
+        self._positions = dict(self._seen)
         self._started: dict[str, Started] = {}
         self._ended: dict[str, End] = {}
+        self._own_files: dict[str, str] = {}
+        self._explained: frozenset[str] = frozenset()
 
-    def refresh(self, live: Mapping[str, Trial]) -> None:
-        """Read what was appended; keep what concerns the attempts in `live`."""
-        for path in self._folder.journal.glob("*.jsonl"):
-            try:
-                lines, self._positions[path] = complete_lines(path, self._positions.get(path, 0))
-            except OSError:
-                continue  # no journal file, or one that cannot be read at the moment
-            for record in readable(lines):
-                if isinstance(record, Started):
-                    self._started[record.attempt_id] = record
-                else:
-                    self._ended[record.attempt_id] = record.end
+    def refresh(self, live: Mapping[str, Trial], lost: Collection[str]) -> None:
+        """Read what was appended; keep what concerns the attempts in `live`.
+
+        Opens the files that have grown. A network file system may show an old size, and the right one once a
+        file is opened. So all files are opened once for each new attempt in `lost`, whose process has ended,
+        and then its own file each time.
+        """
+        opens_all = not self._explained.issuperset(lost)
+        self._explained = frozenset(lost)
+        own = {self._own_files[key] for key in lost if key in self._own_files}
+        for name, size in self._sizes().items():
+            if opens_all or name in own or size != self._seen.get(name):
+                self._read(name, size)
         self._started = {key: value for key, value in self._started.items() if key in live}
         self._ended = {key: value for key, value in self._ended.items() if key in live}
+        self._own_files = {key: value for key, value in self._own_files.items() if key in live}
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the size of each journal file in bytes, by its name."""
+        sizes = {}
+        with suppress(OSError), os.scandir(self._folder.journal) as entries:
+            for entry in entries:
+                if entry.name.endswith(".jsonl"):
+                    with suppress(OSError):  # removed since it was listed
+                        sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+        return sizes
+
+    def _read(self, name: str, size: int) -> None:
+        try:
+            lines, position = complete_lines(self._folder.journal / name, self._positions.get(name, 0))
+        except OSError:
+            return  # no journal file, or one that cannot be read at the moment
+        self._seen[name], self._positions[name] = size, position
+        for record in readable(lines):
+            if isinstance(record, Started):
+                self._started[record.attempt_id] = record
+                self._own_files[record.attempt_id] = name
+            else:
+                self._ended[record.attempt_id] = record.end
 
     def started(self, attempt_id: str) -> Started | None:
         """Return what an attempt recorded when it began."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.engine import recovery
 from noisebench.engine.losses import LossCounter
 from noisebench.engine.node import note_leave
 from noisebench.engine.ray_session import node_loss_seconds
@@ -22,7 +23,7 @@ from noisebench.engine.recovery import (
 from noisebench.records import attempts
 from noisebench.records.attempts import End, ErrorKind, LeaveReason, Result, Started, Status
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.records.journal import JournalWriter
+from noisebench.records.journal import JournalWriter, complete_lines
 from tests.trials import trial_of
 
 TRIAL = trial_of()
@@ -94,19 +95,73 @@ def test_the_journal_is_read_from_the_start_of_the_run(folder: SweepFolder) -> N
         tail = JournalTail(folder)
         journal.append(attempts.started(during, "test", TRIAL, "worker", "cpu"))
         live = {before: TRIAL, during: TRIAL}
-        tail.refresh(live)
+        tail.refresh(live, [])
         assert tail.started(before) is None
         assert tail.started(during) is not None
         assert tail.ended(during) is None
         journal.append(
             attempts.ended(during, "test", TRIAL.trial_id, End(Status.FAILED, ErrorKind.DATA, "e"))
         )
-        tail.refresh(live)
+        tail.refresh(live, [])
     end = tail.ended(during)
     assert end is not None
     assert (end.status, end.error_kind, end.error) == ("failed", "data", "e")
-    tail.refresh({})
+    tail.refresh({}, [])
     assert tail.started(during) is None
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the journal files that were opened."""
+    names = []
+
+    def read(path: Path, start: int = 0) -> tuple[list[bytes], int]:
+        names.append(path.name)
+        return complete_lines(path, start)
+
+    monkeypatch.setattr(recovery, "complete_lines", read)
+    return names
+
+
+def test_a_file_is_opened_again_only_if_it_has_grown(folder: SweepFolder, opened: list[str]) -> None:
+    with JournalWriter(folder.journal, "first") as first, JournalWriter(folder.journal, "other") as other:
+        tail = JournalTail(folder)
+        other.append(attempts.started("b" * 32, "test", TRIAL, "worker", "cpu"))
+        first.append(attempts.started("a" * 32, "test", TRIAL, "worker", "cpu"))
+        live = {"a" * 32: TRIAL}
+        tail.refresh(live, [])
+        assert sorted(opened) == sorted([first.path.name, other.path.name])
+        opened.clear()
+        # A loss is explained with a new look at all files; while its cause is awaited, with one at its own.
+        lost = ["a" * 32]
+        for names in ({first.path.name, other.path.name}, {first.path.name}, {first.path.name}):
+            tail.refresh(live, lost)
+            assert set(opened) == names
+            opened.clear()
+        tail.refresh(live, [])
+        assert opened == []
+
+
+def test_an_end_is_seen_although_the_file_system_still_shows_the_former_size(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = End(Status.FAILED, ErrorKind.DATA, "e")
+    live = {key * 32: TRIAL for key in "ab"}
+    with JournalWriter(folder.journal, "host") as journal:
+        journal.append(attempts.started("c" * 32, "test", TRIAL, "worker", "cpu"))
+        tail = JournalTail(folder)
+        sizes = tail._sizes()
+        # A client of NFS may show a size that it has kept for up to a minute; opening a file renews it.
+        monkeypatch.setattr(tail, "_sizes", lambda: sizes)
+        journal.append(attempts.started("a" * 32, "test", TRIAL, "worker", "cpu"))
+        tail.refresh(live, ["a" * 32])
+        assert tail.started("a" * 32) is not None
+        journal.append(attempts.ended("a" * 32, "test", TRIAL.trial_id, end))
+        tail.refresh(live, ["a" * 32])
+        assert tail.ended("a" * 32) is not None
+        journal.append(attempts.ended("b" * 32, "test", TRIAL.trial_id, end))
+        tail.refresh(live, ["b" * 32])
+        assert tail.ended("b" * 32) is not None
 
 
 def test_has_completed_reads_the_journal_of_a_process(folder: SweepFolder) -> None:
