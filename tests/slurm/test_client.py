@@ -8,6 +8,7 @@ import pytest
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.command import ONCE, CommandMissing, Patience, SlurmRefused, SlurmUnavailable
 from noisebench.slurm.inventory import Nodes, duration, parse_nodes
+from tests.slurm.devcluster import Devcluster
 from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
 
 NODE_LINES = [
@@ -96,6 +97,23 @@ def test_a_submission_is_not_repeated_where_the_queue_is_unknown(fake: FakeSlurm
     with pytest.raises(SlurmUnavailable):
         fake.client().submit(script)
     assert (len(fake.sent("sbatch")), len(fake.jobs)) == (1, 3)
+
+
+@pytest.mark.slurm
+def test_a_real_squeue_shows_the_script_of_a_job(
+    cluster: Devcluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in cluster.environment.items():
+        monkeypatch.setenv(key, value)
+    script = cluster.folder / "a script of its own.sh"
+    script.write_text("#!/bin/bash\n#SBATCH --array=0-1\n#SBATCH --output=/dev/null\nsleep 600\n")
+    slurm = Slurm()
+    assert slurm._accepted(script) is None
+    array = slurm.submit(script)
+    try:
+        assert slurm._accepted(script) == array
+    finally:
+        slurm.cancel([array])
 
 
 def test_a_held_job_is_recognised_and_released(fake: FakeSlurm) -> None:
