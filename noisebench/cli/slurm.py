@@ -87,6 +87,7 @@ def resume_on_site(
     Without a site it is submitted to the site of the last submission.
     """
     from noisebench.records.manifest import kept_sweep
+    from noisebench.slurm.ownership import require_own_folders
     from noisebench.slurm.protocol import Messages
     from noisebench.slurm.site import load_site
     from noisebench.slurm.submit import Request
@@ -94,6 +95,7 @@ def resume_on_site(
 
     if site is None:
         folder = submitted_results(sweep, results)
+        require_own_folders(folder.sweep(sweep))  # the profile's lines run in the user's name
         messages = Messages(folder.sweep(sweep))
         profile = load_site(messages.site_file)
         kept = messages.kept_submission()

@@ -146,6 +146,7 @@ class Messages:
         self.folder.chmod(0o700)
         for name in ("jobs", *_NOTES):
             (self.folder / name).mkdir(exist_ok=True)
+        self.jobs_folder.chmod(0o700)
         stale = [path for name in _NOTES for path in (self.folder / name).iterdir()]
         stale += self.jobs_folder.glob("*.pkl")
         for path in (*stale, self.folder / "head.json", self.folder / "scale.json"):

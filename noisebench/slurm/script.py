@@ -127,7 +127,7 @@ def scripts(submission: Submission) -> Iterator[tuple[str, str]]:
 
 def _text(submission: Submission, parameters: Parameters, count: int) -> str:
     folder = submission.messages.jobs_folder
-    command = f"{python_command(submission.site)} -u -m submitit.core._submit {shlex.quote(str(folder))}"
+    command = f"{python_command(submission.site)} -u -m noisebench.slurm.start {shlex.quote(str(folder))}"
     map_count = count if count > 1 else None  # a single job is no array
     text = _make_sbatch_string(command=command, folder=folder, map_count=map_count, **parameters)
     return f"{text.rstrip()}\n"

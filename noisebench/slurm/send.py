@@ -61,7 +61,8 @@ def send(submission: Submission, role: str, call: DelayedSubmission, text: str, 
 
 def _write(call: DelayedSubmission, file: Path) -> None:
     """Write a call in one step: jobs that were sent before may just read the file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    # A job refuses a folder that others can write into.
+    file.parent.mkdir(0o700, parents=True, exist_ok=True)
     # submitit is not to requeue anything by itself.
     call.set_timeout(0, 0)
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")

@@ -19,6 +19,7 @@ from noisebench.slurm.answers import Job
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.command import NO_COMMAND
 from noisebench.slurm.driver import drive
+from noisebench.slurm.ownership import close_to_others
 from noisebench.slurm.protocol import Kept
 from noisebench.slurm.registry import remember
 from noisebench.slurm.send import send_driver, send_workers
@@ -79,6 +80,7 @@ def submit(
     live = live_jobs(folder, slurm)
     if live:
         return _release_held(sweep.name, live, slurm)
+    close_to_others(folder)
     with sweep_lock(folder):
         keep_sweep(folder, sweep, replace=request.replace)
         if request.restart:

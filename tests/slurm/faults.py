@@ -278,7 +278,7 @@ def _head(scene: Scene) -> Path:
 def _kill_python(processes: list[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.Error):
-            if "submitit.core._submit" in process.cmdline() and process.name() != "srun":
+            if "noisebench.slurm.start" in process.cmdline() and process.name() != "srun":
                 process.kill()
 
 

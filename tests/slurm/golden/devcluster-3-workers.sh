@@ -26,7 +26,7 @@ rm -f /shared/results/sweeps/test/slurm/requeue/"$noisebench_job"
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=2 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=2 /opt/venv/bin/python -u -m noisebench.slurm.start /shared/results/sweeps/test/slurm/jobs
 
 
 # teardown

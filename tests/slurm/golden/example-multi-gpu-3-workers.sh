@@ -28,7 +28,7 @@ rm -f /shared/results/sweeps/test/slurm/requeue/"$noisebench_job"
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=64 apptainer exec --nv --bind /lustre,/local,/etc/slurm,/etc/passwd --bind /var/run/munge,/usr/lib64/slurm,/usr/lib64/libmunge.so.2 --bind /usr/bin/sbatch,/usr/bin/squeue,/usr/bin/scancel,/usr/bin/scontrol /lustre/my-project/noisebench.sif python3 -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=64 apptainer exec --nv --bind /lustre,/local,/etc/slurm,/etc/passwd --bind /var/run/munge,/usr/lib64/slurm,/usr/lib64/libmunge.so.2 --bind /usr/bin/sbatch,/usr/bin/squeue,/usr/bin/scancel,/usr/bin/scontrol /lustre/my-project/noisebench.sif python3 -u -m noisebench.slurm.start /shared/results/sweeps/test/slurm/jobs
 
 
 # teardown

@@ -22,4 +22,4 @@ ln -sf driver-1.pkl /shared/results/sweeps/test/slurm/jobs/"$noisebench_job"_sub
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%j_%t_log.out --cpus-per-task=4 apptainer exec --nv --bind /lustre,/local,/etc/slurm,/etc/passwd --bind /var/run/munge,/usr/lib64/slurm,/usr/lib64/libmunge.so.2 --bind /usr/bin/sbatch,/usr/bin/squeue,/usr/bin/scancel,/usr/bin/scontrol /lustre/my-project/noisebench.sif python3 -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%j_%t_log.out --cpus-per-task=4 apptainer exec --nv --bind /lustre,/local,/etc/slurm,/etc/passwd --bind /var/run/munge,/usr/lib64/slurm,/usr/lib64/libmunge.so.2 --bind /usr/bin/sbatch,/usr/bin/squeue,/usr/bin/scancel,/usr/bin/scontrol /lustre/my-project/noisebench.sif python3 -u -m noisebench.slurm.start /shared/results/sweeps/test/slurm/jobs

@@ -34,7 +34,7 @@ source /shared/my-project/venv/bin/activate
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=16 /opt/venv/bin/python -u -m submitit.core._submit /shared/results/sweeps/test/slurm/jobs
+srun --unbuffered --output /shared/results/sweeps/test/slurm/jobs/%A_%a_%t_log.out --cpus-per-task=16 /opt/venv/bin/python -u -m noisebench.slurm.start /shared/results/sweeps/test/slurm/jobs
 
 
 # teardown
