@@ -37,6 +37,20 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FastModes:
+    """The execution modes of `precision: fast` by kind of device, as words of `noisebench.training.modes`.
+
+    `benchmarks/results.md` has the figures for CPUs. On GPUs the defaults are not measured: `graph` because a
+    step has many small operations, `branches` because one small model does not fill a GPU. `tiny_on_cpu` are
+    those of images of a few pixels, where they differ.
+    """
+
+    cpu: str = "half channels-last"
+    cuda: str = "half channels-last graph branches"
+    tiny_on_cpu: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelDescriptor(Descriptor):
     """A model.
 
@@ -51,7 +65,11 @@ class ModelDescriptor(Descriptor):
     weights: DataFile | None = None
     min_pixels: int = 8
     dropout: bool = False
+    modes: FastModes = FastModes()
 
+
+# On feature vectors, half precision saves no time on a CPU.
+_OF_FEATURES = FastModes(cpu="fp32", cuda="fp32 graph branches")
 
 # One CPU thread: small-cnn measured on a 2-core AMD EPYC, the ResNets scaled by their operations (71.6 MFLOP
 # an image forward and backward, 412, 6953). A V100 as in the appendix of arXiv 2511.16512: 5 minutes a trial
@@ -61,6 +79,10 @@ MODELS = by_name(
         name="small-cnn",
         implementation="noisebench.science.models:small_cnn",
         dropout=True,
+        # On tiny images the overhead of a step is as large as its arithmetic, so folds train faster grouped.
+        # bfloat16 would be faster still, but it changes more flags on digits than the bound of
+        # `benchmarks/equality.py` allows.
+        modes=FastModes(tiny_on_cpu="fp32 channels-last grouped"),
         cpu={8: Rate(17_500, 60_000), 28: Rate(700, 2_100)},
         v100={28: Rate(8_150, 24_450)},
         work=Work(shape=(1, 28, 28), forward=23_984_896, training=71_565_312, operations=66),
@@ -90,6 +112,7 @@ MODELS = by_name(
         v100={1: Rate(600_000, 8_000_000)},
         work=Work(shape=(64, 1, 1), forward=1_280, training=2_560, operations=19),
         min_pixels=1,
+        modes=_OF_FEATURES,
         source="logistic regression, for feature vectors",
     ),
     ModelDescriptor(
@@ -100,6 +123,7 @@ MODELS = by_name(
         v100={1: Rate(400_000, 4_000_000)},
         work=Work(shape=(64, 1, 1), forward=37_888, training=80_896, operations=40),
         min_pixels=1,
+        modes=_OF_FEATURES,
         source="one hidden layer, for feature vectors",
     ),
 )
@@ -126,5 +150,7 @@ def model_of(name: str) -> ModelDescriptor:
         v100={64: Rate(3_000, 9_000)},
         work=Work(shape=(3, 64, 64), forward=296_101_888, training=869_038_080, operations=293),
         min_pixels=32,
+        # Its layers are not known, so its fits are trained one after another.
+        modes=FastModes(cpu="fp32", cuda="half channels-last"),
         source="torchvision",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from noisebench.catalogue.models import TORCHVISION
+from noisebench.catalogue.models import model_of
 from noisebench.errors import InputError
 
 # The environment variable whose modes replace the defaults and those of a calibration.
@@ -17,28 +17,8 @@ OVERRIDE = "NOISEBENCH_FAST_PATH"
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _HALF = "half"
 
-# The modes of `precision: fast` by device and model; `benchmarks/results.md` has the figures for CPUs. On
-# GPUs the modes are not measured: `graph` because a step has many small operations, `branches` because one
-# small model does not fill a GPU.
-_DEFAULTS = {
-    ("cpu", "small-cnn"): "half channels-last",
-    ("cpu", "resnet-32"): "half channels-last",
-    ("cpu", "resnet-34"): "half channels-last",
-    ("cpu", "linear"): "fp32",
-    ("cpu", "mlp"): "fp32",
-    ("cuda", "small-cnn"): "half channels-last graph branches",
-    ("cuda", "resnet-32"): "half channels-last graph branches",
-    ("cuda", "resnet-34"): "half channels-last graph branches",
-    ("cuda", "linear"): "fp32 graph branches",
-    ("cuda", "mlp"): "fp32 graph branches",
-}
-# Models of torchvision train one fit after another.
-_OF_TORCHVISION = {"cpu": "fp32", "cuda": "half channels-last"}
-# The same for images of at most this many pixels. There the overhead of a step is as large as its arithmetic,
-# so folds train faster grouped, unlike on larger images. bfloat16 would be faster still, but it changes more
-# flags on digits than the bound of `benchmarks/equality.py` allows.
+# Up to this many pixels an image is tiny (`FastModes.tiny_on_cpu`).
 _TINY_PIXELS = 10 * 10
-_TINY_DEFAULTS = {("cpu", "small-cnn"): "fp32 channels-last grouped"}
 
 
 @dataclass(frozen=True)
@@ -96,11 +76,11 @@ WORDS = tuple(field.name.replace("_", "-") for field in fields(Modes) if field.n
 def default_modes(device: torch.device, model: str, shape: Sequence[int]) -> Modes:
     """Return the modes of `precision: fast` for a model of images `shape` (..., H, W)."""
     height, width = shape[-2:]
-    key = (device.type, model)
-    if model.startswith(TORCHVISION):
-        return Modes.parse(_OF_TORCHVISION[device.type], device)
-    tiny = height * width <= _TINY_PIXELS and key in _TINY_DEFAULTS
-    return Modes.parse((_TINY_DEFAULTS if tiny else _DEFAULTS)[key], device)
+    fast = model_of(model).modes
+    if device.type == "cuda":
+        return Modes.parse(fast.cuda, device)
+    tiny = height * width <= _TINY_PIXELS
+    return Modes.parse((tiny and fast.tiny_on_cpu) or fast.cpu, device)
 
 
 def overridden_modes(device: torch.device) -> Modes | None:

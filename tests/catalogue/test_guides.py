@@ -23,8 +23,10 @@ TESTS = [
     "tests/science/test_models.py",
     "tests/science/test_disagreement.py",
     "tests/data/test_digits_parity.py",
+    "tests/training/test_modes.py",
+    "tests/sweep/test_broken_sweeps.py",
 ]
-ADDITIONS = "Taylor or pixels or disagreement or parity or document or descriptors"
+ADDITIONS = "Taylor or pixels or disagreement or parity or document or descriptors or modes or broken"
 
 
 @pytest.fixture(scope="module")

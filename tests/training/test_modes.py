@@ -7,7 +7,6 @@ import torch
 
 from noisebench.catalogue.models import MODELS
 from noisebench.errors import InputError
-from noisebench.training import modes
 from noisebench.training.modes import OVERRIDE, WORDS, Modes, default_modes, overridden_modes
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -40,11 +39,17 @@ def test_runs_in_fp16_are_not_grouped(
     assert str(default_modes(GPU, "small-cnn", shape)) == "fp16 channels-last graph branches"
 
 
-def test_every_model_has_modes_on_every_kind_of_device() -> None:
-    kinds = [(kind, model) for kind in ("cpu", "cuda") for model in MODELS]
-    assert sorted(modes._DEFAULTS) == sorted(kinds)
-    for model in MODELS:
-        assert not default_modes(CPU, model, (3, 32, 32)).together
+@pytest.mark.parametrize("model", [*MODELS, "torchvision:resnet18"])
+def test_every_model_has_modes_on_every_kind_of_device(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert default_modes(GPU, model, (3, 32, 32)) != Modes()
+    assert not default_modes(CPU, model, (3, 32, 32)).together
+
+
+def test_models_of_torchvision_train_one_fit_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert str(default_modes(GPU, "torchvision:resnet18", (3, 32, 32))) == "bf16 channels-last"
+    assert str(default_modes(CPU, "torchvision:resnet18", (3, 32, 32))) == "fp32"
 
 
 def test_tiny_images_are_trained_as_one_model_on_a_cpu() -> None:
