@@ -12,18 +12,15 @@ from noisebench.catalogue.datasets import dataset
 from noisebench.catalogue.detector import AFTER_EPOCH
 from noisebench.catalogue.detectors import descriptor_of
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS, Gpu
-from noisebench.catalogue.models import MODELS, Rate, model_of
+from noisebench.catalogue.models import Rate, model_of
 from noisebench.sweep.trial import Trial
 
 if TYPE_CHECKING:  # estimates of single trials need no YAML
     from noisebench.sweep.sweep import Sweep
 
 SecondsOf = Callable[[Trial], float]
+# Images/s by (model, image height).
 Rates = Mapping[tuple[str, int], Rate]
-
-# Images/s by (model, image height), of one CPU thread and of a V100.
-CPU_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.cpu.items()}
-V100_RATES: Rates = {(m.name, height): rate for m in MODELS.values() for height, rate in m.v100.items()}
 
 # Per trial that trains: interpreter, Ray, detection, records.
 OVERHEAD_SECONDS = 1.0
@@ -122,8 +119,8 @@ def _budget(
         trials=trials,
         completed=trials - len(pending),
         trainings=len(trained),
-        cpu_seconds=total(lambda trial: seconds_for(trial, CPU_RATES)),
-        v100_seconds=total(lambda trial: seconds_for(trial, V100_RATES)),
+        cpu_seconds=total(partial(catalogued_seconds, gpu=False)),
+        v100_seconds=total(partial(catalogued_seconds, gpu=True)),
         measured_seconds={device: total(seconds_of) for device, seconds_of in measured.items()},
         unmeasured_seconds={
             name: {precision: total(partial(_unmeasured_seconds, gpu, precision)) for precision in EFFICIENCY}
@@ -150,6 +147,13 @@ def _unmeasured_seconds(gpu: Gpu, precision: str, trial: Trial) -> float:
     # Batches of evaluation are so large that only the arithmetic counts.
     rate = Rate(batch / step_seconds, speed / work.forward)
     return seconds_for(trial, {(trial.training.model, height): rate})
+
+
+def catalogued_seconds(trial: Trial, *, gpu: bool, needs: Collection[str] = ()) -> float:
+    """Return the estimated seconds of one trial on a V100, or on one CPU thread, at the catalogue's rates."""
+    model = model_of(trial.training.model)
+    rates = model.v100 if gpu else model.cpu
+    return seconds_for(trial, {(model.name, height): rate for height, rate in rates.items()}, needs)
 
 
 def seconds_for(trial: Trial, rates: Rates, needs: Collection[str] = ()) -> float:

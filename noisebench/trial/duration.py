@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from noisebench.catalogue.datasets import dataset
 from noisebench.catalogue.detectors import descriptor_of
-from noisebench.sweep.cost import CPU_RATES, OVERHEAD_SECONDS, V100_RATES, seconds_for
+from noisebench.sweep.cost import OVERHEAD_SECONDS, catalogued_seconds
 from noisebench.sweep.trial import Trial
 
 # An unfinished fit is checkpointed at the end of an epoch, at most this often.
@@ -36,7 +36,7 @@ def estimated_seconds(work: Work) -> float:
     """Return the estimate for a V100, or for one CPU thread."""
     if work.judges:
         return OVERHEAD_SECONDS
-    return seconds_for(work.trial, V100_RATES if work.gpu else CPU_RATES, work.needs)
+    return catalogued_seconds(work.trial, gpu=work.gpu, needs=work.needs)
 
 
 def allowance_seconds(work: Work, minutes: float | None = None) -> float:

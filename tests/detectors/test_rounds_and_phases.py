@@ -11,7 +11,7 @@ from noisebench.detectors import late_stopping
 from noisebench.detectors.negative_learning import PhaseSelection
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.science.evidence import Evidence
-from noisebench.sweep.cost import CPU_RATES, OVERHEAD_SECONDS, seconds_for
+from noisebench.sweep.cost import OVERHEAD_SECONDS, catalogued_seconds
 from noisebench.sweep.trial import Trial
 from noisebench.training.objective import Objective
 from noisebench.training.surrogate import Surrogate, isolated_torch
@@ -92,8 +92,8 @@ def test_a_training_resumes_after_each_write(detector: str, writes: int, tmp_pat
 
 def test_the_cost_of_rounds_and_phases_is_that_of_their_trainings() -> None:
     single, rounds, phases = (
-        seconds_for(trial(detector), CPU_RATES) - OVERHEAD_SECONDS
+        catalogued_seconds(trial(detector), gpu=False) - OVERHEAD_SECONDS
         for detector in ("{name: mean-loss, traces: after-epoch}", ROUNDS, PHASES)
     )
     assert rounds == pytest.approx(2 * single)
-    assert phases == pytest.approx(seconds_for(trial("none"), CPU_RATES) - OVERHEAD_SECONDS)
+    assert phases == pytest.approx(catalogued_seconds(trial("none"), gpu=False) - OVERHEAD_SECONDS)

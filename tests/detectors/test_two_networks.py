@@ -14,7 +14,7 @@ from noisebench.detectors.two_networks import ForgetRate, PeerSelection
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.science import selection
 from noisebench.science.evidence import Evidence
-from noisebench.sweep.cost import CPU_RATES, OVERHEAD_SECONDS, seconds_for
+from noisebench.sweep.cost import OVERHEAD_SECONDS, catalogued_seconds
 from noisebench.sweep.trial import Trial
 from noisebench.training.modes import OVERRIDE
 from noisebench.training.surrogate import Surrogate, isolated_torch
@@ -159,7 +159,8 @@ def test_the_estimated_rate_is_flagged() -> None:
 
 def test_two_networks_cost_two_trainings() -> None:
     single, two = (
-        seconds_for(trial(detector), CPU_RATES) - OVERHEAD_SECONDS for detector in ("none", CO_TEACHING)
+        catalogued_seconds(trial(detector), gpu=False) - OVERHEAD_SECONDS
+        for detector in ("none", CO_TEACHING)
     )
     assert two == pytest.approx(2 * single)
 

@@ -4,7 +4,7 @@ import pytest
 
 from noisebench.catalogue.gpus import EFFICIENCY, GPUS
 from noisebench.catalogue.models import MODELS
-from noisebench.sweep.cost import CPU_RATES, JUDGEMENT_SECONDS, V100_RATES, budgets, seconds_for
+from noisebench.sweep.cost import JUDGEMENT_SECONDS, budgets, catalogued_seconds
 from tests.trials import budgets_of_the_grid, sweep_of, trial_of
 
 CONFIDENT = "{name: confident-learning, folds: 5, prune: both}"
@@ -16,12 +16,13 @@ CONFIDENT = "{name: confident-learning, folds: 5, prune: both}"
 )
 def test_a_v100_takes_what_the_papers_took(dataset: str, detector: str, minutes: float) -> None:
     trial = trial_of(dataset=dataset, detector=detector, training="{}")
-    assert seconds_for(trial, V100_RATES) / 60 == pytest.approx(minutes, rel=0.001)
+    assert catalogued_seconds(trial, gpu=True) / 60 == pytest.approx(minutes, rel=0.001)
 
 
-def test_every_model_has_a_rate() -> None:
-    for rates in (CPU_RATES, V100_RATES):
-        assert {model for model, _ in rates} == set(MODELS)
+@pytest.mark.parametrize("model", [*MODELS, "torchvision:resnet18"])
+def test_every_model_has_a_cost(model: str) -> None:
+    (block, _) = budgets(sweep_of(training=f"{{model: '{model}', epochs: 2, pretrained: false}}"), set())
+    assert min(block.cpu_seconds, block.v100_seconds) > 1
 
 
 def test_completed_trials_cost_nothing() -> None:
