@@ -8,18 +8,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Content:
-    """The expected bytes of a file: how many, with their checksum, "md5:..." or "sha256:..." in full."""
+    """The expected bytes of a file: how many, with their checksum, "md5:..." or "sha256:...".
+
+    `partly_known`: `size` is the most that the file may hold, and the checksum only begins so.
+    """
 
     size: int
     checksum: str
+    partly_known: bool = False
 
     def mismatch(self, data: bytes) -> str | None:
         """Return how `data` differs from this content, None where it is the same."""
-        if len(data) != self.size:
-            return f"it holds {_counted(len(data), self.size)} bytes, expected {self.size}"
+        if len(data) > self.size or (len(data) < self.size and not self.partly_known):
+            most = "at most " if self.partly_known else ""
+            return f"it holds {_counted(len(data), self.size)} bytes, expected {most}{self.size}"
         algorithm, expected = self.checksum.split(":")
         seen = hashlib.new(algorithm, data).hexdigest()
-        return None if seen == expected else f"its {algorithm} is {seen}, expected {expected}"
+        rest = "..." if self.partly_known else ""
+        return None if seen.startswith(expected) else f"its {algorithm} is {seen}, expected {expected}{rest}"
 
 
 @dataclass(frozen=True)

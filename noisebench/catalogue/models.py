@@ -1,7 +1,7 @@
 """The models that a sweep can name.
 
-An implementation is `(shape (C, H, W), classes) -> nn.Module`, initialised from torch's global generator; one
-with pretrained weights takes their state dict as a third argument.
+An implementation is `(*arguments, shape (C, H, W), classes) -> nn.Module`, initialised from torch's global
+generator; one with pretrained weights takes their state dict as a further argument.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from noisebench.catalogue.descriptor import Descriptor, by_name
+from noisebench.catalogue.descriptor import Descriptor, by_name, load
 from noisebench.catalogue.files import RESNET_34, DataFile
 from noisebench.catalogue.parameters import FROM_RECIPE, Parameter
+from noisebench.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,23 @@ class ModelDescriptor(Descriptor):
     """A model.
 
     `cpu` and `v100` are its rates on one CPU thread and on a V100, by image height; `work` is counted.
-    `weights` is the file of its pretrained weights, None where there are none. `min_pixels`: the least height
-    and width of an image; 1 for models that also take feature vectors.
+    `arguments` are those that its implementation takes before the image shape. `weights` is the file of its
+    pretrained weights, or the function of `arguments` that tells it; None where there are none. `min_pixels`:
+    the least height and width of an image; 1 for models that also take feature vectors.
     """
 
     cpu: Mapping[int, Rate]
     v100: Mapping[int, Rate]
     work: Work
-    weights: DataFile | None = None
+    arguments: tuple[str, ...] = ()
+    weights: DataFile | str | None = None
     min_pixels: int = 8
     dropout: bool = False
     modes: FastModes = FastModes()
+
+    def weights_file(self) -> DataFile | None:
+        """Return the file of its pretrained weights, None where there are none."""
+        return load(self.weights)(*self.arguments) if isinstance(self.weights, str) else self.weights
 
 
 # On feature vectors, half precision saves no time on a CPU.
@@ -140,12 +147,19 @@ MODEL = Parameter(
 
 
 def model_of(name: str) -> ModelDescriptor:
-    """Return the descriptor of a model; one of torchvision has the rates and the work of its ResNet-18."""
-    if not name.startswith(TORCHVISION):
+    """Return the descriptor of a model; one of torchvision has the rates and the work of its ResNet-18.
+
+    Raises InputError for an unknown name.
+    """
+    if name in MODELS:
         return MODELS[name]
+    if not name.startswith(TORCHVISION):
+        raise InputError(f"model {name!r} is unknown; known: {', '.join(MODELS)}, {TORCHVISION}NAME")
     return ModelDescriptor(
         name=name,
         implementation="noisebench.science.vision:classifier",
+        arguments=(name.removeprefix(TORCHVISION),),
+        weights="noisebench.science.vision:weights_file",
         cpu={64: Rate(55, 160)},
         v100={64: Rate(3_000, 9_000)},
         work=Work(shape=(3, 64, 64), forward=296_101_888, training=869_038_080, operations=293),

@@ -8,23 +8,25 @@ from pathlib import Path
 
 from noisebench.catalogue.datasets import DATASETS, dataset
 from noisebench.catalogue.files import Content, DataFile
-from noisebench.catalogue.models import MODELS, model_of
+from noisebench.catalogue.models import model_of
 from noisebench.errors import DataError
 from noisebench.sweep.trial import Trial
 
-_KNOWN = {file.path: file.content for entry in DATASETS.values() for file in entry.files} | {
-    model.weights.path: model.weights.content for model in MODELS.values() if model.weights is not None
-}
+_KNOWN = {file.path: file.content for entry in DATASETS.values() for file in entry.files}
 
 
 def needed_files(trials: Iterable[Trial]) -> list[DataFile]:
     """Return the files that the trials read, without duplicates, in a fixed order."""
     trials = list(trials)
     names = sorted({trial.dataset.name for trial in trials})
-    models = sorted({trial.training.model for trial in trials if trial.training.pretrained})
-    weights = [model_of(model).weights for model in models]
     files = [file for name in names for file in dataset(name).files]
-    return list(dict.fromkeys([*files, *(file for file in weights if file is not None)]))
+    return list(dict.fromkeys([*files, *_weights(trials)]))
+
+
+def _weights(trials: Iterable[Trial]) -> list[DataFile]:
+    models = sorted({trial.training.model for trial in trials if trial.training.pretrained})
+    files = (model_of(model).weights_file() for model in models)
+    return [file for file in files if file is not None]
 
 
 def problem(file: DataFile, data_dir: Path) -> str | None:
@@ -42,13 +44,13 @@ def problem(file: DataFile, data_dir: Path) -> str | None:
     return damaged
 
 
-def read_verified(data_dir: Path, path: str) -> bytes:
-    """Return the verified bytes of a known file at `path` under `data_dir`.
+def read_verified(data_dir: Path, path: str, content: Content | None = None) -> bytes:
+    """Return the verified bytes of the file at `path` under `data_dir`; default: the content of a data set.
 
     Code that unpickles must use these bytes, since a file can change after `check_files`. Raises DataError if
     the file is missing or is not the published one; never reads more than the expected size.
     """
-    content = _KNOWN[path]
+    content = content or _KNOWN[path]
     try:
         with (data_dir / path).open("rb") as file:
             data = file.read(content.size + 1)
@@ -66,7 +68,8 @@ def read_verified(data_dir: Path, path: str) -> bytes:
 
 def check_files(trials: Iterable[Trial], data_dir: Path | None) -> None:
     """Raise one DataError that names every missing or damaged file of these trials."""
-    needed = needed_files(list(trials))
+    trials = list(trials)
+    needed = needed_files(trials)
     if not needed:
         return
     if data_dir is None:
@@ -77,7 +80,8 @@ def check_files(trials: Iterable[Trial], data_dir: Path | None) -> None:
         fixes = [
             f"`noisebench prepare SPEC --data {data_dir}` fetches what is missing, where there is internet"
         ]
-        if any(model.weights in problems for model in MODELS.values()):
+        if weights := [file for file in _weights(trials) if file in problems]:
+            fixes += [f"{file.path} is published at {file.url}" for file in weights]
             fixes.append("`training: {pretrained: false}` starts from random weights, which is another trial")
         raise DataError("\n".join([*problems.values(), *fixes]))
 

@@ -5,9 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from noisebench.catalogue.models import MODELS, TORCHVISION, model_of
+from noisebench.catalogue.models import model_of
 from noisebench.errors import InputError
-from noisebench.science import vision
 
 
 def small_cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -56,24 +55,20 @@ def build(
     """A new model from images [N, C, H, W], `shape` = (C, H, W), to logits [N, classes].
 
     Initialised from torch's global generator. `pretrained_state`: a state dict, for models that have one.
-    Raises InputError for an unknown model, for images below 8x8, for weights that a model does not have.
+    Raises InputError for an unknown model, for images that are too small, for weights that a model lacks.
     """
-    if name not in MODELS and not name.startswith(TORCHVISION):
-        raise InputError(f"model {name!r} is unknown; known: {', '.join(MODELS)}, {TORCHVISION}NAME")
-    least = model_of(name).min_pixels
-    if min(shape[1:]) < least:
+    entry = model_of(name)
+    if min(shape[1:]) < entry.min_pixels:
         what = (
             f"images of {shape[1]}x{shape[2]} are"
             if max(shape[1:]) > 1
             else "feature vectors, as 1x1 images, are"
         )
-        raise InputError(f"model {name}: {what} too small; at least {least}x{least}")
-    if name.startswith(TORCHVISION):
-        return vision.classifier(name.removeprefix(TORCHVISION), shape, classes, pretrained_state)
-    arguments: list[Any] = [shape, classes]
+        raise InputError(f"model {name}: {what} too small; at least {entry.min_pixels}x{entry.min_pixels}")
+    arguments: list[Any] = [*entry.arguments, shape, classes]
     if pretrained_state is not None:
-        if MODELS[name].weights is None:
+        if entry.weights is None:
             raise InputError(f"model {name}: there are no pretrained weights; set `pretrained: false`")
         arguments.append(pretrained_state)
-    model: nn.Module = MODELS[name].load()(*arguments)
+    model: nn.Module = entry.load()(*arguments)
     return model

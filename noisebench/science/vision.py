@@ -2,15 +2,18 @@
 
 import difflib
 import importlib
+import math
 import sys
 from collections.abc import Mapping
 from functools import cache
+from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from noisebench.catalogue.files import Content, DataFile
 from noisebench.errors import DataError, InputError
 
 # Models whose auxiliary heads are left out, and models that are built for one image size.
@@ -91,9 +94,16 @@ def classifier(
     return whole.train()
 
 
-def default_weights(name: str) -> str:
-    """Return the address of torchvision's default weights of a classifier."""
-    return str(_of_classifiers(name).get_model_weights(name).DEFAULT.url)
+def weights_file(name: str) -> DataFile:
+    """Return the file of torchvision's default weights of a classifier.
+
+    torchvision publishes the first digits of its sha256, in its name, and its size in MiB to three decimals.
+    """
+    weights = _of_classifiers(name).get_model_weights(name).DEFAULT
+    file = PurePosixPath(weights.url)
+    most = math.ceil((weights.meta["_file_size"] + 0.001) * 2**20)
+    checksum = f"sha256:{file.stem.rpartition('-')[2]}"
+    return DataFile(f"weights/{file.name}", Content(most, checksum, partly_known=True), weights.url)
 
 
 def check_classifier(name: str) -> None:

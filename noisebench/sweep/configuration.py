@@ -11,7 +11,7 @@ from noisebench.catalogue.component import Component, Value
 from noisebench.catalogue.datasets import DATASETS, DatasetDescriptor
 from noisebench.catalogue.detector import TRACES
 from noisebench.catalogue.detectors import DETECTORS, descriptor_of
-from noisebench.catalogue.models import MODELS, TORCHVISION, model_of
+from noisebench.catalogue.models import MODELS, model_of
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.sweep.components import Placed, describe
 from noisebench.sweep.nodes import Node, Problems
@@ -105,8 +105,7 @@ def _check_phases(detector: Placed, training: Training, problems: Problems) -> N
 
 
 def _check_model(training: Training, node: Node, problems: Problems) -> None:
-    published = training.model.startswith(TORCHVISION) or model_of(training.model).weights is not None
-    if training.pretrained and not published:
+    if training.pretrained and model_of(training.model).weights is None:
         problems.add(
             node, f"there are no pretrained weights for {training.model}; set training: {{pretrained: false}}"
         )

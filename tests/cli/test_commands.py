@@ -1,6 +1,7 @@
 """The commands as a user types them: output, exit codes, one clear message for a mistake."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,18 @@ def test_prepare_verifies_and_says_what_is_missing(tmp_path: Path, real_data: Pa
     assert refused.returncode == 3
     assert "`noisebench prepare SPEC --data" in refused.stderr
     assert noisebench_here("prepare", "sweep.yaml", cwd=tmp_path).returncode == 2
+
+
+def test_prepare_names_the_file_and_the_address_of_torchvisions_weights(tmp_path: Path) -> None:
+    training = "{model: 'torchvision:mobilenet_v3_small', pretrained: true, epochs: 1}"
+    (tmp_path / "sweep.yaml").write_text(sweep_text(training=training))
+    missing = noisebench_here("prepare", "sweep.yaml", "--data", "folder", "--offline", cwd=tmp_path)
+    assert missing.returncode == 3
+    assert re.fullmatch(
+        r"folder/weights/(\S+)-(\w{8})\.pth: missing \(expected sha256:\2\); "
+        r"would be fetched from https://download\.pytorch\.org/models/\1-\2\.pth\n",
+        missing.stdout,
+    )
 
 
 def test_export_without_scores_has_every_record_and_no_scores(finished: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from noisebench.catalogue.files import Archive, Content, DataFile
 from noisebench.data.download import fetch_all
 from noisebench.data.files import check_files, needed_files, problem
 from noisebench.errors import DataError, EnvironmentFault
+from noisebench.science import vision
 from tests.trials import trial_of
 
 CONTENT = bytes(range(256)) * 20_000
@@ -239,6 +240,36 @@ def test_missing_weights_have_two_fixes(tmp_path: Path) -> None:
     lines = str(refused.value).splitlines()
     assert lines[6].endswith("resnet34-b627a593.pth: missing (expected sha256:" + RESNET_34_SHA256 + ")")
     assert lines[-1].startswith("`training: {pretrained: false}` starts from random weights")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (CONTENT + b"0", f"it sends more than the expected {len(CONTENT)} bytes"),
+        (CONTENT[1:], r"its sha256 is \w{64}, expected \w{8}\.\.\.$"),
+    ],
+)
+def test_weights_of_torchvision_are_fetched_and_verified_by_the_digits_of_their_hash(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bytes, message: str
+) -> None:
+    content = Content(len(CONTENT), f"sha256:{hashlib.sha256(CONTENT).hexdigest()[:8]}", partly_known=True)
+    published = DataFile("weights/net.pth", content, file_at(server).url)
+    monkeypatch.setattr(vision, "weights_file", lambda name: {"resnet18": published}[name])
+    training = "{model: 'torchvision:resnet18', pretrained: true, epochs: 1}"
+    trials = [trial_of(training=training)]
+    with pytest.raises(DataError) as refused:
+        check_files(trials, tmp_path)
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith(f"{tmp_path / 'weights' / 'net.pth'}: missing (expected sha256:")
+    assert lines[-2] == f"weights/net.pth is published at {published.url}"
+    assert lines[-1].startswith("`training: {pretrained: false}` starts from random weights")
+    server.files["/data.bin"] = changed
+    with pytest.raises(DataError, match=message):
+        fetch_all(needed_files(trials), tmp_path, quiet)
+    server.files["/data.bin"] = CONTENT
+    fetch_all(needed_files(trials), tmp_path, quiet)
+    check_files(trials, tmp_path)
+    assert (tmp_path / "weights" / "net.pth").read_bytes() == CONTENT
 
 
 def test_the_files_that_a_sweep_needs() -> None:

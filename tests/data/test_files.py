@@ -1,6 +1,7 @@
 """Addresses and checksums match those of torchvision and of the data sets' authors."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from noisebench.catalogue.datasets import DATASETS
 from noisebench.catalogue.files import RESNET_34, Archive, DataFile
 from noisebench.catalogue.models import MODELS
 from noisebench.data.files import needed_files, problem
-from noisebench.science.vision import import_torchvision
+from noisebench.science.vision import import_torchvision, weights_file
 from tests.trials import trial_of
 
 LINKS = {
@@ -66,6 +67,19 @@ def test_weights_match_torchvision() -> None:
     url = import_torchvision().models.ResNet34_Weights.IMAGENET1K_V1.url
     assert weights.url == url
     assert weights.content.checksum.startswith("sha256:" + url.removesuffix(".pth").rsplit("-", 1)[1])
+
+
+def test_every_classifier_of_torchvision_has_a_file_of_weights() -> None:
+    models = import_torchvision().models
+    for name in models.list_models(module=models):
+        file = weights_file(name)
+        algorithm, digits = file.content.checksum.split(":")
+        assert algorithm == "sha256"
+        assert re.fullmatch("[0-9a-f]{8,10}", digits), file
+        assert file.url == models.get_model_weights(name).DEFAULT.url
+        assert file.path == "weights/" + file.url.rsplit("/", 1)[1]
+    # The one file whose size is known in full.
+    assert 0 <= weights_file("resnet34").content.size - RESNET_34.content.size < 2000
 
 
 def test_every_checksum_is_complete() -> None:

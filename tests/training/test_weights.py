@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from noisebench.catalogue.files import Content, DataFile
 from noisebench.errors import DataError
-from noisebench.science.vision import default_weights
+from noisebench.science import vision
+from noisebench.science.vision import weights_file
 from noisebench.training import weights
 from noisebench.training.weights import pretrained_state
 
@@ -17,7 +19,7 @@ MODEL = "torchvision:mobilenet_v3_small"
 
 @pytest.fixture(autouse=True)
 def _as_a_new_process() -> None:
-    weights._of_torchvision.cache_clear()
+    weights._load.cache_clear()
 
 
 def state_file() -> bytes:
@@ -31,7 +33,9 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of weights that torchvision would publish: its name ends with the start of its hash."""
     content = state_file()
     name = f"made-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    monkeypatch.setattr(weights, "default_weights", lambda _: f"https://localhost/{name}")
+    expected = Content(len(content), f"sha256:{name[5:13]}", partly_known=True)
+    file = DataFile(f"weights/{name}", expected, f"https://localhost/{name}")
+    monkeypatch.setattr(vision, "weights_file", lambda _: file)
     path = tmp_path / "weights" / name
     path.parent.mkdir()
     path.write_bytes(content)
@@ -56,7 +60,7 @@ def test_a_changed_file_of_weights_is_refused(published: Path, change: str) -> N
         torch.save({"layer.weight": torch.zeros(4)}, buffer)
         content = bytearray(buffer.getvalue())
     published.write_bytes(content)
-    weights._of_torchvision.cache_clear()
+    weights._load.cache_clear()
     seen = hashlib.sha256(content).hexdigest()
     with pytest.raises(DataError, match=rf"{published.name}: not the published file: its sha256 is {seen}"):
         pretrained_state(MODEL, published.parents[1])
@@ -69,7 +73,7 @@ def test_a_file_that_changes_in_a_process_changes_no_later_trial(published: Path
 
 
 def test_another_file_under_torchvisions_own_name_is_refused(tmp_path: Path) -> None:
-    name = default_weights(MODEL.removeprefix("torchvision:")).rsplit("/", 1)[-1]
+    name = Path(weights_file(MODEL.removeprefix("torchvision:")).path).name
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / name).write_bytes(state_file())
     with pytest.raises(DataError, match=rf"{name}: not the published file"):
@@ -77,5 +81,5 @@ def test_another_file_under_torchvisions_own_name_is_refused(tmp_path: Path) -> 
 
 
 def test_missing_weights_are_named_with_their_address(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"mobilenet_v3_small-\w{8}\.pth: missing; fetch https://"):
+    with pytest.raises(DataError, match=r"mobilenet_v3_small-\w{8}\.pth: missing; .* fetches https://"):
         pretrained_state(MODEL, tmp_path)
