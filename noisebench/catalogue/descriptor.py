@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 from noisebench.catalogue.parameters import Parameter
 
+# How a sweep names a function of a user's module, `package.module:function`.
+OWN_FUNCTION = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Descriptor:

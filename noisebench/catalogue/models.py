@@ -1,15 +1,17 @@
 """The models that a sweep can name.
 
+A sweep may also name a classifier of torchvision, or a function of a user's module.
 An implementation is `(*arguments, shape (C, H, W), classes) -> nn.Module`, initialised from torch's global
 generator; one with pretrained weights takes their state dict as a further argument.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from noisebench.catalogue.descriptor import Descriptor, by_name, load
+from noisebench.catalogue.descriptor import OWN_FUNCTION, Descriptor, by_name, load
 from noisebench.catalogue.files import RESNET_34, DataFile
 from noisebench.catalogue.parameters import FROM_RECIPE, Parameter
 from noisebench.errors import InputError
@@ -58,7 +60,8 @@ class ModelDescriptor(Descriptor):
     `cpu` and `v100` are its rates on one CPU thread and on a V100, by image height; `work` is counted.
     `arguments` are those that its implementation takes before the image shape. `weights` is the file of its
     pretrained weights, or the function of `arguments` that tells it; None where there are none. `min_pixels`:
-    the least height and width of an image; 1 for models that also take feature vectors.
+    the least height and width of an image; 1 for models that also take feature vectors. `own`: its
+    implementation is a user's function, whose source is part of a trial's identity.
     """
 
     cpu: Mapping[int, Rate]
@@ -69,6 +72,7 @@ class ModelDescriptor(Descriptor):
     min_pixels: int = 8
     dropout: bool = False
     modes: FastModes = FastModes()
+    own: bool = False
 
     def weights_file(self) -> DataFile | None:
         """Return the file of its pretrained weights, None where there are none."""
@@ -141,30 +145,44 @@ MODEL = Parameter(
     "text",
     FROM_RECIPE,
     choices=tuple(MODELS),
-    pattern=rf"{TORCHVISION}[a-z0-9_]+",
-    right=f"one of {', '.join(MODELS)}, or {TORCHVISION}NAME, such as {TORCHVISION}resnet18",
+    pattern=rf"{TORCHVISION}[a-z0-9_]+|(?!{TORCHVISION}){OWN_FUNCTION}",
+    right=f"one of {', '.join(MODELS)}, or {TORCHVISION}NAME, such as {TORCHVISION}resnet18, or your own "
+    "module:function",
+)
+
+
+# The rates and the work of torchvision's ResNet-18.
+_RESNET_18 = ModelDescriptor(
+    name="resnet-18",
+    implementation="",
+    cpu={64: Rate(55, 160)},
+    v100={64: Rate(3_000, 9_000)},
+    work=Work(shape=(3, 64, 64), forward=296_101_888, training=869_038_080, operations=293),
+    # Layers that are not known cannot be trained together.
+    modes=FastModes(cpu="fp32", cuda="half channels-last"),
 )
 
 
 def model_of(name: str) -> ModelDescriptor:
-    """Return the descriptor of a model; one of torchvision has the rates and the work of its ResNet-18.
+    """Return the descriptor of a model; raise InputError for an unknown name.
 
-    Raises InputError for an unknown name.
+    The rates and the work of a model of torchvision, or of a user's, are not known: they are those of
+    torchvision's ResNet-18.
     """
     if name in MODELS:
         return MODELS[name]
-    if not name.startswith(TORCHVISION):
-        raise InputError(f"model {name!r} is unknown; known: {', '.join(MODELS)}, {TORCHVISION}NAME")
-    return ModelDescriptor(
-        name=name,
-        implementation="noisebench.science.vision:classifier",
-        arguments=(name.removeprefix(TORCHVISION),),
-        weights="noisebench.science.vision:weights_file",
-        cpu={64: Rate(55, 160)},
-        v100={64: Rate(3_000, 9_000)},
-        work=Work(shape=(3, 64, 64), forward=296_101_888, training=869_038_080, operations=293),
-        min_pixels=32,
-        # Its layers are not known, so its fits are trained one after another.
-        modes=FastModes(cpu="fp32", cuda="half channels-last"),
-        source="torchvision",
+    if name.startswith(TORCHVISION):
+        return replace(
+            _RESNET_18,
+            name=name,
+            implementation="noisebench.science.vision:classifier",
+            arguments=(name.removeprefix(TORCHVISION),),
+            weights="noisebench.science.vision:weights_file",
+            min_pixels=32,
+            source="torchvision",
+        )
+    if re.fullmatch(OWN_FUNCTION, name):
+        return replace(_RESNET_18, name=name, implementation=name, min_pixels=1, own=True)
+    raise InputError(
+        f"model {name!r} is unknown; known: {', '.join(MODELS)}, {TORCHVISION}NAME, module:function"
     )

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from noisebench.catalogue.models import model_of
 from noisebench.errors import InputError
+from noisebench.science.own_model import own_model
 
 
 def small_cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -51,11 +52,13 @@ def build(
     shape: tuple[int, int, int],
     classes: int,
     pretrained_state: Mapping[str, Tensor] | None = None,
+    source: str | None = None,
 ) -> nn.Module:
     """A new model from images [N, C, H, W], `shape` = (C, H, W), to logits [N, classes].
 
     Initialised from torch's global generator. `pretrained_state`: a state dict, for models that have one.
-    Raises InputError for an unknown model, for images that are too small, for weights that a model lacks.
+    `source`: the hash that the module of a user's model must have. Raises InputError for an unknown model,
+    for images that are too small, for weights that a model lacks, for a user's model that is wrong.
     """
     entry = model_of(name)
     if min(shape[1:]) < entry.min_pixels:
@@ -70,5 +73,7 @@ def build(
         if entry.weights is None:
             raise InputError(f"model {name}: there are no pretrained weights; set `pretrained: false`")
         arguments.append(pretrained_state)
+    if entry.own:
+        return own_model(name, shape, classes, source)
     model: nn.Module = entry.load()(*arguments)
     return model

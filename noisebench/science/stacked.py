@@ -107,7 +107,10 @@ def last_layer_inputs(model: nn.Module) -> Iterator[list[Tensor]]:
     """Collect the input [B, F] of the last linear layer at each forward pass of a model of `Stack.alone`."""
     found: list[Tensor] = []
     if any(isinstance(module, Whole) for module in model.modules()):
-        raise InputError("a model of torchvision has no features for this detector; choose another model")
+        raise InputError(
+            "the last layer of a model of torchvision or of your own is not known, so it has no features for "
+            "this detector; choose another model"
+        )
     hook = _last_linear(model).register_forward_pre_hook(lambda _, inputs: found.append(inputs[0][0]))
     try:
         yield found

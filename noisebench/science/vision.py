@@ -40,20 +40,21 @@ def import_torchvision() -> ModuleType:
 
 
 class Whole(nn.Module):
-    """A classifier of torchvision, from images [B, C, H, W] to logits [B, K].
+    """A model whose layers are not known, from images [B, C, H, W] to logits [B, K].
 
-    Grey images become three equal channels. Its dropout draws from torch's global generator, so such models
-    are trained one after another. In training a batch of one image is doubled: a batch norm over a single
-    value has no variance.
+    Its dropout draws from torch's global generator, so such models are trained one after another. In training
+    a batch of one image is doubled: a batch norm over a single value has no variance. `in_colour`: grey
+    images become three equal channels.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, in_colour: bool = False) -> None:
         super().__init__()
         self.model = model
+        self.in_colour = in_colour
 
     def forward(self, images: Tensor) -> Tensor:
         count = len(images)
-        if images.shape[1] == 1:
+        if self.in_colour and images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         if self.training and count == 1:
             images = torch.cat([images, images])
@@ -83,7 +84,7 @@ def classifier(
         model = models.get_model(name, weights=None, num_classes=classes, **options)
         if pretrained_state is not None:
             _load(model, pretrained_state, name)
-        whole = Whole(model).eval()
+        whole = Whole(model, in_colour=True).eval()
         with torch.no_grad():
             whole(torch.zeros(1, *shape))
     except (RuntimeError, ValueError) as error:

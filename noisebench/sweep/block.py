@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from noisebench.catalogue.corruptions import CORRUPTIONS
 from noisebench.catalogue.datasets import DATASETS, FOLDER, OWN
 from noisebench.catalogue.detectors import DEFAULT, DETECTORS, OWN_PARAMETERS, OWN_READS
 from noisebench.catalogue.losses import COMMON, LOSSES
+from noisebench.catalogue.models import model_of
 from noisebench.catalogue.parameters import flag, integer
 from noisebench.catalogue.training import SCHEDULES, TRAINING
+from noisebench.errors import InputError
 from noisebench.sweep.components import MAX_TRIALS, Vocabulary, exceeds_limit, union
 from noisebench.sweep.configuration import Combination, Overrides, configure
 from noisebench.sweep.image_files import content_hash
 from noisebench.sweep.nodes import Node, Problems
+from noisebench.sweep.reference import source_hash
 from noisebench.sweep.schema import (
     Field,
     Fields,
@@ -108,14 +111,33 @@ def _read_training(node: Node, problems: Problems) -> list[Overrides]:
         return []
     refuse_unknown(node, _TRAINING, problems)
     axes: list[list[tuple[str, Any]]] = []
+    sources: dict[str, str] = {}
     for key, entry in node.value.items():
         if key == "schedule":
             axes.append([(key, schedule) for schedule, _ in _TRAINING[key].read(entry, problems)])
         elif key in _TRAINING:
             axes.append([(key, value) for value in _TRAINING[key].read(entry, problems)])
+            if key == "model":
+                sources = _sources((name for _, name in axes[-1]), entry, problems)
     if exceeds_limit(axes, node, problems):
         return []
-    return [dict(combination) for combination in itertools.product(*axes)]
+    combinations = (dict(combination) for combination in itertools.product(*axes))
+    return [
+        {**each, "model_source": sources[each["model"]]} if each.get("model") in sources else each
+        for each in combinations
+    ]
+
+
+def _sources(models: Iterable[str], node: Node, problems: Problems) -> dict[str, str]:
+    """Return the hash of the source of each model that is a user's function."""
+    sources = {}
+    for name in models:
+        try:
+            if model_of(name).own:
+                sources[name] = source_hash(name)
+        except InputError as error:
+            problems.add(node, str(error))
+    return sources
 
 
 def _read_seeds(node: Node, problems: Problems) -> Sequence[int]:

@@ -146,8 +146,8 @@ def _check_dropout(detector: Placed, training: Training, problems: Problems) -> 
         known = ", ".join(name for name, model in MODELS.items() if model.dropout)
         problems.add(
             node,
-            f"{component.name} compares passes with dropout, but {training.model} has none, so all passes "
-            f"would be equal; models with dropout: {known}",
+            f"{component.name} compares passes with dropout, but {training.model} has none that noisebench "
+            f"can switch on; models with dropout: {known}",
         )
 
 

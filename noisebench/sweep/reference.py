@@ -20,9 +20,10 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+from noisebench.catalogue.descriptor import OWN_FUNCTION
 from noisebench.errors import DataError, InputError
 
-_PATTERN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_PATTERN = re.compile(OWN_FUNCTION)
 
 
 def is_reference(name: str) -> bool:

@@ -38,8 +38,13 @@ class Sweep:
 
     def references(self) -> list[str]:
         """Return the functions of users' modules that the trials name, each once."""
-        names = (part.name for trial in self.trials() for part in (trial.dataset, trial.loss, trial.detector))
-        return [name for name in dict.fromkeys(names) if is_reference(name)]
+        names: dict[str, None] = {}
+        for trial in self.trials():
+            parts = (part.name for part in (trial.dataset, trial.loss, trial.detector))
+            names |= dict.fromkeys(name for name in parts if is_reference(name))
+            if trial.training.model_source is not None:
+                names[trial.training.model] = None
+        return list(names)
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:

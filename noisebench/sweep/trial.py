@@ -12,7 +12,10 @@ from noisebench.sweep import identity
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is trained. `epochs` counts passes over the data, `batch_size` samples."""
+    """How a model is trained. `epochs` counts passes over the data, `batch_size` samples.
+
+    `model_source` is the hash of the module of a user's model, None for other models.
+    """
 
     model: str
     pretrained: bool
@@ -26,10 +29,13 @@ class Training:
     augmentation: str
     input_scale: str
     precision: str
+    model_source: str | None = None
 
     def as_fields(self) -> dict[str, Any]:
         """Return the mapping that records contain."""
         mapping = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.model_source is None:  # trials that are older than the field keep their ids
+            del mapping["model_source"]
         return {**mapping, "schedule": self.schedule.as_fields()}
 
     @classmethod

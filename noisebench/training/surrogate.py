@@ -148,13 +148,11 @@ class Surrogate:
     def fresh_model(self, run: int, classes: int) -> nn.Module:
         """Return the initial model of `run`, on the device."""
         channels, height, width = self.training.images.shape[1:]
-        state = (
-            pretrained_state(self.trial.training.model, self.data_dir)
-            if self.trial.training.pretrained
-            else None
-        )
+        training = self.trial.training
+        state = pretrained_state(training.model, self.data_dir) if training.pretrained else None
         torch.manual_seed(self.trial.seed_for("init", run))
-        return build(self.trial.training.model, (channels, height, width), classes, state).to(self.device)
+        model = build(training.model, (channels, height, width), classes, state, training.model_source)
+        return model.to(self.device)
 
     def dynamics_watcher(self, targets: Labels) -> DynamicsWatcher:
         """Return a watcher of the dynamics of a training on `targets` [N]."""

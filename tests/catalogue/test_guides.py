@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SWEEPS = ["new-data", "new-detector", "new-loss", "new-model", "own-data", "own-detector", "own-loss"]
+SWEEPS = [
+    "new-data",
+    "new-detector",
+    "new-loss",
+    "new-model",
+    "own-data",
+    "own-detector",
+    "own-loss",
+    "own-model",
+]
 GUIDES = ["a-loss", "a-detector", "a-data-set", "a-model"]
 _BLOCK = re.compile(r"^```(python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"# (\S+\.py)(?:, in (\w+))?\n")

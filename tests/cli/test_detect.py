@@ -155,6 +155,27 @@ def test_a_model_of_torchvision_gives_the_same_each_time(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_a_model_of_ones_own_finds_wrong_labels_or_says_what_it_must_return(tmp_path: Path) -> None:
+    _, wrong = checkers(tmp_path / "stripes")
+    (tmp_path / "models_of_ones_own.py").write_text(
+        "from torch import nn\n"
+        "def smooth(shape, classes):\n"
+        "    hidden = nn.Linear(shape[1] * shape[2], 64)\n"
+        "    return nn.Sequential(nn.Flatten(), hidden, nn.GELU(), nn.Linear(64, classes))\n"
+        "def wide(shape, classes):\n"
+        "    return smooth(shape, classes + 1)\n"
+    )
+    done = detect("stripes", "--model", "models_of_ones_own:smooth", *QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(suspects(tmp_path, "stripes")) == wrong
+    refused = detect("stripes", "--model", "models_of_ones_own:wide", "--name", "w", *QUICK, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "`noisebench failures w` says why" in refused.stderr
+    failures = noisebench_here("failures", "w", results=tmp_path / "results", cwd=tmp_path)
+    assert "must return floating-point logits [2, 2]" in " ".join(failures.stdout.split())
+
+
+@pytest.mark.slow
 def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +237,7 @@ BAD = {
     "loss": (("d", "--loss", "BLL"), "loss 'BLL' is unknown; known: CE"),
     "model": (("d", "--model", "cnn"), "must be one of small-cnn"),
     "torchvision": (("d", "--model", "torchvision:resnet19"), "classifiers: resnet18"),
+    "own model": (("d", "--model", "nowhere:net"), "training.model: module 'nowhere' is not found"),
     "detector": (("d", "--detector", "aumm"), "detector 'aumm' is unknown"),
     "set": (("d", "--set", "training.epoch=3"), "epoch' is unknown"),
     "name": (("d", "--name", "a/b"), "--name 'a/b': use letters"),
