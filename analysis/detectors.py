@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,19 @@ from analysis.significance import LEVEL, PairedMean, average_ranks, holm, paired
 from noisebench.store.blocks import BlockTrial, block_configs, block_trials
 from noisebench.store.columns import differing, plain
 
-METRICS = {"auroc": "AUROC", "f1": "F1"}
+METRICS = {"auroc": "AUROC", "average_precision": "average precision", "f1": "F1"}
+# Metrics of the flags: a flag rule that is told the rate makes them better than any user can.
+OF_FLAGS = ("f1",)
 BASELINE, PROPOSED = "CE", ("BL", "PZ")
 _RANKS = (
     "Mean over corruptions and seeds; ¹ the best detector of a loss, = those that a two-sided paired t-test "
     "over corruptions and seeds leaves undecided from it at .05, corrected over the detectors (Holm). Mean "
     "rank: over losses, corruptions and seeds, 1 is best."
 )
-_TOLD = "F1 of a detector that is told the rate must not be compared with that of others; its AUROC may."
+_TOLD = (
+    "F1 of a detector that is told the rate must not be compared with that of others, so each kind has ranks "
+    "and marks of its own; AUROC and average precision may be compared."
+)
 _HELP = (
     "Loss minus CE on the same wrong labels; two-sided paired t-tests over corruptions and seeds, corrected "
     "over the detectors and losses (Holm), at .05. Effect size: mean over deviation of the differences."
@@ -38,6 +43,7 @@ class Judged:
     loss: str
     pair: Hashable
     auroc: float | None
+    average_precision: float | None
     f1: float | None
     knows_rate: bool
 
@@ -57,13 +63,13 @@ class Help:
 
 
 def listings(source: Feed) -> list[Listing]:
-    """Return for each block of detectors and each metric the ranking, then the help of BL and PZ."""
+    """Return for each block of detectors and each metric the rankings, then the help of BL and PZ."""
     found = []
     for block in DETECTOR_BLOCKS:
         sweep = source.sweep(block)
         trials = [] if sweep is None else judged(source, sweep, block)
         for metric, title in METRICS.items() if trials else ():
-            found += [ranking(trials, block, metric, title), help_listing(trials, block, metric, title)]
+            found += [*rankings(trials, block, metric, title), help_listing(trials, block, metric, title)]
     return [each for each in found if each.rows]
 
 
@@ -73,10 +79,33 @@ def judged(source: Feed, sweep: str, block: str) -> list[Judged]:
     labels = _labels({key: config["detector"] for key, config in configs.items()})
     return [
         Judged(
-            labels[trial.config_id], _loss(trial), _pair(trial), trial.auroc, trial.f1, bool(trial.knows_rate)
+            labels[trial.config_id],
+            _loss(trial),
+            _pair(trial),
+            trial.auroc,
+            trial.average_precision,
+            trial.f1,
+            bool(trial.knows_rate),
         )
         for trial in block_trials(source.store, sweep, block)
         if trial.f1 is not None or trial.auroc is not None
+    ]
+
+
+def rankings(trials: Sequence[Judged], block: str, metric: str, title: str) -> list[Listing]:
+    """Return the ranking of all detectors.
+
+    By a metric of the flags, those that are told the rate are in a second one.
+    """
+    told = [trial for trial in trials if trial.knows_rate]
+    if metric not in OF_FLAGS or not told:
+        return [ranking(trials, block, metric, title)]
+    others = ranking([trial for trial in trials if not trial.knows_rate], block, metric, title)
+    apart = ranking(told, block, metric, title)
+    named = f"{block}: detectors that are told the rate, by {title}"
+    return [
+        replace(others, notes=[*others.notes, _TOLD]),
+        replace(apart, name=f"{apart.name}-told", title=named, notes=[*apart.notes, _TOLD]),
     ]
 
 
@@ -98,7 +127,7 @@ def ranking(trials: Sequence[Judged], block: str, metric: str, title: str) -> Li
         for name in order
     ]
     heads = ["detector", "told the rate", *losses, "mean rank"]
-    notes = [_RANKS, *([note] if note else []), *([_TOLD] if told and metric == "f1" else [])]
+    notes = [_RANKS, *([note] if note else [])]
     return Listing(f"{block}-{metric}", f"{block}: detectors by {title}", heads, rows, notes)
 
 
@@ -176,7 +205,9 @@ def _column(
     """Return the means under a loss as text, the best and what is tied with it marked."""
     here = {name: values[name, loss] for name in detectors if (name, loss) in values}
     means = {name: float(np.mean(list(of_pair.values()))) for name, of_pair in here.items()}
-    best = max(means, key=lambda name: means[name], default="")
+    if len(means) < 2:
+        return {name: f"{mean:.4f}" for name, mean in means.items()}
+    best = max(means, key=lambda name: means[name])
     others = [name for name in here if name != best]
     raw = [
         paired_test(
@@ -193,13 +224,15 @@ def _ranks(
     values: dict[tuple[str, str], dict[Hashable, float]], detectors: Sequence[str], losses: Sequence[str]
 ) -> tuple[dict[str, float], str]:
     """Return mean ranks over the trainings that all detectors judged, and what tests say of them."""
+    if len(detectors) < 3:
+        return {}, ""
     rows = [
         [values[name, loss][pair] for name in detectors]
         for loss in losses
         for pair in values.get((detectors[0], loss), {})
         if all(pair in values.get((name, loss), {}) for name in detectors)
     ]
-    if len(detectors) < 3 or len(rows) < 2:
+    if len(rows) < 2:
         return {}, ""
     scores = np.array(rows, dtype=float)
     if not np.ptp(scores, axis=1).any():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.detectors import Judged, help_listing, help_of, listings, main, ranking
+from analysis.detectors import Judged, help_listing, help_of, listings, main, ranking, rankings
 from analysis.feeding import feed
 from analysis.report import SECTIONS
 from analysis.significance import paired_test
@@ -25,7 +25,7 @@ VALUES = {
     ("poor", "BL 0.4"): [0.61, 0.62, 0.60, 0.60],
 }
 TRIALS = [
-    Judged(detector, loss, pair, value, value - 0.2, detector == "fair")
+    Judged(detector, loss, pair, value, value - 0.1, value - 0.2, detector == "fair")
     for (detector, loss), values in VALUES.items()
     for pair, value in enumerate(values)
 ]
@@ -50,11 +50,37 @@ def test_what_the_test_leaves_undecided_is_tied() -> None:
     assert {row[0]: row[2] for row in found.rows} == {"good": "0.9150¹", "fair": "0.9000 =", "poor": "0.6050"}
 
 
-def test_f1_says_which_detectors_are_told_the_rate() -> None:
-    assert any(
-        "told the rate must not be compared" in note for note in ranking(TRIALS, "b", "f1", "F1").notes
+def test_average_precision_is_ranked_as_auroc_is() -> None:
+    found = ranking(TRIALS, "block", "average_precision", "average precision")
+    assert [list(row) for row in found.rows] == [
+        ["good", "", "0.8150¹", "0.8350¹", "1.0"],
+        ["fair", "yes", "0.7175", "0.7175", "2.0"],
+        ["poor", "", "0.5050", "0.5075", "3.0"],
+    ]
+
+
+def test_by_f1_detectors_that_are_told_the_rate_have_a_table_of_their_own() -> None:
+    # Told the rate, fair has the highest F1 of all: it takes no mark and no rank from the others.
+    raised = [replace(each, f1=0.9) if each.knows_rate else each for each in TRIALS]
+    third = [replace(each, detector="third", f1=0.3) for each in TRIALS if each.detector == "poor"]
+    others, told = rankings([*raised, *third], "block", "f1", "F1")
+    assert [list(row) for row in others.rows] == [
+        ["good", "", "0.7150¹", "0.7350¹", "1.0"],
+        ["poor", "", "0.4050", "0.4075", "2.0"],
+        ["third", "", "0.3000", "0.3000", "3.0"],
+    ]
+    assert [list(row) for row in told.rows] == [["fair", "yes", "0.9000", "0.9000", "–"]]
+    assert (told.name, told.title) == ("block-f1-told", "block: detectors that are told the rate, by F1")
+    assert all(
+        any("told the rate must not be compared" in note for note in each.notes) for each in (others, told)
     )
-    assert not any("must not" in note for note in ranking(TRIALS, "b", "auroc", "AUROC").notes)
+
+
+def test_rankings_without_a_rule_compare_all_detectors() -> None:
+    for metric in ("auroc", "average_precision"):
+        (found,) = rankings(TRIALS, "block", metric, metric)
+        assert {row[0] for row in found.rows} == {"good", "fair", "poor"}
+        assert not any("must not" in note for note in found.notes)
 
 
 def test_help_is_the_paired_difference_from_ce() -> None:
@@ -76,6 +102,11 @@ def test_one_pair_has_no_verdict_and_no_pair_no_row() -> None:
     assert {each.verdict for each in help_of(one, "auroc")} == {"too few pairs"}
     assert help_listing([each for each in TRIALS if each.loss != "CE"], "b", "auroc", "AUROC").rows == []
     assert ranking(one, "block", "auroc", "AUROC").rows[0][:4] == ["good", "", "0.9000¹", "0.9100¹"]
+
+
+def test_a_metric_that_no_record_has_gives_no_rows() -> None:
+    old = [replace(each, average_precision=None) for each in TRIALS]
+    assert ranking(old, "block", "average_precision", "average precision").rows == []
 
 
 def test_a_detector_that_failed_somewhere_has_a_dash() -> None:
@@ -103,6 +134,7 @@ def test_the_records_of_a_block_are_ranked(folder: Folder, capsys: pytest.Captur
         (
             each,
             {
+                "average_precision": 0.8,
                 "auroc": 0.9 - 0.1 * number + 0.01 * seed + 0.02 * (loss == "BL"),
                 "f1": 0.5,
                 "noise_hash": f"{seed}",
@@ -113,7 +145,10 @@ def test_the_records_of_a_block_are_ranked(folder: Folder, capsys: pytest.Captur
     ]
     complete(folder, *measured)
     found = {each.name: each for each in listings(feed(folder.results))}
-    assert list(found) == [f"detectors-digits-{name}" for name in ("auroc", "auroc-help", "f1", "f1-help")]
+    without_a_rule = ("auroc", "auroc-help", "average_precision", "average_precision-help")
+    by_flags = ("f1", "f1-told", "f1-help")
+    assert list(found) == [f"detectors-digits-{name}" for name in (*without_a_rule, *by_flags)]
+    assert [row[0] for row in found["detectors-digits-f1-told"].rows] == ["small-loss share 0.2"]
     rows = [list(row) for row in found["detectors-digits-auroc"].rows]
     assert [row[:4] for row in rows] == [
         ["small-loss", "", "0.9050¹", "0.9250¹"],
@@ -123,7 +158,9 @@ def test_the_records_of_a_block_are_ranked(folder: Folder, capsys: pytest.Captur
     help_rows = found["detectors-digits-auroc-help"].rows
     assert {(row[1], row[2], row[6]) for row in help_rows} == {("BL 0.4", "2", "helps")}
     assert main(["--results", str(folder.root)]) == 0
-    assert "### detectors-digits: detectors by AUROC" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for metric in ("AUROC", "average precision", "F1"):
+        assert f"### detectors-digits: detectors by {metric}" in printed
 
 
 def test_without_results_the_sweep_is_named(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
