@@ -58,6 +58,9 @@ Inline = Annotated[
     typer.Option("--inline", help="Run one trial after another in this process, without Ray; for debugging."),
 ]
 
+# What tables are printed by, in this order.
+METRICS = {"f1": "F1", "auroc": "AUROC", "average_precision": "average precision"}
+
 
 @dataclass(frozen=True)
 class LocalOptions:
@@ -222,13 +225,16 @@ def _print_results(sweep: Sweep, folder: ResultsFolder, outcome: Outcome, as_jso
 
     # The run has just taken in the journal, so the snapshot is opened without another ingest.
     with Store(folder, outcome.report) as store:
-        cells = sweep_tables(store, sweep.name, "f1")
+        tables = {metric: sweep_tables(store, sweep.name, metric) for metric in METRICS}
     if not as_json:
-        print_tables(cells)
+        for metric, title in METRICS.items():
+            print_tables(tables[metric], title)
         return
     keys = ("total", "completed", "failed", "unfinished", "started", "held", "stopped")
     counts = {key: getattr(outcome, key) for key in keys}
-    print(json.dumps({"sweep": sweep.name, **counts, "cells": [dataclasses.asdict(cell) for cell in cells]}))
+    rows = {metric: [dataclasses.asdict(cell) for cell in cells] for metric, cells in tables.items()}
+    # "cells" are those by F1, as before there were others.
+    print(json.dumps({"sweep": sweep.name, **counts, "cells": rows.pop("f1"), **rows}))
 
 
 def _print_outcome(sweep: str, outcome: Outcome) -> None:

@@ -20,12 +20,13 @@ STYLES = {1: "bold underline", 2: "bold"}
 ROW_KEYS = {"dataset": "data set", "noise": "noise", "detector": "detector", "setting": "setting"}
 
 
-def print_tables(cells: Iterable[TableCell]) -> None:
+def print_tables(cells: Iterable[TableCell], metric: str = "F1") -> None:
     """Print one table for each block: a row for each setting, a column for each loss.
 
-    `cells` are rows of the store's `sweep_tables`, those of one block together. The best (¹, bold and
-    underlined) and the second best (², bold) have their marks also without a terminal. If a table is too
-    wide for the terminal, deviation and parameter are printed below the mean.
+    `cells` are rows of the store's `sweep_tables`, those of one block together. Only the table by F1 is also
+    printed where no cell has a value. The best (¹, bold and underlined) and the second best (², bold) have
+    their marks also without a terminal. If a table is too wide for the terminal, deviation and parameter are
+    printed below the mean.
     """
     from rich.console import Console
 
@@ -33,20 +34,22 @@ def print_tables(cells: Iterable[TableCell]) -> None:
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else UNBOUNDED, highlight=False)
     for block, block_cells in groupby(cells, key=lambda cell: cell.block):
         rows = list(block_cells)
+        if metric != "F1" and all(cell.mean is None for cell in rows):
+            continue
         table = _table(rows, " ")
         if Console(width=UNBOUNDED).measure(table).maximum > console.width:
             table = _table(rows, "\n")
-        console.print(_title(printable(block), rows), soft_wrap=True, markup=False)
+        console.print(_title(printable(block), rows, metric), soft_wrap=True, markup=False)
         console.print(table)
 
 
-def _title(block: str, cells: list[TableCell]) -> str:
+def _title(block: str, cells: list[TableCell], metric: str) -> str:
     labels = _labels(cells)
     varying, first = _varying(labels), labels[cells[0].setting_id]
     shared = [label for key, label in first.items() if label and key not in varying]
     seeds_asked = max(cell.seeds_asked for cell in cells)
     seeds = f"{seeds_asked} seeds" if seeds_asked > 1 else "one seed"
-    return f"{block}: {', '.join([*shared, seeds])}; F1, mean ± std, ¹ best, ² second best"
+    return f"{block}: {', '.join([*shared, seeds])}; {metric}, mean ± std, ¹ best, ² second best"
 
 
 def _table(cells: list[TableCell], joiner: str) -> Any:

@@ -74,6 +74,12 @@ def test_marks_parameters_and_missing_cells(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
+def test_the_title_names_the_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    table.print_tables(CELLS, "average precision")
+    title = capsys.readouterr().out.splitlines()[0]
+    assert title.endswith("3 seeds; average precision, mean ± std, ¹ best, ² second best")
+
+
 def test_a_narrow_terminal_stacks_the_cells_and_loses_nothing() -> None:
     console = Console(width=100, force_terminal=True, color_system=None)
     with console.capture() as captured:
