@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.catalogue.component import Component
+from noisebench.catalogue.detector import AFTER_EPOCH, IN_PASSING
 from noisebench.catalogue.detectors import DETECTORS
 from noisebench.sweep.cost import Budget
 from noisebench.sweep.identity import SWEPT_PARAMETER
@@ -73,6 +74,35 @@ def test_the_sweeps_of_detectors_have_all_of_them(
     for each in data:
         assert of_block.pop(f"detectors-{each}") | of_block.pop(f"detectors-{each}-cyclic") == known
     assert of_block == {}
+
+
+def judges(name: str, block: str) -> set[Component]:
+    """Return the detectors of a block of a shipped sweep."""
+    (found,) = [each for each in load_sweep(SWEEPS / f"{name}.yaml").blocks if each.name == block]
+    return {trial.detector for trial in found.trials}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("detectors", "digits"),
+        ("detectors", "mnist"),
+        ("detectors-cifar", "cifar-10"),
+        ("detectors-cifar", "cifar-100"),
+    ],
+)
+def test_ctrl_judges_the_losses_that_its_authors_take_too(name: str, data: str) -> None:
+    kinds = [
+        each.get("traces", IN_PASSING) for each in judges(name, f"detectors-{data}") if each.name == "ctrl"
+    ]
+    assert sorted(kinds) == [AFTER_EPOCH, IN_PASSING]
+
+
+def test_cifar_100_has_the_detectors_of_cifar_10_with_the_authors_alpha() -> None:
+    ten, hundred = (judges("detectors-cifar", f"detectors-cifar-{classes}") for classes in (10, 100))
+    (of_ten,), (of_hundred,) = ten - hundred, hundred - ten
+    assert (of_ten.name, of_ten["alpha"]) == ("ctrl-grid", 1)
+    assert (of_hundred.name, of_hundred["alpha"]) == ("ctrl-grid", 0.25)
 
 
 def parts(sweep: Sweep, block: str) -> set[tuple[Component, ...]]:
