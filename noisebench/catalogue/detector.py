@@ -14,6 +14,7 @@ from noisebench.catalogue.component import Component
 from noisebench.catalogue.descriptor import Descriptor
 from noisebench.catalogue.parameters import Parameter, choice, integer, number
 from noisebench.catalogue.plans import PLANS, Plan
+from noisebench.errors import InputError
 
 IN_PASSING, AFTER_EPOCH = "in-passing", "after-epoch"
 TRACES = ("losses", "margins", "predicted", "squared_errors", "squared_norms")
@@ -37,6 +38,15 @@ class DetectorDescriptor(Descriptor):
     traces: str = IN_PASSING
     implementation: str = "noisebench.detectors.rules:judge"
     arithmetic: str = ""
+    most_classes: int | None = None
+
+    def check_classes(self, classes: int) -> None:
+        """Raise InputError if it cannot judge labels of so many classes."""
+        if self.most_classes is not None and classes > self.most_classes:
+            raise InputError(
+                f"detector {self.name} judges at most {self.most_classes} classes, because its memory grows "
+                f"with the cube of their number, but the data have {classes}; leave it out"
+            )
 
     @property
     def training(self) -> Plan:
@@ -85,7 +95,11 @@ def dropout(name: str, function: str) -> DetectorDescriptor:
 
 
 def neighbours(
-    name: str, function: str, source: str, own: Mapping[str, Parameter] | None = None
+    name: str,
+    function: str,
+    source: str,
+    own: Mapping[str, Parameter] | None = None,
+    most_classes: int | None = None,
 ) -> DetectorDescriptor:
     """Return a detector that compares the label with those of the nearest samples, out of fold."""
     return DetectorDescriptor(
@@ -95,6 +109,7 @@ def neighbours(
         parameters={**FOLDS, "k": integer(10, 2), **(own or {})},
         needs=("neighbour_labels", "neighbour_distances"),
         sizes={"neighbour_labels": "k", "neighbour_distances": "k"},
+        most_classes=most_classes,
         source=source,
     )
 

@@ -82,7 +82,13 @@ DETECTORS = by_name(
     dropout("cl-mcd-ensemble", "find_ensemble"),
     dropout("algorithm-ensemble", "find_algorithms"),
     neighbours("simifeat-votes", "find_simifeat_votes", "Zhu et al. 2022, SimiFeat-V, one round"),
-    neighbours("simifeat-ranks", "find_simifeat_ranks", "Zhu et al. 2022, SimiFeat-R, one round"),
+    neighbours(
+        "simifeat-ranks",
+        "find_simifeat_ranks",
+        "Zhu et al. 2022, SimiFeat-R, one round",
+        # HOC fits the counts of triples of labels [K, K, K]: 0.5 GB and minutes at 200 classes.
+        most_classes=200,
+    ),
     neighbours(
         "similarity",
         "similarity",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.detectors import DETECTORS, descriptor_of
 from noisebench.errors import InputError
 from noisebench.sweep.sweep import Sweep, parse_sweep
 from noisebench.sweep.sweep_file import NAME
@@ -86,11 +86,17 @@ class Choices:
 
 
 def detect_sweep(name: str, content: str, shape: OwnShape, choices: Choices) -> Sweep:
-    """Return the sweep for own data of this content; raise InputError for a wrong name or choice."""
+    """Return the sweep for own data of this content.
+
+    Raises InputError for a wrong name or choice, and for a detector that cannot judge so many classes.
+    """
     if not re.fullmatch(NAME, name):
         raise InputError(f"--name '{name}': use letters, digits, '.', '_' and '-', such as photos-2")
     text = sweep_text(name, content, shape, choices)
-    return parse_sweep(text, OPTIONS, choices.settings)
+    sweep = parse_sweep(text, OPTIONS, choices.settings)
+    for detector in dict.fromkeys(trial.detector for trial in sweep.trials()):
+        descriptor_of(detector).check_classes(shape.classes)
+    return sweep
 
 
 def sweep_text(name: str, content: str, shape: OwnShape, choices: Choices) -> str:

@@ -70,6 +70,7 @@ def measure(
     around = around or Surroundings()
     dataset, file = load_dataset(trial.dataset, data_dir, around.own_data), evidence or EvidenceFile()
     detector = descriptor_of(trial.detector)
+    detector.check_classes(dataset.classes)
     needs = detector.needs_of(trial.detector)
     with isolated_torch(device):
         kept = _kept(file, needs)

@@ -11,6 +11,7 @@ from noisebench.data.own.kept import OwnData
 from noisebench.data.own.read import read_source
 from noisebench.errors import InputError
 from noisebench.sweep.cost import image_shape
+from noisebench.sweep.detect_sweep import Choices, OwnShape, detect_sweep
 from noisebench.trial.measurement import Measurement, Surroundings, measure
 from tests.data.own.pictures import checkers
 from tests.trials import trial_of
@@ -58,6 +59,21 @@ def test_features_are_judged_by_a_linear_model_and_by_an_mlp(tmp_path: Path) -> 
         judged(own, tmp_path / "data", "{epochs: 1}")
     with pytest.raises(InputError, match="features cannot be augmented"):
         judged(own, tmp_path / "data", "{model: mlp, epochs: 1, augmentation: crop-flip}")
+
+
+def test_a_detector_that_cannot_judge_so_many_classes_is_refused_before_training(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "f.npz", X=rng.normal(size=(402, 3)), y=np.arange(402) // 2)
+    own = keep(read_source(str(tmp_path / "f.npz")), tmp_path / "data", say=lambda _: None)
+    message = r"simifeat-ranks judges at most 200 classes.* but the data have 201; leave it out"
+    with pytest.raises(InputError, match=message):
+        detect_sweep("own", own.content, OwnShape(402, 201, 3, 1, 1), Choices(detectors=("simifeat-ranks",)))
+    # With these epochs the training alone would take hours.
+    training = "{model: linear, epochs: 1000000, batch_size: 2, input_scale: normalised}"
+    with pytest.raises(InputError, match=message):
+        judged(own, tmp_path / "data", training, "{name: simifeat-ranks, folds: 2}")
+    detect_sweep("own", own.content, OwnShape(402, 200, 3, 1, 1), Choices(detectors=("simifeat-ranks",)))
+    detect_sweep("own", own.content, OwnShape(402, 5000, 3, 1, 1), Choices(detectors=("simifeat-votes",)))
 
 
 @pytest.mark.slow
