@@ -15,7 +15,7 @@ from noisebench.errors import InputError
 
 if TYPE_CHECKING:
     from noisebench.data.given_probabilities import GivenProbabilities
-    from noisebench.science.detection import Detection
+    from noisebench.detectors.judgement import Judgement
 
 METRICS = ("auroc", "average_precision", "precision", "recall", "f1")
 
@@ -42,17 +42,20 @@ def judge(
     The probabilities of a sample must come from a model that was not trained on it.
     """
     from noisebench.data.given_probabilities import read
-    from noisebench.detectors.given import DETECTORS
+    from noisebench.detectors import given as given_detectors
 
-    names = list(dict.fromkeys(detector or DETECTORS))
+    known = given_detectors.detectors()
+    names = list(dict.fromkeys(given_detectors.ALIASES.get(name, name) for name in detector or known))
     for name in names:
-        if name not in DETECTORS:
-            raise InputError(f"--detector {name}: unknown here; known: {', '.join(DETECTORS)}")
+        if name not in known:
+            raise InputError(f"--detector {name}: unknown here; known: {', '.join(known)}")
     given = read(probabilities, labels, truth)
-    detections = {name: DETECTORS[name](given.labels, given.probabilities) for name in names}
+    judgements = {
+        name: given_detectors.judge(known[name], given.labels, given.probabilities) for name in names
+    }
     if out is not None:
-        _write_flagged(out, given, detections)
-    rows = [{"detector": name, **_row(given, detection)} for name, detection in detections.items()]
+        _write_flagged(out, given, judgements)
+    rows = [{"detector": name, **_row(given, judgement)} for name, judgement in judgements.items()]
     if as_json:
         samples, classes = given.probabilities.shape
         print(json.dumps({"samples": samples, "classes": classes, "detectors": rows}))
@@ -60,11 +63,13 @@ def judge(
         _print_table(rows)
 
 
-def _row(given: GivenProbabilities, detection: Detection) -> dict[str, Any]:
+def _row(given: GivenProbabilities, judgement: Judgement) -> dict[str, Any]:
     """The number flagged; with true labels also the metrics, None where one is undefined."""
     from noisebench.science.metrics import detection_metrics, ranking_metrics
 
-    row: dict[str, Any] = {"flagged": int(detection.flagged.sum()), "knows_rate": False}
+    detection = judgement.detection
+    assert detection is not None
+    row: dict[str, Any] = {"flagged": int(detection.flagged.sum()), "knows_rate": judgement.knows_rate}
     if given.truth is None:
         return row
     wrong = given.labels != given.truth
@@ -87,7 +92,7 @@ def _text(value: Any) -> str:
     return "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _write_flagged(path: Path, given: GivenProbabilities, detections: dict[str, Detection]) -> None:
+def _write_flagged(path: Path, given: GivenProbabilities, judgements: dict[str, Judgement]) -> None:
     """A row for each detector and sample that it flags, the most suspect first; samples count from 0."""
     import numpy as np
 
@@ -95,7 +100,9 @@ def _write_flagged(path: Path, given: GivenProbabilities, detections: dict[str, 
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["detector", "sample", "given", "predicted", "suspicion"])
-        for name, detection in detections.items():
+        for name, judgement in judgements.items():
+            detection = judgement.detection
+            assert detection is not None
             flagged = np.flatnonzero(detection.flagged)
             for sample in flagged[np.argsort(-detection.suspicion[flagged], kind="stable")].tolist():
                 suspicion = f"{detection.suspicion[sample]:.6g}"

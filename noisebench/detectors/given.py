@@ -1,33 +1,51 @@
-"""Detectors that need probabilities alone, on probabilities that noisebench did not train."""
+"""The catalogue's detectors that need probabilities alone, on probabilities that noisebench did not train."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisebench.science import confident_learning, flag_rules, rankings
-from noisebench.science.detection import Detection
+from noisebench.catalogue.component import Component
+from noisebench.catalogue.detectors import DETECTORS
+from noisebench.catalogue.parameters import FROM_RECIPE
+from noisebench.detectors.judgement import Judgement
+from noisebench.science.evidence import Evidence
 
-Find = Callable[[NDArray[np.int64], NDArray[np.float64]], Detection]
-
-
-def _find_by_entropy(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Detection:
-    """Flag as many as confident learning estimates, by confidence-weighted entropy."""
-    suspicion = rankings.confidence_weighted_entropy(labels, probabilities)
-    count = rankings.estimated_errors(labels, probabilities)
-    return Detection(flag_rules.top(suspicion, count), suspicion)
-
-
-DETECTORS: Mapping[str, Find] = {
-    "prune-by-class": partial(confident_learning.find, prune="class"),
-    "prune-by-noise-rate": partial(confident_learning.find, prune="noise-rate"),
-    "confident-learning": partial(confident_learning.find, prune="both"),
-    "low-self-confidence": rankings.find_low_self_confidence,
-    "low-normalized-margin": rankings.find_low_normalized_margin,
-    "confidence-weighted-entropy": _find_by_entropy,
-    "predicted-not-given": rankings.find_predicted_not_given,
+ALIASES: Mapping[str, str] = {
+    "low-self-confidence": "self-confidence",
+    "low-normalized-margin": "normalized-margin",
 }
-"""By name: (labels [N], probabilities [N, K]) to a detection. None of them knows the noise rate."""
+"""What cleanlab calls two of the detectors."""
+
+
+def detectors() -> dict[str, Component]:
+    """Return the detectors by name, with the defaults of their parameters; confident learning by each rule.
+
+    They read out-of-fold probabilities and nothing else, and their flags need no share.
+    """
+    found: dict[str, Component] = {}
+    for name, descriptor in DETECTORS.items():
+        usual = {key: each.default for key, each in descriptor.parameters.items()}
+        chosen = {key: value for key, value in usual.items() if value is not FROM_RECIPE}
+        if descriptor.needs == ("probabilities",) and chosen.get("flag") != "share":
+            found[name] = Component.of(name, **chosen)  # type: ignore[arg-type]
+    for rule in ("class", "noise-rate"):
+        found[f"prune-by-{rule}"] = Component.of("confident-learning", prune=rule)
+    return found
+
+
+def judge(detector: Component, labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Judgement:
+    """Judge given labels [N] by probabilities [N, K], checked as `data.given_probabilities` does."""
+    evidence = Evidence.of(
+        {
+            "labels": labels,
+            "classes": np.array(probabilities.shape[1]),
+            "predicted": probabilities.argmax(axis=1),
+            "test_accuracies": np.zeros(0),
+            "probabilities": probabilities,
+        }
+    )
+    judgement: Judgement = DETECTORS[detector.name].load()(evidence, detector)
+    return judgement

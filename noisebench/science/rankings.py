@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisebench.errors import DataError
-from noisebench.science import confident_learning, flag_rules
+from noisebench.science import confident_learning
 from noisebench.science.detection import Detection
 
 Labels = NDArray[np.int64]
@@ -103,18 +103,6 @@ def estimated_errors(labels: Labels, probabilities: Probabilities) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return int(num_label_issues(labels, p))
-
-
-def find_low_self_confidence(labels: Labels, probabilities: Probabilities) -> Detection:
-    """Flag the `estimated_errors` samples of lowest self-confidence (cleanlab's `low_self_confidence`)."""
-    suspicion = self_confidence(labels, probabilities)
-    return Detection(flag_rules.top(suspicion, estimated_errors(labels, probabilities)), suspicion)
-
-
-def find_low_normalized_margin(labels: Labels, probabilities: Probabilities) -> Detection:
-    """Flag the `estimated_errors` samples of lowest margin (cleanlab's `low_normalized_margin`)."""
-    suspicion = normalized_margin(labels, probabilities)
-    return Detection(flag_rules.top(suspicion, estimated_errors(labels, probabilities)), suspicion)
 
 
 def find_predicted_not_given(labels: Labels, probabilities: Probabilities) -> Detection:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from noisebench.detectors.given import DETECTORS
+from noisebench.catalogue.detector import ranking
+from noisebench.catalogue.detectors import DETECTORS
+from noisebench.detectors.given import detectors
 from tests.command import noisebench_here
 
 # Eight samples of two classes by p(0); the labels of samples 3 and 7 are wrong.
@@ -30,7 +32,7 @@ def test_every_detector_finds_the_two_wrong_labels(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["samples"], found["classes"]) == (8, 2)
-    assert [row["detector"] for row in found["detectors"]] == list(DETECTORS)
+    assert [row["detector"] for row in found["detectors"]] == list(detectors())
     for row in found["detectors"]:
         assert (row["flagged"], row["wrong_labels"], row["knows_rate"]) == (2, 2, False)
         assert [row[name] for name in ("auroc", "average_precision", "f1")] == [1, 1, 1]
@@ -42,16 +44,37 @@ def test_the_table_has_a_line_for_each_detector(folder: Path) -> None:
     truth = TRUTH.copy()
     truth[1] = 1
     np.save(folder / "truth.npy", truth)
-    options = ["--detector", "low-normalized-margin", "--detector", "predicted-not-given"]
+    options = ["--detector", "normalized-margin", "--detector", "predicted-not-given"]
     done = noisebench_here("judge", "p.npy", "labels.npy", *options, "--truth", "truth.npy", cwd=folder)
     header, *lines = (line.split() for line in done.stdout.splitlines())
     assert header == ["detector", "flagged", "auroc", "average_precision", "precision", "recall", "f1"]
     # 14.5 of 15 pairs in order; precision 1, 1 and 3/4 at the three errors.
     assert [line[:3] for line in lines] == [
-        ["low-normalized-margin", "2", "0.9667"],
+        ["normalized-margin", "2", "0.9667"],
         ["predicted-not-given", "2", "0.9667"],
     ]
     assert lines[0][3:] == ["0.9167", "1.0000", "0.6667", "0.8000"]
+
+
+def test_detectors_have_the_names_of_the_catalogue(folder: Path) -> None:
+    names = [name for name, each in DETECTORS.items() if each.needs == ("probabilities",)]
+    assert {"confident-learning", "self-confidence", "normalized-margin"} <= set(names)
+    assert list(detectors()) == [*names, "prune-by-class", "prune-by-noise-rate"]
+    options = ["--detector", "low-self-confidence", "--detector", "low-normalized-margin"]
+    done = noisebench_here("judge", "p.npy", "labels.npy", *options, cwd=folder)
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == [
+        "self-confidence",
+        "normalized-margin",
+    ]
+
+
+def test_a_ranking_that_is_added_to_the_catalogue_is_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = ranking("added", "normalized_margin", "a paper")
+    monkeypatch.setitem(DETECTORS, "added", added)
+    done = noisebench_here("judge", "p.npy", "labels.npy", "--detector", "added", cwd=folder)
+    assert [line.split() for line in done.stdout.splitlines()] == [["detector", "flagged"], ["added", "2"]]
 
 
 def test_without_the_truth_only_flags_are_counted(folder: Path) -> None:
@@ -63,7 +86,7 @@ def test_without_the_truth_only_flags_are_counted(folder: Path) -> None:
 
 
 def test_the_flagged_samples_are_written(folder: Path) -> None:
-    options = ["--detector", "low-self-confidence", "--out", "suspects.csv"]
+    options = ["--detector", "self-confidence", "--out", "suspects.csv"]
     noisebench_here("judge", "p.npy", "labels.npy", *options, cwd=folder)
     rows = list(csv.DictReader((folder / "suspects.csv").read_text().splitlines()))
     assert [(row["sample"], row["given"], row["predicted"]) for row in rows] == [
@@ -134,7 +157,10 @@ def test_files_and_names_that_do_not_exist(folder: Path) -> None:
     text = noisebench_here("judge", "text.npy", "labels.npy", cwd=folder)
     assert (text.returncode, "text.npy: not a .npy or .npz file of numbers" in text.stderr) == (2, True)
     unknown = noisebench_here("judge", "p.npy", "labels.npy", "--detector", "aum", cwd=folder)
-    assert (unknown.returncode, "--detector aum: unknown here; known: prune-by-class" in unknown.stderr) == (
+    assert (
+        unknown.returncode,
+        "--detector aum: unknown here; known: confident-learning" in unknown.stderr,
+    ) == (
         2,
         True,
     )

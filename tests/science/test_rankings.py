@@ -10,6 +10,7 @@ import pytest
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
+from noisebench.detectors.given import detectors, judge
 from noisebench.errors import DataError, InputError
 from noisebench.science import rankings
 from noisebench.science.metrics import detection_metrics, ranking_metrics
@@ -63,19 +64,24 @@ def test_a_label_that_is_certain_is_not_suspect() -> None:
     assert direct[1] < direct[3]
 
 
-@pytest.mark.parametrize("name", ["low_self_confidence", "low_normalized_margin", "predicted_neq_given"])
-def test_flags_equal_cleanlab(planted_digits: PlantedDigits, out_of_fold: np.ndarray, name: str) -> None:
-    found = {
-        "low_self_confidence": rankings.find_low_self_confidence,
-        "low_normalized_margin": rankings.find_low_normalized_margin,
-        "predicted_neq_given": rankings.find_predicted_not_given,
-    }[name](planted_digits.labels, out_of_fold)
-    direct = find_label_issues(
-        planted_digits.labels, rankings.renormalised(out_of_fold), filter_by=name, n_jobs=1
-    )
+@pytest.mark.parametrize(
+    ("name", "of_cleanlab"),
+    [
+        ("self-confidence", "low_self_confidence"),
+        ("normalized-margin", "low_normalized_margin"),
+        ("predicted-not-given", "predicted_neq_given"),
+    ],
+)
+def test_flags_equal_cleanlab(
+    planted_digits: PlantedDigits, out_of_fold: np.ndarray, name: str, of_cleanlab: str
+) -> None:
+    probabilities = rankings.renormalised(out_of_fold)
+    found = judge(detectors()[name], planted_digits.labels, probabilities).detection
+    assert found is not None
+    direct = find_label_issues(planted_digits.labels, probabilities, filter_by=of_cleanlab, n_jobs=1)
     np.testing.assert_array_equal(found.flagged, direct)
     # The disagreeing samples of this weak model are not all wrong labels.
-    least = 0.5 if name == "predicted_neq_given" else 0.7
+    least = 0.5 if name == "predicted-not-given" else 0.7
     assert detection_metrics(found.flagged, planted_digits.wrong)["f1"] >= least
 
 
