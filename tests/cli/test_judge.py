@@ -2,7 +2,12 @@
 
 import csv
 import json
+import math
+import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +21,7 @@ from tests.command import noisebench_here
 P_OF_0 = np.array([0.9, 0.8, 0.9, 0.1, 0.1, 0.2, 0.1, 0.9])
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 TRUTH = np.array([0, 0, 0, 1, 1, 1, 1, 0])
+RANKINGS = ("self-confidence", "normalized-margin", "confidence-weighted-entropy")
 
 
 @pytest.fixture
@@ -109,6 +115,68 @@ def test_an_npz_file_is_read_by_the_names_of_its_arrays(folder: Path) -> None:
         2,
         True,
     )
+
+
+def small_arrays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities [60, 3], given and true labels; a quarter of the given ones is wrong."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) % 3
+    given = np.where(np.arange(60) % 4 == 0, (truth + 1) % 3, truth)
+    logits = rng.normal(size=(60, 3)) + 1.5 * np.eye(3)[truth]
+    p = np.exp(logits)
+    return p / p.sum(axis=1, keepdims=True), given, truth
+
+
+def expected_ranking(suspicion: list[float], wrong: np.ndarray) -> tuple[float, float]:
+    """AUROC, the share of pairs in the right order, and average precision, from the definitions."""
+    pairs = [(suspicion[a], suspicion[b]) for a in np.flatnonzero(wrong) for b in np.flatnonzero(~wrong)]
+    order = sorted(range(len(wrong)), key=lambda sample: -suspicion[sample])
+    hits = [rank for rank, sample in enumerate(order, start=1) if wrong[sample]]
+    precisions = [number / rank for number, rank in enumerate(hits, start=1)]
+    return sum(high > low for high, low in pairs) / len(pairs), sum(precisions) / len(precisions)
+
+
+def check_rankings(rows: list[dict[str, Any]]) -> None:
+    """Compare with what the formulas and definitions give for `small_arrays`."""
+    p, given, truth = small_arrays()
+    found = {row["detector"]: (row["auroc"], row["average_precision"]) for row in rows}
+    suspicions: dict[str, list[float]] = {name: [] for name in RANKINGS}
+    for row, label in zip(p.tolist(), given.tolist(), strict=True):
+        c = -sum(each * math.log(each) for each in row) / math.log(3) / row[label]
+        others = max(each for index, each in enumerate(row) if index != label)
+        values = (1 - row[label], 1 - (row[label] - others + 1) / 2, 1 - math.log(1 + c) / c)
+        for name, value in zip(RANKINGS, values, strict=True):
+            suspicions[name].append(value)
+    for name, suspicion in suspicions.items():
+        assert found[name] == pytest.approx(expected_ranking(suspicion, given != truth)), name
+        assert 0.6 < found[name][0] < 0.99
+
+
+def test_rankings_have_the_auroc_and_average_precision_of_the_definitions(tmp_path: Path) -> None:
+    for name, array in zip(("pred_probs", "noisy_labels", "true_labels"), small_arrays(), strict=True):
+        np.save(tmp_path / f"{name}.npy", array)
+    options = ["--truth", "true_labels.npy", "--json"]
+    done = noisebench_here("judge", "pred_probs.npy", "noisy_labels.npy", *options, cwd=tmp_path)
+    check_rankings(json.loads(done.stdout)["detectors"])
+
+
+def test_labels_in_json_are_read_as_the_documentation_shows(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(# published.py.*?)^```", text, re.MULTILINE | re.DOTALL)
+    p, given, truth = small_arrays()
+    setting = "frac_zero_noise_rates__0.0__noise_amount__0.2"
+    folder = tmp_path / "confidentlearning-reproduce" / "cifar10"
+    of_setting = folder / f"cifar10_noisy_labels__{setting.replace('.', '_')}"
+    of_setting.mkdir(parents=True)
+    np.save(of_setting / "cifar10__train__model_resnet50__pyx.npy", p)
+    named = [f"/data/train/{('airplane', 'bird', 'cat')[label]}/{n}.png" for n, label in enumerate(truth)]
+    (folder / "cifar10_noisy_labels").mkdir()
+    file = folder / "cifar10_noisy_labels" / f"cifar10_noisy_labels__{setting}.json"
+    file.write_text(json.dumps(dict(zip(named, given.tolist(), strict=True))))
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    names = ["published.npz", "published.npz", "--truth", "published.npz"]
+    done = noisebench_here("judge", *names, "--json", cwd=tmp_path)
+    check_rankings(json.loads(done.stdout)["detectors"])
 
 
 GOOD = np.stack([P_OF_0, 1 - P_OF_0], axis=1)
