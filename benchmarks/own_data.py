@@ -2,10 +2,10 @@
 
 `python -m benchmarks.own_data DATA_DIR` uses MNIST's 10,000 test images with 5% planted wrong labels, in four
 formats; `--dataset CIFAR-10N-aggregate --samples 5000` uses labels of people; `--only features` chooses.
-`detect` runs with its default options and two CPUs. Each line has the format, the metrics of the suspects,
-their recall at the cut of 90% precision, AUROC, the F1 of each loss alone, what a review of the random cards
-estimates, and seconds of wall and CPU time; with `--json` it is an object. `benchmarks/results.md` has
-measured lines.
+`--model small-cnn` trains that model, on the formats that have images. `detect` runs with its default options
+and two CPUs. Each line has the format, the metrics of the suspects, their recall at the cut of 90% precision,
+AUROC, the F1 of each loss alone, what a review of the random cards estimates, and seconds of wall and CPU
+time; with `--json` it is an object. `benchmarks/results.md` has measured lines.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from noisebench.errors import DataError
 FORMATS = ("folder", "manifest", "npz", "features")
 PLANTED = ("MNIST", "FashionMNIST")
 HUMAN = ("CIFAR-10N-aggregate", "CIFAR-10N-worst")
+FEATURE_MODELS = ("linear", "mlp")
 RATE = 0.05
+HUMAN_SAMPLES = 5000
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,16 @@ class Known:
     given: Labels
 
 
-def planted(data_dir: Path, dataset: str, seed: int = 0) -> Known:
-    """Return the test images with another label, uniformly drawn, for 5% of them."""
+def planted(data_dir: Path, dataset: str, samples: int | None = None, seed: int = 0) -> Known:
+    """Return the first `samples` test images with another label, uniformly drawn, for 5% of them."""
     test = mnist(data_dir, dataset).test
     assert test is not None
     rng = np.random.default_rng(seed)
-    given = test.labels.copy()
+    images, true = test.images.numpy()[:samples, 0], test.labels[:samples]
+    given = true.copy()
     chosen = rng.permutation(len(given))[: round(RATE * len(given))]
     given[chosen] = (given[chosen] + rng.integers(1, 10, len(chosen))) % 10
-    return Known(test.images.numpy()[:, 0], test.labels, given)
+    return Known(images, true, given)
 
 
 def human(data_dir: Path, dataset: str, samples: int) -> Known:
@@ -89,33 +92,49 @@ def write(data: Known, kind: str, folder: Path) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure each format."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--dataset", default="MNIST", choices=(*PLANTED, *HUMAN))
-    parser.add_argument("--samples", type=int, default=5000, help="images of CIFAR-10")
-    parser.add_argument("--only", nargs="+", choices=FORMATS, default=FORMATS)
-    parser.add_argument("--seed", type=int, default=0, help="of the planted labels")
-    parser.add_argument("--options", default="--cpus 2", help="further options of detect, as one text")
-    parser.add_argument("--work", type=Path, help="keep data and results here, and continue there")
-    parser.add_argument("--json", action="store_true", help="print JSON, one line for each format")
+    parser = _parser()
     arguments = parser.parse_args(argv)
+    options = shlex.split(arguments.options)
+    formats = arguments.only or FORMATS
+    if arguments.model is not None:
+        options += ["--model", arguments.model]
+        if arguments.model not in FEATURE_MODELS:
+            if arguments.only and "features" in arguments.only:
+                parser.error(f"--model {arguments.model} needs images; leave out --only features")
+            formats = [kind for kind in formats if kind != "features"]
     try:
-        if arguments.dataset in PLANTED:
-            data = planted(arguments.data, arguments.dataset, arguments.seed)
-        else:
-            data = human(arguments.data, arguments.dataset, arguments.samples)
+        data = _data(arguments)
     except DataError as error:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        for kind in arguments.only:
-            given = write(data, kind, folder)
-            found = found_beside_truth(given, data.true, folder / "results", shlex.split(arguments.options))
+        for kind in formats:
+            found = found_beside_truth(write(data, kind, folder), data.true, folder / "results", options)
             if arguments.json:
                 print(json.dumps({"format": kind, **found}), flush=True)
             else:
                 print(kind, *(f"{name} {_text(value)}" for name, value in found.items()), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--dataset", default="MNIST", choices=(*PLANTED, *HUMAN))
+    parser.add_argument("--samples", type=int, help="images; default: all test images, 5,000 of CIFAR-10")
+    parser.add_argument("--only", nargs="+", choices=FORMATS)
+    parser.add_argument("--model", help="of detect, such as small-cnn; default: by the data")
+    parser.add_argument("--seed", type=int, default=0, help="of the planted labels")
+    parser.add_argument("--options", default="--cpus 2", help="further options of detect, as one text")
+    parser.add_argument("--work", type=Path, help="keep data and results here, and continue there")
+    parser.add_argument("--json", action="store_true", help="print JSON, one line for each format")
+    return parser
+
+
+def _data(arguments: argparse.Namespace) -> Known:
+    if arguments.dataset in PLANTED:
+        return planted(arguments.data, arguments.dataset, arguments.samples, arguments.seed)
+    return human(arguments.data, arguments.dataset, arguments.samples or HUMAN_SAMPLES)
 
 
 def _text(value: object) -> str:

@@ -1,5 +1,6 @@
 """The benchmark of `noisebench detect`: the same samples in each format, and its figures beside the truth."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from benchmarks.own_features import CENTRES, patch_features
 from benchmarks.own_truth import found_beside_truth
 from noisebench.data.own.cache import keep
 from noisebench.data.own.read import read_source
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.manifest import kept_sweep
 
 
 def digits() -> Known:
@@ -50,6 +53,30 @@ def test_missing_data_are_one_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit, match="2"):
         main([str(tmp_path), "--dataset", "CIFAR-10N-worst"])
     assert f"{tmp_path / 'cifar-10-batches-py'} is missing" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_model_is_the_chosen_one(
+    tmp_path: Path, real_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--inline --loss CE --set training.epochs=1"
+    arguments = ["--samples", "200", "--work", str(tmp_path), "--json", "--options", options]
+    for model in ("small-cnn", "linear"):
+        main([str(real_data), *arguments, "--only", "npz", "--model", model])
+        (found,) = map(json.loads, capsys.readouterr().out.splitlines())
+        assert (found["format"], found["wrong"]) == ("npz", 10)
+        (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
+        trained = {
+            trial.training.model
+            for trial in kept_sweep(ResultsFolder(tmp_path / "results").sweep(sweep.name)).trials()
+        }
+        assert trained == {model}
+
+
+def test_a_model_of_images_is_not_trained_on_features(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["anywhere", "--only", "features", "--model", "small-cnn"])
+    assert "--model small-cnn needs images; leave out --only features" in capsys.readouterr().err
 
 
 @pytest.mark.slow
