@@ -21,7 +21,7 @@ from noisebench.data.own.read import read_source
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.manifest import kept_sweep
 from noisebench.review.decisions import Verdict, View
-from noisebench.review.outputs import SuspectFiles
+from noisebench.review.files import SuspectFiles
 from noisebench.science.metrics import detection_metrics, ranking_metrics
 from noisebench.sweep.components import describe
 from noisebench.sweep.detect_sweep import BLOCK

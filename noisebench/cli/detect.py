@@ -159,7 +159,7 @@ def _read(request: _Request) -> tuple[_Request, Source]:
     """Return the samples; with --again, those with corrected labels, and the request for a new name."""
     from noisebench.data.own.label_table import corrected
     from noisebench.data.own.read import read_source
-    from noisebench.review.outputs import SuspectFiles
+    from noisebench.review.files import SuspectFiles
 
     source = read_source(request.data, request.data_dir, request.root)
     if not request.again:

@@ -81,7 +81,16 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
         bracket=bracket,
     )
     summary = write_suspects(folder.suspects, samples, suspects, run)
+    if summary.decisions_left_out:
+        notes = (*notes, _decisions_left_out(summary.decisions_left_out))
     return Found(summary, tuple(candidates.values()), notes, bracket, compared)
+
+
+def _decisions_left_out(count: int) -> str:
+    return (
+        f"{count:,} decisions of earlier reviews do not fit, because the samples or labels have changed; "
+        "they stay in decisions.csv, and correct no label"
+    )
 
 
 def _with_precision(suspects: Suspects, planting: Planting | None) -> Suspects:

@@ -13,8 +13,8 @@ from noisebench.errors import DataError, InputError
 from noisebench.records.durable import write_durably
 from noisebench.review.decisions import Decision, Refused, Verdict, View, as_csv, fitting, read_decisions
 from noisebench.review.estimates import Estimates, Reviewed, estimate
+from noisebench.review.files import SuspectFiles, write_report, write_tables
 from noisebench.review.next_cards import NextCards, next_cards
-from noisebench.review.outputs import SuspectFiles, write_report, write_tables
 from noisebench.review.table import as_csv as table_as_csv
 from noisebench.review.table import as_parquet
 
@@ -52,29 +52,61 @@ def review(folder: Path, decisions: Path, *, skip_changed: bool = False) -> Revi
     """
     files = SuspectFiles(folder)
     report, table = _written(files)
-    classes = tuple(each["name"] for each in report["by_class"])
-    earlier = read_decisions(files.decisions) if files.decisions.is_file() else []
-    merged = {each.id: each for each in fitting(earlier, table, classes)[0]}
-    fit, refused = fitting(read_decisions(decisions), table, classes)
+    fit, refused = fitting(read_decisions(decisions), table, _classes(report))
     if refused and not (skip_changed and fit):
         raise InputError(_refusal(decisions, refused, fit))
-    merged |= {each.id: each for each in fit}
-    table = with_decisions(table, merged)
-    reviewed = reviewed_of(table, merged, report["cards"])
+    merged = {each.id: each for each in [*_earlier(files), *fit]}
+    kept, _ = fitting(list(merged.values()), table, _classes(report))
+    write_durably(files.decisions, as_csv(list(merged.values())))
+    return _write(files, report, table, kept, refused)
+
+
+def take_up(files: SuspectFiles, report: dict[str, Any], table: pd.DataFrame) -> list[Refused]:
+    """Write the tables of a new run and its report, with the decisions of earlier reviews.
+
+    Returns the decisions that do not fit the samples; they stay in decisions.csv.
+    """
+    fit, refused = fitting(_earlier(files), table, _classes(report))
+    if fit:
+        _write(files, report, table, fit, refused)
+        return refused
+    if refused:
+        files.labels.unlink(missing_ok=True)
+    write_tables(files, table, report["suspects"])
+    write_report(files, {**report, "review": None})
+    return refused
+
+
+def _earlier(files: SuspectFiles) -> list[Decision]:
+    return read_decisions(files.decisions) if files.decisions.is_file() else []
+
+
+def _classes(report: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(each["name"] for each in report["by_class"])
+
+
+def _write(
+    files: SuspectFiles,
+    report: dict[str, Any],
+    table: pd.DataFrame,
+    fit: list[Decision],
+    refused: list[Refused],
+) -> Review:
+    """Write what follows from the decisions that fit; return it."""
+    decisions = {each.id: each for each in fit}
+    table = with_decisions(table, decisions)
+    reviewed = reviewed_of(table, decisions, report["cards"])
     estimates = estimate(reviewed, report["suspects"])
-    upcoming = next_cards(estimates, reviewed, table["id"].tolist(), report["suspects"])
     labels = corrected_labels(table)
-    verdicts = {str(each): int((table["verdict"] == each).sum()) for each in Verdict}
     result = Review(
         estimates=estimates,
         relabelled=int(((table["corrected"] != "") & (table["corrected"] != table["given"])).sum()),
         left_out=len(table) - len(labels),
-        verdicts=verdicts,
-        next=upcoming,
+        verdicts={str(each): int((table["verdict"] == each).sum()) for each in Verdict},
+        next=next_cards(estimates, reviewed, table["id"].tolist(), report["suspects"]),
         refused=tuple(refused),
         files=(files.labels, files.decisions, files.csv, files.parquet, files.all, files.report),
     )
-    write_durably(files.decisions, as_csv(list(merged.values())))
     write_durably(files.labels, table_as_csv(labels))
     write_tables(files, table, report["suspects"])
     write_report(files, {**report, "review": result.as_fields()})

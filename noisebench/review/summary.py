@@ -54,13 +54,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of suspects; `pairs` with the most frequent first; `files` are those written."""
+    """Counts of suspects; `pairs` with the most frequent first; `files` are those written.
+
+    `decisions_left_out`: how many decisions of earlier reviews do not fit these samples.
+    """
 
     samples: int
     suspects: int
     by_class: tuple[ClassCount, ...]
     pairs: tuple[Pair, ...]
     files: tuple[Path, ...] = ()
+    decisions_left_out: int = 0
 
     def as_fields(self) -> dict[str, Any]:
         """Return the summary for JSON."""

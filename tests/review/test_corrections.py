@@ -11,7 +11,7 @@ import pytest
 from noisebench.errors import InputError
 from noisebench.review.corrections import review, write_labels
 from noisebench.review.decisions import COLUMNS, read_decisions
-from noisebench.review.outputs import SuspectFiles
+from noisebench.review.files import SuspectFiles
 from tests.review.made import write_review
 
 WRONG = np.random.default_rng(1).random(1200) < 0.08
@@ -190,3 +190,27 @@ def test_labels_are_written_with_and_without_a_review(folder: Path, tmp_path: Pa
     assert list(pd.read_parquet(tmp_path / "l.parquet")) == ["id", "path", "label", "given", "verdict"]
     with pytest.raises(InputError, match=r"must be \.csv or \.parquet"):
         write_labels(folder, tmp_path / "l.xlsx")
+
+
+def test_decisions_stay_when_the_suspects_are_found_again(folder: Path, tmp_path: Path) -> None:
+    first, second = by_rank(folder)[:2]
+    rows = rows_of(folder, [first, second], **{second: ("none", "")})
+    review(folder, written(tmp_path / "d.csv", rows))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert write_review(folder, WRONG, budget=150).decisions_left_out == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert write_labels(folder, tmp_path / "l.csv") == len(WRONG) - 1
+    labels = pd.read_csv(tmp_path / "l.csv")
+    assert labels["id"][labels["label"] != labels["given"]].tolist() == [first]
+
+
+def test_decisions_that_no_longer_fit_are_counted_and_kept(folder: Path, tmp_path: Path) -> None:
+    review(folder, written(tmp_path / "d.csv", rows_of(folder, by_rank(folder)[:2])))
+    decisions = SuspectFiles(folder).decisions.read_bytes()
+    other = tuple(f"other {row}" for row in range(len(WRONG)))
+    assert write_review(folder, WRONG, sha256=other).decisions_left_out == 2
+    assert SuspectFiles(folder).decisions.read_bytes() == decisions
+    assert json.loads(SuspectFiles(folder).report.read_text())["review"] is None
+    assert not SuspectFiles(folder).labels.exists()
+    review(folder, written(tmp_path / "d.csv", rows_of(folder, by_rank(folder)[2:3])))
+    assert len(read_decisions(SuspectFiles(folder).decisions)) == 3

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from noisebench.review.outputs import SuspectFiles, write_suspects
+from noisebench.review.files import SuspectFiles
+from noisebench.review.outputs import write_suspects
 from noisebench.review.summary import Pair, Run
 from noisebench.review.suspects import rank
 from noisebench.review.thumbnails import SIDE, thumbnail

@@ -14,7 +14,8 @@ from PIL import Image
 
 from noisebench.review.corrections import review
 from noisebench.review.decisions import Verdict, View, read_decisions
-from noisebench.review.outputs import SuspectFiles, write_suspects
+from noisebench.review.files import SuspectFiles
+from noisebench.review.outputs import write_suspects
 from noisebench.review.samples import Picture
 from noisebench.review.summary import Run
 from noisebench.review.suspects import rank
