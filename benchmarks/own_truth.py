@@ -122,12 +122,12 @@ def _by_loss(data: Path, true: Labels, results: Path, name: str) -> dict[str, fl
 def _reviewed(table: pd.DataFrame, right: npt.NDArray[np.str_], results: Path, name: str) -> dict[str, Any]:
     """Return what `review` estimates after the true labels have answered all random cards."""
     files = SuspectFiles(ResultsFolder(results.absolute()).sweep(name).suspects)
-    drawn = json.loads(files.report.read_text(encoding="utf-8"))["cards"]["drawn"]
+    cards = json.loads(files.report.read_text(encoding="utf-8"))["cards"]
     decisions = results / f"decisions-{name}.csv"
     with decisions.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("id", "sha256", "given", "verdict", "corrected", "view"))
-        for row in (rank - 1 for rank in drawn):
+        writer.writerow(("id", "sha256", "given", "verdict", "corrected", "view", "cards"))
+        for row in (rank - 1 for rank in cards["drawn"]):
             sample, is_wrong = table.iloc[row], table["given"].iloc[row] != right[row]
             verdict, label = (Verdict.RELABEL, right[row]) if is_wrong else (Verdict.KEEP, "")
             fields = (
@@ -137,8 +137,9 @@ def _reviewed(table: pd.DataFrame, right: npt.NDArray[np.str_], results: Path, n
                 verdict.value,
                 label,
                 View.RANDOM.value,
+                cards["hash"],
             )
             writer.writerow(fields)
     command = [*COMMAND, "review", name, "--decisions", str(decisions), "--results", str(results), "--json"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return {"cards": len(drawn), "wrong": json.loads(done.stdout)["total"]}
+    return {"cards": len(cards["drawn"]), "wrong": json.loads(done.stdout)["total"]}

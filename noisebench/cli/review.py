@@ -81,6 +81,11 @@ def _lines(result: Review) -> list[str]:
         f"wrong in all  {_interval(estimates.total)}",
         f"still wrong   {_interval(estimates.remaining)}",
     ]
+    if result.not_random:
+        lines.append(
+            f"not random    {result.not_random:,}: random cards of another ranking correct labels, but do "
+            "not count for the estimates"
+        )
     for cut in estimates.cuts:
         if cut.precision is not None:
             share = cut.precision

@@ -21,12 +21,16 @@ from noisebench.review.table import as_parquet
 
 @dataclass(frozen=True)
 class Review:
-    """What is known after a review. `relabelled`, `left_out`: corrections of the labels."""
+    """What is known after a review. `relabelled`, `left_out`: corrections of the labels.
+
+    `not_random`: decisions on random cards of another ranking, which tell nothing of the cards not seen.
+    """
 
     estimates: Estimates
     relabelled: int
     left_out: int
     verdicts: dict[str, int]
+    not_random: int
     next: NextCards
     refused: tuple[Refused, ...]
     files: tuple[Path, ...]
@@ -38,6 +42,7 @@ class Review:
             "relabelled": self.relabelled,
             "left_out": self.left_out,
             "verdicts": self.verdicts,
+            "not_random": self.not_random,
             "next": asdict(self.next),
             "refused": [asdict(each) for each in self.refused],
             "files": [str(path) for path in self.files],
@@ -103,6 +108,7 @@ def _write(
         relabelled=int(((table["corrected"] != "") & (table["corrected"] != table["given"])).sum()),
         left_out=len(table) - len(labels),
         verdicts={str(each): int((table["verdict"] == each).sum()) for each in Verdict},
+        not_random=sum(each.view == View.RANDOM and not _is_of(each, report["cards"]) for each in fit),
         next=next_cards(estimates, reviewed, table["id"].tolist(), report["suspects"]),
         refused=tuple(refused),
         files=(files.labels, files.decisions, files.csv, files.parquet, files.all, files.report),
@@ -146,14 +152,17 @@ def with_decisions(table: pd.DataFrame, decisions: dict[str, Decision]) -> pd.Da
 
 
 def reviewed_of(table: pd.DataFrame, decisions: dict[str, Decision], cards: dict[str, Any]) -> Reviewed:
-    """Return what the decisions say by rank; `cards` are those of report.json."""
+    """Return what the decisions say by rank; `cards` are those of report.json.
+
+    A decision on a card of another ranking tells something of its own label alone.
+    """
     ranks = dict(zip(table["id"], table["rank"].tolist(), strict=True))
     place = {rank: index for index, rank in enumerate(cards["drawn"])}
     by_rank = {ranks[each.id]: each for each in decisions.values()}
 
     def furthest(view: View, above: int) -> int:
-        seen = (place.get(r, -1) for r, each in by_rank.items() if each.view == view and r > above)
-        return max(seen, default=-1)
+        seen = (r for r, each in by_rank.items() if each.view == view and r > above and _is_of(each, cards))
+        return max((place.get(r, -1) for r in seen), default=-1)
 
     unsure = {rank for rank, each in by_rank.items() if each.verdict == Verdict.UNSURE}
     return Reviewed(
@@ -166,6 +175,11 @@ def reviewed_of(table: pd.DataFrame, decisions: dict[str, Decision], cards: dict
         seen_of_draw=furthest(View.RANDOM, 0),
         seen_of_list=furthest(View.LIST, cards["listed"]),
     )
+
+
+def _is_of(decision: Decision, cards: dict[str, Any]) -> bool:
+    # A page without a hash wrote none into its decisions.
+    return decision.cards == cards.get("hash", "")
 
 
 def corrected_labels(table: pd.DataFrame) -> pd.DataFrame:

@@ -42,7 +42,10 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """One row of a decisions file. `corrected`: the right class, "" if the verdict names none."""
+    """One row of a decisions file. `corrected`: the right class, "" if the verdict names none.
+
+    `cards`: the hash of the cards of the page on which it was made, "" if it does not say.
+    """
 
     id: str
     sha256: str
@@ -53,6 +56,7 @@ class Decision:
     reviewer: str
     view: View
     decided: str
+    cards: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ COLUMNS = tuple(field.name for field in fields(Decision))
 def read_decisions(path: Path) -> list[Decision]:
     """Return the decisions of a file; raise InputError with every problem of its first lines.
 
-    Needs columns id, sha256, given, verdict; knows suggested, corrected, reviewer, view, decided. If an id
-    occurs twice, the last row counts.
+    Needs columns id, sha256, given, verdict; knows suggested, corrected, reviewer, view, decided, cards. If
+    an id occurs twice, the last row counts.
     """
     reader = csv.DictReader(io.StringIO(_text(path)), strict=True)
     found: dict[str, Decision] = {}

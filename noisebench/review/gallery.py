@@ -109,6 +109,7 @@ def _data(cards: Cards, chosen: _Chosen, samples: Samples, report: Mapping[str, 
     return {
         "key": f"noisebench/{report['name']}/{report['data_hash']}",
         "name": report["name"],
+        "cards": report["cards"]["hash"],
         "classes": classes,
         "chunk": CHUNK,
         "ids": shown["id"].tolist(),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from noisebench.records.durable import write_durably
 from noisebench.review.corrections import take_up
@@ -38,7 +41,7 @@ def write_suspects(folder: Path, samples: Samples, suspects: Suspects, run: Run)
         "by_class": [asdict(each) for each in summary.by_class],
         "pairs": [asdict(each) for each in summary.pairs],
         "histogram": asdict(histogram(table, suspects.suspects)),
-        "cards": {"listed": listed, "ends": ends, "drawn": drawn},
+        "cards": {"listed": listed, "ends": ends, "drawn": drawn, "hash": _hash(table, listed, ends, drawn)},
     }
     refused = take_up(files, report, table)
     cards = Cards(table, suspects.order, listed, tuple(drawn), _seed(run))
@@ -57,6 +60,12 @@ def _about(run: Run) -> dict[str, Any]:
         "tuning": run.tuning,
         "bracket": run.bracket,
     }
+
+
+def _hash(table: pd.DataFrame, listed: int, ends: list[int], drawn: list[int]) -> str:
+    """Return 16 hex digits that name the ranking and the cards: random cards of another are none of this."""
+    text = json.dumps([table["id"].tolist(), listed, ends, drawn])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _seed(run: Run) -> int:

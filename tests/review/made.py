@@ -49,8 +49,9 @@ def write_review(
 ) -> Summary:
     """Write suspects among samples of two classes; the suspicion follows the probability of a wrong label."""
     rng = np.random.default_rng(5)
-    p_given = np.where(wrong, rng.beta(2, 4, len(wrong)), rng.beta(8, 2, len(wrong)))
     labels = rng.integers(0, 2, len(wrong))
+    rng = np.random.default_rng(more.pop("seed", 5))
+    p_given = np.where(wrong, rng.beta(2, 4, len(wrong)), rng.beta(8, 2, len(wrong)))
     probabilities = np.empty((len(wrong), 2))
     probabilities[np.arange(len(wrong)), labels] = p_given
     probabilities[np.arange(len(wrong)), 1 - labels] = 1 - p_given

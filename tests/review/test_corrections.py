@@ -28,13 +28,14 @@ def rows_of(
 ) -> list[dict[str, str]]:
     """Return decisions by someone who knows the truth, but for the given verdicts."""
     table = pd.read_parquet(SuspectFiles(folder).all).set_index("id")
+    cards = json.loads(SuspectFiles(folder).report.read_text())["cards"]["hash"]
     rows = []
     for each in ids:
         sample = table.loc[each]
         truth = ("relabel", sample["suggested"]) if WRONG[int(each[1:])] else ("keep", "")
         verdict, corrected = verdicts.get(each, truth)
         row = {"id": each, "sha256": sample["sha256"], "given": sample["given"], "verdict": verdict}
-        rows.append({**row, "corrected": corrected, "reviewer": "Ada", "view": view})
+        rows.append({**row, "corrected": corrected, "reviewer": "Ada", "view": view, "cards": cards})
     return rows
 
 
@@ -214,3 +215,22 @@ def test_decisions_that_no_longer_fit_are_counted_and_kept(folder: Path, tmp_pat
     assert not SuspectFiles(folder).labels.exists()
     review(folder, written(tmp_path / "d.csv", rows_of(folder, by_rank(folder)[2:3])))
     assert len(read_decisions(SuspectFiles(folder).decisions)) == 3
+
+
+def test_random_cards_of_another_ranking_correct_labels_but_estimate_nothing(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = rows_of(folder, drawn(folder)[:120], "random")
+    found = review(folder, written(tmp_path / "d.csv", rows))
+    assert (found.estimates.total is not None, found.not_random) == (True, 0)
+    write_review(folder, WRONG, budget=150, seed=6)
+    assert json.loads(SuspectFiles(folder).report.read_text())["review"]["total"] is None
+    again = review(folder, tmp_path / "d.csv")
+    assert (again.estimates.total, again.not_random) == (None, 120)
+    assert again.relabelled == found.relabelled > 0
+    assert again.verdicts == found.verdicts
+    # Decisions that do not name their cards may be of any page.
+    unnamed = [{name: value for name, value in row.items() if name != "cards"} for row in rows]
+    assert review(folder, written(tmp_path / "e.csv", unnamed)).not_random == 120
+    more = rows_of(folder, drawn(folder), "random")
+    assert review(folder, written(tmp_path / "f.csv", more)).estimates.total is not None

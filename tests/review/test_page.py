@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,6 +163,25 @@ def test_random_cards_are_not_marked_and_become_an_estimate(
     assert "suspicion" not in page.text("#detail")
     page.press(LEFT)
     assert "suspicion" in page.text("#detail")
+
+
+def test_decisions_name_the_cards_among_which_they_were_made(page: Browser, large: Path) -> None:
+    """Random cards of an earlier ranking are no random cards of this one."""
+    page.click("label:has(input[value=random]) span")
+    page.run("grid.focus()")
+    page.press("k", "k", "k")
+    page.open(SuspectFiles(large).page)
+    page.run("data.cards = 'of the next ranking'")
+    page.press(HOME, "k")
+    page.click("label:has(input[value=random]) span")
+    page.run("grid.focus()")
+    page.press(HOME, "k")
+    page.click("#export")
+    saved = read_decisions(page.download())
+    own = json.loads(SuspectFiles(large).report.read_text())["cards"]["hash"]
+    assert sorted((each.cards, str(each.view)) for each in saved) == sorted(
+        [(own, "random")] * 2 + [("of the next ranking", "random"), ("of the next ranking", "list")]
+    )
 
 
 def test_filters_by_label_pair_state_and_name(page: Browser, large: Path) -> None:

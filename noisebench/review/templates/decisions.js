@@ -14,7 +14,7 @@ function thumbnail(card) {
   return chunks.get(number)[card % data.chunk];
 }
 
-const decisions = new Map(); // card -> { verdict, corrected, view, decided }
+const decisions = new Map(); // card -> { verdict, corrected, view, cards, decided }
 const history = [];
 let storage = null;
 let unsaved = 0;
@@ -61,12 +61,14 @@ function store(card, decision) {
 }
 
 // `view` says how the reviewer came to the card: only random orders tell something of the cards not seen.
-// A card keeps the view of its first decision.
+// A card keeps the view of its first decision on this page. `cards` names the page: after another ranking, a random
+// card is a random card no longer.
 function decide(card, verdict, corrected, view) {
   const before = decisions.get(card);
   history.push([card, before]);
   const decided = new Date().toISOString().slice(0, 19) + "Z";
-  store(card, { verdict, corrected, view: before?.view ?? view, decided });
+  const first = before?.cards === data.cards ? before.view : view;
+  store(card, { verdict, corrected, view: first, cards: data.cards, decided });
 }
 
 // Return the card of the last decision, which is taken back; undefined if there is none.
@@ -81,10 +83,11 @@ function csvCell(text) {
 }
 
 function decisionsAsCsv(reviewer) {
-  const head = ["id", "sha256", "given", "suggested", "verdict", "corrected", "reviewer", "view", "decided"];
+  const head = ["id", "sha256", "given", "suggested", "verdict", "corrected", "reviewer", "view", "decided", "cards"];
   const lines = [...decisions].sort(([a], [b]) => a - b).map(([card, each]) => [
     data.ids[card], data.sha256[card], data.classes[data.given[card]], data.classes[data.suggested[card]],
     each.verdict, each.corrected === null ? "" : data.classes[each.corrected], reviewer, each.view, each.decided,
+    each.cards ?? "",
   ]);
   return [head, ...lines].map((line) => line.map(csvCell).join(",") + "\n").join("");
 }
@@ -110,15 +113,16 @@ function csvRows(text) {
 function loadDecisions(text) {
   const [head, ...lines] = csvRows(text.replace(/^\uFEFF/, "")) ?? [];
   if (!["id", "sha256", "given", "verdict"].every((name) => head?.includes(name))) return null;
-  const cards = new Map(data.ids.map((id, card) => [id, card]));
+  const places = new Map(data.ids.map((id, card) => [id, card]));
   let taken = 0;
   for (const line of lines) {
     const row = Object.fromEntries(head.map((name, place) => [name, line[place] ?? ""]));
-    const card = cards.get(row.id);
+    const card = places.get(row.id);
     const label = row.corrected ? data.classes.indexOf(row.corrected) : null;
-    const value = { verdict: row.verdict, corrected: label, view: row.view || "filter", decided: row.decided ?? "" };
+    const { verdict, decided = "", cards = "" } = row;
+    const value = { verdict, corrected: label, view: row.view || "filter", decided, cards };
     const fits = card !== undefined && row.sha256 === data.sha256[card] && row.given === data.classes[data.given[card]];
-    if (!fits || !isDecision(value) || (value.verdict === "relabel") !== (label !== null)) continue;
+    if (!fits || !isDecision(value) || (verdict === "relabel") !== (label !== null)) continue;
     history.push([card, decisions.get(card)]);
     store(card, value);
     taken += 1;
