@@ -167,11 +167,14 @@ def _read(request: _Request) -> tuple[_Request, Source]:
     names = [request.name, *(f"{request.name}-{number}" for number in range(2, 1000))]
     files = [SuspectFiles(request.results.sweep(name).suspects).labels for name in names]
     reviewed = next(position for position, file in enumerate([*files, Path()]) if not file.is_file())
+    # Each round was reviewed with the labels of the round before.
+    for file in files[:reviewed]:
+        source = corrected(source, file)
     if reviewed == 0:
         raise InputError(
             f"{files[0]}: missing; `noisebench review {request.name} --decisions FILE` writes it"
         )
-    return replace(request, name=names[reviewed]), corrected(source, files[reviewed - 1])
+    return replace(request, name=names[reviewed]), source
 
 
 def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:

@@ -183,13 +183,13 @@ def _is_of(decision: Decision, cards: dict[str, Any]) -> bool:
 
 
 def corrected_labels(table: pd.DataFrame) -> pd.DataFrame:
-    """Return id, path, label, given label and verdict of all samples, by id.
+    """Return id, path, label, given label, verdict and hash of the content of all samples, by id.
 
     Only a verdict changes a label. Samples that no class fits are left out.
     """
     kept = table[(table["verdict"] != Verdict.NONE) | (table["corrected"] != "")]
     label = kept["corrected"].where(kept["corrected"] != "", kept["given"])
-    labels = kept.assign(label=label)[["id", "path", "label", "given", "verdict"]]
+    labels = kept.assign(label=label)[["id", "path", "label", "given", "verdict", "sha256"]]
     return labels.sort_values("id", kind="stable")
 
 

@@ -76,18 +76,33 @@ def test_corrected_labels_are_judged_again(
     shutil.copytree(where, tmp_path, dirs_exist_ok=True)
     folder = ResultsFolder(tmp_path / "results").sweep("stripes").suspects
     assert "noisebench review stripes" in detect("stripes", "--again", *QUICK, cwd=tmp_path).stderr
-    ids = sorted(
-        path.relative_to(tmp_path / "stripes").as_posix() for path in tmp_path.glob("stripes/*/*.png")
+    (folder / "labels.csv").write_text("id,label\n")
+    assert "has no column given, sha256" in detect("stripes", "--again", *QUICK, cwd=tmp_path).stderr
+    rows = [
+        {
+            **{name: row[name] for name in ("id", "sha256", "given")},
+            "verdict": "relabel",
+            "corrected": row["suggested"],
+        }
+        for row in suspects(tmp_path, "stripes").values()
+    ]
+    assert {row["id"] for row in rows} == wrong
+    pd.DataFrame(rows).to_csv(tmp_path / "d.csv", index=False)
+    reviewed = noisebench_here(
+        "review", "stripes", "--decisions", "d.csv", results=tmp_path / "results", cwd=tmp_path
     )
-    other = {"horizontal": "vertical", "vertical": "horizontal"}
-    with (folder / "labels.csv").open("w") as file:
-        file.write("id,path,label,given,verdict\n")
-        for each in ids:
-            given = each.split("/")[0]
-            file.write(f"{each},,{other[given] if each in wrong else given},{given},\n")
+    assert reviewed.returncode == 0, reviewed.stderr
     done = detect("stripes", "--again", *QUICK, "--json", cwd=tmp_path)
     answer = json.loads(done.stdout)
     assert (answer["sweep"], answer["suspects"]) == ("stripes-2", 0)
+    # A third round has the labels of the second, which were reviewed with those of the first.
+    second = folder.with_name("stripes-2")
+    first = pd.read_parquet(second / "all.parquet").iloc[:1]
+    first = first.assign(verdict="relabel", corrected=first["suggested"])
+    first[[*rows[0]]].to_csv(tmp_path / "e.csv", index=False)
+    noisebench_here("review", "stripes-2", "--decisions", "e.csv", results=tmp_path / "results", cwd=tmp_path)
+    answer = json.loads(detect("stripes", "--again", *QUICK, "--json", cwd=tmp_path).stdout)
+    assert (answer["sweep"], answer["suspects"]) == ("stripes-3", 1)
 
 
 def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:

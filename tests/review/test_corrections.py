@@ -188,7 +188,14 @@ def test_labels_are_written_with_and_without_a_review(folder: Path, tmp_path: Pa
     first = by_rank(folder)[0]
     review(folder, written(tmp_path / "d.csv", rows_of(folder, [first], **{first: ("none", "")})))
     assert write_labels(folder, tmp_path / "l.parquet") == len(WRONG) - 1
-    assert list(pd.read_parquet(tmp_path / "l.parquet")) == ["id", "path", "label", "given", "verdict"]
+    assert list(pd.read_parquet(tmp_path / "l.parquet")) == [
+        "id",
+        "path",
+        "label",
+        "given",
+        "verdict",
+        "sha256",
+    ]
     with pytest.raises(InputError, match=r"must be \.csv or \.parquet"):
         write_labels(folder, tmp_path / "l.xlsx")
 

@@ -44,7 +44,7 @@ def keep(
     `size`: height and width of the decoded images. `say` is told the size before anything is written. Raises
     InputError that names broken files, unless `skip_broken` leaves them out; then nothing stays written.
     """
-    hashes = _row_hashes(source) if source.values is not None else _file_hashes(source)
+    hashes = hashes_of(source)
     shape = _shape(source, size)
     content = _content(source, hashes, shape)
     folder = root / content
@@ -190,6 +190,11 @@ def _content(source: Source, hashes: Sequence[str], shape: Shape) -> str:
         group = None if source.groups is None else int(source.groups[row])
         digest.update(json.dumps([name, of_row, int(source.labels[row]), group]).encode())
     return digest.hexdigest()[:16]
+
+
+def hashes_of(source: Source) -> tuple[str, ...]:
+    """Return the SHA-256 of each sample's file or row, as hex; raise InputError if a file is unreadable."""
+    return _row_hashes(source) if source.values is not None else _file_hashes(source)
 
 
 def _row_hashes(source: Source) -> tuple[str, ...]:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from noisebench.data.own.cache import hashes_of
 from noisebench.data.own.folder import as_text
 from noisebench.data.own.source import Source, indexed, named
 from noisebench.errors import InputError
 
 ENDINGS = (".csv", ".parquet")
+_CORRECTED = ("id", "label", "given", "sha256")
 _RIGHT = "a label table has the columns path and label, and may have id, group and split"
 
 Columns = dict[str, list[str]]
@@ -58,24 +60,49 @@ def read_label_table(file: Path, root: Path | None = None) -> Source:
 
 
 def corrected(source: Source, file: Path) -> Source:
-    """Return the samples with the labels of a file with columns id and label; those it lacks are left out.
+    """Return the samples with the labels of a file that `noisebench review` wrote; those it lacks are left
+    out.
 
-    `noisebench review` writes such a file. Raises InputError if it names samples that `source` does not have.
+    Raises InputError if it names samples that `source` does not have, or with other content or another given
+    label.
     """
     columns = _read(file)
-    if not {"id", "label"} <= columns.keys():
-        raise InputError(f"{file}: has no columns id and label, only {', '.join(columns) or 'nothing'}")
+    missing = [name for name in _CORRECTED if name not in columns]
+    if missing:
+        raise InputError(
+            f"{file}: has no column {', '.join(missing)}, so it cannot be compared with the data; "
+            f"`noisebench review NAME --decisions {file.with_name('decisions.csv')}` writes it anew"
+        )
     labels = dict(zip(columns["id"], columns["label"], strict=True))
     unknown = sorted(labels.keys() - set(source.ids))
     if unknown:
         raise InputError(
             f"{file}: {named(unknown, 'id')} not in {source.name}; name the data that were reviewed"
         )
+    _refuse_changed(source, file, columns)
     rows = np.array([row for row, name in enumerate(source.ids) if name in labels], dtype=np.int64)
     kept = source.at(rows).relabelled([labels[source.ids[row]] for row in rows])
     left_out = len(source.ids) - len(rows)
     note = f"{left_out} samples that {file} does not have are left out"
     return replace(kept, notes=(*kept.notes, note)) if left_out else kept
+
+
+def _refuse_changed(source: Source, file: Path, columns: Columns) -> None:
+    seen = zip(columns["sha256"], columns["given"], strict=True)
+    reviewed = dict(zip(columns["id"], seen, strict=True))
+    changed = []
+    for name, sha256, label in zip(source.ids, hashes_of(source), source.labels, strict=True):
+        given = source.classes[label]
+        of_file, of_label = reviewed.get(name, (sha256, given))
+        if of_file != sha256:
+            changed.append(f"{name}: other content")
+        elif of_label != given:
+            changed.append(f"{name}: label '{given}', reviewed '{of_label}'")
+    if changed:
+        raise InputError(
+            f"{file}: is of other data than {source.name}: {named(changed, 'sample')} differ; name the data "
+            "that were reviewed, or give these another --name"
+        )
 
 
 def _read(file: Path) -> Columns:

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from noisebench.data.own.cache import hashes_of
 from noisebench.data.own.label_table import corrected
 from noisebench.data.own.read import read_source
-from noisebench.data.own.source import indexed
+from noisebench.data.own.source import Source, indexed
 from noisebench.errors import InputError
 from tests.data.own.pictures import folder_of_two_classes, picture
 
@@ -221,16 +222,65 @@ def test_label_tables_of_other_bytes_are_refused(tmp_path: Path) -> None:
         read_source(str(tmp_path / "m.parquet"))
 
 
-def test_corrected_labels_replace_the_given_ones_by_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+HEADER = "id,label,given,sha256"
+
+
+def labels_file(source: Source, labels: dict[str, str], **changed: tuple[str, str]) -> Path:
+    """Write labels.csv for `labels` by id, with given label and hash of the source or as in `changed`."""
+    hashes = dict(zip(source.ids, hashes_of(source), strict=True))
+    given = {name: source.classes[label] for name, label in zip(source.ids, source.labels, strict=True)}
+    rows = [
+        ",".join([name, label, *changed.get(name, (given.get(name, ""), hashes.get(name, "")))])
+        for name, label in labels.items()
+    ]
+    return Path(_text("labels.csv", "\n".join([HEADER, *rows])))
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.chdir(tmp_path)
-    source = read_source(str(folder_of_two_classes(tmp_path / "images")))
-    rows = [f"{name},{'bird' if name == 'cat/3.png' else name[:3]}" for name in source.ids[1:]]
-    changed = corrected(source, Path(_text("labels.csv", "id,label\n" + "\n".join(reversed(rows)))))
-    assert changed.ids == source.ids[1:]
+    return read_source(str(folder_of_two_classes(tmp_path / "images")))
+
+
+def test_corrected_labels_replace_the_given_ones_by_id(images: Source) -> None:
+    labels = {name: "bird" if name == "cat/3.png" else name[:3] for name in reversed(images.ids[1:])}
+    changed = corrected(images, labels_file(images, labels))
+    assert changed.ids == images.ids[1:]
     assert changed.classes == ("bird", "cat", "dog")
     assert changed.classes[changed.labels[2]] == "bird"
     assert "1 samples that labels.csv does not have are left out" in changed.notes
     with pytest.raises(InputError, match=r"1 id \(x\) not in .*images"):
-        corrected(source, Path(_text("labels.csv", "id,label\nx,cat\n")))
+        corrected(images, labels_file(images, {"x": "cat"}))
+
+
+def test_corrected_labels_of_other_data_are_refused(images: Source) -> None:
+    labels = {name: name[:3] for name in images.ids}
+    hash_ = hashes_of(images)[3]
+    for seen, message in (
+        (
+            ("cat", "0" * 64),
+            r"1 sample \(cat/3\.png: other content\) differ; name the data that were reviewed",
+        ),
+        (("dog", hash_), r"1 sample \(cat/3\.png: label 'cat', reviewed 'dog'\) differ"),
+    ):
+        with pytest.raises(InputError, match=r"labels\.csv: is of other data than .*images: " + message):
+            corrected(images, labels_file(images, labels, **{"cat/3.png": seen}))
+    old = Path(_text("old.csv", "id,path,label,given,verdict\n"))
+    with pytest.raises(
+        InputError, match=r"old\.csv: has no column sha256.*review NAME --decisions decisions\.csv"
+    ):
+        corrected(images, old)
+
+
+def test_the_rows_of_another_npz_file_are_not_those_that_were_reviewed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("train", "test"):
+        np.savez(tmp_path / f"{name}.npz", X=rng.normal(size=(12, 2)), y=np.arange(12) % 2)
+    train, test = (read_source(str(tmp_path / f"{name}.npz")) for name in ("train", "test"))
+    rows = [
+        f"{name},0,{int(name) % 2},{hash_}" for name, hash_ in zip(train.ids, hashes_of(train), strict=True)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join([HEADER, *rows]))
+    assert set(corrected(train, tmp_path / "labels.csv").labels.tolist()) == {0}
+    with pytest.raises(InputError, match=r"12 samples \(00: other content, 01"):
+        corrected(test, tmp_path / "labels.csv")
