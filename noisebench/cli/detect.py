@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,11 +158,15 @@ def _default_results(profile: Site | None) -> Path:
 
 def _read(request: _Request) -> tuple[_Request, Source]:
     """Return the samples; with --again, those with corrected labels, and the request for a new name."""
+    from noisebench.data.own.folder import as_text
     from noisebench.data.own.label_table import corrected
     from noisebench.data.own.read import read_source
     from noisebench.review.files import SuspectFiles
 
     source = read_source(request.data, request.data_dir, request.root)
+    # A user's function is looked up in this folder.
+    choices = replace(request.choices, data=as_text(os.path.realpath(source.name)))
+    request = replace(request, choices=choices)
     if not request.again:
         return request, source
     names = [request.name, *(f"{request.name}-{number}" for number in range(2, 1000))]
@@ -190,7 +195,7 @@ def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:
             from noisebench.science.vision import check_classifier
 
             check_classifier(model.removeprefix(TORCHVISION))
-    _refuse_other_sweep(request)
+    _refuse_other_sweep(request, source)
     kept = keep(
         source, request.results.own_data, size=request.size, skip_broken=request.skip_broken, say=_say
     )
@@ -221,15 +226,21 @@ def _shape(source: Source, of_sample: tuple[int, int, int] | None = None) -> Own
     return OwnShape(len(source.ids), len(source.classes), *of_sample)
 
 
-def _refuse_other_sweep(request: _Request) -> None:
-    """Raise InputError if the name is that of a sweep which the user wrote."""
-    from noisebench.sweep.detect_sweep import is_of_detect
+def _refuse_other_sweep(request: _Request, source: Source) -> None:
+    """Raise InputError if the name is that of a sweep which the user wrote, or that judges other data."""
+    from noisebench.data.own.cache import content_of
+    from noisebench.sweep.detect_sweep import data_of, is_of_content
 
-    spec = request.results.sweep(request.name).spec
-    if spec.is_file() and not is_of_detect(spec.read_text(encoding="utf-8")):
-        raise InputError(
-            f"'{request.name}' is the name of another sweep in {request.results.root}; give --name"
-        )
+    file = request.results.sweep(request.name).spec
+    if not file.is_file():
+        return
+    spec = file.read_text(encoding="utf-8")
+    former = data_of(spec)
+    # Data may change in their place, and the same data may be moved.
+    if former == request.choices.data or is_of_content(spec, content_of(source, request.size)):
+        return
+    owner = "another sweep" if former is None else f"other data ({former})"
+    raise InputError(f"'{request.name}' is the name of {owner} in {request.results.root}; give --name")
 
 
 def _submitted(request: _Request, sweep: Sweep, profile: Site, as_json: bool) -> bool:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import yaml
+
 from noisebench.catalogue.detectors import DETECTORS, descriptor_of
 from noisebench.errors import InputError
 from noisebench.sweep.sweep import Sweep, parse_sweep
@@ -24,6 +26,7 @@ _COMPARED = tuple(
 )
 # The file that messages about the options name.
 OPTIONS = "noisebench detect"
+_DESCRIPTION = "Label errors in %s; written by `noisebench detect`"
 # Steps of the optimizer in each fit; few samples take more epochs, within limits.
 _IMAGE_STEPS, _IMAGE_EPOCHS = 1200, (6, 40)
 _FEATURE_STEPS, _FEATURE_EPOCHS = 2000, (10, 60)
@@ -76,6 +79,7 @@ class Choices:
     """What the user chose: each in YAML, as in a sweep; None for the default.
 
     `planted` are the contents of the same data with planted errors, each of which another block judges.
+    `data` is the path or name of the data, as text.
     """
 
     model: str | None = None
@@ -83,6 +87,7 @@ class Choices:
     detectors: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     planted: tuple[str, ...] = ()
+    data: str = ""
 
 
 def detect_sweep(name: str, content: str, shape: OwnShape, choices: Choices) -> Sweep:
@@ -112,7 +117,7 @@ def sweep_text(name: str, content: str, shape: OwnShape, choices: Choices) -> st
         blocks[f"{TUNE_BLOCK}-{number}"] = _block(content_of_plants, shape, f"{corruption}, {rest}")
     return f"""\
 sweep: "{name}"
-description: Label errors in a user's own data; written by `noisebench detect`.
+description: {yaml.safe_dump(_DESCRIPTION % choices.data, default_style='"', width=math.inf).strip()}
 keep_evidence: true
 blocks:
 """ + "".join(f"  {block}: {{{fields}}}\n" for block, fields in blocks.items())
@@ -151,9 +156,21 @@ def sweep_name(data: str) -> str:
     return re.sub(r"^[^A-Za-z0-9]+", "", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)) or "own-data"
 
 
-def is_of_detect(spec: str) -> bool:
-    """Whether the YAML of a kept sweep was written by `noisebench detect`."""
-    return "own-data:" in spec
+def data_of(spec: str) -> str | None:
+    """Return the path or name of the data for which `noisebench detect` wrote a sweep's YAML.
+
+    None if it did not write it.
+    """
+    description = str(yaml.safe_load(spec).get("description"))
+    begin, end = _DESCRIPTION.split("%s")
+    if not (description.startswith(begin) and description.endswith(end)):
+        return None
+    return description.removeprefix(begin).removesuffix(end)
+
+
+def is_of_content(spec: str, content: str) -> bool:
+    """Whether a sweep's YAML names own data of this content."""
+    return "own-data:" in spec and content in spec
 
 
 def _training(shape: OwnShape, model: str | None) -> str:

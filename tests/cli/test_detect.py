@@ -113,6 +113,28 @@ def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     assert "the model does not learn" in done.stderr
 
 
+def test_a_name_of_other_data_is_refused_and_their_files_stay(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    quick = ("--loss", "CE", "--set", "training.epochs=1", "--inline")
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "data.npz", X=rng.normal(size=(20, 2)), y=np.arange(20) % 2)
+    assert detect("train/data.npz", *quick, cwd=tmp_path).returncode == 0
+    files = ResultsFolder(tmp_path / "results").sweep("data")
+    before = {path: path.read_bytes() for path in [files.spec, *files.suspects.iterdir()]}
+    done = detect("test/data.npz", *quick, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'data' is the name of other data (" in done.stderr
+    assert "train/data.npz) in " in done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert detect("test/data.npz", "--name", "test", *quick, cwd=tmp_path).returncode == 0
+    # The same data in another place, and other data in the same place, continue.
+    (tmp_path / "train").rename(tmp_path / "moved")
+    assert detect("moved/data.npz", *quick, cwd=tmp_path).returncode == 0
+    shutil.copy(tmp_path / "test" / "data.npz", tmp_path / "moved")
+    assert detect("moved/data.npz", *quick, cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.slow
 def test_the_loss_with_the_highest_accuracy_is_chosen(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

@@ -65,6 +65,11 @@ def keep(
     return OwnData(content, folder, about, kept, of_rows, texts)
 
 
+def content_of(source: Source, size: int | None) -> str:
+    """Return what names the content of the samples, as `keep` does; writes nothing."""
+    return _content(source, hashes_of(source), _shape(source, size))
+
+
 def _write(source: Source, shape: Shape, folder: Path, *, skip_broken: bool, say: Say) -> About:
     existed = [parent for parent in (folder, *folder.parents) if parent.exists()]
     kind = np.dtype(np.float32 if source.has_features else np.uint8)
