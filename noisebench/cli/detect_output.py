@@ -25,7 +25,7 @@ def print_found(name: str, found: Found, as_json: bool) -> None:
     if len(found.candidates) > 1 or found.bracket:
         _print_candidates(found.candidates)
     if found.rules:
-        _print_rules(found.rules)
+        _print_rules(found.rules, found.leading)
     share = summary.suspects / summary.samples
     print(f"{summary.suspects:,} of {summary.samples:,} labels are suspected ({share:.1%})")
     if found.bracket:
@@ -45,9 +45,10 @@ def print_found(name: str, found: Found, as_json: bool) -> None:
         print(path)
 
 
-def _print_rules(rules: tuple[Rule, ...]) -> None:
+def _print_rules(rules: tuple[Rule, ...], leading: str) -> None:
     width = max(len(rule.detector) for rule in rules)
-    print("detectors and flag rules on planted errors, of which the first was used:")
+    used = ", of which the first was used" if rules[0].detector == leading else ""
+    print(f"detectors and flag rules on planted errors{used}:")
     for each in rules:
         print(
             f"  {each.detector:{width}}  AUROC {each.auroc:.3f}  flags {each.uniform:.0%} of uniform, "

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy.typing as npt
 
-from noisebench.catalogue.detectors import descriptor_of
 from noisebench.errors import DataError
 from noisebench.records.evidence import DamagedEvidenceError, EvidenceFile
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.scores import score_files
+from noisebench.sweep.detect_sweep import judges_probabilities
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
 
@@ -33,7 +33,7 @@ def scores_of(trial: Trial, results: ResultsFolder) -> Scores:
 
 def has_probabilities(trial: Trial) -> bool:
     """Whether a trial's detector judges by out-of-fold probabilities."""
-    return "probabilities" in descriptor_of(trial.detector).needs_of(trial.detector)
+    return judges_probabilities(trial.detector)
 
 
 def probabilities_of(trial: Trial, sweep: str, results: ResultsFolder) -> npt.NDArray[Any]:

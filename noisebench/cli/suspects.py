@@ -38,13 +38,17 @@ _LEARNED_SIGMAS = 3
 
 @dataclass(frozen=True)
 class Found:
-    """What `detect` prints: the counts, the losses that were compared, and notes for the user."""
+    """What `detect` prints: the counts, the losses that were compared, and notes for the user.
+
+    `leading`: the detector that ranks.
+    """
 
     summary: Summary
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
     bracket: tuple[int, int] | None = None
     rules: tuple[Rule, ...] = ()
+    leading: str = ""
 
 
 def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: str) -> Found:
@@ -68,9 +72,12 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     bracket = _bracket(planted.get(of_best[0].loss), len(samples.ids))
     unjudged = small[samples.labels]
     suspects = rank(samples, _trial_scores(trials, folder, unjudged), _judge(trials, samples, unjudged))
-    suspects = _with_precision(suspects, planted.get(of_best[0].loss))
     compared = rules(judged, {trial.loss for trial in trials})
     notes = (*own.source.notes, *_notes(samples, small, of_best, results))
+    if trials[0].detector in {each.detector for each in judged if each.plants is not None}:
+        suspects = _with_precision(suspects, planted.get(of_best[0].loss))
+    elif planted:
+        notes = (*notes, _no_precision(trials[0].detector))
     run = Run(
         name=sweep.name,
         data=data,
@@ -83,7 +90,8 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     summary = write_suspects(folder.suspects, samples, suspects, run)
     if summary.decisions_left_out:
         notes = (*notes, _decisions_left_out(summary.decisions_left_out))
-    return Found(summary, tuple(candidates.values()), notes, bracket, compared)
+    leading = describe(trials[0].detector)
+    return Found(summary, tuple(candidates.values()), notes, bracket, compared, leading)
 
 
 def _decisions_left_out(count: int) -> str:
@@ -98,6 +106,13 @@ def _with_precision(suspects: Suspects, planting: Planting | None) -> Suspects:
         return suspects
     by_rank = suspects.suspicion[suspects.order]
     return replace(suspects, precision=precision_range(by_rank, planting.plants, planting.bounds))
+
+
+def _no_precision(detector: Component) -> str:
+    return (
+        f"precision_low and precision_high are empty: {describe(detector)} did not judge planted errors; "
+        "put a detector that judges by probabilities first"
+    )
 
 
 def _bracket(planting: Planting | None, samples: int) -> tuple[int, int] | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 
+from noisebench.catalogue.component import Component
 from noisebench.catalogue.detectors import DETECTORS, descriptor_of
 from noisebench.errors import InputError
 from noisebench.sweep.sweep import Sweep, parse_sweep
@@ -19,7 +20,7 @@ BLOCK, TUNE_BLOCK = "detect", "tune"
 _OF_PROBABILITIES = [name for name, each in DETECTORS.items() if "probabilities" in each.needs]
 FOLDS = 5
 _DEFAULT_DETECTOR = f"{{name: self-confidence, flag: posterior, folds: {FOLDS}}}"
-# Detectors and flag rules that `--tune` compares with the default; they judge the same trainings.
+# Detectors and flag rules that `--tune` compares with the user's; they judge the same trainings.
 _COMPARED = tuple(
     f"{{name: {name}, folds: {FOLDS}}}"
     for name in ("self-confidence", "normalized-margin", "confident-learning")
@@ -112,8 +113,10 @@ def sweep_text(name: str, content: str, shape: OwnShape, choices: Choices) -> st
     loss, training = choices.loss or candidate_losses(shape), _training(shape, choices.model)
     rest = f"loss: {loss}, training: {{{training}}}, seeds: 1"
     blocks = {BLOCK: _block(content, shape, f"corruption: none, detector: [{_detectors(choices)}], {rest}")}
+    corruption = (
+        f"corruption: human, detector: {_compared(content, shape, choices)}" if choices.planted else ""
+    )
     for number, content_of_plants in enumerate(choices.planted, start=1):
-        corruption = f"corruption: human, detector: [{', '.join((_DEFAULT_DETECTOR, *_COMPARED))}]"
         blocks[f"{TUNE_BLOCK}-{number}"] = _block(content_of_plants, shape, f"{corruption}, {rest}")
     return f"""\
 sweep: "{name}"
@@ -134,6 +137,21 @@ def _detectors(choices: Choices) -> str:
     if not any(name in detector for name in _OF_PROBABILITIES for detector in own):
         own.append(_DEFAULT_DETECTOR)
     return ", ".join(own)
+
+
+def _compared(content: str, shape: OwnShape, choices: Choices) -> str:
+    """Return the detectors that judge plants: first the user's that judge by probabilities."""
+    unplanted = replace(choices, planted=())
+    of_user = detect_sweep(BLOCK, content, shape, unplanted)
+    others = detect_sweep(BLOCK, content, shape, Choices(detectors=(_DEFAULT_DETECTOR, *_COMPARED)))
+    detectors = dict.fromkeys(trial.detector for sweep in (of_user, others) for trial in sweep.trials())
+    fields = [each.as_fields() for each in detectors if judges_probabilities(each)]
+    return yaml.safe_dump(fields, default_flow_style=True, sort_keys=False, width=math.inf).strip()
+
+
+def judges_probabilities(detector: Component) -> bool:
+    """Whether a detector judges by out-of-fold probabilities."""
+    return "probabilities" in descriptor_of(detector).needs_of(detector)
 
 
 def candidate_losses(shape: OwnShape) -> str:

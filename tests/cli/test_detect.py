@@ -270,6 +270,27 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
     assert len(read) == len(set(read)) == 2 * 2 * 4
 
 
+@pytest.mark.parametrize("detector", ["normalized-margin", "small-loss"])
+def test_precision_is_on_the_scale_of_the_users_detector_or_empty(tmp_path: Path, detector: str) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(800) % 2
+    given = np.where(np.arange(800) < 60, 1 - truth, truth)
+    np.savez(tmp_path / "f.npz", X=rng.normal(size=(800, 2)) + 4 * np.eye(2)[truth], y=given)
+    quick = ("--model", "linear", "--loss", "CE", "--set", "training.epochs=3", "--inline")
+    tuned = ("--tune", "--plantings", "1", "--detector", detector)
+    done = detect("f.npz", *tuned, *quick, "--set", "training.learning_rate=0.03", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(ResultsFolder(tmp_path / "results").sweep("f").suspects / "all.parquet")
+    if detector == "small-loss":
+        assert table["precision_low"].isna().all()
+        assert "precision_low and precision_high are empty: small-loss" in done.stderr
+        assert "detectors and flag rules on planted errors:\n" in done.stdout
+        return
+    # The margin's suspicion is lower than that of self-confidence; the first 40 are nearly all wrong.
+    assert table["precision_low"][40] > 0.5 > table["precision_high"][400]
+    assert "of which the first was used:\n  normalized-margin" in done.stdout
+
+
 BAD = {
     "loss": (("d", "--loss", "BLL"), "loss 'BLL' is unknown; known: CE"),
     "model": (("d", "--model", "cnn"), "must be one of small-cnn"),
