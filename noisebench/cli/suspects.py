@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,23 +127,29 @@ def _bracket(planting: Planting | None, samples: int) -> tuple[int, int] | None:
 def _candidates(
     trials: Sequence[Trial], results: ResultsFolder, planted: Mapping[Component, Planting]
 ) -> dict[Component, Candidate]:
-    """Return the losses in the sweep's order, with the mean over their trials that predict out of fold."""
-    scores: dict[Component, list[tuple[float, float]]] = {}
+    """Return the losses in the sweep's order: the mean accuracy of their trials that predict out of fold, and
+    what their first detector flags.
+    """
+    accuracies: dict[Component, list[float]] = {}
+    flags: dict[Component, list[int]] = {}
+    first = {trial.loss: trial.detector for trial in reversed(trials)}
     for trial in trials:
+        scores = scores_of(trial, results)
         if has_probabilities(trial):
-            of_trial = scores_of(trial, results)
-            accuracy = float((of_trial["predicted_label"] == of_trial["given_label"]).mean())
-            scores.setdefault(trial.loss, []).append((accuracy, float(of_trial["flagged"].sum())))
-    if not scores:
+            accuracy = float((scores["predicted_label"] == scores["given_label"]).mean())
+            accuracies.setdefault(trial.loss, []).append(accuracy)
+        if trial.detector == first[trial.loss]:
+            flags.setdefault(trial.loss, []).append(int(scores["flagged"].sum()))
+    if not accuracies:
         raise InputError(
             "no trial with out-of-fold probabilities has completed; `noisebench failures` says why"
         )
     without_rank = failed(planted)
     candidates = {}
-    for loss, values in scores.items():
-        accuracy, flagged = np.mean(values, axis=0)
+    for loss, values in accuracies.items():
+        accuracy = float(np.mean(values))
         error = math.sqrt(accuracy * (1 - accuracy) / trials[0].dataset["samples"])
-        candidate = Candidate(describe(loss), float(accuracy), round(float(flagged)), error)
+        candidate = Candidate(describe(loss), accuracy, round(np.mean(flags[loss])), error)
         if loss in planted:
             of_loss, has_failed = planted[loss], loss in without_rank
             candidate = replace(
@@ -186,12 +193,12 @@ def _trial_scores(
 ) -> Iterator[TrialScores]:
     """Yield the scores of each trial; samples in `unjudged` [N] get none."""
     name, results = folder.name, folder.results
-    seen: set[str] = set()
+    names, seen = _detector_names(trials), set[str]()
     for trial in trials:
         scores = scores_of(trial, results)
         brings = has_probabilities(trial) and trial.evidence_id not in seen
         yield TrialScores(
-            detector=trial.detector.name,
+            detector=names[trial.detector],
             seed=trial.seed,
             suspicion=np.where(unjudged, np.nan, scores["suspicion"]),
             flagged=scores["flagged"] & ~unjudged,
@@ -200,12 +207,19 @@ def _trial_scores(
         seen.add(trial.evidence_id)
 
 
+def _detector_names(trials: Iterable[Trial]) -> dict[Component, str]:
+    """Return how files call the detectors; those of one name by their parameters, too."""
+    detectors = {trial.detector: describe(trial.detector) for trial in trials}
+    used = Counter(detector.name for detector in detectors)
+    return {each: text if used[each.name] > 1 else each.name for each, text in detectors.items()}
+
+
 def _judge(trials: Sequence[Trial], samples: Samples, unjudged: npt.NDArray[np.bool_]) -> Judge:
     """Return what judges mean probabilities: the detectors that need nothing else."""
     detectors = {
-        trial.detector.name: trial.detector
-        for trial in reversed(trials)
-        if descriptor_of(trial.detector).needs_of(trial.detector).keys() == {"probabilities"}
+        name: each
+        for each, name in _detector_names(trials).items()
+        if descriptor_of(each).needs_of(each).keys() == {"probabilities"}
     }
 
     def judge(probabilities: npt.NDArray[np.floating]) -> dict[str, Detection]:

@@ -35,7 +35,8 @@ _ALIKE = 2
 
 @dataclass(frozen=True)
 class Candidate:
-    """A loss with the accuracy, in [0, 1], of its out-of-fold predictions, and the labels that it flags.
+    """A loss with the accuracy, in [0, 1], of its out-of-fold predictions, and how many labels its first
+    detector flags.
 
     `error` is the standard error of the accuracy.
     With planted errors: the shares of uniform and of likely plants that it flags, the AUROC of their

@@ -270,6 +270,25 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
     assert len(read) == len(set(read)) == 2 * 2 * 4
 
 
+def test_two_detectors_of_one_name_are_two(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(200) % 2
+    given = np.where(np.arange(200) < 20, 1 - truth, truth)
+    np.savez(tmp_path / "f.npz", X=rng.normal(size=(200, 2)) + 2 * np.eye(2)[truth], y=given)
+    detectors = [f"{{name: self-confidence, flag: share, share: {share}}}" for share in (0.05, 0.1)]
+    options = [word for each in detectors for word in ("--detector", each)]
+    quick = ("--model", "linear", "--loss", "CE", "--set", "training.epochs=3", "--inline")
+    done = detect("f.npz", *options, *quick, "--json", cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    first, second = (f"self-confidence(flag=share, folds=5, share={share})" for share in (0.05, 0.1))
+    folder = ResultsFolder(tmp_path / "results").sweep("f").suspects
+    assert json.loads((folder / "report.json").read_text())["detectors"] == [first, second]
+    flagged = [row["flagged_by"] for row in suspects(tmp_path, "f").values()]
+    assert flagged == [f"{first}|{second}"] * 10 + [second] * 10
+    # What the first detector flags, not the mean of both.
+    assert (answer["suspects"], answer["candidates"][0]["flagged"]) == (20, 10)
+
+
 @pytest.mark.parametrize("detector", ["normalized-margin", "small-loss"])
 def test_precision_is_on_the_scale_of_the_users_detector_or_empty(tmp_path: Path, detector: str) -> None:
     rng = np.random.default_rng(0)
