@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from noisebench.review.candidates import Candidate, Rule, as_report
 from noisebench.review.files import SuspectFiles
 from noisebench.review.outputs import write_suspects
 from noisebench.review.summary import Pair, Run
@@ -84,6 +85,27 @@ def test_samples_that_were_not_judged_and_no_suspects_at_all(tmp_path: Path) -> 
     report = json.loads(SuspectFiles(tmp_path).report.read_text())
     assert sum(report["histogram"]["others"]) == 3
     assert "No label is suspected." in SuspectFiles(tmp_path).page.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_losses_compared_and_the_limits_of_the_comparison(tmp_path: Path) -> None:
+    samples = samples_of([0, 1, 2, 0])
+    found = rank(samples, [scores([True] * 4, P, [0.1, 0.2, 0.3, 0.4])])
+    losses = [
+        Candidate("CE(delay=0)", 0.8123, 1234, uniform=0.7, likely=0.4, auroc=0.912),
+        Candidate("PZ(c=0.99)", 0.5, 2, uniform=0.01, likely=0.02, auroc=0.511, failed=True),
+    ]
+    rules = [Rule("self-confidence(folds=5)", 0.71, 0.41, 0.031, 0.913)]
+    for candidates, compared in ((losses, rules), ([Candidate("CE(delay=0)", 0.8123, 1234)] * 2, [])):
+        tuning = as_report(candidates, compared)
+        write_suspects(tmp_path, samples, found, replace(RUN, tuning=tuning))
+        page = SuspectFiles(tmp_path).page.read_text(encoding="utf-8")
+        assert tuning["limits"].replace("'", "&#39;") in page
+        assert tuning["rule"] in page
+        shown = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+        assert "CE(delay=0) yes 0.8123 1,234" in shown
+        assert ("CE(delay=0) yes 0.8123 1,234 0.912 70% 40%" in shown) == bool(compared)
+        assert ("PZ(c=0.99) failed 0.5000 2 0.511 1% 2%" in shown) == bool(compared)
+        assert ("self-confidence(folds=5) 0.913 71% 41% 3.1%" in shown) == bool(compared)
 
 
 def embedded(page: str, name: str) -> object:
