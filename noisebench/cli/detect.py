@@ -19,6 +19,7 @@ from noisebench.errors import InputError
 if TYPE_CHECKING:
     from noisebench.data.own.kept import OwnData
     from noisebench.data.own.source import Source
+    from noisebench.engine.progress import Progress
     from noisebench.records.folders import ResultsFolder
     from noisebench.slurm.site import Site
     from noisebench.sweep.detect_sweep import Choices, OwnShape
@@ -262,13 +263,20 @@ def _submitted(request: _Request, sweep: Sweep, profile: Site, as_json: bool) ->
 
 def _run(request: _Request, sweep: Sweep, local: LocalOptions) -> int:
     """Run what is pending here; return how many trials have failed."""
+    from noisebench.cli.learning import EarlyWarning
     from noisebench.cli.live import LiveProgress
     from noisebench.engine.run import run_sweep
 
     options = local.options(sweep, request.results.root, request.data_dir)
     options = replace(options, replace_sweep=True, include_failed=True, restart=True)
+    early = EarlyWarning(sweep, request.results, _say)
     with LiveProgress(sweep.name) as live:
-        outcome = run_sweep(sweep, request.results, options, live.update)
+
+        def update(progress: Progress) -> None:
+            live.update(progress)
+            early.look()
+
+        outcome = run_sweep(sweep, request.results, options, update)
     if outcome.failed:
         _say(f"{outcome.failed} trials failed: `noisebench failures {sweep.name}` says why")
     if outcome.unfinished:

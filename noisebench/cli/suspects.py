@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.detectors import descriptor_of
-from noisebench.cli.judged import Scores, completed_trials, has_probabilities, probabilities_of, scores_of
+from noisebench.cli.judged import completed_trials, has_probabilities, probabilities_of, scores_of
+from noisebench.cli.learning import not_learned
 from noisebench.cli.planting import Planting, failed, judged_plants, plantings, rules
 from noisebench.data.own.kept import OwnData
 from noisebench.data.own.source import named
@@ -32,9 +33,6 @@ from noisebench.sweep.components import describe
 from noisebench.sweep.detect_sweep import BLOCK, FOLDS
 from noisebench.sweep.sweep import Sweep
 from noisebench.sweep.trial import Trial
-
-# Standard errors by which the accuracy must exceed that of always naming the largest class.
-_LEARNED_SIGMAS = 3
 
 
 @dataclass(frozen=True)
@@ -253,23 +251,11 @@ def _notes(
     if conflicting:
         notes.append(f"{conflicting} samples have equal content and different labels: at least one is wrong")
     notes += [
-        note for trial in trials if (note := _not_learned(trial, scores_of(trial, results))) is not None
+        f"{note}; do not use these suspects"
+        for trial in trials
+        if (note := not_learned(trial, scores_of(trial, results))) is not None
     ]
     return tuple(notes)
-
-
-def _not_learned(trial: Trial, scores: Scores) -> str | None:
-    """Return a warning if the model predicts the given labels no better than the largest class does."""
-    given, predicted = scores["given_label"], scores["predicted_label"]
-    largest, accuracy = np.bincount(given).max() / len(given), float((given == predicted).mean())
-    error = math.sqrt(largest * (1 - largest) / len(given))
-    if accuracy > largest + _LEARNED_SIGMAS * error:
-        return None
-    return (
-        f"the model does not learn: {describe(trial.loss)} predicts {accuracy:.1%} of the labels, and the "
-        f"largest class has {largest:.1%} of them; do not use these suspects. Try more epochs (--set "
-        f"training.epochs={2 * trial.training.epochs}), another --model, or features of a pretrained model"
-    )
 
 
 def _configuration(trials: Sequence[Trial]) -> dict[str, Any]:

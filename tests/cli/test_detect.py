@@ -108,9 +108,18 @@ def test_corrected_labels_are_judged_again(
 def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "noise.npz", X=rng.normal(size=(60, 3)), y=rng.integers(0, 2, 60))
-    done = detect("noise.npz", "--loss", "CE", "--set", "training.epochs=2", "--inline", cwd=tmp_path)
+    losses = ("--loss", "[CE, {name: BL, gamma: 0.4}]")
+    words = ("noise.npz", *losses, "--set", "training.epochs=2", "--inline")
+    done = detect(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "the model does not learn" in done.stderr
+    lines = done.stderr.splitlines()
+    early = [
+        place for place, line in enumerate(lines) if "after the first of 2 trials, the model does" in line
+    ]
+    last = [place for place, line in enumerate(lines) if "do not use these suspects" in line]
+    assert len(early) == 1
+    assert early < [place for place, line in enumerate(lines) if line.startswith("noise: 2/2 done")] < last
+    assert "after the first" not in detect(*words, cwd=tmp_path).stderr
 
 
 def test_a_name_of_other_data_is_refused_and_their_files_stay(tmp_path: Path) -> None:
