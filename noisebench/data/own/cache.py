@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from noisebench.data.own.decoding import Shape, common_shape, decode
+from noisebench.data.own.decoding import Form, Shape, common_form, decode, highest_value
 from noisebench.data.own.duplicates import fold_groups
 from noisebench.data.own.kept import About, OwnData, checksum, complete, mapped
 from noisebench.data.own.source import Source, checked, named
@@ -45,12 +45,12 @@ def keep(
     InputError that names broken files, unless `skip_broken` leaves them out; then nothing stays written.
     """
     hashes = hashes_of(source)
-    shape = _shape(source, size)
-    content = _content(source, hashes, shape)
+    form = _form(source, size)
+    content = _content(source, hashes, form)
     folder = root / content
     about = complete(folder)
     if about is None:
-        about = _write(source, shape, folder, skip_broken=skip_broken, say=say)
+        about = _write(source, form, folder, skip_broken=skip_broken, say=say)
     elif about.broken and not skip_broken:
         raise InputError(_broken_message(source, about.broken))
     broken = {name for name, _ in about.broken}
@@ -67,10 +67,11 @@ def keep(
 
 def content_of(source: Source, size: int | None) -> str:
     """Return what names the content of the samples, as `keep` does; writes nothing."""
-    return _content(source, hashes_of(source), _shape(source, size))
+    return _content(source, hashes_of(source), _form(source, size))
 
 
-def _write(source: Source, shape: Shape, folder: Path, *, skip_broken: bool, say: Say) -> About:
+def _write(source: Source, form: Form, folder: Path, *, skip_broken: bool, say: Say) -> About:
+    shape = form.shape
     existed = [parent for parent in (folder, *folder.parents) if parent.exists()]
     kind = np.dtype(np.float32 if source.has_features else np.uint8)
     bytes_ = len(source.ids) * shape.channels * shape.height * shape.width * kind.itemsize
@@ -84,7 +85,7 @@ def _write(source: Source, shape: Shape, folder: Path, *, skip_broken: bool, say
         if source.values is not None:
             source.values.tofile(folder / "values.bin")
         else:
-            broken = _decode_files(source, shape, folder)
+            broken = _decode_files(source, form, folder)
         if broken and not skip_broken:
             _remove_new(folder, existed)
             raise InputError(_broken_message(source, broken))
@@ -120,10 +121,10 @@ def _finish(
     return about
 
 
-def _decode_files(source: Source, shape: Shape, folder: Path) -> list[tuple[str, str]]:
+def _decode_files(source: Source, form: Form, folder: Path) -> list[tuple[str, str]]:
     """Decode all files that no earlier process has decoded; return (id, reason) of those that are broken."""
     assert source.paths is not None
-    count = len(source.paths)
+    count, shape, highest = len(source.paths), form.shape, highest_value(form.deep)
     values = _created(folder / "values.bin", np.uint8, (count, *asdict(shape).values()))
     state = _created(folder / "state.npy", np.uint8, (count,))
 
@@ -131,7 +132,7 @@ def _decode_files(source: Source, shape: Shape, folder: Path) -> list[tuple[str,
         broken, states = [], np.full(len(rows), _DECODED, np.uint8)
         for position, row in enumerate(rows):
             try:
-                values[row] = decode(source.paths[row], shape)  # type: ignore[index]
+                values[row] = decode(source.paths[row], shape, highest)  # type: ignore[index]
             except Exception as error:  # a damaged file can raise almost any exception
                 states[position] = _BROKEN
                 broken.append((source.ids[row], _reason(error)))
@@ -177,20 +178,24 @@ def _compact(folder: Path, rows: npt.NDArray[np.int64], whole: About) -> None:
     temporary.replace(folder / "values.bin")
 
 
-def _shape(source: Source, size: int | None) -> Shape:
+def _form(source: Source, size: int | None) -> Form:
     if source.paths is not None:
-        return common_shape(source.paths, size)
+        return common_form(source.paths, size)
     assert source.values is not None
     if size is not None:
         raise InputError(
             f"--size {size}: only for image files; {source.name} has arrays, which keep their size"
         )
-    return Shape(*source.values.shape[1:]) if source.values.ndim == 4 else Shape(source.values.shape[1], 1, 1)
+    sizes = source.values.shape[1:]
+    return Form(Shape(*sizes) if source.values.ndim == 4 else Shape(sizes[0], 1, 1))
 
 
-def _content(source: Source, hashes: Sequence[str], shape: Shape) -> str:
+def _content(source: Source, hashes: Sequence[str], form: Form) -> str:
     """Return 16 hex digits that name the content: samples in order, labels, groups and the decoded shape."""
-    digest = hashlib.sha256(json.dumps([FORMAT, asdict(shape), source.classes]).encode())
+    # The names of data without deep images are those of before these had one scale.
+    scale = ["one scale"] if form.deep else []
+    about = [FORMAT, asdict(form.shape), source.classes, *scale]
+    digest = hashlib.sha256(json.dumps(about).encode())
     for row, (name, of_row) in enumerate(zip(source.ids, hashes, strict=True)):
         group = None if source.groups is None else int(source.groups[row])
         digest.update(json.dumps([name, of_row, int(source.labels[row]), group]).encode())

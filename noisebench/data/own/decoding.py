@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
 
 # Small images of one size keep it; all others get this size, unless the user names one.
 MAX_KEPT_PIXELS, DEFAULT_PIXELS = 64, 64
-# Headers of this many files, evenly spread, show whether the images are grey and of one size.
-PROBED_FILES = 1000
 # EXIF's tag of the orientation.
 _ORIENTATION = 0x0112
-_GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+_GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
+# The bits of masks and of floats up to 1, of usual cameras, scanners and files.
+_BITS = (1, 8, 10, 12, 14, 16, 24, 32)
 
 
 @dataclass(frozen=True)
@@ -34,26 +36,49 @@ class Shape:
     width: int
 
 
-def common_shape(paths: Sequence[Path], size: int | None) -> Shape:
-    """Return the shape for these files: grey if all are, and `size` pixels square if it is given.
+@dataclass(frozen=True)
+class Form:
+    """What all images become. `deep`: the files with more than 8 bits a value, which share one scale."""
+
+    shape: Shape
+    deep: tuple[Path, ...] = ()
+
+
+def common_form(paths: Sequence[Path], size: int | None) -> Form:
+    """Return the form for these files: grey if all are, and `size` pixels square if it is given.
 
     Without `size`, images of one small size keep it. Files that cannot be read do not count.
     """
-    probed = paths[:: max(1, len(paths) // PROBED_FILES)]
-    seen = {header for path in probed if (header := _header(path)) is not None}
-    channels = 1 if seen and all(grey for grey, _ in seen) else 3
-    sizes = {of_image for _, of_image in seen}
-    if size is not None:
-        return Shape(channels, size, size)
-    if len(sizes) == 1 and max(max(pair) for pair in sizes) <= MAX_KEPT_PIXELS:
+    modes, sizes, deep = set[str](), set[tuple[int, int]](), []
+    for path in paths:
+        header = _header(path)
+        if header is not None:
+            modes.add(header[0])
+            sizes.add(header[1])
+            if _is_deep(header[0]):
+                deep.append(path)
+    channels = 1 if modes and modes <= _GREY_MODES else 3
+    height = width = DEFAULT_PIXELS if size is None else size
+    if size is None and len(sizes) == 1 and max(max(pair) for pair in sizes) <= MAX_KEPT_PIXELS:
         ((width, height),) = sizes
-        return Shape(channels, max(height, MIN_PIXELS), max(width, MIN_PIXELS))
-    return Shape(channels, DEFAULT_PIXELS, DEFAULT_PIXELS)
+        width, height = max(width, MIN_PIXELS), max(height, MIN_PIXELS)
+    return Form(Shape(channels, height, width), tuple(deep))
 
 
-def decode(path: Path, shape: Shape) -> npt.NDArray[np.uint8]:
+def highest_value(paths: Sequence[Path]) -> int:
+    """Return the value that becomes 255 in all these images of more than 8 bits.
+
+    It is the highest number of 1, 8, 10, 12, 14, 16, 24 or 32 bits, the first that no value exceeds. Files
+    that cannot be read do not count.
+    """
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        highest = max(pool.map(_highest, paths), default=0.0)
+    return next((2**bits - 1 for bits in _BITS if highest <= 2**bits - 1), 2 ** _BITS[-1] - 1)
+
+
+def decode(path: Path, shape: Shape, highest: int = 2**16 - 1) -> npt.NDArray[np.uint8]:
     """Return an image as uint8 [C, H, W], turned as EXIF says, cropped at its centre to the aspect of
-    `shape`.
+    `shape`. Of more than 8 bits, the value `highest` becomes 255.
 
     Raises OSError, SyntaxError or ValueError for a file that is damaged or no image.
     """
@@ -67,30 +92,43 @@ def decode(path: Path, shape: Shape) -> npt.NDArray[np.uint8]:
             opened.draft(None, (2 * shape.width, 2 * shape.height))
             opened.load()
             image = ImageOps.exif_transpose(opened)
-            image = _as_8_bit(image).convert("L" if shape.channels == 1 else "RGB")
+            image = _as_8_bit(image, highest).convert("L" if shape.channels == 1 else "RGB")
     if image.size != (shape.width, shape.height):
         image = ImageOps.fit(image, (shape.width, shape.height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, dtype=np.uint8).reshape(shape.height, shape.width, shape.channels)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _as_8_bit(image: Image) -> Image:
+def _is_deep(mode: str) -> bool:
+    return mode[0] in "IF"
+
+
+def _as_8_bit(image: Image, highest: int) -> Image:
     """Return an image of 16 or 32 bits a pixel with 8; Pillow's own conversion would cut values at 255."""
-    if image.mode[0] not in "IF":
+    if not _is_deep(image.mode):
         return image
     from PIL import Image
 
-    values: npt.NDArray[Any] = np.asarray(image, dtype=np.float64)
-    highest = values.max(initial=0)
-    if image.mode == "F" and highest <= 1:
-        values = values * 255
-    elif highest > 255:
-        values = values / 257
+    values: npt.NDArray[Any] = np.nan_to_num(np.asarray(image, dtype=np.float64)) * (255 / highest)
     return Image.fromarray(np.clip(np.round(values), 0, 255).astype(np.uint8))
 
 
-def _header(path: Path) -> tuple[bool, tuple[int, int]] | None:
-    """Return whether an image is grey, and its (width, height) once turned; None if it cannot be read."""
+def _highest(path: Path) -> float:
+    """Return the highest finite value of an image, 0 if it cannot be read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                values: npt.NDArray[Any] = np.asarray(image, dtype=np.float64)
+        return float(np.max(values, where=np.isfinite(values), initial=0))
+    except Exception:  # as in _header
+        return 0.0
+
+
+def _header(path: Path) -> tuple[str, tuple[int, int]] | None:
+    """Return an image's mode, and its (width, height) once turned; None if it cannot be read."""
     from PIL import Image
 
     try:
@@ -99,6 +137,6 @@ def _header(path: Path) -> tuple[bool, tuple[int, int]] | None:
             with Image.open(path) as image:
                 turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
                 width, height = image.size
-                return image.mode in _GREY_MODES, (height, width) if turned else (width, height)
+                return image.mode, (height, width) if turned else (width, height)
     except Exception:  # a damaged file can raise almost any exception; decoding reports it
         return None

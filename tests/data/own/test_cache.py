@@ -11,7 +11,7 @@ from noisebench.catalogue.component import Component
 from noisebench.data.datasets import load_dataset
 from noisebench.data.own import cache, decoding
 from noisebench.data.own.cache import keep
-from noisebench.data.own.decoding import Shape, common_shape, decode
+from noisebench.data.own.decoding import Shape, common_form, decode, highest_value
 from noisebench.data.own.duplicates import fold_groups
 from noisebench.data.own.kept import OwnData
 from noisebench.data.own.read import read_source
@@ -70,11 +70,11 @@ def test_a_killed_process_continues(images: Path, tmp_path: Path, monkeypatch: p
     whole = kept(images, tmp_path / "whole").values()
     decoded: list[Path] = []
 
-    def dying(path: Path, shape: Shape) -> np.ndarray:  # type: ignore[type-arg]
+    def dying(path: Path, shape: Shape, highest: int) -> np.ndarray:  # type: ignore[type-arg]
         if len(decoded) == 8:
             raise KeyboardInterrupt
         decoded.append(path)
-        return decoding.decode(path, shape)
+        return decoding.decode(path, shape, highest)
 
     monkeypatch.setattr(cache, "_CHUNK", 2)
     monkeypatch.setattr(cache, "_threads", lambda: 1)
@@ -82,7 +82,7 @@ def test_a_killed_process_continues(images: Path, tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         kept(images, tmp_path / "root")
     before, again = list(decoded), []
-    monkeypatch.setattr(cache, "decode", lambda path, shape: again.append(path) or decode(path, shape))
+    monkeypatch.setattr(cache, "decode", lambda path, *more: again.append(path) or decode(path, *more))
     own = kept(images, tmp_path / "root")
     assert len(before) == 8
     assert len(again) == 4
@@ -149,8 +149,43 @@ def test_the_common_shape(tmp_path: Path) -> None:
     grey, colour = picture(tmp_path / "g.png", 1), picture(tmp_path / "c.png", 1, mode="RGB")
     large, tiny = picture(tmp_path / "l.png", 1, (70, 20)), picture(tmp_path / "t.png", 1, (4, 9))
     (tmp_path / "broken.png").write_bytes(b"")
-    assert common_shape([grey, tmp_path / "broken.png"], None) == Shape(1, 8, 10)
-    assert common_shape([grey, colour], None) == Shape(3, 8, 10)
-    assert common_shape([grey, large], None) == Shape(1, 64, 64)
-    assert common_shape([tiny], None) == Shape(1, 9, 8)
-    assert common_shape([grey], 32) == Shape(1, 32, 32)
+    assert common_form([grey, tmp_path / "broken.png"], None).shape == Shape(1, 8, 10)
+    assert common_form([grey, colour], None).shape == Shape(3, 8, 10)
+    assert common_form([grey, large], None).shape == Shape(1, 64, 64)
+    assert common_form([tiny], None).shape == Shape(1, 9, 8)
+    assert common_form([grey], 32).shape == Shape(1, 32, 32)
+    # Two images in colour are found among many.
+    many = [grey] * 2000
+    many[1] = many[1001] = colour
+    assert common_form(many, None).shape == Shape(3, 8, 10)
+
+
+@pytest.mark.parametrize(
+    ("highest", "scale"), [(1, 1), (200, 255), (255, 255), (256, 1023), (4000, 4095), (60_000, 65_535)]
+)
+def test_images_of_16_bits_have_one_scale(tmp_path: Path, highest: int, scale: int) -> None:
+    folder, values = folder_of_two_classes(tmp_path / "images"), [highest, highest // 4]
+    for number, value in enumerate(values):
+        Image.fromarray(np.full((8, 10), value, dtype=np.uint16)).save(folder / "cat" / f"{number}.png")
+    deep = common_form(read_source(str(folder)).paths, None).deep
+    assert [path.name for path in deep] == ["0.png", "1.png"]
+    (folder / "cat" / "broken.png").write_bytes(b"no image")
+    assert highest_value([*deep, folder / "cat" / "broken.png"]) == scale
+    own = kept(folder, tmp_path / "root", skip_broken=True)
+    assert own.values()[:3, 0, 0, 0].tolist() == [*(round(255 * value / scale) for value in values), 20]
+
+
+def test_floating_point_images_up_to_1_become_those_of_8_bits(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.tiff" for number in range(2)]
+    for path, value in zip(paths, (0.25, 1.0), strict=True):
+        Image.fromarray(np.full((8, 8), value, dtype=np.float32)).save(path)
+    assert highest_value(paths) == 1
+    assert [int(decode(path, Shape(1, 8, 8), 1).max()) for path in paths] == [64, 255]
+
+
+def test_the_content_of_images_of_8_bits_has_its_former_name(tmp_path: Path) -> None:
+    """It is part of the ids of trials."""
+    pixels = (np.arange(640) % 256).astype(np.uint8).reshape(10, 8, 8)
+    np.savez(tmp_path / "a.npz", X=pixels, y=np.arange(10) % 2)
+    own = keep(read_source(str(tmp_path / "a.npz")), tmp_path / "root", say=lambda _: None)
+    assert own.content == "e66c6d31bb68646e"
