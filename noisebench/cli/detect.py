@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from noisebench.sweep.sweep import Sweep
 
 
+PLANTINGS = 3
+
+
 @dataclass(frozen=True)
 class _Request:
     """What the user asked for, with the results folder."""
@@ -83,9 +86,14 @@ def detect(
         ),
     ] = False,
     plantings: Annotated[
-        int,
-        typer.Option("--plantings", min=1, max=20, help="With --tune: how often. Each takes the time again."),
-    ] = 3,
+        int | None,
+        typer.Option(
+            "--plantings",
+            min=1,
+            max=20,
+            help="With --tune: how often, default 3. Each takes the time again.",
+        ),
+    ] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
     ] = False,
@@ -118,6 +126,8 @@ def detect(
     from noisebench.records.folders import ResultsFolder
     from noisebench.sweep.detect_sweep import Choices, sweep_name
 
+    if plantings is not None and not tune:
+        raise InputError(f"--plantings {plantings}: only with --tune, which plants wrong labels; add it")
     local = LocalOptions(cpus=cpus, gpus=gpus, allowance_minutes=allowance_minutes, inline=inline)
     profile = _site(site, local)
     folder = ResultsFolder((results or _default_results(profile)).absolute())
@@ -128,7 +138,7 @@ def detect(
     failed = 0
     for phase in ("detect", "tune")[: 1 + tune]:
         if phase == "tune":
-            sweep = _with_plants(request, sweep, kept, plantings)
+            sweep = _with_plants(request, sweep, kept, plantings or PLANTINGS)
         if profile is not None and _submitted(request, sweep, profile, as_json):
             return
         failed = _run(request, sweep, local) if profile is None else 0

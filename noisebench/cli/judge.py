@@ -97,6 +97,7 @@ def _write_flagged(path: Path, given: GivenProbabilities, judgements: dict[str, 
     import numpy as np
 
     predicted = given.probabilities.argmax(axis=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["detector", "sample", "given", "predicted", "suspicion"])

@@ -326,6 +326,7 @@ BAD = {
     "own model": (("d", "--model", "nowhere:net"), "training.model: module 'nowhere' is not found"),
     "detector": (("d", "--detector", "aumm"), "detector 'aumm' is unknown"),
     "set": (("d", "--set", "training.epoch=3"), "epoch' is unknown"),
+    "plantings": (("d", "--plantings", "2"), "--plantings 2: only with --tune"),
     "name": (("d", "--name", "a/b"), "--name 'a/b': use letters"),
     "root": (("d", "--root", "."), "--root .: only for a label table"),
     "size of arrays": (("a.npz", "--size", "32"), "--size 32: only for image files"),

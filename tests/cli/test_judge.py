@@ -92,9 +92,9 @@ def test_without_the_truth_only_flags_are_counted(folder: Path) -> None:
 
 
 def test_the_flagged_samples_are_written(folder: Path) -> None:
-    options = ["--detector", "self-confidence", "--out", "suspects.csv"]
+    options = ["--detector", "self-confidence", "--out", "new/suspects.csv"]
     noisebench_here("judge", "p.npy", "labels.npy", *options, cwd=folder)
-    rows = list(csv.DictReader((folder / "suspects.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((folder / "new" / "suspects.csv").read_text().splitlines()))
     assert [(row["sample"], row["given"], row["predicted"]) for row in rows] == [
         ("3", "0", "1"),
         ("7", "1", "0"),
