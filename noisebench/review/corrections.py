@@ -179,7 +179,7 @@ def reviewed_of(table: pd.DataFrame, decisions: dict[str, Decision], cards: dict
 
 def _is_of(decision: Decision, cards: dict[str, Any]) -> bool:
     # A page without a hash wrote none into its decisions.
-    return decision.cards == cards.get("hash", "")
+    return bool(decision.cards == cards.get("hash", ""))
 
 
 def corrected_labels(table: pd.DataFrame) -> pd.DataFrame:

@@ -23,8 +23,8 @@ MAX_KEPT_PIXELS, DEFAULT_PIXELS = 64, 64
 # EXIF's tag of the orientation.
 _ORIENTATION = 0x0112
 _GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
-# The bits of masks and of floats up to 1, of usual cameras, scanners and files.
-_BITS = (1, 8, 10, 12, 14, 16, 24, 32)
+# For the bits of masks and of floats up to 1, of usual cameras, scanners and files.
+_HIGHEST = tuple((1 << bits) - 1 for bits in (1, 8, 10, 12, 14, 16, 24, 32))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def highest_value(paths: Sequence[Path]) -> int:
     """
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         highest = max(pool.map(_highest, paths), default=0.0)
-    return next((2**bits - 1 for bits in _BITS if highest <= 2**bits - 1), 2 ** _BITS[-1] - 1)
+    return next((each for each in _HIGHEST if highest <= each), _HIGHEST[-1])
 
 
 def decode(path: Path, shape: Shape, highest: int = 2**16 - 1) -> npt.NDArray[np.uint8]:
