@@ -142,7 +142,8 @@ def scale(
     from noisebench.slurm.control import scale as request
 
     request(submitted_results(sweep, results).sweep(sweep), workers)
-    print(f"the driver of '{sweep}' sees to {workers} workers within a minute", file=sys.stderr)
+    most = "as far as pending trials can fill them"
+    print(f"the driver of '{sweep}' sees to {workers} workers within a minute, {most}", file=sys.stderr)
 
 
 @site_commands.command("init")

@@ -64,18 +64,27 @@ def drain(
 ) -> int:
     """Let the running trials of a live sweep end, then cancel its jobs; return how many workers there were.
 
-    `on_wait` is called with the workers that are left. Raises InputError where no driver waits or runs.
+    Workers that wait are cancelled at once. `on_wait` is called with those that still run, once a second.
+    Raises InputError where no driver waits or runs.
     """
     slurm = slurm or Slurm()
     scale(folder, 0, slurm)
-    worker = job_name(folder, "worker")
-    count = len(workers := slurm.live_jobs([worker]))
-    while workers:
-        on_wait(workers)
+    worker, messages = job_name(folder, "worker"), Messages(folder)
+    count = len(slurm.live_jobs([worker]))
+    while running := _cancel_waiting(worker, slurm):
+        # The driver would ask them too, but may itself still wait.
+        for job in running:
+            messages.ask_to_drain(job.job_id)
+        on_wait(running)
         time.sleep(_LOOK_SECONDS)
-        workers = slurm.live_jobs([worker])
     cancel(folder, on_wait, slurm)
     return count
+
+
+def _cancel_waiting(worker: str, slurm: Slurm) -> list[Job]:
+    """Cancel the jobs of this name that wait, new ones or requeued ones; return those that run."""
+    slurm.cancel_named([worker], waiting_only=True)
+    return [job for job in slurm.live_jobs([worker]) if not job.waiting and not job.ending]
 
 
 def scale(folder: SweepFolder, workers: int, slurm: Slurm | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import time
@@ -14,6 +15,7 @@ from types import FrameType
 
 from noisebench.engine.node import token_environment
 from noisebench.engine.options import Cluster, Options
+from noisebench.engine.progress import Progress
 from noisebench.engine.run import Outcome, run_sweep
 from noisebench.engine.scratch import private_scratch
 from noisebench.errors import EnvironmentFault, NoisebenchError
@@ -25,7 +27,13 @@ from noisebench.slurm.allocation import allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.protocol import Head
 from noisebench.slurm.ray_node import head_node
-from noisebench.slurm.submission import DRIVER_JOBS, Submission, unit_of, warn_of_other_code
+from noisebench.slurm.submission import (
+    DRIVER_JOBS,
+    Submission,
+    places_of_worker,
+    unit_of,
+    warn_of_other_code,
+)
 from noisebench.slurm.supervisor import Roles, Supervisor
 from noisebench.slurm.worker import work
 from noisebench.store.ingest import ingest
@@ -76,7 +84,9 @@ class _Driver:
         self._messages = submission.messages
         self._slurm = slurm
         self._name = f"{job_id}-{uuid.uuid4().hex[:8]}"
-        roles = Roles(drive, work, self._settled, self._give_up)
+        self._models: set[str] = set()
+        self._progress: Progress | None = None
+        roles = Roles(drive, work, self._settled, self._fillable, self._give_up)
         self._supervisor = Supervisor(submission, job_id, slurm, roles)
 
     def run(self) -> Outcome:
@@ -91,12 +101,13 @@ class _Driver:
             allowance_minutes=submission.site.allowance_minutes,
         )
         sweep = kept_sweep(submission.folder)
+        self._models = {trial.training.model for trial in sweep.trials()}
         if self._follows_another():
             # The submission queued the first standby.
             self._supervisor.round()
         while True:
             try:
-                return run_sweep(sweep, submission.folder.results, options)
+                return run_sweep(sweep, submission.folder.results, options, self._note_progress)
             except SweepHeldError as held:
                 _log.info("%s", held)
                 time.sleep(LOCK_SECONDS)
@@ -161,6 +172,22 @@ class _Driver:
         with open_store(folder.results) as store:
             progress = sweep_progress(store, folder.name, [])
         return progress.completed + progress.failed
+
+    def _note_progress(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def _fillable(self) -> int:
+        """Return how many workers the trials that are left can fill; all, where no trial has begun yet."""
+        progress, site = self._progress, self._submission.site
+        if progress is None:
+            return site.limits.jobs
+        # As for a submission, the model with the fewest places decides.
+        places = min(
+            places_of_worker(job, site.trials_per_gpu.get(model, 1))
+            for job in site.workers
+            for model in self._models
+        )
+        return math.ceil((progress.pending - progress.held + progress.running) / places)
 
     def _end_superseded(self) -> None:
         self.superseded = True

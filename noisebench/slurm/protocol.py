@@ -11,7 +11,8 @@ step, so a reader sees the old one or the new one.
 | `site.yaml` | submit | resume, scale | the site's profile at that time |
 | `scale.json` | scale | driver | how many workers are wanted |
 | `pools/<job>` | submit, driver | driver | the pool of an array of workers |
-| `drain/<job>` | driver | that worker | finish the running trials, then leave |
+| `drain/<job>` | driver, cancel | that worker, driver | finish the running trials, then leave for good |
+| `unneeded/<job>` | driver, that worker | driver | cancelled, or without work: not to be replaced |
 | `requeue/<job>` | worker | its batch script, driver | this job wants to go back into the queue, and why |
 | `faults/<role>-<job>.txt` | any job | status, driver | what is wrong with the job's surroundings |
 
@@ -50,13 +51,14 @@ from pathlib import Path
 from typing import Any
 
 from noisebench.engine.node import write_token
+from noisebench.records.attempts import now
 from noisebench.records.durable import write_durably
 from noisebench.records.folders import SweepFolder
 from noisebench.records.periodic import periodically
 
 BEAT_SECONDS = 2.0
 # Folders of notes that belong to one submission.
-_NOTES = ("pools", "requeue", "drain", "faults")
+_NOTES = ("pools", "requeue", "drain", "unneeded", "faults")
 
 
 class WorkerEnd(StrEnum):
@@ -105,6 +107,14 @@ class Kept:
     submitted_at: str
     code: str
     jobs: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ScaleRequest:
+    """How many workers `noisebench scale` asked for last, and when (ISO 8601)."""
+
+    workers: int
+    asked_at: str = ""
 
 
 class Messages:
@@ -222,15 +232,29 @@ class Messages:
     # The number of workers
 
     def ask_for_workers(self, workers: int) -> None:
-        """Ask the driver for so many workers."""
-        self._write_json("scale.json", {"workers": workers})
+        """Ask the driver for so many workers; to ask again for as many has the lost ones replaced."""
+        self.forget_unneeded()
+        self._write_json("scale.json", asdict(ScaleRequest(workers, now())))
 
-    def wanted_workers(self) -> int | None:
-        """Return how many workers were asked for since the submission, None where nobody asked."""
+    def scale_request(self) -> ScaleRequest | None:
+        """Return what was asked for last since the submission, None where nobody asked."""
         try:
-            return int(self._read("scale.json")["workers"])
-        except (OSError, ValueError, TypeError, KeyError):
+            return ScaleRequest(**self._read("scale.json"))
+        except (OSError, ValueError, TypeError):
             return None
+
+    def note_unneeded(self, job_id: str) -> None:
+        """Note that a worker that has left is not to be replaced."""
+        self._write(f"unneeded/{job_id}", b"")
+
+    def unneeded_workers(self) -> int:
+        """Return how many workers that have left since the last request are not to be replaced."""
+        return sum(1 for _ in (self.folder / "unneeded").glob("[0-9]*"))
+
+    def forget_unneeded(self) -> None:
+        """Let all workers that leave be replaced again."""
+        for path in (self.folder / "unneeded").glob("[0-9]*"):
+            path.unlink(missing_ok=True)
 
     def ask_to_drain(self, job_id: str) -> None:
         """Ask a worker to finish its trials and leave."""
@@ -270,6 +294,10 @@ class Messages:
     def note_fault(self, role: str, job_id: str, message: str) -> None:
         """Keep why a job could not do its work, for `status`."""
         self._write(f"faults/{role}-{job_id}.txt", message.encode())
+
+    def forget_fault(self, role: str, job_id: str) -> None:
+        """Remove what was noted of a job, for it no longer holds."""
+        (self.folder / "faults" / f"{role}-{job_id}.txt").unlink(missing_ok=True)
 
     def faults(self) -> dict[str, str]:
         """Return what the jobs of the last submission found wrong, by role and job."""

@@ -76,7 +76,10 @@ def work(submission: Submission) -> str:
             messages.note_fault("worker", allocated.job_id, str(fault))
             raise
         _log.info("worker %s ends: %s", name, end)
-        if end.wants_requeue and site.requeue:
+        if end is WorkerEnd.IDLE:
+            with suppress(OSError):
+                messages.note_unneeded(allocated.job_id)
+        if end.wants_requeue and site.requeue and not messages.is_draining(allocated.job_id):
             messages.ask_for_requeue(allocated.job_id, end)
     return end.value
 
@@ -101,18 +104,16 @@ def _lend(worker: Worker, data: Path | None, mps: MpsDaemon | None) -> WorkerEnd
     own = own_address(worker.submission.site.interface)
     # What is published now may be the last message of a driver that is gone.
     tried = worker.submission.messages.head()
-    failed_joins = 0
+    failed_joins, has_joined = 0, False
     while failed_joins < MAX_FAILED_JOINS:
         tried = _await_head(worker, tried)
         if tried is None:
-            # A job that never saw a driver in all its time is not requeued.
-            kind = worker.stop.kind
-            return WorkerEnd.NO_DRIVER if kind in (None, WorkerEnd.TIME_LIMIT) else kind
+            return _end_without_head(worker, has_joined=has_joined)
         if tried.done:
             return WorkerEnd.DONE
         _log.info("worker %s joins %s", worker.name, tried.address)
         with worker_node(_join(worker, tried, own, data, mps)) as node:
-            joined = time.monotonic()
+            joined, has_joined = time.monotonic(), True
             end = _stay(worker, node, tried, mps)
             if end is not None:
                 return end
@@ -123,6 +124,15 @@ def _lend(worker: Worker, data: Path | None, mps: MpsDaemon | None) -> WorkerEnd
         f"{SHORT_STAY_SECONDS:.0f} s of joining it: all nodes need the same noisebench, Ray and Python, and "
         "must reach each other at `interface`; `noisebench doctor --site` checks that"
     )
+
+
+def _end_without_head(worker: Worker, *, has_joined: bool) -> WorkerEnd:
+    """Return why a worker ends that was looking for a driver."""
+    if worker.submission.messages.is_draining(worker.allocation.job_id):
+        return WorkerEnd.SCALED_DOWN
+    kind = worker.stop.kind or WorkerEnd.NO_DRIVER
+    # A job that never saw a driver in all its time is not requeued.
+    return WorkerEnd.NO_DRIVER if kind is WorkerEnd.TIME_LIMIT and not has_joined else kind
 
 
 def _join(worker: Worker, head: Head, own: str, data: Path | None, mps: MpsDaemon | None) -> Join:
@@ -159,10 +169,16 @@ def repeated(devices: str, times: int) -> str:
 
 
 def _await_head(worker: Worker, tried: Head | None) -> Head | None:
-    """Return a head that is done, or was renewed since the last try; None if signalled, or none came."""
+    """Return a head that is done, or was renewed since the last try; None if the worker is to leave instead.
+
+    It leaves if it is signalled or drained, or if no head comes.
+    """
+    messages = worker.submission.messages
     deadline = time.monotonic() + 60 * worker.submission.site.head_wait_minutes
     while time.monotonic() < deadline:
-        head = worker.submission.messages.head()
+        if messages.is_draining(worker.allocation.job_id):
+            return None
+        head = messages.head()
         if head is not None and (head.done or head != tried):
             return head
         if worker.stop.wait(LOOK_SECONDS):
@@ -177,7 +193,7 @@ def _stay(worker: Worker, node: RayNode, joined: Head, mps: MpsDaemon | None = N
     """
     folder, messages = worker.submission.folder, worker.submission.messages
     activity = Activity(folder, worker.name)
-    busy_until = time.monotonic()
+    busy_until, idle = time.monotonic(), False
     while node.alive:
         if worker.stop.wait(LOOK_SECONDS):
             return _leave(worker, node)
@@ -187,8 +203,8 @@ def _stay(worker: Worker, node: RayNode, joined: Head, mps: MpsDaemon | None = N
             _note_leave(worker, WorkerEnd.SCALED_DOWN)
         busy = activity.busy()
         note = leave_note_of(worker)
-        if note is not None and not busy:
-            return note
+        if not busy and (idle or note is not None):
+            return WorkerEnd.IDLE if idle else note
         head = messages.head()
         if head is not None and head.done:
             return WorkerEnd.DONE
@@ -196,8 +212,10 @@ def _stay(worker: Worker, node: RayNode, joined: Head, mps: MpsDaemon | None = N
             return None
         if busy or node.starting:
             busy_until = time.monotonic()
-        elif time.monotonic() - busy_until > 60 * worker.submission.site.idle_minutes:
-            return WorkerEnd.IDLE
+        elif time.monotonic() - busy_until > 60 * worker.submission.site.idle_minutes and note is None:
+            # The note comes first: a trial that begins at this moment then ends here, or waits again.
+            _note_leave(worker, WorkerEnd.SCALED_DOWN)
+            idle = True
     return None
 
 
@@ -216,12 +234,14 @@ def _note_leave(worker: Worker, kind: WorkerEnd) -> None:
 def _leave(worker: Worker, node: RayNode) -> WorkerEnd:
     """Drain the node within the time that Slurm leaves; return why."""
     stop, end = worker.stop, worker.stop.kind or WorkerEnd.CANCELLED
+    # Before Slurm is asked, which takes seconds: some clusters kill the job soon after the signal.
+    _note_leave(worker, end)
     if end is not WorkerEnd.TIME_LIMIT:
         ends_at = worker.slurm.preempted_at(worker.allocation.job_id)
         if ends_at is not None:
             end = WorkerEnd.PREEMPTED
             stop.end_by(ends_at)
+            _note_leave(worker, end)
     _log.info("worker %s has to end: %s, %.0f s left", worker.name, end, stop.seconds_left)
-    _note_leave(worker, end)
     node.drain(max(0.0, stop.seconds_left - SHUTDOWN_SECONDS))
     return end

@@ -119,7 +119,8 @@ def test_a_live_sweep_is_scaled(folder: SweepFolder) -> None:
     with pytest.raises(InputError, match="at most 8"):
         scale(folder, 9, slurm.client())
     scale(folder, 8, slurm.client())
-    assert Messages(folder).wanted_workers() == 8
+    request = Messages(folder).scale_request()
+    assert (request and request.workers) == 8
 
 
 def test_the_logs_of_jobs_by_their_role(folder: SweepFolder) -> None:
@@ -147,12 +148,46 @@ def test_a_drained_sweep_lets_its_trials_end_before_its_driver(
 
     def on_wait(left: list[Job]) -> None:
         seen.append([job.job_id for job in left])
-        assert Messages(folder).wanted_workers() == 0
+        request = Messages(folder).scale_request()
+        assert (len(seen) < 9, request and request.workers) == (True, 0)
         slurm.jobs[worker].state = "COMPLETED"
 
-    assert drain(folder, on_wait, slurm.client()) == 1
+    waiting = slurm.add(job_name(folder, "worker"))
+    assert drain(folder, on_wait, slurm.client()) == 2
     assert seen == [[worker], [driver]]
     assert (slurm.jobs[worker].state, slurm.jobs[driver].state) == ("COMPLETED", "CANCELLED")
+    assert (slurm.jobs[waiting].state, Messages(folder).is_draining(worker)) == ("CANCELLED", True)
     assert not Messages(folder).token.exists()
     with pytest.raises(InputError, match="has no driver in the queue"):
         drain(folder, slurm=slurm.client())
+
+
+def test_draining_waits_for_no_job_that_waits(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noisebench.slurm.control._LOOK_SECONDS", 0.01)
+    slurm = FakeSlurm()
+    waiting = [slurm.add(job_name(folder, role)) for role in ("driver", "worker")]
+
+    def on_wait(left: list[Job]) -> None:
+        pytest.fail(f"it waits for {left}")
+
+    drain(folder, on_wait, slurm.client())
+    assert {slurm.jobs[job].state for job in waiting} == {"CANCELLED"}
+
+
+def test_a_drained_worker_that_is_back_in_the_queue_is_cancelled(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noisebench.slurm.control._LOOK_SECONDS", 0.01)
+    slurm = FakeSlurm()
+    slurm.add(job_name(folder, "driver"), state="RUNNING")
+    worker = slurm.add(job_name(folder, "worker"), state="RUNNING")
+    looks: list[list[Job]] = []
+
+    def on_wait(left: list[Job]) -> None:
+        looks.append(left)
+        assert len(looks) < 9
+        if len(looks) == 1:
+            slurm.jobs[worker].state = "PENDING"
+
+    drain(folder, on_wait, slurm.client())
+    assert slurm.jobs[worker].state == "CANCELLED"

@@ -40,7 +40,7 @@ def test_a_new_submission_has_a_new_token_and_no_old_messages_or_arguments(messa
     messages.begin()
     assert [path.name for path in messages.jobs_folder.iterdir()] == ["1_0_0_log.out"]
     assert messages.token.read_text() != token
-    assert (messages.head(), messages.faults(), messages.wanted_workers()) == (None, {}, None)
+    assert (messages.head(), messages.faults(), messages.scale_request()) == (None, {}, None)
     assert not messages.wants_requeue("1_0")
     assert not messages.is_draining("1_1")
 

@@ -132,7 +132,8 @@ def test_a_sweep_whose_workers_all_leave_is_given_up(cluster: Devcluster, tmp_pa
     assert (sent.returncode, "futile: 0/2 completed" in sent.stderr) == (1, True), sent.stderr
     assert sweep.jobs() == {}, "no standby takes over"
     arrays = list((tmp_path / "results/sweeps/futile/slurm/pools").iterdir())
-    assert len(arrays) == 1 + MAX_SENDS
+    # While one of two still starts, the other may have been replaced.
+    assert 1 + MAX_SENDS <= len(arrays) <= 1 + 2 * MAX_SENDS
     output = sweep.must("status", "futile")
     assert "all workers left again and again; see their logs, then `noisebench resume futile`" in output
     assert "no job is left" in output

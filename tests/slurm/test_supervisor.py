@@ -11,7 +11,7 @@ from noisebench.slurm.protocol import WorkerEnd
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import Submission
 from noisebench.slurm.supervisor import Roles, Supervisor
-from tests.slurm.fake_slurm import VERSIONS, FakeSlurm
+from tests.slurm.fake_slurm import LIVE, VERSIONS, FakeSlurm
 
 SITE = "site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 3}\n"
 TWO_POOLS = "site: x\ndriver: {minutes: 60}\nworkers: [{minutes: 30, count: 3}, {minutes: 60, count: 2}]\n"
@@ -32,8 +32,10 @@ class Scene:
         self.names = {role: self.submission.job_name(role) for role in ("driver", "worker")}
         self.driver = self.slurm.add(self.names["driver"], state="RUNNING", node="node1")
         self.settled = 0
+        self.fillable = 99
         self.given_up = False
-        roles = Roles(job_function, job_function, lambda: self.settled, self._give_up)
+        settled, fillable = (lambda: self.settled), (lambda: self.fillable)
+        roles = Roles(job_function, job_function, settled, fillable, self._give_up)
         self.supervisor = Supervisor(self.submission, self.driver, self.slurm.client(), roles)
 
     def _give_up(self) -> None:
@@ -41,6 +43,15 @@ class Scene:
 
     def add_workers(self, count: int = 3, state: str = "RUNNING") -> list[str]:
         return [self.slurm.add(self.names["worker"], state=state) for _ in range(count)]
+
+    def end_worker(self, state: str) -> None:
+        """End the worker that was sent last."""
+        names = self.names["worker"]
+        last = [job for job in self.slurm.jobs.values() if job.name == names][-1]
+        last.state = state
+
+    def live(self) -> int:
+        return sum(state in LIVE for state in self.states())
 
     def states(self, role: str = "worker") -> list[str]:
         return [job.state for job in self.slurm.jobs.values() if job.name == self.names[role]]
@@ -65,24 +76,24 @@ def test_without_faults_nothing_is_changed(scene: Scene) -> None:
 
 
 def test_workers_are_sent_where_none_waits_or_runs(scene: Scene) -> None:
-    scene.rounds(supervisor.EMPTY_ROUNDS)
+    scene.rounds(supervisor.SHORT_ROUNDS)
     assert scene.states() == ["PENDING"] * 3
     assert {job.dependency for job in scene.slurm.jobs.values() if job.name == scene.names["worker"]} == {""}
 
 
 def test_workers_that_are_requeued_behind_a_long_epilog_are_not_replaced(scene: Scene) -> None:
-    scene.add_workers(1, state="COMPLETING")
+    scene.add_workers(3, state="COMPLETING")
     scene.rounds(10)
-    assert scene.states() == ["COMPLETING"]
+    assert scene.states() == ["COMPLETING"] * 3
 
 
 def test_it_gives_up_when_new_workers_leave_without_a_result(scene: Scene) -> None:
     for _ in range(supervisor.MAX_SENDS):
-        scene.rounds(supervisor.EMPTY_ROUNDS)
+        scene.rounds(supervisor.SHORT_ROUNDS)
         for job in scene.slurm.jobs.values():
             job.state = "FAILED" if job.name == scene.names["worker"] else job.state
     assert not scene.given_up
-    scene.rounds(supervisor.EMPTY_ROUNDS)
+    scene.rounds(supervisor.SHORT_ROUNDS)
     assert scene.given_up
 
 
@@ -98,16 +109,16 @@ def test_an_error_while_it_gives_up_does_not_end_its_rounds(
         tries += 1
         raise error
 
-    roles = Roles(job_function, job_function, lambda: 0, fail)
+    roles = Roles(job_function, job_function, lambda: 0, lambda: 1, fail)
     own = Supervisor(scene.submission, scene.driver, scene.slurm.client(), roles)
-    for _ in range(supervisor.EMPTY_ROUNDS + 1):
+    for _ in range(supervisor.SHORT_ROUNDS + 1):
         own.round()
     assert tries == 2
 
 
 def test_it_continues_to_send_workers_while_trials_end(scene: Scene) -> None:
     for _ in range(3 * supervisor.MAX_SENDS):
-        scene.rounds(supervisor.EMPTY_ROUNDS)
+        scene.rounds(supervisor.SHORT_ROUNDS)
         scene.settled += 1
         for job in scene.slurm.jobs.values():
             job.state = "FAILED" if job.name == scene.names["worker"] else job.state
@@ -224,3 +235,119 @@ def test_scaled_to_zero_it_waits_until_it_is_scaled_up(scene: Scene) -> None:
     scene.submission.messages.ask_for_workers(2)
     scene.rounds()
     assert scene.states() == ["PENDING"] * 2
+
+
+@pytest.mark.parametrize("state", ["FAILED", "NODE_FAIL", "COMPLETED"])
+def test_lost_workers_are_replaced_while_others_stay(scene: Scene, state: str) -> None:
+    scene.add_workers(2)
+    scene.add_workers(1, state)
+    scene.rounds(supervisor.SHORT_ROUNDS - 1)
+    assert scene.live() == 2, "one that is being requeued is missing for a moment"
+    scene.rounds()
+    assert scene.live() == 3
+    scene.rounds(5)
+    assert scene.live() == 3
+
+
+def test_the_number_that_was_asked_for_is_kept(scene: Scene) -> None:
+    lost = scene.add_workers(5)[1:]
+    messages = scene.submission.messages
+    messages.ask_for_workers(5)
+    scene.rounds()
+    for job in lost:
+        scene.slurm.jobs[job].state = "FAILED"
+    scene.rounds(supervisor.SHORT_ROUNDS)
+    assert scene.live() == 5
+
+
+def test_no_more_workers_are_sent_than_the_trials_that_are_left_can_fill(scene: Scene) -> None:
+    scene.add_workers(1)
+    scene.fillable = 2
+    scene.rounds(4)
+    assert scene.live() == 2
+    scene.submission.messages.ask_for_workers(9)
+    scene.rounds(4)
+    assert scene.live() == 2
+
+
+def test_a_worker_on_a_broken_node_is_not_sent_for_ever(scene: Scene) -> None:
+    scene.add_workers(2)
+    for _ in range(20):
+        scene.rounds(supervisor.SHORT_ROUNDS)
+        scene.settled += 1
+        if scene.live() == 3:
+            scene.end_worker("FAILED")
+    assert (scene.states(), scene.given_up) == (["RUNNING"] * 2 + ["FAILED"] * supervisor.MAX_SENDS, False)
+    messages = scene.submission.messages
+    assert "1 workers are missing" in messages.faults()[f"driver-{scene.driver}"]
+    messages.ask_for_workers(3)
+    scene.rounds()
+    assert (scene.live(), messages.faults()) == (3, {})
+
+
+def test_workers_are_replaced_again_once_one_has_stayed(scene: Scene) -> None:
+    scene.add_workers(2)
+    for _ in range(2 * supervisor.MAX_SENDS):
+        scene.rounds(supervisor.SHORT_ROUNDS)
+        scene.end_worker("RUNNING")
+        scene.rounds(supervisor.STAY_ROUNDS)
+        scene.end_worker("FAILED")
+    scene.rounds(supervisor.SHORT_ROUNDS)
+    assert scene.live() == 3
+
+
+def test_neither_idle_nor_cancelled_workers_are_replaced(scene: Scene) -> None:
+    scene.add_workers(1)
+    scene.add_workers(1, "CANCELLED")
+    (idle,) = scene.add_workers(1, "COMPLETED")
+    messages = scene.submission.messages
+    messages.note_unneeded(idle)
+    scene.rounds(5)
+    assert scene.live() == 1
+    messages.ask_for_workers(3)
+    scene.rounds(3)
+    assert scene.live() == 3, "asked for as many again"
+
+
+def test_replacements_keep_to_how_many_may_run_at_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, site=SITE.replace("count: 3", "count: 3, at_once: 2"))
+    scene.add_workers(2)
+    scene.rounds(5)
+    assert scene.live() == 2
+    scene.end_worker("FAILED")
+    scene.rounds(5)
+    assert scene.live() == 2
+
+
+def test_a_new_driver_keeps_to_what_the_last_one_was_asked_for(scene: Scene) -> None:
+    messages = scene.submission.messages
+    messages.ask_for_workers(4)
+    scene.add_workers(2)
+    (idle,) = scene.add_workers(1, "COMPLETED")
+    messages.note_unneeded(idle)
+    roles = Roles(job_function, job_function, lambda: 0, lambda: 99, scene._give_up)
+    successor = Supervisor(scene.submission, scene.driver, scene.slurm.client(), roles)
+    for _ in range(5):
+        successor.round()
+    assert scene.live() == 3
+
+
+@pytest.mark.parametrize("state", ["PREEMPTED", "TIMEOUT"])
+def test_a_drained_worker_does_not_come_back(scene: Scene, state: str) -> None:
+    (worker,) = scene.add_workers(1)
+    messages = scene.submission.messages
+    messages.ask_for_workers(0)
+    scene.rounds()
+    messages.ask_for_requeue(worker, WorkerEnd.PREEMPTED)
+    scene.slurm.jobs[worker].state = state
+    scene.rounds(2)
+    assert (scene.slurm.jobs[worker].state, scene.slurm.jobs[worker].restarts) == (state, 0)
+
+
+def test_a_drained_worker_that_waits_again_is_cancelled(scene: Scene) -> None:
+    (worker,) = scene.add_workers(1)
+    scene.submission.messages.ask_for_workers(0)
+    scene.rounds()
+    scene.slurm.jobs[worker].state = "PENDING"
+    scene.rounds()
+    assert scene.slurm.jobs[worker].state == "CANCELLED"

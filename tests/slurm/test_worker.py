@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -73,6 +74,17 @@ def stay(submission: Submission, node: RayNode, stop: Stop | None = None) -> Wor
 def test_it_leaves_after_its_idle_minutes(submission: Submission, node: RayNode) -> None:
     site = parse_site(SITE.format(idle=0), "x.yaml")
     assert stay(replace(submission, site=site), node) is WorkerEnd.IDLE
+    assert leave_note(submission.folder, "me") is LeaveReason.SCALED_DOWN, "no trial there counts a lost node"
+
+
+def test_a_trial_that_begins_while_its_worker_leaves_as_idle_may_end(
+    submission: Submission, node: RayNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = iter([False, True, True, False])
+    monkeypatch.setattr(worker.Activity, "busy", lambda _: next(busy))
+    site = parse_site(SITE.format(idle=0), "x.yaml")
+    assert stay(replace(submission, site=site), node) is WorkerEnd.IDLE
+    assert list(busy) == []
 
 
 @pytest.mark.parametrize("name", ["ray::TrialActor.__init__", "python3 ray/default_worker.py"])
@@ -85,15 +97,15 @@ def test_a_process_that_starts_is_no_idle_time(submission: Submission, tmp_path:
     process = subprocess.Popen(["bash", "-c", f"({child}) & wait"], cwd=tmp_path)
     node = RayNode(process, tmp_path)
     stop = Stop(None, 1)
-    signal = threading.Timer(0.5, lambda: stop.handle(15, None))
+    timer = threading.Timer(0.5, lambda: stop.handle(15, None))
     while not node.starting:
         time.sleep(0.01)
     started = psutil.Process(process.pid).children(recursive=True)  # they outlive their parent
     try:
-        signal.start()
+        timer.start()
         assert stay(replace(submission, site=site), node, stop) is WorkerEnd.CANCELLED
     finally:
-        signal.join()
+        timer.join()
         for left in started:
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
@@ -147,6 +159,22 @@ def test_a_signal_at_preemption_is_distinguished_from_cancelling(
     stop.handle(15, None)
     preempted = Worker(submission, ALLOCATION, "me", stop, slurm.client())
     assert worker._stay(preempted, node, JOINED) is WorkerEnd.PREEMPTED
+
+
+def test_the_note_of_a_signalled_worker_does_not_wait_for_slurm(
+    submission: Submission, node: RayNode
+) -> None:
+    noted = []
+
+    class Watched(FakeSlurm):
+        def run(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
+            noted.append(leave_note(submission.folder, "me"))
+            return super().run(*arguments)  # type: ignore[arg-type]
+
+    stop = Stop(None, 30)
+    stop.handle(signal.SIGTERM, None)
+    worker._stay(replace(worker_of(submission, stop), slurm=Watched().client()), node, JOINED)
+    assert noted == [LeaveReason.CANCELLED]
 
 
 def test_it_joins_a_head_that_is_new_or_renewed(submission: Submission) -> None:
@@ -284,3 +312,67 @@ def test_gpus_that_are_not_visible_are_a_fault(
     with pytest.raises(EnvironmentFault, match="asks for 4 GPUs, but CUDA_VISIBLE_DEVICES"):
         worker.work(lacking)
     assert "asks for 4 GPUs" in submission.messages.faults()["worker-12"]
+
+
+def lend(submission: Submission, stop: Stop, wait_minutes: float = 5.0) -> WorkerEnd:
+    """Lend a node to the driver that comes, at an address that every machine has."""
+    site = replace(submission.site, interface=("lo",), head_wait_minutes=wait_minutes)
+    return worker._lend(worker_of(replace(submission, site=site), stop), None, None)
+
+
+@pytest.mark.parametrize(
+    ("number", "ends_at", "end", "end_after_work"),
+    [
+        (signal.SIGTERM, None, WorkerEnd.CANCELLED, WorkerEnd.CANCELLED),
+        (signal.SIGUSR2, None, WorkerEnd.PREEMPTED, WorkerEnd.PREEMPTED),
+        (signal.SIGUSR2, 0.0, WorkerEnd.NO_DRIVER, WorkerEnd.TIME_LIMIT),
+    ],
+)
+def test_a_signal_while_it_looks_for_a_driver(
+    submission: Submission,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    ends_at: float | None,
+    end: WorkerEnd,
+    end_after_work: WorkerEnd,
+) -> None:
+    stop = Stop(ends_at, 30)
+    stop.handle(number, None)
+    assert lend(submission, stop) is end
+
+    # It joins a driver, which goes away; the signal comes after that.
+    later = Stop(ends_at, 30)
+    monkeypatch.setattr(worker, "worker_node", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(worker, "_stay", lambda *_: later.handle(number, None))
+    published = threading.Timer(0.1, lambda: submission.messages.publish(JOINED))
+    published.start()
+    assert lend(submission, later) is end_after_work
+    published.join()
+
+
+def test_it_leaves_if_no_driver_comes_or_the_sweep_is_done(submission: Submission) -> None:
+    assert lend(submission, Stop(None, 30), wait_minutes=0.0) is WorkerEnd.NO_DRIVER
+    submission.messages.publish(replace(JOINED, done=True))
+    assert lend(submission, Stop(None, 30)) is WorkerEnd.DONE
+
+
+def test_a_drained_worker_looks_for_no_driver(submission: Submission) -> None:
+    submission.messages.ask_to_drain(ALLOCATION.job_id)
+    assert lend(submission, Stop(None, 30), wait_minutes=0.02) is WorkerEnd.SCALED_DOWN
+
+
+@pytest.mark.parametrize("end", list(WorkerEnd))
+@pytest.mark.parametrize("draining", [False, True])
+def test_what_a_worker_asks_for_at_its_end(
+    submission: Submission, monkeypatch: pytest.MonkeyPatch, end: WorkerEnd, draining: bool
+) -> None:
+    for name in ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_END_TIME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setattr(worker, "_lend", lambda *_: end)
+    messages = submission.messages
+    if draining:
+        messages.ask_to_drain("12")
+    assert worker.work(submission) == end
+    assert messages.wants_requeue("12") == (end in ("time-limit", "preempted") and not draining)
+    assert messages.unneeded_workers() == int(end is WorkerEnd.IDLE)
