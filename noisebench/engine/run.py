@@ -60,16 +60,19 @@ def run_sweep(
     results: ResultsFolder,
     options: Options,
     on_change: Callable[[Progress], None] = lambda _: None,
+    on_held: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run what is pending of `sweep`, with `include_failed` also what failed.
 
-    Raises InputError if a live process runs the same sweep, EnvironmentFault if the database cannot be
-    updated or the run had to be given up. Starts neither Ray nor torch if nothing is pending.
+    `on_held` is called once this process holds the sweep, before it reads what has been recorded. Raises
+    InputError if a live process runs the same sweep, EnvironmentFault if the database cannot be updated or
+    the run had to be given up. Starts neither Ray nor torch if nothing is pending.
     """
     wanted = _wanted(sweep, options)
     folder = results.sweep(sweep.name)
     with sweep_lock(folder):
         keep_sweep(folder, sweep, replace=options.replace_sweep)
+        on_held()
         report, journals = _end_former_attempts(folder)
         with Store(results, report) as store:
             launch = _launch(sweep, wanted, store, options, journals, on_change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -9,7 +10,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import FrameType
 
@@ -18,11 +19,13 @@ from noisebench.engine.options import Cluster, Options
 from noisebench.engine.progress import Progress
 from noisebench.engine.run import Outcome, run_sweep
 from noisebench.engine.scratch import private_scratch
-from noisebench.errors import EnvironmentFault, NoisebenchError
-from noisebench.records.durable import patiently
+from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
+from noisebench.records.durable import patiently, write_durably
+from noisebench.records.heartbeats import fresh_workers
 from noisebench.records.lock import SweepHeldError
 from noisebench.records.manifest import kept_sweep
 from noisebench.records.periodic import periodically
+from noisebench.slurm import protocol
 from noisebench.slurm.allocation import allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.protocol import Head
@@ -34,7 +37,7 @@ from noisebench.slurm.submission import (
     unit_of,
     warn_of_other_code,
 )
-from noisebench.slurm.supervisor import Roles, Supervisor
+from noisebench.slurm.supervisor import MAX_DRIVERS, Roles, Supervisor
 from noisebench.slurm.worker import work
 from noisebench.store.ingest import ingest
 from noisebench.store.states import sweep_progress
@@ -42,6 +45,12 @@ from noisebench.store.store import open_store
 
 ROUND_SECONDS = 30.0
 LOCK_SECONDS = 10.0
+# A driver whose head stands still for so long is dead or cut off, though its lock may still be held.
+STILL_SECONDS = 60.0
+# After so many beats a former driver has read that it is superseded, and its workers leave it.
+FENCE_BEATS = 5
+# How many drivers in a row may end by a fault before a trial ends.
+MAX_FAULTS = 3
 
 _log = logging.getLogger(__name__)
 
@@ -57,14 +66,8 @@ def drive(submission: Submission) -> None:
     os.environ.update(token_environment(submission.messages.token))
     warn_of_other_code(submission)
     driver = _Driver(submission, allocation(os.environ).job_id, Slurm())
-    try:
-        outcome = driver.run()
-    except NoisebenchError as fault:
-        # What is wrong with the sweep, the site or the data is as wrong for a standby.
-        submission.messages.note_fault("driver", driver.job_id, str(fault))
-        driver.cancel_others()
-        raise
-    if driver.superseded:
+    outcome = _outcome_of(driver)
+    if outcome is None:
         # Success, so that the standby of this driver does not start beside the newer one.
         _log.info("a newer driver has taken over")
         return
@@ -72,6 +75,23 @@ def drive(submission: Submission) -> None:
     if outcome.unfinished:
         raise UnfinishedError(f"{outcome.unfinished} trials of {submission.folder.name} are unfinished")
     driver.finish()
+
+
+def _outcome_of(driver: _Driver) -> Outcome | None:
+    """Let the driver run; return None where a newer one has taken over."""
+    try:
+        outcome = driver.run()
+    except (NoisebenchError, OSError, KeyboardInterrupt) as error:
+        if driver.superseded:
+            return None
+        if isinstance(error, InputError):
+            # What the user wrote is as wrong for a standby.
+            driver.note_fault(str(error))
+            driver.cancel_others()
+        elif not isinstance(error, KeyboardInterrupt):
+            driver.leave_to_standby(error)
+        raise
+    return None if driver.superseded else outcome
 
 
 class _Driver:
@@ -84,6 +104,9 @@ class _Driver:
         self._messages = submission.messages
         self._slurm = slurm
         self._name = f"{job_id}-{uuid.uuid4().hex[:8]}"
+        self._starting = ExitStack()
+        self._seen: Head | None = None
+        self._seen_at = time.monotonic()
         self._models: set[str] = set()
         self._progress: Progress | None = None
         roles = Roles(drive, work, self._settled, self._fillable, self._give_up)
@@ -107,10 +130,30 @@ class _Driver:
             self._supervisor.round()
         while True:
             try:
-                return run_sweep(sweep, submission.folder.results, options, self._note_progress)
+                return run_sweep(
+                    sweep, submission.folder.results, options, self._note_progress, self._take_over
+                )
             except SweepHeldError as held:
-                _log.info("%s", held)
-                time.sleep(LOCK_SECONDS)
+                self._wait_for_lock(held)
+            finally:
+                self._starting.close()
+
+    def note_fault(self, message: str) -> None:
+        """Keep what is wrong, for `status`."""
+        _log.error("%s", message)
+        with suppress(OSError):
+            self._messages.note_fault("driver", self.job_id, message)
+
+    def leave_to_standby(self, error: Exception) -> None:
+        """Note what is wrong here; the standby tries again, unless that did not help before."""
+        self.note_fault(str(error))
+        has_progressed = self._progress is not None and self._progress.settled_here > 0
+        faults = self._messages.count_driver_fault(has_progressed=has_progressed)
+        if faults < MAX_FAULTS and self._submission.number < MAX_DRIVERS:
+            _log.info("the standby tries again: fault %d of %d in a row", faults, MAX_FAULTS)
+            self._supervisor.round()
+        else:
+            self.cancel_others()
 
     def finish(self) -> None:
         """Tell the workers that nothing is left to do, and cancel what still waits."""
@@ -126,6 +169,49 @@ class _Driver:
         self._try(lambda: self._slurm.cancel_named([driver], waiting_only=True))
         self._try(lambda: self._slurm.cancel_named([worker]))
 
+    def _take_over(self) -> None:
+        """Supersede a former driver; wait until it has read that, and hands out nothing more.
+
+        What it has recorded until then is read afterwards, so that no trial is completed twice. Where its
+        file system hangs it reads that later, but then it has no workers left.
+        """
+        with suppress(OSError):
+            self._messages.forget_fault("driver", self.job_id)
+        former = self._messages.head()
+        if former is None or former.done or former.driver == self._name:
+            return
+        _log.info("driver %s takes over from %s", self._name, former.driver)
+        head = Head("", self._name, self._messages.next_generation())
+        self._starting.enter_context(self._messages.published(head, self._end_superseded))
+        for _ in range(FENCE_BEATS):  # a signal that another thread raises ends no sleep of this one
+            time.sleep(protocol.BEAT_SECONDS)
+
+    def _wait_for_lock(self, held: SweepHeldError) -> None:
+        """Wait a while for the sweep's lock; break it if its holder is a driver that shows no life."""
+        head, now = self._messages.head(), time.monotonic()
+        if head != self._seen:
+            self._seen, self._seen_at = head, now
+        if head is None or head.done or self._holder_lives() or now - self._seen_at < STILL_SECONDS:
+            self.note_fault(
+                f"{held}; this driver waits until that one ends, or its heartbeat has stood still for "
+                f"{STILL_SECONDS:.0f} s"
+            )
+            time.sleep(LOCK_SECONDS)
+            return
+        _log.warning("%s; but its head stands still: this driver takes over", held)
+        # A new file: whoever holds the old one excludes nobody any more.
+        write_durably(self._submission.folder.lock, b"")
+
+    def _holder_lives(self) -> bool:
+        """Whether the process that holds the lock has renewed its heartbeat, as a `noisebench run` does."""
+        folder = self._submission.folder
+        try:
+            host = json.loads(folder.lock.read_text())["host"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        # A worker's name has its job's id between the host and the last part.
+        return any(worker.rpartition("-")[0] == host for worker in fresh_workers(folder))
+
     def _follows_another(self) -> bool:
         return self._submission.number > 1 or os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
 
@@ -136,6 +222,7 @@ class _Driver:
         address_here = own_address(site.interface)
         with private_scratch() as scratch, head_node(address_here, scratch) as address:
             head = Head(address, self._name, self._messages.next_generation())
+            self._starting.close()
             with (
                 self._messages.published(head, self._end_superseded),
                 periodically(self._round, ROUND_SECONDS, "supervisor", at_once=False),
@@ -199,8 +286,7 @@ class _Driver:
         self._try(lambda: self._slurm.cancel_named([driver], waiting_only=True))
         name = self._submission.folder.name
         message = f"all workers left again and again; see their logs, then `noisebench resume {name}`"
-        with suppress(OSError):
-            self._messages.note_fault("driver", self.job_id, message)
+        self.note_fault(message)
         signal.raise_signal(signal.SIGINT)
 
     def _try(self, action: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ step, so a reader sees the old one or the new one.
 | `drain/<job>` | driver, cancel | that worker, driver | finish the running trials, then leave for good |
 | `unneeded/<job>` | driver, that worker | driver | cancelled, or without work: not to be replaced |
 | `requeue/<job>` | worker | its batch script, driver | this job wants to go back into the queue, and why |
+| `driver-faults.json` | driver | its standby | how many drivers in a row ended by a fault |
 | `faults/<role>-<job>.txt` | any job | status, driver | what is wrong with the job's surroundings |
 
 A worker also leaves a note for the engine (`heartbeats/<sweep>/<worker>.left`, see `engine/node.py`).
@@ -34,9 +35,11 @@ The states of a worker's job:
                                                                     the batch script, or else the
                                                                     driver, requeues: waiting
 
-A driver's job: waiting -> holds the sweep's lock -> publishes head.json with a generation higher than the one
-it found -> the sweep is done (exit 0), or it fails and its standby starts (`afternotok`), or it reads a
-generation higher than its own and ends (exit 0, so that its own standby does not start).
+A driver's job: waiting -> holds the sweep's lock -> where it finds another driver's head, publishes one
+without an address and waits for some beats -> reads the records, starts Ray -> publishes head.json with a
+generation higher than the one it found -> the sweep is done (exit 0), or it fails and its standby starts
+(`afternotok`), or it reads a generation higher than its own and ends (exit 0, so that its own standby
+does not start).
 """
 
 from __future__ import annotations
@@ -82,8 +85,9 @@ class WorkerEnd(StrEnum):
 class Head:
     """What a driver publishes: its Ray's address, how often it was renewed, whether the sweep is done.
 
-    `driver` names the driver's process, `generation` counts drivers: the higher one is in charge. A reader
-    that sees `beat` change knows that the driver lives, without comparing clocks.
+    `address` is empty while the driver starts, and once the sweep is done. `driver` names the driver's
+    process, `generation` counts drivers: the higher one is in charge. A reader that sees `beat` change knows
+    that the driver lives, without comparing clocks.
     """
 
     address: str
@@ -159,7 +163,8 @@ class Messages:
         self.jobs_folder.chmod(0o700)
         stale = [path for name in _NOTES for path in (self.folder / name).iterdir()]
         stale += self.jobs_folder.glob("*.pkl")
-        for path in (*stale, self.folder / "head.json", self.folder / "scale.json"):
+        stale += [self.folder / name for name in ("head.json", "scale.json", "driver-faults.json")]
+        for path in stale:
             path.unlink(missing_ok=True)
         self.forget_token()
         write_token(self.token)
@@ -298,6 +303,16 @@ class Messages:
     def forget_fault(self, role: str, job_id: str) -> None:
         """Remove what was noted of a job, for it no longer holds."""
         (self.folder / "faults" / f"{role}-{job_id}.txt").unlink(missing_ok=True)
+
+    def count_driver_fault(self, *, has_progressed: bool) -> int:
+        """Count a driver that ends by a fault; return how many did in a row, none of them with progress."""
+        count = 1
+        if not has_progressed:
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                count += int(self._read("driver-faults.json")["count"])
+        with suppress(OSError):  # then the next one counts from here
+            self._write_json("driver-faults.json", {"count": count})
+        return count
 
     def faults(self) -> dict[str, str]:
         """Return what the jobs of the last submission found wrong, by role and job."""

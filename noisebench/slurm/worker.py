@@ -179,7 +179,7 @@ def _await_head(worker: Worker, tried: Head | None) -> Head | None:
         if messages.is_draining(worker.allocation.job_id):
             return None
         head = messages.head()
-        if head is not None and (head.done or head != tried):
+        if head is not None and (head.done or (head.address and head != tried)):
             return head
         if worker.stop.wait(LOOK_SECONDS):
             return None

@@ -8,6 +8,7 @@ import pytest
 
 from noisebench.slurm.protocol import Messages
 from tests.slurm.devcluster import Devcluster
+from tests.slurm.raw_journal import check_journal
 from tests.slurm.submitted import WAIT_SECONDS, Submitted
 from tests.slurm.test_driver_faults import kill_job
 
@@ -149,6 +150,8 @@ def test_every_trial_is_completed_and_none_has_failed(sweep: Submitted) -> None:
     assert sweep.attempts(status="failed") == []
     completed = Counter(attempt["trial_id"] for attempt in sweep.attempts(status="completed"))
     assert len(completed) == TRIALS
+    # Neither the driver that was killed nor the one that was superseded let a trial complete twice.
+    assert check_journal(sweep.results.sweep(sweep.name).journal, TRIALS).problems == []
 
 
 def await_that(cluster: Devcluster, holds: Callable[[], bool], what: str) -> None:

@@ -179,7 +179,11 @@ def test_the_note_of_a_signalled_worker_does_not_wait_for_slurm(
 
 def test_it_joins_a_head_that_is_new_or_renewed(submission: Submission) -> None:
     messages, me = submission.messages, worker_of(submission)
-    messages.publish(JOINED)
+    messages.publish(replace(JOINED, address=""))
+    started = threading.Timer(0.1, lambda: messages.publish(JOINED))
+    started.start()
+    assert worker._await_head(me, None) == JOINED
+    started.join()
     assert worker._await_head(me, None) == JOINED
     messages.publish(replace(JOINED, beat=1))
     assert worker._await_head(me, JOINED) == replace(JOINED, beat=1)
