@@ -265,5 +265,5 @@ def print_submitted(sweep: str, sent: Submitted, as_json: bool) -> None:
     if sent.jobs:
         message += f"; `noisebench status {sweep}` shows how far they are"
     if sent.failed:
-        message += f"; {sent.failed} failed: `noisebench resume {sweep} --site SITE` runs them again"
+        message += f"; {sent.failed} failed: `noisebench resume {sweep}` runs them again"
     print(message, file=sys.stderr)

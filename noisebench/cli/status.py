@@ -141,6 +141,8 @@ def _print_jobs(state: dict[str, Any]) -> None:
     jobs = state["jobs"]
     if jobs is None:
         return
+    from noisebench.slurm.answers import is_held_by_a_person
+
     if jobs["driver"] or jobs["workers_running"] or jobs["workers_waiting"]:
         driver = f"driver {jobs['driver']} {jobs['driver_state']}" if jobs["driver"] else "no driver"
         standby = f", standby {jobs['standby']}" if jobs["standby"] else ""
@@ -150,7 +152,9 @@ def _print_jobs(state: dict[str, Any]) -> None:
         running = f"{jobs['workers_running']} running"
         print(f"    jobs: {driver}{standby}; workers: {running}, {waiting}{reasons}{start}")
         for job, reason in jobs["held"].items():
-            fix = f"`noisebench resume {state['sweep']}` or `scontrol release {job}` releases it"
+            fix = f"`scontrol release {job}` releases it"
+            if not is_held_by_a_person(reason):
+                fix = f"`noisebench resume {state['sweep']}` or {fix}"
             print(f"    job {job} is held ({reason}): {fix}")
     elif state["pending"]:
         ended = [
@@ -159,4 +163,4 @@ def _print_jobs(state: dict[str, Any]) -> None:
             if counts
         ]
         ends = f" ({'; '.join(ended)})" if ended else ""
-        print(f"    no job is left{ends}: `noisebench resume {state['sweep']} --site SITE` sends new ones")
+        print(f"    no job is left{ends}: `noisebench resume {state['sweep']}` sends new ones")

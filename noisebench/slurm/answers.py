@@ -17,7 +17,8 @@ ENDED_STATES = frozenset(
 )
 # The reason of a job that Slurm holds because it could not start it; newer versions write it with "_".
 _LAUNCH_FAILED = "launch failed requeued held"
-_HELD = (*("jobheldadmin", "jobhelduser", "jobholdmaxrequeue"), _LAUNCH_FAILED, "job requeued in held state")
+_HELD_BY_A_PERSON = ("jobheldadmin", "jobhelduser")
+_HELD = (*_HELD_BY_A_PERSON, "jobholdmaxrequeue", _LAUNCH_FAILED, "job requeued in held state")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ class Job:
     def launch_failed(self) -> bool:
         """Whether Slurm holds it because it could not start it."""
         return self.waiting and _words(self.reason) == _LAUNCH_FAILED
+
+    @property
+    def held_by_slurm(self) -> bool:
+        """Whether Slurm itself holds it: after a failed launch, or too many requeues."""
+        return self.held and not is_held_by_a_person(self.reason)
+
+
+def is_held_by_a_person(reason: str) -> bool:
+    """Whether this is the reason of a job that its user or an administrator holds."""
+    return _words(reason) in _HELD_BY_A_PERSON
 
 
 def parse_jobs(lines: Iterable[str]) -> list[Job]:

@@ -126,8 +126,11 @@ def live_jobs(folder: SweepFolder, slurm: Slurm) -> list[Job]:
 
 
 def _release_held(sweep: str, live: list[Job], slurm: Slurm) -> Submitted:
-    """Release the held jobs of a live submission; InputError where there is none: it needs no second one."""
-    held = [job.job_id for job in live if job.launch_failed]
+    """Release what Slurm holds of a live submission; InputError where that is none: it needs no second one.
+
+    What a person holds stays held.
+    """
+    held = [job.job_id for job in live if job.held_by_slurm]
     if not held:
         jobs = ", ".join(f"{job.job_id} {job.state.lower()}" for job in live[:4])
         raise InputError(

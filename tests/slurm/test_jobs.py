@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from noisebench.cli.status import _print_jobs
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.slurm.answers import Job
@@ -61,6 +63,25 @@ def test_a_held_job_is_shown_with_its_reason(folder: SweepFolder) -> None:
     slurm.hold(job_id)
     found = jobs_of(folder.results, ["test"], slurm.client())["test"].as_dict()
     assert found["held"] == {job_id: "launch failed requeued held"}
+
+
+def state_of(held: dict[str, str]) -> dict[str, Any]:
+    """Return a state of `status` with these held jobs, or, without any, with no job left."""
+    jobs = [Job(job, "w", "PENDING", "", reason) for job, reason in held.items()]
+    found = summary(jobs, "d", {}, {}, changed=False)
+    return {"sweep": "test", "pending": 1, "faults": {}, "jobs": found.as_dict()}
+
+
+def test_status_says_how_a_held_job_is_released(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_jobs(state_of({"1": "JobHeldUser", "2": "JobHoldMaxRequeue"}))
+    output = capsys.readouterr().out
+    assert "job 1 is held (JobHeldUser): `scontrol release 1` releases it" in output
+    assert "(JobHoldMaxRequeue): `noisebench resume test` or `scontrol release 2` releases it" in output
+
+
+def test_status_says_how_a_sweep_without_jobs_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_jobs(state_of({}))
+    assert "no job is left: `noisebench resume test` sends new ones" in capsys.readouterr().out
 
 
 def test_one_call_asks_for_the_jobs_of_all_sweeps(folder: SweepFolder) -> None:

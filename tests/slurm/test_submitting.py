@@ -127,6 +127,29 @@ def test_held_jobs_of_a_live_sweep_are_released(folder: SweepFolder) -> None:
     assert fake.sent("scontrol") == [("release", "101"), ("release", "103_1")]
 
 
+@pytest.mark.parametrize("reason", ["JobHoldMaxRequeue", "job requeued in held state"])
+def test_what_slurm_holds_for_other_reasons_is_released_too(folder: SweepFolder, reason: str) -> None:
+    fake = FakeSlurm()
+    submitted(folder, fake)
+    fake.jobs["103_1"].reason = reason
+    assert submitted(folder, fake).released == ("103_1",)
+
+
+@pytest.mark.parametrize("reason", ["JobHeldUser", "JobHeldAdmin"])
+def test_what_a_person_holds_stays_held(folder: SweepFolder, reason: str) -> None:
+    fake = FakeSlurm()
+    submitted(folder, fake)
+    fake.jobs["103_1"].reason = reason
+    with pytest.raises(InputError, match="is submitted already"):
+        submitted(folder, fake)
+    assert fake.sent("scontrol") == []
+
+
+def test_failed_trials_of_a_submission_need_no_site_to_run_again(capsys: pytest.CaptureFixture[str]) -> None:
+    print_submitted("test", Submitted([], 0, failed=2), as_json=False)
+    assert "2 failed: `noisebench resume test` runs them again" in capsys.readouterr().err
+
+
 def test_a_sweep_is_submitted_while_its_last_jobs_end(folder: SweepFolder) -> None:
     fake = FakeSlurm()
     submitted(folder, fake)
