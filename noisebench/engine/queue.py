@@ -116,8 +116,11 @@ class TrialQueue:
         """Note how an attempt ended, as its own process recorded it."""
         self._failed_starts = 0
         if end.status is Status.INTERRUPTED:
+            self._tail.refresh(self._live)
+            started = self._tail.started(attempt_id)
+            where = f" on {started.host}" if started is not None else ""
             self.put_back(attempt_id)
-            self._give_up(f"a trial could not write its files: {end.error}; free space, then resume")
+            self._give_up(f"a trial could not write its files{where}: {end.error}; free space, then resume")
             return
         trial = self._live.pop(attempt_id)
         self._release_suspect(trial)

@@ -151,7 +151,7 @@ class _Driver:
         faults = self._messages.count_driver_fault(has_progressed=has_progressed)
         if faults < MAX_FAULTS and self._submission.number < MAX_DRIVERS:
             _log.info("the standby tries again: fault %d of %d in a row", faults, MAX_FAULTS)
-            self._supervisor.round()
+            self._try(self._supervisor.ensure_standby)
         else:
             self.cancel_others()
 
@@ -292,7 +292,7 @@ class _Driver:
     def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except EnvironmentFault as fault:
+        except (EnvironmentFault, OSError) as fault:
             _log.warning("%s", fault)
 
 

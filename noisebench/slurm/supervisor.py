@@ -99,6 +99,11 @@ class Supervisor:
             except (EnvironmentFault, OSError) as fault:
                 _log.warning("%s; the next round tries again", fault)
 
+    def ensure_standby(self) -> None:
+        """Send a standby if none waits. Raises EnvironmentFault or OSError where that is not possible."""
+        name = self._submission.job_name("driver")
+        self._keep_standby(self._slurm.jobs([name], patience=PATIENCE))
+
     def _release(self, jobs: list[Job]) -> None:
         for job in jobs:
             if job.launch_failed and self._releases[job.job_id] < MAX_RELEASES:

@@ -318,11 +318,13 @@ def test_an_error_on_a_gpu_shared_through_mps_counts_as_the_loss_of_a_node(folde
 
 def test_a_full_disk_ends_the_run_and_leaves_the_trial_pending(folder: SweepFolder) -> None:
     queue = queue_of(folder, 3)
-    attempt, _ = queue.take()
+    attempt, trial = queue.take()
+    with JournalWriter(folder.journal, "node7") as journal:
+        journal.append(replace(attempts.started(attempt, "test", trial, "w", "cpu"), host="node7"))
     queue.settle(attempt, End(Status.INTERRUPTED, ErrorKind.STORAGE, "No space left on device"))
     assert (queue.waiting, queue.live) == (0, 0)
     assert (queue.progress.pending, queue.progress.failed) == (3, 0)
-    assert "No space left on device" in str(queue.fault)
+    assert "could not write its files on node7: No space left on device" in str(queue.fault)
 
 
 def test_a_journal_that_cannot_be_written_ends_the_run(

@@ -245,6 +245,20 @@ def test_with_mps_ray_and_its_trials_are_clients_of_the_daemon(submission: Submi
     assert join.spared == {node.process.pid}
 
 
+def test_without_mps_the_devices_of_the_job_are_shared(
+    submission: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    text = SITE.format(idle=5).replace("count: 1", 'count: 1, trials_factor: 3, gpu_request: "--gres=gpu:2"')
+    me = replace(
+        worker_of(replace(submission, site=parse_site(text, "x.yaml"))),
+        allocation=Allocation("7_1", 1, 2, None),
+    )
+    join = worker._join(me, JOINED, "10.0.0.2", None, None)
+    assert (join.gpus, join.environment["CUDA_VISIBLE_DEVICES"]) == (6, "0,0,0,3,3,3")
+    assert join.environment[GPU_COUNTS_VARIABLE] == "3"
+
+
 def test_a_fault_of_mps_ends_the_worker(submission: Submission, node: RayNode) -> None:
     daemon = MpsDaemon(subprocess.Popen(["false"]), {})
     daemon.process.wait()
