@@ -153,6 +153,7 @@ class _Driver:
             _log.info("the standby tries again: fault %d of %d in a row", faults, MAX_FAULTS)
             self._try(self._supervisor.ensure_standby)
         else:
+            _log.error("%d drivers in a row ended by a fault: the sweep's other jobs are cancelled", faults)
             self.cancel_others()
 
     def finish(self) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from noisebench.engine import run
 from noisebench.engine.progress import Progress
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.records.folders import ResultsFolder
+from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.heartbeats import heartbeat
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
@@ -104,15 +105,24 @@ def test_a_mistake_of_the_user_ends_the_sweep(scene: Scene) -> None:
     assert "no-such-data" in scene.messages.faults()[f"driver-{scene.job}"]
 
 
-def test_a_former_driver_knows_before_the_records_are_read(scene: Scene) -> None:
-    superseded = threading.Event()
+def test_a_former_driver_knows_before_the_records_are_read(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superseded, known = threading.Event(), []
+    read = run._end_former_attempts
+
+    def watched(folder: SweepFolder) -> object:
+        known.append(superseded.is_set())
+        return read(folder)
+
+    monkeypatch.setattr(run, "_end_former_attempts", watched)
+    monkeypatch.setattr(protocol, "BEAT_SECONDS", 0.5)
     with scene.messages.published(FORMER, superseded.set):
         while scene.messages.head() is None:
             time.sleep(0.01)
         with pytest.raises(EnvironmentFault, match="MNIST"):
             scene.drive()
-        # The records were read before the data were found missing.
-        assert superseded.is_set()
+    assert known == [True]
     head = scene.messages.head()
     assert (head and head.generation, head and head.address) == (2, "")
 
