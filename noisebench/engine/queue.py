@@ -116,7 +116,7 @@ class TrialQueue:
         """Note how an attempt ended, as its own process recorded it."""
         self._failed_starts = 0
         if end.status is Status.INTERRUPTED:
-            self._tail.refresh(self._live)
+            self._tail.refresh(self._live, [attempt_id])
             started = self._tail.started(attempt_id)
             where = f" on {started.host}" if started is not None else ""
             self.put_back(attempt_id)
