@@ -13,9 +13,9 @@ from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from noisebench.calibration.timing import Task
     from noisebench.sweep.calibration import Measured
     from noisebench.sweep.trial import Training
-    from noisebench.trial.timing import Task
 
 # The numbers of trials that are tried on one GPU, as long as each step is faster.
 TOGETHER = (2, 4, 8)
@@ -41,9 +41,9 @@ def calibrate(
     The measurements are kept in the results folder. `plan` uses them to estimate hours on this device, and
     `run` to choose a GPU's execution modes and how many trials share it.
     """
+    from noisebench.calibration.calibrate import calibrate as measure
     from noisebench.records.durable import write_durably
     from noisebench.sweep.calibration import FILE, Calibration
-    from noisebench.trial.calibration import calibrate as measure
     from noisebench.trial.device import visible_device
 
     device = visible_device(gpu=gpu)
@@ -61,9 +61,9 @@ def calibrate(
 
 def _tasks(target: str, device: str, seconds: float) -> list[Task]:
     """Return the tasks of a sweep, each (model, image height, precision) once; or those of one model."""
+    from noisebench.calibration.timing import Task
     from noisebench.sweep.cost import image_shape
     from noisebench.sweep.sweep import load_sweep
-    from noisebench.trial.timing import Task
 
     if target in TYPICAL:
         return [Task(training, shape, device, seconds) for training, shape in _typical(target)]

@@ -15,12 +15,12 @@ from multiprocessing.synchronize import Barrier
 
 import torch
 
+from noisebench.calibration.timing import Figures, Stopwatch, Task, check_equality, evaluation_rate
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.sweep.calibration import Measured
 from noisebench.training.modes import OVERRIDE, Modes, default_modes, overridden_modes
 from noisebench.trial.device import USABLE_SHARE
-from noisebench.trial.timing import Figures, Stopwatch, Task, check_equality, evaluation_rate
 
 # More trials share a device only if their total rate grows at least by this factor.
 WORTHWHILE = 1.05

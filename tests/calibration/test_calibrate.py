@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+from noisebench.calibration import calibrate as calibration
+from noisebench.calibration import timing
+from noisebench.calibration.calibrate import calibrate, candidates
+from noisebench.calibration.timing import Figures, Stopwatch, Task
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.sweep.calibration import Calibration, Measured
 from noisebench.training.equality import difference
 from noisebench.training.modes import OVERRIDE, Modes
-from noisebench.trial import calibration, timing
-from noisebench.trial.calibration import calibrate, candidates
-from noisebench.trial.timing import Figures, Stopwatch, Task
 from tests.trials import trial_of
 
 SHAPE = (1, 8, 8)
