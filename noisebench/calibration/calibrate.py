@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
 import torch
 
-from noisebench.calibration.timing import Figures, Stopwatch, Task, check_equality, evaluation_rate
+from noisebench.calibration.task import Task
+from noisebench.calibration.timing import Figures, ShortTrial, Stopwatch, check_equality, evaluation_rate
 from noisebench.errors import EnvironmentFault
 from noisebench.records import provenance
 from noisebench.sweep.calibration import Measured
@@ -36,8 +38,8 @@ CANDIDATES = (
     "fp32 graph branches",
     "fp32",
 )
-# Time for a process to start, compile and record, in addition to the measured time.
-START_SECONDS = 300.0
+# Time for a process to start, compile, record and finish a short trial, in addition to the measured time.
+START_SECONDS = 400.0
 
 
 def calibrate(task: Task, together: Sequence[int]) -> Measured:
@@ -142,8 +144,10 @@ def _measure(task: Task, words: str, barrier: Barrier, answers: Queue[Figures | 
         os.environ[OVERRIDE] = words
     try:
         check_equality(task, words)
-        stopwatch = Stopwatch(task, lambda: barrier.wait(START_SECONDS))
-        figures = stopwatch.run()
+        folder = task.scratch / str(os.getpid())
+        checkpoint_seconds = ShortTrial(task, folder).run()
+        warmed_up = partial(barrier.wait, START_SECONDS)
+        figures = Stopwatch(task, folder, warmed_up, checkpoint_seconds).run()
         answers.put(replace(figures, evaluation=evaluation_rate(task, words)))
     except Exception as error:  # the parent needs an answer in every case
         barrier.abort()

@@ -1,20 +1,24 @@
-"""The speed of one training in this process: a real trial, timed; its equality with the reference."""
+"""The speed of one training in this process: real trials, timed; its equality with the reference."""
 
 import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from noisebench.calibration.task import Task
 from noisebench.catalogue.component import Component
 from noisebench.errors import InputError
 from noisebench.records import provenance
 from noisebench.records.checkpoints import Checkpoints
+from noisebench.records.folders import ResultsFolder
+from noisebench.records.scores import write_scores
 from noisebench.science.models import build
-from noisebench.sweep.trial import Training, Trial
 from noisebench.training.equality import difference, share_allowed
 from noisebench.training.fit import start_fit
 from noisebench.training.inputs import InputPipeline
@@ -23,39 +27,12 @@ from noisebench.training.modes import OVERRIDE, Modes
 from noisebench.training.objective import Objective
 from noisebench.training.task import TrainingTask
 from noisebench.trial.device import CONTEXT_MB
+from noisebench.trial.duration import CHECKPOINT_SECONDS
 from noisebench.trial.measurement import measure
 
-FOLDS = 5
 EQUAL_STEPS = 20
-# Batches of an epoch. On a GPU as many as MNIST has, because the cost of an epoch's end matters there.
-_BATCHES = {"cuda": 750, "cpu": 8}
-
-
-@dataclass(frozen=True)
-class Task:
-    """A training to measure on noise images (C, H, W), for about `seconds` in each process on `device`."""
-
-    training: Training
-    shape: tuple[int, int, int]
-    device: str
-    seconds: float
-
-    def trial(self) -> Trial:
-        """Return a trial of this training without end, whose loss starts after one epoch."""
-        kind = torch.device(self.device).type
-        samples = _BATCHES[kind] * self.training.batch_size * FOLDS // (FOLDS - 1)
-        channels, height, width = self.shape
-        return Trial(
-            dataset=Component.of(
-                "noisebench.data.noise:noise", count=samples, channels=channels, height=height, width=width
-            ),
-            corruption=Component.of("none"),
-            loss=Component.of("BL", gamma=0.4, delay=1),
-            detector=Component.of("confident-learning", folds=FOLDS, prune="both"),
-            training=replace(self.training, epochs=1_000_000, pretrained=False),
-            dynamics=False,
-            seed=0,
-        )
+# The checkpoint of an unfinished fit has this in its name.
+_UNFINISHED = "fit-"
 
 
 @dataclass(frozen=True)
@@ -72,47 +49,86 @@ class _EnoughError(Exception):
     """The measurement is complete."""
 
 
-class Stopwatch(Checkpoints):
-    """Times the epochs of a real trial, then stops it; writes no checkpoints.
+class ShortTrial(Checkpoints):
+    """Runs a trial of few batches to its end: with checkpoints of all epochs, detection and scores."""
 
-    The first two epochs are a warm-up: they compile, record, and start the trial's loss.
+    def __init__(self, task: Task, folder: Path) -> None:
+        super().__init__(folder / "checkpoints", epoch_seconds=0)
+        self._task, self._folder = task, folder
+        self._seconds: list[float] = []
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Write a checkpoint; note the seconds of one of an unfinished fit."""
+        clock = _clock(self._task)
+        began = clock()
+        super().write(name, content)
+        if name.startswith(_UNFINISHED):
+            self._seconds.append(clock() - began)
+
+    def run(self) -> float:
+        """Run the trial; return the seconds of a checkpoint, 0 if its fits have none."""
+        trial = self._task.short_trial()
+        measurement = measure(trial, None, torch.device(self._task.device), self)
+        write_scores(ResultsFolder(self._folder), trial.trial_id, measurement.samples)
+        self.clear()
+        return min(self._seconds, default=0.0)
+
+
+class Stopwatch(Checkpoints):
+    """Times the epochs of real trials, one after another, until the time is over.
+
+    The first two epochs of each fit are a warm-up: they compile, record, and start the trial's loss.
+    Checkpoints of unfinished fits are not written, since one would count for more than in a trial of hours:
+    each of `checkpoint_seconds` counts once in CHECKPOINT_SECONDS.
     """
 
     WARM_UP = 2
 
-    def __init__(self, task: Task, warmed_up: Callable[[], object]) -> None:
-        super().__init__()
-        self._task, self._warmed_up = task, warmed_up
-        # CPU time is independent of other load; a GPU's time can only be measured by the clock.
-        self._clock = time.process_time if task.device == "cpu" else time.perf_counter
-        self._epochs, self._began, self._seconds = 0, 0.0, 0.0
+    def __init__(
+        self, task: Task, folder: Path, warmed_up: Callable[[], object], checkpoint_seconds: float = 0.0
+    ) -> None:
+        super().__init__(folder / "checkpoints")
+        self._task, self._warmed_up, self._checkpoint_seconds = task, warmed_up, checkpoint_seconds
+        self._trial, self._clock = task.trial(), _clock(task)
+        # Of the current fit: its models and its epochs.
+        self._models, self._epochs = 0, 0
+        self._ends: float | None = None
+        self._last, self._seconds, self._images = 0.0, 0.0, 0
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Notice the start of a fit: it asks for its checkpoint, `fit-0-1` if runs 0 and 1 train together."""
+        if name.startswith(_UNFINISHED):
+            self._models, self._epochs = name.count("-"), 0
+        return super().read(name)
 
     @property
     def epoch_due(self) -> bool:
         """Count an epoch; raise _EnoughError once the time is over."""
         self._epochs += 1
         if self._epochs == self.WARM_UP:
-            self._warmed_up()
-            self._began = self._clock()
+            if self._ends is None:
+                self._warmed_up()
+                self._ends = self._clock() + self._task.seconds
+            self._last = self._clock()
         elif self._epochs > self.WARM_UP:
-            self._seconds = self._clock() - self._began
-            if self._seconds >= self._task.seconds:
+            assert self._ends is not None
+            now = self._clock()
+            self._seconds += now - self._last
+            self._images += self._models * self._task.images_of_a_fit(self._trial)
+            self._last = now
+            if now >= self._ends:
                 raise _EnoughError
         return False
 
     def run(self) -> Figures:
-        """Measure the trial."""
-        trial, device = self._task.trial(), torch.device(self._task.device)
+        """Measure."""
+        device = torch.device(self._task.device)
         with suppress(_EnoughError):
-            measure(trial, None, device, self)
-        images = (self._epochs - self.WARM_UP) * self._images_an_epoch(trial)
-        return Figures(images / self._seconds, 0.0, _used_memory_mb(device), _modes_text(self._task))
-
-    def _images_an_epoch(self, trial: Trial) -> int:
-        samples: int = trial.dataset["count"]
-        each = samples - samples // FOLDS
-        modes = _modes(self._task, _modes_text(self._task))
-        return FOLDS * each if modes.together else each
+            while True:
+                measure(self._trial, None, device, self)
+                self.clear()
+        seconds = self._seconds * (1 + self._checkpoint_seconds / CHECKPOINT_SECONDS)
+        return Figures(self._images / seconds, 0.0, _used_memory_mb(device), _modes_text(self._task))
 
 
 def check_equality(task: Task, words: str) -> None:
@@ -152,7 +168,7 @@ def _equality_task(task: Task, runs: int) -> TrainingTask:
         objective=Objective.of(Component.of("CE", delay=0)),
         training=training,
         runs=tuple(range(runs)),
-        seed_for=task.trial().seed_for,
+        seed_for=task.short_trial().seed_for,
     )
 
 
@@ -161,13 +177,17 @@ def evaluation_rate(task: Task, words: str) -> float:
     device, modes = torch.device(task.device), _modes(task, words)
     training = _equality_task(task, 1)
     (model,) = start_fit(_models(task, 1, device), training, replace(modes, graph=False)).models()
-    clock = time.process_time if task.device == "cpu" else time.perf_counter
-    seconds = []
+    clock, seconds = _clock(task), []
     for _ in range(2):
         began = clock()
         predict(model, training.inputs, training.indices[0]).cpu()
         seconds.append(clock() - began)
     return training.samples / seconds[-1]
+
+
+def _clock(task: Task) -> Callable[[], float]:
+    # CPU time is independent of other load; a GPU's time can only be measured by the clock.
+    return time.process_time if task.device == "cpu" else time.perf_counter
 
 
 def _models(task: Task, count: int, device: torch.device) -> list[nn.Module]:

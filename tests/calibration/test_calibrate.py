@@ -13,7 +13,8 @@ import torch
 from noisebench.calibration import calibrate as calibration
 from noisebench.calibration import timing
 from noisebench.calibration.calibrate import calibrate, candidates
-from noisebench.calibration.timing import Figures, Stopwatch, Task
+from noisebench.calibration.task import Task
+from noisebench.calibration.timing import Figures, ShortTrial, Stopwatch
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.sweep.calibration import Calibration, Measured
 from noisebench.training.equality import difference
@@ -23,14 +24,23 @@ from tests.trials import trial_of
 SHAPE = (1, 8, 8)
 
 
-def task(precision: str = "fast", device: str = "cpu", shape: tuple[int, int, int] = SHAPE) -> Task:
-    training = trial_of(training=f"{{precision: {precision}, batch_size: 32}}").training
-    return Task(training, shape, device, seconds=0.2)
+FOLDS = "{name: confident-learning, folds: 5}"
+
+
+def task(
+    precision: str = "fast",
+    device: str = "cpu",
+    shape: tuple[int, int, int] = SHAPE,
+    detector: str = FOLDS,
+    scratch: Path = Path(),
+) -> Task:
+    trial = trial_of(training=f"{{precision: {precision}, batch_size: 32}}", detector=detector)
+    return Task(trial.training, trial.detector, shape, device, 0.2, scratch)
 
 
 @pytest.mark.slow
-def test_two_processes_at_a_time() -> None:
-    measured = calibration._side_by_side(task(), "fp32 channels-last grouped", 2)
+def test_two_processes_at_a_time(tmp_path: Path) -> None:
+    measured = calibration._side_by_side(task(scratch=tmp_path), "fp32 channels-last grouped", 2)
     assert len(measured) == 2
     for figures in measured:
         # Wide margins: this is not a benchmark.
@@ -40,22 +50,57 @@ def test_two_processes_at_a_time() -> None:
         assert figures.modes == "fp32 channels-last grouped"
 
 
-@pytest.mark.parametrize(
-    ("precision", "words", "fits"), [("fast", "fp32 grouped", 5), ("reference", "fp32", 1)]
+AUM = "{name: aum, runs: 2}"
+# One of each plan, and one for each kind of trace.
+DETECTORS = (
+    *(FOLDS, AUM, "none", "small-loss", "{name: ctrl, traces: after-epoch}", "co-teaching"),
+    *("{name: late-stopping, rounds: 2}", "selnlpl-schedule"),
 )
-def test_a_real_trial_is_timed_after_its_warm_up(
-    precision: str, words: str, fits: int, monkeypatch: pytest.MonkeyPatch
+
+
+@pytest.mark.parametrize(
+    ("precision", "words", "detector", "fits"),
+    [
+        ("fast", "fp32 grouped", FOLDS, 5),
+        ("reference", "fp32", FOLDS, 1),
+        ("fast", "fp32 branches", AUM, 2),
+        ("reference", "fp32", AUM, 1),
+        ("fast", "fp32 branches", "none", 1),
+    ],
+)
+def test_the_fits_of_the_sweeps_detector_are_timed_after_their_warm_up(
+    precision: str, words: str, detector: str, fits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each fit of an epoch has eight batches of 32."""
     monkeypatch.setenv(OVERRIDE, words)
     warmed_up: list[int] = []
-    stopwatch = Stopwatch(task(precision), lambda: warmed_up.append(stopwatch._epochs))
+    timed = task(precision, detector=detector)
+    stopwatch = Stopwatch(timed, tmp_path, lambda: warmed_up.append(stopwatch._epochs))
     figures = stopwatch.run()
     assert warmed_up == [2]
-    epochs = stopwatch._epochs - Stopwatch.WARM_UP
-    assert stopwatch._seconds >= 0.2
-    assert figures.training == pytest.approx(fits * epochs * 8 * 32 / stopwatch._seconds)
+    epochs, rest = divmod(stopwatch._images, fits * 8 * 32)
+    assert (epochs > 0, rest) == (True, 0)
+    assert stopwatch._models == fits
+    assert figures.training == pytest.approx(stopwatch._images / stopwatch._seconds)
     assert figures.modes == words
+
+
+def test_a_checkpoint_a_minute_is_part_of_the_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OVERRIDE, "fp32")
+    stopwatch = Stopwatch(task(), tmp_path, lambda: None, checkpoint_seconds=6.0)
+    assert stopwatch.run().training == pytest.approx(stopwatch._images / stopwatch._seconds / 1.1)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_a_short_trial_of_every_plan_ends_with_checkpoints_and_scores(
+    detector: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OVERRIDE, "fp32 branches")
+    short = ShortTrial(task(detector=detector), tmp_path)
+    assert short.run() > 0, "no epoch of an unfinished fit was written"
+    (scores,) = tmp_path.rglob("*.parquet")
+    assert scores.stat().st_size > 0
+    assert not (tmp_path / "checkpoints").exists(), "a completed trial has none"
 
 
 def test_a_cpu_is_measured_in_its_fixed_modes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +120,8 @@ def test_a_gpu_is_measured_in_its_default_modes_first(monkeypatch: pytest.Monkey
 
 
 def test_the_loss_that_is_measured_starts_within_the_warm_up() -> None:
-    assert 0 < task().trial().loss["delay"] < Stopwatch.WARM_UP
+    for trial in (task().trial(), task().short_trial()):
+        assert 0 < trial.loss["delay"] < min(Stopwatch.WARM_UP, trial.training.epochs)
 
 
 def figures_of(rate: float, modes: str = "fp32") -> Figures:
@@ -167,14 +213,14 @@ def test_a_child_that_dies_or_hangs_is_reported(
         calibration._side_by_side(task(), "fp32", 1)
 
 
-def answers_of(words: str, monkeypatch: pytest.MonkeyPatch) -> list[Figures | str]:
+def answers_of(words: str, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> list[Figures | str]:
     class Alone:
         def wait(self, _: float) -> None: ...
         def abort(self) -> None: ...
 
     monkeypatch.setenv(OVERRIDE, "")
     answers: queue.Queue[Figures | str] = queue.Queue()
-    calibration._measure(task(), words, Alone(), answers)  # type: ignore[arg-type]
+    calibration._measure(task(scratch=scratch), words, Alone(), answers)  # type: ignore[arg-type]
     return [answers.get_nowait()]
 
 
@@ -203,12 +249,12 @@ def test_a_deep_model_may_differ_as_much_as_its_type_alone(monkeypatch: pytest.M
 
 
 @pytest.mark.slow
-def test_modes_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    (accepted,) = answers_of("fp32 grouped", monkeypatch)
+def test_modes_beyond_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (accepted,) = answers_of("fp32 grouped", tmp_path, monkeypatch)
     assert isinstance(accepted, Figures)
     monkeypatch.setattr("noisebench.training.equality.FP32_BOUND", 1e-9)
     monkeypatch.setattr("noisebench.training.equality.LARGEST_SHARE", 1.0)
-    (refused,) = answers_of("fp32 grouped", monkeypatch)
+    (refused,) = answers_of("fp32 grouped", tmp_path, monkeypatch)
     assert "20 steps differ from the reference by" in str(refused)
-    (impossible,) = answers_of("fp32 graph", monkeypatch)
+    (impossible,) = answers_of("fp32 graph", tmp_path, monkeypatch)
     assert "a cpu has no CUDA graphs" in str(impossible)
