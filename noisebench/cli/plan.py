@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from noisebench.records.folders import ResultsFolder
+    from noisebench.slurm.job import WorkerJob
+    from noisebench.sweep.calibration import Calibration
     from noisebench.sweep.cost import Budget
     from noisebench.sweep.sweep import Sweep
+    from noisebench.sweep.trial import Trial
 
 
 def plan(
@@ -45,7 +48,7 @@ def plan(
     completed = _completed(folder, [trial.trial_id for trial in sweep.trials()])
     measured = Calibration.read(folder.root).seconds_by_device(sweep.trials())
     blocks = budgets(sweep, completed, measured, _kept(folder))
-    cluster = None if site is None else _on_site(site, blocks[-1])
+    cluster = None if site is None else _on_site(site, sweep, folder, blocks[-1])
     problems = None if data is None else _data_problems(sweep, data)
     if as_json:
         answer: dict[str, Any] = {
@@ -82,6 +85,21 @@ def _print_hours(here: dict[str, Any], cluster: dict[str, Any] | None) -> None:
         size = f"{cluster['workers']} workers with {cluster['devices']} {cluster['device']} in all"
         hours = duration(3600 * cluster["wall_hours"])
         print(f"on {cluster['name']}, {size}: about {hours} once all of them run")
+        for pool in cluster["pools"]:
+            if pool["device"] == "GPUs":
+                print(f"  {_source_of_rates(pool)}")
+
+
+def _source_of_rates(pool: dict[str, Any]) -> str:
+    """Return where the rates of a pool's GPUs come from."""
+    kind, here = pool["kind"] or "GPUs of no named kind", pool["trials_on_a_gpu"]
+    if pool["measured_on"] is None:
+        return f"{kind}: not measured (see `calibrate`), counted as V100s by published minutes"
+    shared = pool["measured_trials_on_a_gpu"]
+    text = ", ".join(f"{shared[model]} x {model}" for model in sorted(shared))
+    text = f"{kind}: measured on {pool['measured_on']} with {text} on a GPU"
+    others = ", ".join(f"{here[model]} x {model}" for model in sorted(here) if here[model] != shared[model])
+    return f"{text}; here {others}, not measured" if others else text
 
 
 def _precisions(sweep: Sweep) -> list[str]:
@@ -119,22 +137,59 @@ def _data_problems(sweep: Sweep, data: Path) -> list[str]:
     return [text for text in problems if text is not None]
 
 
-def _on_site(path: Path, total: Budget) -> dict[str, Any]:
-    """Return the hours on a site with all its workers, one trial to a GPU or, without GPUs, to a core."""
+def _on_site(path: Path, sweep: Sweep, folder: ResultsFolder, total: Budget) -> dict[str, Any]:
+    """Return the hours on a site with all its workers; on a CPU a trial takes a core."""
+    from noisebench.slurm.gpu_sharing import calibrated
     from noisebench.slurm.job import gpus_of
     from noisebench.slurm.site import load_site
+    from noisebench.sweep.calibration import Calibration
 
-    site = load_site(path)
-    gpus = gpus_of(site.workers[0])
-    devices = sum(job.count * (gpus_of(job) or job.cpus) for job in site.workers)
-    seconds = total.v100_seconds if gpus else total.cpu_seconds
+    calibration, trials = Calibration.read(folder.root), list(sweep.trials())
+    site = calibrated(load_site(path), calibration, trials)
+    models = sorted({trial.training.model for trial in trials})
+    pools, speed = [], 0.0
+    for job in site.workers:
+        pool, seconds = _pool(job, calibration, trials, total)
+        if gpus_of(job):
+            here = {model: job.trials_factor * site.trials_per_gpu.get(model, 1) for model in models}
+            pool["trials_on_a_gpu"] = here
+        pools.append(pool)
+        speed += pool["devices"] / seconds if seconds else 0.0
     return {
         "name": site.site,
         "workers": sum(job.count for job in site.workers),
-        "devices": devices,
-        "device": "GPUs" if gpus else "cores",
-        "wall_hours": seconds / devices / 3600,
+        "devices": sum(pool["devices"] for pool in pools),
+        "device": pools[0]["device"],
+        "wall_hours": 1 / speed / 3600 if speed else 0.0,
+        "pools": pools,
     }
+
+
+def _pool(
+    job: WorkerJob, calibration: Calibration, trials: Sequence[Trial], total: Budget
+) -> tuple[dict[str, Any], float]:
+    """Return a pool's devices with the source of their rates, and the seconds of all pending trials on one.
+
+    Of several measured GPUs of its kind it is the slowest. Where none was measured for all models of the
+    sweep, the published minutes of a V100 count.
+    """
+    from noisebench.slurm.gpu_sharing import kind_of
+    from noisebench.slurm.job import gpus_of
+    from noisebench.sweep.calibration import Calibration
+
+    gpus = gpus_of(job)
+    if not gpus:
+        return {"device": "cores", "devices": job.count * job.cpus}, total.cpu_seconds
+    kind = kind_of(job)
+    own = calibration.of_gpus(kind).measured
+    seconds = {entry.device: total.measured_seconds.get(entry.device) for entry in own}
+    known = {device: found for device, found in seconds.items() if found is not None}
+    slowest = max(known, key=lambda device: known[device], default=None)
+    pool = {"device": "GPUs", "devices": job.count * gpus, "kind": kind, "measured_on": slowest}
+    if slowest is None:
+        return pool, total.v100_seconds
+    on_slowest = Calibration(tuple(entry for entry in own if entry.device == slowest))
+    return {**pool, "measured_trials_on_a_gpu": on_slowest.trials_per_gpu(trials)}, known[slowest]
 
 
 def _kept(folder: ResultsFolder) -> dict[str, frozenset[str]]:

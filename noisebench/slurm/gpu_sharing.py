@@ -22,7 +22,7 @@ def calibrated(site: Site, calibration: Calibration, trials: Sequence[Trial]) ->
     A pool has them if its `gpu_request`, or else its `constraint`, names a kind of GPU that was measured.
     """
     models = sorted({trial.training.model for trial in trials})
-    found = [calibration.of_gpus(_kind(job)).trials_per_gpu(trials) for job in site.workers]
+    found = [calibration.of_gpus(kind_of(job)).trials_per_gpu(trials) for job in site.workers]
     measured = [{model: n for model, n in own.items() if model not in site.trials_per_gpu} for own in found]
     if not any(measured):
         return site
@@ -64,7 +64,7 @@ def shared(numbers: Numbers, gpus: Sequence[int]) -> tuple[tuple[int, ...], dict
     return best, parts_of(best)
 
 
-def _kind(job: WorkerJob) -> str:
+def kind_of(job: WorkerJob) -> str:
     """Return how the profile names the kind of a pool's GPUs, "" where it does not."""
     if job.gpu_request is None:
         return ""
