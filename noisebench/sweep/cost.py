@@ -51,7 +51,7 @@ class Budget:
         """Return the heads of the columns of `row`."""
         measured = (f"{device} hours" for device in self.measured_seconds)
         counts = ("trials", "completed", "trainings to do")
-        return ("block", *counts, "CPU-thread hours", "published V100 hours", *measured)
+        return ("block", *counts, "CPU-thread hours", "V100 hours from published minutes", *measured)
 
     def row(self) -> tuple[str, ...]:
         """Return the cells under `header`."""
@@ -60,7 +60,7 @@ class Budget:
         return (self.block, *counts, *(f"{s / 3600:.2f}" for s in seconds))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same for JSON; hours are those of one CPU thread and of one V100."""
+        """Return the same for JSON; hours are of one CPU thread, and of one V100 by published minutes."""
         return {
             "block": self.block,
             "trials": self.trials,

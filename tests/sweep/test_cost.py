@@ -90,3 +90,8 @@ def test_kept_evidence_is_not_trained_again() -> None:
     assert (partly.trainings, whole.trainings) == (2, 1)
     assert whole.cpu_seconds == pytest.approx(alone.cpu_seconds + 2 * JUDGEMENT_SECONDS)
     assert whole.as_dict()["judgements"] == 3
+
+
+def test_the_hours_of_a_v100_are_not_called_published() -> None:
+    """The paper prints the sum of its hours and the minutes of a trial, but no hours of a block."""
+    assert "V100 hours from published minutes" in budgets(sweep_of(), set())[0].header()
