@@ -1,4 +1,4 @@
-"""A training step recorded as a CUDA graph."""
+"""One training step recorded as a CUDA graph; docs/decisions/0010 has why one, and one for each fit."""
 
 from __future__ import annotations
 

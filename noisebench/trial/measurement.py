@@ -65,7 +65,9 @@ def measure(
     If `evidence` holds what the detector needs, nothing is trained.
 
     On the same hardware and versions, the result depends on the trial alone, to the last digit: not on other
-    trials, their order, or interruptions, and not on who trained the evidence.
+    trials, their order, or interruptions, and not on who trained the evidence. The exception is `precision:
+    fast`, whose modes are no part of the trial: NOISEBENCH_FAST_PATH chooses them, on a GPU also the
+    calibration in `around`, and an attempt without a graph may follow one with it. `fast_path` names them.
     """
     around = around or Surroundings()
     dataset, file = load_dataset(trial.dataset, data_dir, around.own_data), evidence or EvidenceFile()
