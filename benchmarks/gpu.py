@@ -3,10 +3,11 @@
 Every row is measured in a process of its own with its own time limit, and printed, and appended to the file
 of `--out`, as soon as it is there: a row that fails, hangs or breaks the GPU's state takes no other with it.
 All together take at most `--total` seconds; the rows that are left then are named.
-Runs from a checkout with torch, numpy, scipy, scikit-learn, pandas and pyarrow; without cleanlab the trial of
-row 2 flags the samples whose most probable class is another. MNIST is read from DIR, images of CIFAR's shape
-are seeded noise. `--only NAME ...` measures some rows, `--device cpu --tiny` runs every line of it anywhere,
-`--probabilities FILE` keeps the out-of-fold probabilities of row 2 for `python -m benchmarks.detect FILE`.
+Runs from a checkout with torch, torchvision, numpy, scipy, scikit-learn, pandas and pyarrow; without cleanlab
+the trial of row 2 flags the samples whose most probable class is another. MNIST is read from DIR, images of
+CIFAR's shape are seeded noise. `--only NAME ...` measures some rows, `--device cpu --tiny` runs every line of
+it anywhere, `--probabilities FILE` keeps the out-of-fold probabilities of row 2 for `python -m
+benchmarks.detect FILE`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import grid  # noqa: E402
-from benchmarks.gpu_bench import Bench, Rate  # noqa: E402
+from benchmarks.gpu_bench import Bench, Rate, Unequal  # noqa: E402
 from benchmarks.gpu_rows import ROWS  # noqa: E402
 from benchmarks.row import Row, at_most, failed, not_measured, print_rows  # noqa: E402
 
@@ -59,9 +60,12 @@ def measured(name: str, options: argparse.Namespace, limit: float) -> Iterator[d
 
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
-    """Measure all chosen rows; the grid is projected from the rates that the others found."""
-    training: dict[str, float] = {}
-    evaluation: dict[str, float] = {}
+    """Measure all chosen rows; the grid is projected from the rates that the others found.
+
+    Modes whose equality row is short do not count, also where that row comes after their rate.
+    """
+    rates: list[Rate] = []
+    unequal: set[tuple[str, str]] = set()
     ends = time.monotonic() + options.total
     for name in (name for name in ROWS if name in options.only):
         left = ends - time.monotonic()
@@ -69,14 +73,14 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
             yield not_measured(ROWS[name].number, name, "", f"no time left of {options.total:.0f} s")
             continue
         for line in measured(name, options, min(left, options.limit or ROWS[name].seconds)):
-            if "model" in line:
-                model = str(line["model"])
-                training[model] = max(float(str(line["training"])), training.get(model, 0.0))
-                evaluation[model] = max(float(str(line["evaluation"])), evaluation.get(model, 0.0))
+            if "unequal_modes" in line:
+                unequal.add((str(line["model"]), str(line["unequal_modes"])))
+            elif "model" in line:
+                rates.append(Rate(**line))  # type: ignore[arg-type]
             else:
                 yield Row(**{key: str(value) for key, value in line.items()})
     if GRID in options.only:
-        yield _grid(training, evaluation)
+        yield _grid([rate for rate in rates if (rate.model, rate.modes) not in unequal])
 
 
 def kept(found: Iterator[Row], out: Path | None) -> Iterator[Row]:
@@ -96,7 +100,7 @@ def measure_here(name: str, options: argparse.Namespace) -> None:
     if device.type == "cpu":
         torch.set_num_threads(1)
 
-    def report(found: Row | Rate) -> None:
+    def report(found: Row | Rate | Unequal) -> None:
         print(json.dumps(asdict(found)), flush=True)
 
     bench = Bench(device, options.data, options.probabilities, options.tiny, report)
@@ -130,12 +134,20 @@ def _failure(name: str, reason: str) -> dict[str, object]:
     return asdict(Row(ROWS[name].number, name, reason, "", "", "failed"))
 
 
-def _grid(training: dict[str, float], evaluation: dict[str, float]) -> Row:
-    what, missing = "the whole grid, projected", [model for model in grid.GRID if model not in training]
+def _grid(rates: list[Rate]) -> Row:
+    """Project the grid from the fastest of each model's modes that are equal to the reference."""
+    what, models = "the whole grid, projected", {rate.model for rate in rates}
+    missing = [model for model in grid.GRID if model not in models]
     if missing:
         return not_measured("10", what, "<= 75 h", f"no rate of {', '.join(missing)}")
-    figures = "published 1,800 h of V100, operations alone 27 h of H200"
-    return at_most("10", what, figures, grid.hours(training, evaluation), 75, " h")
+    best = {rate.model: rate for rate in sorted(rates, key=lambda rate: rate.training)}
+    hours = grid.hours(
+        {model: rate.training for model, rate in best.items()},
+        {model: rate.evaluation for model, rate in best.items()},
+    )
+    chosen = ", ".join(f"{model} {rate.modes}" for model, rate in sorted(best.items()))
+    figures = f"published 1,800 h of V100, operations alone 27 h of H200; {chosen}"
+    return at_most("10", what, figures, hours, 75, " h")
 
 
 def _without_gpu() -> Iterator[Row]:

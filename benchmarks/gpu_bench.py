@@ -28,22 +28,31 @@ IMAGES = {"small-cnn": 48_000, "resnet-32": 12_800, "resnet-34": 12_800}
 
 @dataclass(frozen=True)
 class Rate:
-    """Images a second of a model, for the projection of the grid."""
+    """Images a second of a model in some modes, for the projection of the grid."""
 
     model: str
     training: float
     evaluation: float
+    modes: str
+
+
+@dataclass(frozen=True)
+class Unequal:
+    """A model and modes in which it differs too much from the reference: their rate does not count."""
+
+    model: str
+    unequal_modes: str
 
 
 @dataclass
 class Bench:
-    """One device, how much is done on it, and what is called with each rate that is found."""
+    """One device, how much is done on it, and what is called with each finding for the grid."""
 
     device: torch.device
     data_dir: Path | None
     probabilities: Path | None = None
     tiny: bool = False
-    report: Callable[[Rate], object] = lambda _: None
+    report: Callable[[Rate | Unequal], object] = lambda _: None
 
     @property
     def steps(self) -> int:
@@ -79,7 +88,7 @@ class Bench:
         """Return images a second in training, over all models; reports the rates for the grid."""
         task = self.task(model, runs)
         training = training_rate(task, modes, epochs=1 if self.tiny else 3)
-        self.report(Rate(model, training, prediction_rate(task, modes)))
+        self.report(Rate(model, training, prediction_rate(task, modes), str(modes)))
         return training
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from benchmarks.gpu_bench import Bench
+from benchmarks.gpu_bench import Bench, Unequal
 from benchmarks.row import Row, at_most, not_measured
 from benchmarks.workload import models
 from noisebench.training.equality import difference, share_allowed
@@ -94,6 +94,8 @@ def equality(words: str, bench: Bench) -> Iterator[Row]:
             f"logits differ by at most {found.largest:.1e}, root mean square {found.root_mean_square:.1e}"
         )
         share, allowed = found.share_of_bound, share_allowed(task, build, modes)
+        if not share <= allowed:
+            bench.report(Unequal(model, str(modes)))
         yield at_most("=", f"{model}, {bench.steps} steps, {modes}", figures, share, allowed, " of bound")
 
 

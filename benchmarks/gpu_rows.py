@@ -83,6 +83,15 @@ def resnet_34(words: str, bench: Bench) -> Iterator[Row]:
     yield at_least("3", f"ResNet-34, {modes}", figures, 100 * rate * RESNET_34_FLOP / peak, 40, "%")
 
 
+def eager(bench: Bench) -> Iterator[Row]:
+    """Time what the modes are compared with: the reference, without cuDNN's fixed kernels, and in 16 bits."""
+    for model in bench.models:
+        modes = [bench.modes(words) for words in ("fp32", "fp32 tuned", "half channels-last")]
+        rates = {str(each): bench.rate(model, each) for each in modes}
+        figures = ", ".join(f"{words} {rate:,.0f}" for words, rate in rates.items())
+        yield Row("", f"{model}, eager, images/s; `fp32` is the reference", figures, "", "", "ok")
+
+
 def at_a_time(model: str, words: str, bar: float, bench: Bench) -> Iterator[Row]:
     """Row 4: five models at a time beside one."""
     alone = bench.modes(words.replace("branches", "").replace("grouped", ""))
@@ -107,7 +116,9 @@ ROWS = {
     "resnet-34-branches": Part("3", partial(resnet_34, f"{_ONE} branches"), 90),
     "branches-small-cnn": Part("4", partial(at_a_time, "small-cnn", f"{_ONE} branches", 3.5), 60),
     "branches-resnet-32": Part("4", partial(at_a_time, "resnet-32", f"{_ONE} branches", 2), 90),
+    "eager": Part("", eager, 90),
     "aum": Part("", aum_trial, 90),
+    "resnet-34-tuned": Part("3", partial(resnet_34, f"{_ONE} tuned"), 60),
     "equality-grouped": Part("=", partial(gpu_checks.equality, "fp32 graph grouped"), 60),
     "grouped-small-cnn": Part("4", partial(at_a_time, "small-cnn", f"{_ONE} grouped", 3.5), 60),
     "grouped-resnet-32": Part("4", partial(at_a_time, "resnet-32", f"{_ONE} grouped", 2), 90),

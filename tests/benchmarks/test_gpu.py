@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from benchmarks import gpu, gpu_rows
-from benchmarks.gpu_bench import Bench, Part
+from benchmarks.gpu_bench import Bench, Part, Unequal
 from benchmarks.gpu_rows import ROWS
+from benchmarks.grid import GRID, hours
 from benchmarks.row import Row, at_least
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +119,33 @@ def test_all_rows_together_keep_within_their_time(monkeypatch: pytest.MonkeyPatc
     assert (first.verdict, first.figures) == ("failed", "not done within 1 s")
     for row, name in ((second, "trial"), (third, "aum")):
         assert (row.verdict, row.what, row.figures) == ("not measured", name, "no time left of 1 s")
+
+
+def test_the_grid_is_projected_from_the_fastest_modes_that_are_equal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The equality row may come after the rate."""
+    rates = [
+        {"model": model, "training": rate, "evaluation": rate, "modes": modes}
+        for modes, rate in (("fp32", 1e4), ("bf16 graph", 1e5), ("bf16 graph branches", 1e6))
+        for model in GRID
+    ]
+    lines = [*rates, {"model": "resnet-34", "unequal_modes": "bf16 graph branches"}]
+    text = "\n".join(map(json.dumps, lines))
+    child(monkeypatch, tmp_path, f"print('''{text}''')")
+    (row,) = gpu.rows(options_of(only=["small-cnn", "grid"]))
+    equal = {model: 1e5 if model == "resnet-34" else 1e6 for model in GRID}
+    assert row.ratio == f"{hours(equal, equal):.2f} h"
+    assert "resnet-34 bf16 graph, small-cnn bf16 graph branches" in row.figures
+
+
+def test_modes_that_differ_too_much_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.gpu_checks.share_allowed", lambda *_: -1.0)
+    found: list[object] = []
+    bench = Bench(torch.device("cpu"), None, tiny=True, report=found.append)
+    rows = list(ROWS["equality-branches"].measure(bench))
+    assert {row.verdict for row in rows} == {"short"}
+    assert found == [Unequal(model, "fp32 branches") for model in bench.models]
 
 
 def test_a_short_loan_suffices_for_all_that_matters() -> None:
