@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -13,6 +16,8 @@ from benchmarks.gpu_bench import Bench, Unequal
 from benchmarks.row import Row, at_most, not_measured
 from benchmarks.workload import models
 from noisebench.training.equality import difference, share_allowed
+from noisebench.training.fit import start_fit
+from noisebench.training.loop import train
 from noisebench.training.modes import Modes
 from noisebench.training.streams import is_usable
 from noisebench.training.task import TrainingTask
@@ -80,6 +85,32 @@ def repeated(bench: Bench) -> Iterator[Row]:
         found = difference(*_training(bench, model, runs=1), Modes())
         what = f"{model}, {bench.steps} steps of the reference, twice"
         yield at_most("=", what, f"logits differ by at most {found.largest:.1e}", found.largest, 0, "")
+
+
+def another_process(bench: Bench) -> Iterator[Row]:
+    """Train the reference here and in another process: equal to the last bit."""
+    arguments = (bench.device, bench.data_dir, bench.tiny, torch.get_num_threads())
+    here = _hashes(*arguments)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        there = pool.apply(_hashes, arguments)
+    for model in bench.models:
+        what = f"{model}, {bench.steps} steps of the reference, in another process"
+        figures = f"hashes of the weights {here[model][:12]}, {there[model][:12]}"
+        yield Row("=", what, figures, "", "equal", "ok" if here[model] == there[model] else "short")
+
+
+def _hashes(device: torch.device, data_dir: Path | None, tiny: bool, threads: int) -> dict[str, str]:
+    """Return the hash of each model's weights after some steps of the reference."""
+    torch.set_num_threads(threads)
+    bench, found = Bench(device, data_dir, tiny=tiny), {}
+    for model in bench.models:
+        task, build = _training(bench, model, runs=1)
+        fit = start_fit(build(), task, Modes())
+        train(fit, task)
+        parameters = fit.branches[0].stack.parameters()
+        weights = b"".join(each.detach().cpu().numpy().tobytes() for each in parameters)
+        found[model] = hashlib.sha256(weights).hexdigest()
+    return found
 
 
 def equality(words: str, bench: Bench) -> Iterator[Row]:

@@ -118,6 +118,7 @@ ROWS = {
     "branches-resnet-32": Part("4", partial(at_a_time, "resnet-32", f"{_ONE} branches", 2), 90),
     "eager": Part("", eager, 90),
     "aum": Part("", aum_trial, 90),
+    "another-process": Part("=", gpu_checks.another_process, 60),
     "resnet-34-tuned": Part("3", partial(resnet_34, f"{_ONE} tuned"), 60),
     "equality-grouped": Part("=", partial(gpu_checks.equality, "fp32 graph grouped"), 60),
     "grouped-small-cnn": Part("4", partial(at_a_time, "small-cnn", f"{_ONE} grouped", 3.5), 60),
