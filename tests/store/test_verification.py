@@ -252,7 +252,7 @@ def test_leftovers_of_crashes_are_not_reported_as_damage(results: ResultsFolder)
     assert content["notes"] == [
         f"{file}: ends in an incomplete line: its process is writing it, or died while it did; no other "
         "process was told of that record",
-        f"{file}:2: a failed write that was given up; its process was told so",
+        f"{file}:2: a failed write; its process got the error",
         f"{file}:3: a failed write, repeated on the next line",
         "1 attempts have no end: they run, or their process died",
         "there is no database yet; the next command makes it",
