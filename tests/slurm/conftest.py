@@ -55,7 +55,7 @@ def cluster(_slurm: None) -> Iterator[Devcluster]:
 
 @pytest.fixture(autouse=True)
 def _whole_nodes(request: pytest.FixtureRequest) -> None:
-    """All nodes of the cluster take jobs."""
+    """No node of the cluster is drained; some may be down, where a test wants it so."""
     if "cluster" in request.fixturenames:
         request.getfixturevalue("cluster").resume_drained()
 
@@ -78,7 +78,11 @@ def _small_file_system(folder: Path) -> Iterator[None]:
 def submitted(
     cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Submitted]]:
-    """Make the sweep of a name in a folder of its own; what its tests leave is cancelled after the module."""
+    """Make the sweep of a name in a folder of its own; what its tests leave is cancelled after the module.
+
+    All nodes take jobs before the module's other fixtures run.
+    """
+    cluster.await_whole()
     made = []
 
     def make(name: str) -> Submitted:
@@ -93,6 +97,7 @@ def submitted(
 @pytest.fixture(scope="session")
 def faulty_trials(cluster: Devcluster, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
     """A submitted sweep whose trials each fail in a different way; it runs for minutes beside other tests."""
+    cluster.await_whole()
     sweep = Submitted(cluster, tmp_path_factory.mktemp("faulty"), "faulty")
     shutil.copy(faulty_losses.__file__, sweep.folder)
     faulty = [f'"faulty_losses:{name}"' for name in ("raises", "is_nan", "hangs", "allocates_memory")]

@@ -16,10 +16,12 @@ import psutil
 _LISTENS = "0A"
 # How much longer anything may take on a machine with much other work.
 BUSY_FACTOR = 3.0
+# What a command says to which a busy controller gave no answer.
+_NO_ANSWER = ("timed out", "Unable to contact slurm controller")
 # Of these commands one that timed out may have been heard.
 _NEVER_TWICE = ("sbatch", "srun")
 # States of a node that takes jobs now or as soon as those on it end; a mark of Slurm's may follow.
-_IN_SERVICE = ("idle", "mixed", "allocated", "completing")
+_IN_SERVICE = ("idle", "planned", "mixed", "allocated", "completing")
 SCRIPT = Path(__file__).parents[2] / "slurm/devcluster/devcluster.sh"
 
 
@@ -71,7 +73,8 @@ class Devcluster:
         """
         done = self._call(list(words), self.environment, seconds * BUSY_FACTOR)
         for _ in range(5):
-            if done.returncode == 0 or "timed out" not in done.stderr or words[0] in _NEVER_TWICE:
+            unheard = any(text in done.stderr for text in _NO_ANSWER)
+            if done.returncode == 0 or not unheard or words[0] in _NEVER_TWICE:
                 break
             done = self._call(list(words), self.environment, seconds * BUSY_FACTOR)
         assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
@@ -192,11 +195,27 @@ class Devcluster:
         ("Kill task failed"); where a node was cut off and joined, a requeued job may start before Slurm has
         ended its first run there ("Duplicate jobid"). What is left of a job is looked for by `tasks`.
         """
-        states = ["sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T"]
-        for line in self.run(*states).splitlines():
-            node, state = line.split()
+        for node, state in self.node_states().items():
             if state in ("drained", "draining"):
                 self.put_back(node)
+
+    def await_whole(self) -> None:
+        """Wait until every node takes jobs, also those that were just started or joined."""
+
+        def is_whole() -> bool:
+            self.resume_drained()
+            return all(state in _IN_SERVICE for state in self.node_states().values())
+
+        self.await_that(is_whole, "all nodes take jobs", 120)
+
+    def await_quiet(self) -> None:
+        """Wait until no job waits, runs or is ending: those of the tests before have left the nodes."""
+        self.await_that(lambda: not self.run("squeue", "--noheader"), "no job of another test is left", 300)
+
+    def node_states(self) -> dict[str, str]:
+        """Return the state of each node; `*` follows that of a node that does not answer."""
+        states = self.run("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T")
+        return dict(line.split() for line in states.splitlines())
 
     def report(self) -> str:
         """Return the state of nodes and jobs, for the report of a failure."""

@@ -20,15 +20,11 @@ SEED, MINUTES = 5, 1.5
 def test_a_sweep_survives_random_faults(cluster: Devcluster, tmp_path: Path) -> None:
     if not cluster.has_networks:
         pytest.skip("the nodes have no networks of their own: only root can make them")
-    cluster.await_that(lambda: not cluster.run("squeue", "--noheader"), "the jobs of other tests have ended")
+    cluster.await_whole()
+    cluster.await_quiet()
     assert run_round(cluster, tmp_path, SEED, MINUTES, print).problems == []
-    idle = ["sinfo", "--noheader", "--Node", "--partition=main", "--states=idle", "--format=%N"]
-
-    def are_back() -> bool:
-        cluster.resume_drained()
-        return cluster.run(*idle).split() == cluster.nodes
-
-    cluster.await_that(are_back, "all nodes are back", 120)
+    cluster.await_whole()
+    cluster.await_quiet()
 
 
 @pytest.mark.slurm

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from noisebench.slurm.job import WorkerJob
@@ -22,28 +23,34 @@ SIGNALLED = "trap 'echo signalled; kill $!; exit 0' USR1; echo started; sleep 60
 
 @pytest.fixture(scope="module", autouse=True)
 def limited(cluster: Devcluster) -> str:
-    """A job of one minute that gets a signal 30 seconds before its end; runs beside the other tests."""
-    return cluster.submit(SIGNALLED, "--time=1", "--signal=B:USR1@30", "--nodelist=node4")
+    """A job that gets a signal 30 to 60 seconds before its end; runs beside the other tests.
+
+    In a job of one minute the signal could come before the shell has set its trap.
+    """
+    return cluster.submit(SIGNALLED, "--time=2", "--signal=B:USR1@30", "--nodelist=node4")
 
 
 @dataclass(frozen=True)
 class Orphan:
-    """A job with the node that died under it."""
+    """A job with the node that died under it, and the processes that it had there."""
 
     job: str
     node: str
+    tasks: list[psutil.Process]
 
 
 @pytest.fixture(scope="module")
-def orphan(cluster: Devcluster) -> Orphan:
+def orphan(cluster: Devcluster) -> Iterator[Orphan]:
     """A job whose node, 1 or 3, was killed; while Slurm takes its time to notice, other tests run."""
     job = cluster.submit("srun sleep 601", "--requeue", "--exclude=node2,node4")
     node = cluster.await_job(job, JobState="RUNNING")["BatchHost"]
     cluster.await_that(
         lambda: any("sleep 601" in line for line in cluster.processes()), "the job has a process"
     )
+    tasks = cluster.processes_of_job(job)
     cluster.must("kill-node", node.removeprefix("node"))
-    return Orphan(job, node)
+    yield Orphan(job, node, tasks)
+    cluster.must("start-node", node.removeprefix("node"))
 
 
 @pytest.fixture
@@ -96,9 +103,18 @@ def await_in_accounting(cluster: Devcluster, job: str, end: str) -> None:
     )
 
 
-@pytest.mark.usefixtures("orphan")
-def test_a_killed_node_ends_its_tasks(cluster: Devcluster) -> None:
-    assert not any("sleep 601" in line for line in cluster.processes())
+def test_a_killed_node_ends_its_tasks(orphan: Orphan) -> None:
+    # Another node may have started the job again already.
+    assert orphan.tasks
+    assert not [process for process in orphan.tasks if lives(process)]
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_an_urgent_job_sends_another_back_into_the_queue(cluster: Devcluster) -> None:
@@ -111,7 +127,7 @@ def test_an_urgent_job_sends_another_back_into_the_queue(cluster: Devcluster) ->
 
 
 def test_a_killed_node_gives_its_jobs_to_another(cluster: Devcluster, orphan: Orphan) -> None:
-    after = cluster.await_job(orphan.job, JobState="RUNNING", Restarts="1")
+    after = cluster.await_job(orphan.job, 120, JobState="RUNNING", Restarts="1")
     assert after["BatchHost"] != orphan.node
     cluster.must("start-node", orphan.node.removeprefix("node"))
     cluster.run("scancel", orphan.job)
@@ -129,12 +145,17 @@ def test_a_node_without_network_answers_again_once_it_is_joined(cluster: Devclus
     cluster.must("cut-node", "1")
     assert not _reaches(cluster, "node1")
     assert _reaches(cluster, "node2")
+    cluster.await_that(lambda: cluster.node_states()["node1"].endswith("*"), "Slurm gives node1 up")
     cluster.must("join-node", "1")
     cluster.await_that(lambda: _reaches(cluster, "node1"), "node1 answers again", seconds=10)
+    cluster.await_whole()
+    assert "*" not in "".join(cluster.node_states().values())
 
 
 def test_the_controller_remembers_its_jobs(cluster: Devcluster) -> None:
-    job = cluster.submit("sleep 600", "--nodelist=node2")
+    job = cluster.submit("echo started; sleep 600", "--nodelist=node2")
+    # A job is RUNNING before its batch script is.
+    cluster.await_that(lambda: cluster.output(job) != "", "the job runs")
     before = cluster.await_job(job, JobState="RUNNING")
     cluster.must("restart-controller")
     after = cluster.await_job(job, JobState="RUNNING")

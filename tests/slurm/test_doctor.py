@@ -52,6 +52,9 @@ workers: {cpus: 1, memory_gb: 2, minutes: 30, count: 1, sbatch_extra: {nodelist:
 
 @pytest.fixture(autouse=True)
 def _on_the_cluster(cluster: Devcluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The probes of driver and worker look for each other, so that both have to start at once.
+    cluster.await_whole()
+    cluster.await_quiet()
     for key, value in cluster.environment.items():
         monkeypatch.setenv(key, value)
 
