@@ -3,11 +3,10 @@
 All Python of these jobs runs without Slurm's commands, as in a container that lacks them.
 """
 
-import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,43 +16,46 @@ from tests.slurm.submitted import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-# The last of three workers of four GPUs reaches its limit some 280 s after the first start. By then they
-# have spent 2,760 GPU-seconds. The trials sleep for 3,200, so no machine completes the sweep before. They are
-# short, because a trial fails that three workers leave unfinished at their time limits.
-TRIALS = 320
+# The last of three workers of one GPU leaves some 280 s after the first start. By then they have spent less
+# than 800 GPU-seconds. The trials sleep for 850, so no machine completes the sweep before. They are short,
+# because a trial fails that three workers leave unfinished at their time limits.
+TRIALS = 85
 TRIAL_SECONDS = 10
 # Longer than the workers would wait for a driver, were they to start before it.
 LATE_SECONDS = 75
-# The tasks start, and so reach their limit of three minutes, at different moments. Each leaves at most half
-# a minute before its limit: 20 s lie between two of them at least, 25 s before the first one's second limit.
+# The tasks start, and so reach their limit of four minutes, at different moments: a task that requeues all of
+# them finds others in the middle of their time. Slurm signals each up to half a minute too early.
 APART_SECONDS = 50
 SITE = """\
 site: small
 python: {python}
 container: {{image: image.sif, command: {container}}}
-signal_seconds: 30
+signal_seconds: 60
 head_wait_minutes: 1
 idle_minutes: 2
-driver: {{cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {{nodelist: node4}}}}
+driver: {{cpus: 1, memory_gb: 3, minutes: 120, sbatch_extra: {{nodelist: node4}}}}
 workers:
-  cpus: 1
+  cpus: 4     # the whole node, so that each worker has one of its own
   memory_gb: 4
-  minutes: 3
+  minutes: 4
   count: 3
-  gpu_request: --gres=gpu:v100:4
+  gpu_request: --gres=gpu:v100:1
   exclude: node4
 """
 
 
 @pytest.fixture(scope="module")
-def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Submitted:
+def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Iterator[Submitted]:
     """A sweep whose driver finds its node taken."""
     blocker = cluster.submit("sleep 900", "--exclusive", "--nodelist=node4", "--job-name=blocker")
-    cluster.await_job(blocker, JobState="RUNNING")
-    sweep = submitted("array")
-    site = SITE.format(python=sys.executable, container=container_without_slurm(sweep.folder))
-    sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
-    return sweep
+    try:
+        cluster.await_job(blocker, JobState="RUNNING")
+        sweep = submitted("array")
+        site = SITE.format(python=sys.executable, container=container_without_slurm(sweep.folder))
+        sweep.send_slow(site, TRIALS, TRIAL_SECONDS)
+        yield sweep
+    finally:
+        cluster.run("scancel", "--name=blocker")  # where a failed test has left one
 
 
 def container_without_slurm(folder: Path) -> Path:
@@ -89,16 +91,17 @@ def test_no_worker_runs_before_the_driver(cluster: Devcluster, sweep: Submitted)
 
 
 def test_each_task_requeues_itself_alone(cluster: Devcluster, sweep: Submitted) -> None:
-    for gone in (1, 2, 3):
-        found: list[tuple[int, str]] = []
+    ids = tasks(sweep)
+    assert len(ids) == 3
+    restarts: dict[str, int] = {}
 
-        def are_back(gone: int = gone, found: list[tuple[int, str]] = found) -> bool:
-            found[:] = restarts_and_states(cluster, sweep)
-            return sum(count for count, _ in found) >= gone
+    def all_are_back() -> bool:
+        restarts.update({task: int(cluster.job(task)["Restarts"]) for task in ids})
+        # A task that another one has requeued was restarted without an end of its own before.
+        assert {task: count for task, count in restarts.items() if count > ends(sweep, task)} == {}
+        return min(restarts.values()) > 0
 
-        cluster.await_that(are_back, f"{gone} tasks are back", 420)
-        assert sorted(count for count, _ in found) == [0] * (3 - gone) + [1] * gone
-        assert {state for count, state in found if count == 0} <= {"RUNNING"}
+    cluster.await_that(all_are_back, "each task was requeued", 420)
 
 
 def test_every_trial_is_completed_once(sweep: Submitted) -> None:
@@ -121,9 +124,7 @@ def tasks(sweep: Submitted) -> list[str]:
     return sorted(job for job, state in sweep.jobs().items() if state.startswith("worker"))
 
 
-def restarts_and_states(cluster: Devcluster, sweep: Submitted) -> list[tuple[int, str]]:
-    """Return how often each task was requeued and its state, all at one moment."""
-    array = tasks(sweep)[0].split("_")[0]
-    shown = cluster.run("scontrol", "--oneliner", "show", "job", array).splitlines()
-    fields = (dict(re.findall(r"(\w+)=(\S*)", line)) for line in shown if line)
-    return [(int(each["Restarts"]), each["JobState"]) for each in fields]
+def ends(sweep: Submitted, task: str) -> int:
+    """Return how often a task has written that it ends for its time limit; it asks for its requeue then."""
+    log = sweep.results.sweep(sweep.name).slurm / f"jobs/{task}_0_log.out"
+    return log.read_text().count(" ends: time-limit") if log.exists() else 0
