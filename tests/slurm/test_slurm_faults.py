@@ -14,25 +14,33 @@ from tests.slurm.test_driver_faults import kill_job
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-# Long enough that the sweep outlasts the faults on any machine: 1,800 GPU-seconds on eight GPUs.
+# Long enough that the sweep outlasts the faults on any machine: 1,800 GPU-seconds on two or three GPUs.
 TRIALS = 60
 TRIAL_SECONDS = 30
 SITE = """\
 site: small
 signal_seconds: 30
 setup: ['export PATH={commands}:$PATH']
-driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: node1}}
-workers: {{cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:4", exclude: node4}}
+driver: {{cpus: 1, memory_gb: 3, minutes: 120, sbatch_extra: {{nodelist: node4}}}}
+workers:
+  cpus: 4     # the whole node, so that each worker has one of its own
+  memory_gb: 4
+  minutes: 120
+  count: 2
+  gpu_request: --gres=gpu:v100:1
+  exclude: node4
 """
-# Works, fails or hangs as the file FAULT beside it says.
+# Works, fails or hangs as the file FAULT beside it says; the file HUNG gets a line for each second of that.
 WRAPPER = """\
 #!/bin/sh
 case $(cat {folder}/FAULT-{name} 2>/dev/null) in
   refuse) echo "{name}: error: Batch job submission failed: Job violates accounting/QOS policy" >&2; exit 1;;
-  hang) sleep 600;;
+  hang) while sleep 1; do echo >>{folder}/HUNG-{name}; done;;
 esac
 exec {real} "$@"
 """
+# For how long no squeue of the sweep's jobs answers.
+HUNG_SECONDS = 120
 COMMANDS = ("sbatch", "squeue", "scontrol", "scancel")
 # A second driver whose lock does not reach other nodes, and that Slurm does not hold back.
 UNFENCED_DRIVER = """
@@ -66,7 +74,10 @@ print(send(submission, "driver", DelayedSubmission(unfenced, submission), text, 
 
 @pytest.fixture(scope="module")
 def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Submitted:
-    """A sweep whose jobs find wrappers of Slurm's commands; node1 cannot start the first job sent there."""
+    """A sweep whose jobs find wrappers of Slurm's commands; node1 could not start the first job sent there.
+
+    That job is held. Neither squeue nor scontrol answers the driver, so that it cannot release it.
+    """
     sweep = submitted("commands")
     folder = sweep.folder / "bin"
     folder.mkdir()
@@ -74,21 +85,31 @@ def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Submitt
         wrapper = folder / name
         wrapper.write_text(WRAPPER.format(folder=folder, name=name, real=shutil.which(name)))
         wrapper.chmod(0o755)
+    # A driver releases a job three times only: none of them while its node is broken.
+    fault(sweep, "squeue", "hang")
+    fault(sweep, "scontrol", "hang")
+    # Two workers do not fit on node2 alone.
+    blocker = cluster.submit("sleep 3600", "--exclusive", "--nodelist=node3")
+    cluster.await_job(blocker, JobState="RUNNING")
     spool = cluster.folder / "spool/node1"
     away = spool.rename(spool.with_name("node1.away"))
     try:
         sweep.send_slow(SITE.format(commands=folder), TRIALS, TRIAL_SECONDS)
         await_that(cluster, lambda: bool(held(cluster)), "a worker is held")
-        # Each time it is released it is held again, until its node is repaired.
         shown = "is held (launch failed requeued held)"
         await_that(cluster, lambda: shown in sweep.must("status", "commands"), "status names it")
     finally:
         away.rename(spool)
         cluster.put_back("node1")  # Slurm may have drained it
+        cluster.run("scancel", blocker)
     return sweep
 
 
 def test_the_driver_releases_held_workers(cluster: Devcluster, sweep: Submitted) -> None:
+    fault(sweep, "squeue", "")
+    await_that(cluster, lambda: hung_seconds(sweep, "scontrol") > 0, "the driver tries to release it")
+    assert held(cluster)
+    fault(sweep, "scontrol", "")
     await_that(cluster, lambda: len(running_workers(sweep)) == 2, "the held worker is released")
     assert held(cluster) == ""
     for worker in running_workers(sweep):
@@ -96,14 +117,20 @@ def test_the_driver_releases_held_workers(cluster: Devcluster, sweep: Submitted)
 
 
 def test_a_takeover_while_slurm_refuses_and_hangs(cluster: Devcluster, sweep: Submitted) -> None:
-    before, first = published_by(sweep), sweep.job("driver")
+    first_head, first = published_by(sweep), sweep.job("driver")
     workers = [job for job, state in sweep.jobs().items() if state.startswith("worker")]
     fault(sweep, "sbatch", "refuse")
     fault(sweep, "scontrol", "hang")
     kill_job(cluster, first)
-    await_that(cluster, lambda: published_by(sweep) not in ("", before), "the standby has taken over")
+    await_that(cluster, lambda: published_by(sweep) not in ("", first_head), "the standby has taken over")
+    before = hung_seconds(sweep, "squeue")
     fault(sweep, "squeue", "hang")
     done = len(sweep.attempts(status="completed"))
+    await_that(
+        cluster,
+        lambda: hung_seconds(sweep, "squeue") >= before + HUNG_SECONDS,
+        f"squeue has hung for {HUNG_SECONDS} s",
+    )
     await_that(cluster, lambda: len(sweep.attempts(status="completed")) > done, "trials go on")
     assert {cluster.job(worker)["JobState"] for worker in workers} == {"RUNNING"}
     assert [state for state in sweep.jobs().values() if state.startswith("driver PENDING")] == []
@@ -164,6 +191,12 @@ def fault(sweep: Submitted, command: str, kind: str) -> None:
     file = sweep.folder / f"bin/FAULT-{command}"
     file.with_suffix(".new").write_text(kind)
     file.with_suffix(".new").rename(file)
+
+
+def hung_seconds(sweep: Submitted, command: str) -> int:
+    """Return for how long calls of a command by the sweep's jobs have hung in all."""
+    file = sweep.folder / f"bin/HUNG-{command}"
+    return len(file.read_text().splitlines()) if file.exists() else 0
 
 
 def held(cluster: Devcluster) -> str:
