@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +20,26 @@ WAIT_SECONDS = 300
 TWO_WORKERS = """\
 site: small
 signal_seconds: 30
-driver: {cpus: 1, memory_gb: 3, minutes: 30}
-workers: {cpus: 1, memory_gb: 4, minutes: 30, count: 2, gpu_request: "--gres=gpu:v100:1"}
+driver: {cpus: 1, memory_gb: 3, minutes: 120}
+workers: {cpus: 1, memory_gb: 4, minutes: 120, count: 2, gpu_request: "--gres=gpu:v100:1"}
 """
 # A user's loss that takes time without taking the processor: faults come in the middle of such trials. Once
-# they are over, nothing is left to wait for.
+# they are over, nothing is left to wait for. A trial that is held does not end.
 SLOW_LOSS = """\
+import socket
 import time
 from pathlib import Path
 
 from noisebench.science.losses import cross_entropy
 
+HOST = socket.gethostname()
+
 
 def ce(logits, targets):
     if not Path("faults-are-over").exists():
+        time.sleep(0.1)
+    while any(Path(f"hold-{host}").exists() for host in ("any", HOST)):
+        Path(f"held-{HOST}").touch()
         time.sleep(0.1)
     return cross_entropy(logits, targets)
 """
@@ -96,6 +104,25 @@ class Submitted:
         """Let the trials of `send_slow` take no more time than their work."""
         (self.folder / "faults-are-over").touch()
 
+    @contextmanager
+    def hold(self, host: str = "any") -> Iterator[None]:
+        """Let no trial of `send_slow` end on a host, or on any, before the block does."""
+        hold = self.folder / f"hold-{host}"
+        hold.touch()
+        try:
+            yield
+        finally:
+            hold.unlink()
+
+    @contextmanager
+    def held_attempt(self, host: str) -> Iterator[dict[str, Any]]:
+        """Yield an attempt that cannot complete before the block ends; the host has one place for trials."""
+        held = self.folder / f"held-{host}"
+        held.unlink(missing_ok=True)
+        with self.hold(host):
+            self.cluster.await_that(held.exists, f"a trial on {host} is held", WAIT_SECONDS)
+            yield self.await_running(host)
+
     def jobs(self) -> dict[str, str]:
         """Return the jobs that wait or run, as job id -> role, state and node."""
         lines = self.cluster.run("squeue", "--noheader", "--array", "--format=%i %j %T %N").splitlines()
@@ -121,10 +148,14 @@ class Submitted:
 
     def await_running(self, host: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
         """Wait until an attempt runs on a host; return it."""
-        self.cluster.await_that(
-            lambda: bool(self.attempts(host=host, status="running")), f"a trial on {host}", seconds
-        )
-        return self.attempts(host=host, status="running")[-1]
+        found: list[dict[str, Any]] = []
+
+        def one_runs() -> bool:
+            found[:] = self.attempts(host=host, status="running")
+            return bool(found)
+
+        self.cluster.await_that(one_runs, f"a trial on {host}", seconds)
+        return found[-1]
 
     def await_ended(self, attempt: dict[str, Any], seconds: float = WAIT_SECONDS) -> dict[str, Any]:
         """Wait until an attempt has ended; return what became of it."""
@@ -141,9 +172,13 @@ class Submitted:
         Where no other job waits or runs either, nothing at all may be left on the nodes.
         """
         self.cluster.await_that(lambda: not self.jobs(), f"no job of {self.name} is left", seconds)
-        self.cluster.await_that(lambda: not self.processes(), f"no process of {self.name} is left", seconds)
+        self.await_no_process(seconds)
         if self.cluster.has_networks and not self.cluster.run("squeue", "--noheader"):
             self.cluster.await_that(lambda: not self.cluster.tasks(), "no process is left on nodes", seconds)
+
+    def await_no_process(self, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until no process of this sweep's jobs is left: a killed one takes its time to exit."""
+        self.cluster.await_that(lambda: not self.processes(), f"no process of {self.name} is left", seconds)
 
     def cancel_rest(self) -> None:
         """Cancel the jobs that a failed test has left: they would take the nodes of the tests after it."""

@@ -18,11 +18,11 @@ TRIAL_SECONDS = 35
 SITE = """\
 site: small
 signal_seconds: 30
-driver: {cpus: 1, memory_gb: 3, minutes: 30, sbatch_extra: {nodelist: node4}}
+driver: {cpus: 1, memory_gb: 3, minutes: 120, sbatch_extra: {nodelist: node4}}
 workers:
   cpus: 4     # the whole node, so that each worker has one of its own
   memory_gb: 4
-  minutes: 30
+  minutes: 120
   count: 3
   gpu_request: --gres=gpu:v100:1
   exclude: node4
@@ -43,19 +43,19 @@ def sweep(cluster: Devcluster, submitted: Callable[[str], Submitted]) -> Submitt
 
 
 def test_a_node_that_is_killed(cluster: Devcluster, sweep: Submitted) -> None:
-    attempt = sweep.await_running("node1")
-    cluster.must("kill-node", "1")
-    try:
-        assert fate(sweep, attempt) == ("interrupted", "node-lost")
-    finally:
-        cluster.must("start-node", "1")
+    with sweep.held_attempt("node1") as attempt:
+        cluster.must("kill-node", "1")
+        try:
+            assert fate(sweep, attempt) == ("interrupted", "node-lost")
+        finally:
+            cluster.must("start-node", "1")
 
 
 def test_a_node_that_is_set_down(cluster: Devcluster, sweep: Submitted) -> None:
-    attempt = sweep.await_running("node2")
-    cluster.run("scontrol", "update", "NodeName=node2", "State=DOWN", "Reason=test")
-    cluster.put_back("node2")
-    assert fate(sweep, attempt)[0] == "interrupted"
+    with sweep.held_attempt("node2") as attempt:
+        cluster.run("scontrol", "update", "NodeName=node2", "State=DOWN", "Reason=test")
+        cluster.put_back("node2")
+        assert fate(sweep, attempt)[0] == "interrupted"
 
 
 def test_a_node_that_is_cut_off(cluster: Devcluster, sweep: Submitted) -> None:
@@ -72,13 +72,10 @@ def test_a_node_that_is_cut_off(cluster: Devcluster, sweep: Submitted) -> None:
 
 
 def test_a_worker_that_is_cancelled(cluster: Devcluster, sweep: Submitted) -> None:
-    attempt = sweep.await_running("node1")
-    cluster.run("scancel", sweep.job("worker", "node1"))
-    status, kind = fate(sweep, attempt)
-    assert (status, kind) in {
-        ("interrupted", "cancelled"),
-        ("completed", None),
-    }  # it may have drained in time
+    with sweep.held_attempt("node1") as attempt:
+        cluster.run("scancel", sweep.job("worker", "node1"))
+        # Slurm may kill the worker before it has noted why it leaves.
+        assert fate(sweep, attempt) in {("interrupted", "cancelled"), ("interrupted", "node-lost")}
 
 
 def test_the_controller_is_away_when_the_driver_asks_it(cluster: Devcluster, sweep: Submitted) -> None:
