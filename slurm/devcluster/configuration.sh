@@ -123,7 +123,8 @@ AccountingStorageTRES=gres/gpu
 AccountingStorageEnforce=associations
 AccountingStoragePass=$D/munge/sock
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 PriorityTier=10 GraceTime=10 State=UP
-PartitionName=cheap Nodes=ALL MaxTime=INFINITE DefaultTime=60 PriorityTier=10 GraceTime=10 PreemptMode=CANCEL State=UP
+# Time for a cancelled worker to send itself back, on a busy machine too.
+PartitionName=cheap Nodes=ALL MaxTime=INFINITE DefaultTime=60 PriorityTier=10 GraceTime=120 PreemptMode=CANCEL State=UP
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE DefaultTime=60 PriorityTier=100 PreemptMode=OFF State=UP
 CONF
 }

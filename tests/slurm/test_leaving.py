@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.slurm.devcluster import Devcluster
-from tests.slurm.submitted import Submitted
+from tests.slurm.submitted import WAIT_SECONDS, Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -19,8 +19,8 @@ SITE = """\
 site: small
 signal_seconds: 30
 setup: ['[ "$SLURMD_NODENAME" != node3 ] || export PATH={commands}:$PATH']
-driver: {{cpus: 1, memory_gb: 3, minutes: 30, exclude: "node[2-3]"}}
-workers: {{cpus: 1, memory_gb: 4, minutes: 30, count: 1, gpu_request: "--gres=gpu:v100:1", {more}}}
+driver: {{cpus: 1, memory_gb: 3, minutes: 120, exclude: "node[2-3]"}}
+workers: {{cpus: 1, memory_gb: 4, minutes: 120, count: 1, gpu_request: "--gres=gpu:v100:1", {more}}}
 """
 # An scontrol that fails on command, as where a node cannot reach the controller.
 SCONTROL = """\
@@ -77,12 +77,15 @@ def preempt(cluster: Devcluster, sweeps: Sweeps, restarts: int) -> None:
     urgent = cluster.submit("sleep 5", "--partition=urgent", *nodes, "--time=5")
     cluster.await_job(urgent, 120, JobState="COMPLETED")
     for node, sweep in sweeps.items():
-        ended = sweep.await_ended(attempts[node])
-        assert (ended["status"], ended["error_kind"]) in {
-            ("completed", None),
-            ("interrupted", "preempted"),
-            ("interrupted", "node-lost"),
-        }
+        # The next trial may have begun there before the worker left.
+        worker = attempts[node]["worker"]
+        cluster.await_that(
+            lambda sweep=sweep, worker=worker: not sweep.attempts(worker=worker, status="running"),
+            f"the trials of {worker} have ended",
+            WAIT_SECONDS,
+        )
+        ends = {(each["status"], each["error_kind"]) for each in sweep.attempts(worker=worker)}
+        assert ends <= {("completed", None), ("interrupted", "preempted"), ("interrupted", "node-lost")}
     for worker in workers:
         cluster.await_that(
             lambda worker=worker: int(cluster.job(worker)["Restarts"]) >= restarts,
