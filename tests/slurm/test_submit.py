@@ -158,9 +158,10 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
     cluster.await_that(lambda: len(sweep.attempts(status="completed")) > 1, "trials are completed", 300)
     cluster.await_that(lambda: len(sweep.attempts(status="failed")) > 0, "trials have failed", 300)
     assert any(command.startswith("ray::") for command in sweep.processes().values()), "actors are seen"
-    sweep.must("cancel", "stopped")
+    with sweep.hold():  # else all trials may be completed before the command is heard
+        sweep.must("cancel", "stopped")
     assert sweep.jobs() == {}
-    assert sweep.processes() == {}
+    sweep.await_no_process()
     done = {attempt["trial_id"] for attempt in sweep.attempts(status="completed")}
     failed = {attempt["trial_id"] for attempt in sweep.attempts(status="failed")}
     state = json.loads(sweep.must("status", "stopped", "--json"))
