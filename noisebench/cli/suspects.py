@@ -89,8 +89,7 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     summary = write_suspects(folder.suspects, samples, suspects, run)
     if summary.decisions_left_out:
         notes = (*notes, _decisions_left_out(summary.decisions_left_out))
-    leading = describe(trials[0].detector)
-    return Found(summary, tuple(candidates.values()), notes, bracket, compared, leading)
+    return Found(summary, tuple(candidates.values()), notes, bracket, compared, describe(trials[0].detector))
 
 
 def _decisions_left_out(count: int) -> str:
