@@ -45,11 +45,11 @@ def sweep_folder(results: Path, sweep: str) -> SweepFolder:
 
 def sweep_of(spec: str, results: Path, settings: Sequence[str]) -> tuple[Sweep, ResultsFolder]:
     """Return a sweep, by its YAML file or by its name if it was run or submitted, with its results folder."""
+    from noisebench.records.manifest import kept_spec
     from noisebench.sweep.sweep import load_sweep, parse_sweep
 
     path = Path(spec)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return load_sweep(path, settings), ResultsFolder(results.absolute())
     folder = sweep_folder(results, spec)
-    text = folder.spec.read_text(encoding="utf-8")
-    return parse_sweep(text, str(folder.spec), settings), folder.results
+    return parse_sweep(kept_spec(folder), str(folder.spec), settings), folder.results

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from noisebench.catalogue.detectors import descriptor_of
-from noisebench.records.durable import patiently, write_durably
+from noisebench.records.durable import patiently, read_of_sweep, write_of_sweep
 from noisebench.records.evidence import EvidenceFile, Sharing
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.sweep.trial import Trial
@@ -123,7 +123,7 @@ class AwaitedElsewhere:
         try:
             modified = path.stat().st_mtime_ns
             if self._read.get(path, (None,))[0] != modified:
-                self._read[path] = modified, frozenset(path.read_text(encoding="utf-8").split())
+                self._read[path] = modified, frozenset(read_of_sweep(path).decode().split())
         except (OSError, UnicodeDecodeError):
             return frozenset()  # removed meanwhile, or no such file
         return self._read[path][1]
@@ -134,7 +134,7 @@ def note_awaited(folder: SweepFolder, evidence_ids: Collection[str]) -> None:
     path = folder.awaited_evidence
     if evidence_ids:
         text = "\n".join(sorted(evidence_ids)) + "\n"
-        patiently(lambda: write_durably(path, text.encode()))
+        patiently(lambda: write_of_sweep(path, text.encode()))
     else:
         path.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from noisebench.records.attempts import LeaveReason
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import read_of_sweep, write_of_sweep
 from noisebench.records.folders import SweepFolder
 
 # Trials pass only small objects through Ray's object store.
@@ -41,14 +41,14 @@ def gpu_share(granted: float) -> float:
 def note_leave(folder: SweepFolder, worker: str, reason: LeaveReason) -> None:
     """Record that `worker` leaves for a reason outside its trials: preempted, time-limit, cancelled."""
     path = folder.heartbeats / f"{worker}.left"
-    write_durably(path, json.dumps({"worker": worker, "kind": reason}).encode())
+    write_of_sweep(path, json.dumps({"worker": worker, "kind": reason}).encode())
 
 
 def leave_note(folder: SweepFolder, worker: str) -> LeaveReason | None:
     """Return why `worker` leaves or left, None if it has recorded no reason."""
     try:
-        return LeaveReason(json.loads((folder.heartbeats / f"{worker}.left").read_text())["kind"])
-    except (OSError, ValueError, KeyError):
+        return LeaveReason(json.loads(read_of_sweep(folder.heartbeats / f"{worker}.left"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

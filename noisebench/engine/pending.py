@@ -7,7 +7,7 @@ from pathlib import Path
 
 from noisebench.records import attempts, provenance
 from noisebench.records.attempts import End, ErrorKind, Status
-from noisebench.records.durable import read_inside
+from noisebench.records.durable import read_of_sweep
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
 from noisebench.store.states import UnendedAttempt
@@ -52,7 +52,7 @@ def _journal_files(folder: SweepFolder, attempt_ids: Iterable[str]) -> dict[str,
     files = {}
     for path in folder.journal.glob("*.jsonl"):
         try:
-            content = read_inside(path.parent, path.name)
+            content = read_of_sweep(path)
         except OSError:
             continue  # not a journal file
         for attempt_id in [each for each, text in missing.items() if text in content]:

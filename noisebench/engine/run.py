@@ -19,6 +19,7 @@ from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records import durable
 from noisebench.records.attempts import ErrorKind
 from noisebench.records.folders import ResultsFolder, SweepFolder
+from noisebench.records.journal import check_journal_folder
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
 from noisebench.store.ingest import IngestReport, ingest
@@ -71,6 +72,7 @@ def run_sweep(
     wanted = _wanted(sweep, options)
     folder = results.sweep(sweep.name)
     with sweep_lock(folder):
+        check_journal_folder(folder.journal)
         keep_sweep(folder, sweep, replace=options.replace_sweep)
         on_held()
         report, journals = _end_former_attempts(folder)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from noisebench.records.attempts import End, Status
-from noisebench.records.durable import patiently, write_durably
+from noisebench.records.durable import patiently, read_of_sweep, write_of_sweep
 from noisebench.records.folders import SweepFolder
 from noisebench.sweep.block import Block
 from noisebench.sweep.trial import Trial
@@ -45,7 +45,7 @@ class Stops:
             self._note_in(block, end)
         if self.errors == before:
             return False
-        patiently(lambda: write_durably(self._path, json.dumps(self.errors).encode()))
+        patiently(lambda: write_of_sweep(self._path, json.dumps(self.errors).encode()))
         return True
 
     def _note_in(self, block: str, end: End) -> None:
@@ -66,9 +66,10 @@ class Stops:
 def stopped_blocks(folder: SweepFolder) -> dict[str, str]:
     """Return the stopped blocks of a sweep with the error of all their first trials."""
     try:
-        return dict(json.loads(folder.stopped.read_text()))
-    except (OSError, ValueError, TypeError):
+        stops = json.loads(read_of_sweep(folder.stopped))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return {block: str(error) for block, error in stops.items()} if isinstance(stops, dict) else {}
 
 
 def restart_blocks(folder: SweepFolder) -> None:

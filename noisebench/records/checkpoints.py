@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from noisebench.records import provenance
-from noisebench.records.durable import patiently, write_durably
+from noisebench.records.durable import patiently, read_inside, write_durably
 
 Rows = list[dict[str, Any]]
 
@@ -48,8 +48,8 @@ class Checkpoints:
             return None
         path = self.folder / f"{name}.pt"
         try:
-            header, _, payload = path.read_bytes().partition(b"\n")
-        except FileNotFoundError:
+            header, _, payload = read_inside(self.folder, path.name).partition(b"\n")
+        except OSError:  # none, or no file of ours, such as a pipe, which would block
             return None
         if header != self._header(payload):
             path.unlink(missing_ok=True)

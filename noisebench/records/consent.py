@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable
 
 from noisebench.errors import InputError
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import open_of_sweep, write_of_sweep
 from noisebench.records.folders import SweepFolder
 from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep
@@ -23,9 +23,7 @@ def allow_code(folder: SweepFolder, modules: Iterable[str]) -> None:
     known = _allowed(folder)
     added = known | set(modules)
     if added != known:
-        path = folder.allowed_code
-        write_durably(path, json.dumps({"modules": sorted(added)}).encode())
-        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        write_of_sweep(folder.allowed_code, json.dumps({"modules": sorted(added)}).encode(), mode=0o600)
 
 
 def check_code(folder: SweepFolder, sweep: Sweep, allowed: Iterable[str] = ()) -> None:
@@ -43,16 +41,15 @@ def check_code(folder: SweepFolder, sweep: Sweep, allowed: Iterable[str] = ()) -
 def _allowed(folder: SweepFolder) -> set[str]:
     """Return the modules allowed so far; none if another user could have written the file."""
     try:
-        descriptor = os.open(folder.allowed_code, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        opened = open_of_sweep(folder.allowed_code)
     except OSError:
         return set()
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or shared:
+    with opened as file:
+        status = os.fstat(file.fileno())
+        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             return set()
         try:
             modules = json.load(file)["modules"]
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             return set()
     return {module for module in modules if isinstance(module, str)} if isinstance(modules, list) else set()

@@ -16,7 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from noisebench.records import provenance
-from noisebench.records.durable import patiently, write_durably
+from noisebench.records.durable import open_inside, patiently, read_inside, write_durably
+
+# A header has about 100 bytes; a file without lines is not read whole for it.
+_LONGEST_HEADER = 1000
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -63,9 +66,11 @@ class EvidenceFile:
         if self.path is None:
             return None
         try:
-            header, _, payload = self.path.read_bytes().partition(b"\n")
+            header, _, payload = read_inside(self.path.parent, self.path.name).partition(b"\n")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise DamagedEvidenceError(f"{self.path}: {error}") from error
         if header != _header(payload):
             raise DamagedEvidenceError(f"{self.path}: damaged, or written by another version of noisebench")
         text, _, arrays = payload.partition(b"\n")
@@ -82,12 +87,11 @@ class EvidenceFile:
         if self.path is None:
             return frozenset()
         try:
-            with self.path.open("rb") as file:
-                first = file.readline().split()
-            if first[-1:] != [provenance.source_hash().encode()]:
-                return frozenset()
-            with zipfile.ZipFile(self.path) as archive:
-                return frozenset(name.removesuffix(".npy") for name in archive.namelist())
+            with open_inside(self.path.parent, self.path.name) as file:
+                if file.readline(_LONGEST_HEADER).split()[-1:] != [provenance.source_hash().encode()]:
+                    return frozenset()
+                with zipfile.ZipFile(file) as archive:
+                    return frozenset(name.removesuffix(".npy") for name in archive.namelist())
         except (OSError, zipfile.BadZipFile):
             return frozenset()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from noisebench.records import provenance
-from noisebench.records.durable import read_inside, write_durably
+from noisebench.records.durable import read_of_sweep, write_of_sweep
 from noisebench.records.folders import SweepFolder
 from noisebench.records.periodic import periodically
 
@@ -23,7 +23,7 @@ def heartbeat(folder: SweepFolder, worker: str) -> Iterator[None]:
     def beat() -> None:
         state = {"worker": worker, "host": provenance.host(), "pid": os.getpid(), "time": time.time()}
         with suppress(OSError):  # a full or slow file system: the next beat retries
-            write_durably(path, json.dumps(state).encode())
+            write_of_sweep(path, json.dumps(state).encode())
 
     try:
         with periodically(beat, PERIOD_SECONDS, "heartbeat"):
@@ -37,9 +37,9 @@ def fresh_workers(folder: SweepFolder) -> list[str]:
     fresh = []
     for path in folder.heartbeats.glob("*.json"):
         try:
-            state = json.loads(read_inside(folder.heartbeats, path.name))
+            state = json.loads(read_of_sweep(path))
             if time.time() - state["time"] < STALE_SECONDS:
                 fresh.append(path.stem)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue  # being replaced or removed, or no heartbeat
     return sorted(fresh)

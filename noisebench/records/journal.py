@@ -3,12 +3,13 @@
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self
 
+from noisebench.errors import EnvironmentFault
 from noisebench.records.attempts import Record
-from noisebench.records.durable import make_folder, open_inside, patiently, sync_folder
+from noisebench.records.durable import folder_inside, make_folder, open_of_sweep, patiently
 from noisebench.records.lines import LineError, decode, encode
 
 
@@ -24,12 +25,16 @@ class JournalWriter:
     """
 
     def __init__(self, folder: Path, host: str) -> None:
-        """Create `<host>-<uuid>.jsonl` in `folder`, creating the folder if needed."""
-        make_folder(folder)
+        """Create `<host>-<uuid>.jsonl` in `folder`, ROOT/journal/SWEEP, creating the folder if needed.
+
+        Raises OSError if it cannot be created, or if a folder below ROOT is a link: readers refuse those.
+        """
         self.path = folder / f"{host}-{uuid.uuid4().hex}.jsonl"
-        self._descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
-        self._torn = False
-        sync_folder(folder)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
+        with journal_folder(folder) as place:
+            self._descriptor = os.open(self.path.name, flags, 0o644, dir_fd=place)
+            self._torn = False
+            os.fsync(place)
 
     def append(self, record: Record, *, durable: bool = True) -> None:
         """Append one record as one line; `durable` waits until it is on the disk.
@@ -68,13 +73,33 @@ class JournalWriter:
         self.close()
 
 
+def check_journal_folder(folder: Path) -> None:
+    """Raise EnvironmentFault if no journal file can be made in ROOT/journal/SWEEP."""
+    try:
+        with journal_folder(folder):
+            pass
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{folder}: cannot hold records: {error}; if it is a link, put the folder itself there"
+        ) from None
+
+
+@contextmanager
+def journal_folder(folder: Path) -> Iterator[int]:
+    """Open ROOT/journal/SWEEP, made if needed; yield its descriptor. Raises OSError like `folder_inside`."""
+    root, inside = folder.parents[1], "/".join(folder.parts[-2:])
+    make_folder(root)
+    with folder_inside(root, inside, make=True) as place:
+        yield place
+
+
 def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
     """Return the whole lines of `path` from byte `start`, with the position after the last of them.
 
     A last line without a newline is incomplete or torn, and left for a later call. Raises OSError if the
-    path is a symbolic link or not a regular file.
+    path, ROOT/journal/SWEEP/NAME, is not a regular file, or leads over a symbolic link below ROOT.
     """
-    with open_inside(path.parent, path.name) as file:
+    with open_of_sweep(path) as file:
         file.seek(start)
         data = file.read()
     end = data.rfind(b"\n") + 1

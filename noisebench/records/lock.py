@@ -1,15 +1,18 @@
 """The lock that allows one driver for each sweep."""
 
+import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records import provenance
 from noisebench.records.attempts import now
+from noisebench.records.durable import folder_inside, make_folder
 from noisebench.records.folders import SweepFolder
 from noisebench.records.heartbeats import fresh_workers
 
@@ -23,18 +26,25 @@ def sweep_lock(folder: SweepFolder) -> Iterator[None]:
     """Hold the sweep; raise SweepHeldError if a live process holds it already.
 
     The kernel releases the lock when the process ends for any reason, so the file's content never blocks the
-    next run. Raises EnvironmentFault if the folder is not writable or its file system has no locks.
+    next run. The sweep's folder is locked as well, where its file system can do that: removing the lock file
+    does not free the sweep. Raises EnvironmentFault if the folder is not writable, if its file system has no
+    locks, or if the lock is a link.
     """
-    try:
-        is_new = not folder.lock.exists()
-        file = _locked(folder)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{folder.path}: cannot be written: {error.strerror}; choose another --results"
-        ) from None
-    with file:
+    root = folder.results.root
+    with ExitStack() as held:
+        try:
+            make_folder(root)
+            inside = folder.path.relative_to(root).as_posix()
+            place = held.enter_context(folder_inside(root, inside, make=True))
+            is_new = not folder.lock.exists()
+            file = held.enter_context(_locked(folder, place))
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{folder.path}: cannot be written: {error.strerror}; choose another --results"
+            ) from None
         if is_new:
             _refuse_if_alive(folder)
+        _lock_folder(folder, place, is_new=is_new)
         file.seek(0)
         file.truncate()
         json.dump({"host": provenance.host(), "pid": os.getpid(), "since": now()}, file)
@@ -42,14 +52,13 @@ def sweep_lock(folder: SweepFolder) -> Iterator[None]:
         yield
 
 
-def _locked(folder: SweepFolder) -> TextIO:
-    """Return the lock file, locked."""
-    folder.path.mkdir(parents=True, exist_ok=True)
+def _locked(folder: SweepFolder, place: int) -> TextIO:
+    """Return the lock file in the open folder `place`, locked."""
     while True:
-        file = folder.lock.open("a+")
+        file = os.fdopen(_opened(folder, place), "r+")
         try:
             _lock(folder, file)
-            if os.path.samestat(os.fstat(file.fileno()), folder.lock.stat()):
+            if os.path.samestat(os.fstat(file.fileno()), folder.lock.lstat()):
                 return file
         except FileNotFoundError:
             pass  # deleted after it was opened: a lock on it would exclude no other process
@@ -57,6 +66,25 @@ def _locked(folder: SweepFolder) -> TextIO:
             file.close()
             raise
         file.close()
+
+
+def _opened(folder: SweepFolder, place: int) -> int:
+    """Open or make the lock file; raise EnvironmentFault for what would write to a file elsewhere."""
+    fault = EnvironmentFault(
+        f"{folder.lock}: is a link, or no regular file, and would be overwritten; somebody has put it there: "
+        "remove it"
+    )
+    # Without O_NONBLOCK, opening a FIFO could wait.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(folder.lock.name, flags, 0o666, dir_fd=place)
+    except OSError as error:
+        raise fault if error.errno in (errno.ELOOP, errno.EISDIR) else error from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise fault
+    return descriptor
 
 
 def _lock(folder: SweepFolder, file: TextIO) -> None:
@@ -73,6 +101,20 @@ def _lock(folder: SweepFolder, file: TextIO) -> None:
             f"{folder.lock}: cannot be locked: {error.strerror}; choose --results on a file system with file "
             "locks (Lustre has them with the mount option `flock`)"
         ) from None
+
+
+def _lock_folder(folder: SweepFolder, place: int, *, is_new: bool) -> None:
+    """Lock the sweep's folder; raise SweepHeldError if a live driver whose lock file was deleted holds it."""
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if is_new:
+            folder.lock.unlink(missing_ok=True)
+        raise SweepHeldError(
+            f"{folder.lock} is gone, but a process runs sweep '{folder.name}'; end it, or wait for its end"
+        ) from None
+    except OSError:
+        return  # NFS locks no folders
 
 
 def _refuse_if_alive(folder: SweepFolder) -> None:

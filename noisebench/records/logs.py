@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TextIO
+from weakref import finalize
 
 from noisebench.records import provenance
 from noisebench.records.attempts import now
+from noisebench.records.durable import folder_inside, make_folder, open_inside
 from noisebench.records.folders import ResultsFolder, SweepFolder
 
 # The limit of an attempt's output on one stream.
@@ -29,9 +29,10 @@ class Log:
 
     def __init__(self, folder: SweepFolder, *, echo: bool = False) -> None:
         name = f"{provenance.host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.log"
-        self._file = folder.logs / name
+        self._folder = folder
+        self._descriptor: int | None = None
         self._echo = echo
-        self.path = str(self._file.relative_to(folder.results.root))
+        self.path = str((folder.logs / name).relative_to(folder.results.root))
 
     @contextmanager
     def of(self, attempt_id: str) -> Iterator[None]:
@@ -44,14 +45,29 @@ class Log:
             yield
 
     def _lines(self, attempt_id: str, stream: TextIO) -> _Lines:
-        return _Lines(self._file, attempt_id, stream if self._echo else None)
+        return _Lines(self._write, attempt_id, stream if self._echo else None)
+
+    def _write(self, text: bytes) -> None:
+        """Append to the file, which stays open: a name that somebody replaces by a link leads elsewhere."""
+        with suppress(OSError):
+            if self._descriptor is None:
+                self._descriptor = self._opened()
+                finalize(self, os.close, self._descriptor)
+            os.write(self._descriptor, text)
+
+    def _opened(self) -> int:
+        root, (parents, _, name) = self._folder.results.root, self.path.rpartition("/")
+        make_folder(root)
+        with folder_inside(root, parents, make=True) as folder:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+            return os.open(name, flags, 0o666, dir_fd=folder)
 
 
 class _Lines(io.TextIOBase):
     """Writes each line with its time and attempt id, because attempts share a file."""
 
-    def __init__(self, file: Path, attempt_id: str, echo: TextIO | None) -> None:
-        self._path = file
+    def __init__(self, append: Callable[[bytes], None], attempt_id: str, echo: TextIO | None) -> None:
+        self._append_text = append
         self._attempt = attempt_id
         self._echo = echo
         self._partial_line = ""
@@ -77,27 +93,24 @@ class _Lines(io.TextIOBase):
         super().close()
 
     def _append(self, lines: list[str]) -> None:
-        lines = self._within_limit(lines)
-        if not lines:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8", errors="replace") as file:
-                file.writelines(f"{now()} {self._attempt} {line}\n" for line in lines)
-        except OSError:
-            return
+        text = b"".join(self._within_limit(lines))
+        if text:
+            self._append_text(text)
 
-    def _within_limit(self, lines: list[str]) -> list[str]:
-        """Return the lines within the limit, with a note in place of the first line beyond it."""
-        written = []
+    def _within_limit(self, lines: list[str]) -> Iterator[bytes]:
+        """Yield the file's lines within the limit, with a note in place of the first line beyond it."""
         for line in lines:
             if self._bytes_left <= 0:
-                break
-            self._bytes_left -= len(line) + 1
-            written.append(
-                line if self._bytes_left > 0 else f"(the log ends here after {MAX_LOG_BYTES} bytes)"
-            )
-        return written
+                return
+            written = self._in_file(line)
+            self._bytes_left -= len(written)
+            if self._bytes_left > 0:
+                yield written
+            else:
+                yield self._in_file(f"(the log ends here after {MAX_LOG_BYTES} bytes)")
+
+    def _in_file(self, line: str) -> bytes:
+        return f"{now()} {self._attempt} {line}\n".encode(errors="replace")
 
 
 def lines_of(results: ResultsFolder, log: str | None, attempt_id: str) -> Iterator[str]:
@@ -108,18 +121,14 @@ def lines_of(results: ResultsFolder, log: str | None, attempt_id: str) -> Iterat
     """
     if log is None:
         return
-    path = (results.root / log).resolve()
-    if path.parent.name != "logs" or path.parent.parent.parent != results.sweeps.resolve():
-        return
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return
-            for line in file:
-                time, _, rest = line.rstrip("\n").partition(" ")
-                attempt, _, text = rest.partition(" ")
-                if attempt == attempt_id:
-                    yield f"{time} {text}"
-    except OSError:
-        return
+    match log.split("/"):
+        case ["sweeps", _, "logs", _]:
+            pass
+        case _:
+            return
+    with suppress(OSError), open_inside(results.root, log) as file:
+        for line in file:
+            time, _, rest = line.decode(errors="replace").rstrip("\n").partition(" ")
+            attempt, _, text = rest.partition(" ")
+            if attempt == attempt_id:
+                yield f"{time} {text}"

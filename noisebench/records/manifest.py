@@ -1,17 +1,24 @@
 """A sweep as submitted: its spec and its trials in the results folder."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from noisebench.errors import InputError
 from noisebench.records.consent import allow_code, check_code
-from noisebench.records.durable import read_inside, write_durably
+from noisebench.records.durable import read_of_sweep, write_of_sweep
 from noisebench.records.folders import SweepFolder
+from noisebench.records.lines import LineError, json_object
 from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep, parse_sweep
 from noisebench.sweep.trial import Trial
+
+_TRIAL_ID = re.compile("[0-9a-f]{16}")
 
 
 def keep_sweep(folder: SweepFolder, sweep: Sweep, *, replace: bool = False) -> None:
@@ -52,13 +59,32 @@ def kept_sweep(folder: SweepFolder, allowed: Sequence[str] = ()) -> Sweep:
         specs = sorted(sweeps.glob("*/spec.yaml")) if sweeps.is_dir() else []
         known = ", ".join(path.parent.name for path in specs) or "none yet"
         raise InputError(f"{folder.results.root}: no sweep '{folder.name}' here; known: {known}")
-    sweep = parse_sweep(read_inside(folder.path, folder.spec.name).decode(), str(folder.spec))
+    sweep = parse_sweep(kept_spec(folder), str(folder.spec))
     check_code(folder, sweep, allowed)
     return sweep
 
 
+def kept_spec(folder: SweepFolder) -> str:
+    """Return the YAML of a submitted sweep.
+
+    Raises OSError if it cannot be read or leads over a link, InputError if it is not UTF-8 text.
+    """
+    try:
+        return read_of_sweep(folder.spec).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{folder.spec}: not UTF-8 text ({error}); run the sweep's YAML file again"
+        ) from None
+
+
 def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
-    stored = kept_trials(folder.manifest)
+    stored, problems = _kept(folder.manifest)
+    if problems and _kept_text(folder) != sweep.text:
+        raise InputError(
+            f"{folder.manifest}: {problems[0]}, so nobody can tell whether this is the sweep '{sweep.name}' "
+            f"that is kept there; `noisebench resume {sweep.name}` writes it again from the kept spec, "
+            "--replace replaces both (the records stay)"
+        )
     submitted = {(block.name, trial.trial_id) for block in sweep.blocks for trial in block.trials}
     missing = stored - submitted
     if not missing:
@@ -74,24 +100,79 @@ def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
 
 
 def kept_trials(manifest: Path) -> set[tuple[str, str]]:
-    """Return (block, trial id) of each line of a manifest; none if it is missing or damaged."""
-    try:
-        lines = [json.loads(line) for line in read_inside(manifest.parent, manifest.name).splitlines()]
-        return {(line["block"], line["trial_id"]) for line in lines}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return set()
+    """Return (block, trial id) of each line of a manifest that names a trial; none if it is missing.
+
+    Raises OSError if the file cannot be read or leads over a link.
+    """
+    return _kept(manifest)[0]
 
 
 def manifest_trials(manifest: Path) -> list[Trial]:
-    """Return the trials of a manifest; none if it is missing or damaged."""
+    """Return the trials of a manifest, without damaged lines; raises OSError as `kept_trials` does."""
+    found = []
+    for entry in _lines(manifest)[0]:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found.append(Trial.from_fields(entry.config))
+    return found
+
+
+@dataclass(frozen=True)
+class ManifestLine:
+    """What a line of a manifest says: a trial of a block, its id (16 hex digits) and its fields."""
+
+    block: str
+    trial_id: str
+    config: dict[str, Any]
+
+
+def manifest_lines(text: bytes) -> tuple[list[ManifestLine], list[str]]:
+    """Return what the lines of a manifest say, and a problem for each line that names no trial.
+
+    A trial's id becomes part of file names: anything but 16 hex digits could lead out of the results folder.
+    """
+    entries, problems = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            entries.append(_manifest_line(line))
+        except (LineError, KeyError) as error:
+            problems.append(f"line {number} names no trial ({str(error)[:80]})")
+    return entries, problems
+
+
+def _manifest_line(line: bytes) -> ManifestLine:
+    members = json_object(line)
+    block, trial_id, config = members["block"], members["trial_id"], members["config"]
+    if not isinstance(block, str) or not isinstance(config, dict):
+        raise LineError("its block is no text, or its configuration no object")
+    if not isinstance(trial_id, str) or not _TRIAL_ID.fullmatch(trial_id):
+        raise LineError(f"trial id {trial_id!r:.40} is not 16 hex digits")
+    return ManifestLine(block, trial_id, config)
+
+
+def _kept(manifest: Path) -> tuple[set[tuple[str, str]], list[str]]:
+    entries, problems = _lines(manifest)
+    return {(entry.block, entry.trial_id) for entry in entries}, problems
+
+
+def _lines(manifest: Path) -> tuple[list[ManifestLine], list[str]]:
     try:
-        lines = [json.loads(line) for line in read_inside(manifest.parent, manifest.name).splitlines()]
-        return [Trial.from_fields(line["config"]) for line in lines]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return []
+        return manifest_lines(read_of_sweep(manifest))
+    except FileNotFoundError:
+        return [], []
+
+
+def _kept_text(folder: SweepFolder) -> str | None:
+    try:
+        return kept_spec(folder)
+    except (OSError, InputError):
+        return None
 
 
 def _write_if_changed(path: Path, text: str) -> None:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    write_durably(path, text.encode())
+    data = text.encode()
+    try:
+        if read_of_sweep(path) == data:
+            return
+    except OSError:
+        pass  # none yet, or no file of ours, which is replaced
+    write_of_sweep(path, data)

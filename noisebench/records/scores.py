@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from noisebench.records.durable import patiently, write_durably
+from noisebench.records.durable import patiently, read_inside, write_inside
 from noisebench.records.folders import ResultsFolder
 
 
@@ -32,8 +32,16 @@ def write_scores(
     pyarrow.parquet.write_table(pyarrow.table(samples), buffer, compression="zstd")
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    path = results.scores(trial_id)
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-        path = path.with_name(f"{trial_id}-{digest[:16]}.parquet")
-    patiently(lambda: write_durably(path, data))
-    return path.relative_to(results.root).as_posix(), digest
+    inside = results.scores(trial_id).relative_to(results.root).as_posix()
+    if _digest(results, inside) not in (None, digest):
+        inside = inside.replace(".parquet", f"-{digest[:16]}.parquet")
+    patiently(lambda: write_inside(results.root, inside, data))
+    return inside, digest
+
+
+def _digest(results: ResultsFolder, inside: str) -> str | None:
+    """Return the sha256 of a scores file; None if it is missing, or a link, which the new file replaces."""
+    try:
+        return hashlib.sha256(read_inside(results.root, inside)).hexdigest()
+    except OSError:
+        return None

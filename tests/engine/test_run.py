@@ -43,6 +43,15 @@ def test_a_second_run_starts_nothing(results: ResultsFolder) -> None:
     assert len(recorded_attempts(results)) == 2
 
 
+def test_a_linked_journal_folder_is_refused_before_any_work(results: ResultsFolder, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    results.journal.mkdir(parents=True)
+    results.sweep("test").journal.symlink_to(tmp_path / "outside")
+    with pytest.raises(EnvironmentFault, match=r"journal/test: cannot hold records: .*Not a directory"):
+        run_sweep(sweep_of(), results, INLINE)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 def test_two_sweeps_share_the_result_of_a_common_trial(results: ResultsFolder) -> None:
     run_sweep(sweep_of(name="first"), results, INLINE)
     outcome = run_sweep(sweep_of(name="second", seeds="2"), results, INLINE)

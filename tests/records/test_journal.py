@@ -171,3 +171,16 @@ def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "host-1.jsonl")
     with pytest.raises(OSError, match="is no regular file"):
         complete_lines(tmp_path / "host-1.jsonl")
+
+
+def test_a_linked_journal_folder_is_neither_written_nor_read(tmp_path: Path) -> None:
+    root, outside = tmp_path / "results", tmp_path / "outside" / "sweep"
+    with JournalWriter(outside, "host") as writer:
+        writer.append(start())
+    (root / "journal").mkdir(parents=True)
+    (root / "journal" / "sweep").symlink_to(outside)
+    before = list(outside.iterdir())
+    with pytest.raises(OSError, match=r"Not a directory: '.*/results/journal/sweep'"):
+        JournalWriter(root / "journal" / "sweep", "host")
+    assert list(outside.iterdir()) == before
+    assert list(records(root / "journal" / "sweep")) == []

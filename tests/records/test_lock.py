@@ -84,3 +84,60 @@ def test_a_file_system_without_locks_gives_one_message(
         sweep_lock(ResultsFolder(tmp_path).sweep("t")),
     ):
         pass
+
+
+@pytest.mark.parametrize("plant", ["link", "hard link", "fifo", "folder"])
+def test_a_lock_that_leads_to_another_file_changes_nothing(tmp_path: Path, plant: str) -> None:
+    folder, thesis = ResultsFolder(tmp_path / "results").sweep("test"), tmp_path / "thesis.tex"
+    folder.path.mkdir(parents=True)
+    thesis.write_text("my thesis")
+    match plant:
+        case "link":
+            folder.lock.symlink_to(thesis)
+        case "hard link":
+            folder.lock.hardlink_to(thesis)
+        case "fifo":
+            os.mkfifo(folder.lock)
+        case _:
+            folder.lock.mkdir()
+    with (
+        pytest.raises(EnvironmentFault, match=r"lock: is a link, or no regular file, .* remove it$"),
+        sweep_lock(folder),
+    ):
+        pass
+    assert thesis.read_text() == "my thesis"
+
+
+def test_a_linked_sweep_folder_is_refused(tmp_path: Path) -> None:
+    folder, outside = ResultsFolder(tmp_path / "results").sweep("test"), tmp_path / "outside"
+    folder.results.sweeps.mkdir(parents=True)
+    outside.mkdir()
+    folder.path.symlink_to(outside)
+    with pytest.raises(EnvironmentFault, match="cannot be written: Not a directory"), sweep_lock(folder):
+        pass
+    assert list(outside.iterdir()) == []
+
+
+def test_a_deleted_lock_lets_nobody_in_before_the_first_heartbeat(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path).sweep("test")
+    with sweep_lock(folder):
+        folder.lock.unlink()
+        for _ in range(2):
+            with pytest.raises(SweepHeldError, match="a process runs sweep 'test'"), sweep_lock(folder):
+                pass
+    with sweep_lock(folder):
+        pass
+
+
+def test_the_folders_of_a_new_sweep_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, fsync = [], os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    results = ResultsFolder(tmp_path / "new" / "results")
+    with sweep_lock(results.sweep("test")):
+        pass
+    assert {tmp_path, tmp_path / "new", results.root, results.sweeps} <= set(synced)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from noisebench.records import logs
+from noisebench.records.attempts import now
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.logs import Log, lines_of
 
@@ -65,13 +66,47 @@ def test_only_regular_files_among_the_logs_are_read(tmp_path: Path, name: str) -
     assert list(lines_of(results, name, "a")) == []
 
 
-def test_the_size_of_a_log_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 100)
+@pytest.mark.parametrize("text", ["x" * 9, "", "ä" * 30])
+def test_the_size_of_a_log_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 1000)
     results = ResultsFolder(tmp_path)
     log = Log(results.sweep("sweep"))
     with log.of("a"):
         for _ in range(1000):
-            print("x" * 9)
-        print("x" * 1000, end="")
-    lines = printed(results, log, "a")
-    assert (len(lines), lines[-1]) == (10, "(the log ends here after 100 bytes)")
+            print(text)
+        print("x" * 10_000, end="")
+    lines, note = printed(results, log, "a"), "(the log ends here after 1000 bytes)"
+    assert (lines[0], lines[-1]) == (text, note)
+    size = (tmp_path / log.path).stat().st_size
+    assert 900 < size <= 1000 + len(f"{now()} a {note}\n")
+
+
+def test_a_log_that_is_replaced_by_a_link_leads_nowhere(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "results")
+    log = Log(results.sweep("sweep"))
+    (tmp_path / "bashrc").write_text("# my settings\n")
+    with log.of("a"):
+        print("one")
+        (results.root / log.path).unlink()
+        (results.root / log.path).symlink_to(tmp_path / "bashrc")
+        print("two")
+    assert (tmp_path / "bashrc").read_text() == "# my settings\n"
+
+
+def test_a_linked_log_folder_gets_no_log(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path / "results").sweep("sweep")
+    folder.path.mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    folder.logs.symlink_to(tmp_path / "outside")
+    log = Log(folder)
+    with log.of("a"):
+        print("lost")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "sweeps/sweep/logs/a\0b", "sweeps/sweep/logs/\ud800", "sweeps/../logs/a"]
+)
+def test_a_name_that_no_file_can_have_gives_no_lines(tmp_path: Path, name: str) -> None:
+    ResultsFolder(tmp_path).sweep("sweep").logs.mkdir(parents=True)
+    assert list(lines_of(ResultsFolder(tmp_path), name, "a")) == []

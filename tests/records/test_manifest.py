@@ -6,7 +6,7 @@ import pytest
 
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.records.manifest import keep_sweep, kept_trials
+from noisebench.records.manifest import keep_sweep, kept_sweep, kept_trials, manifest_trials
 from tests.trials import sweep_of
 
 
@@ -37,3 +37,47 @@ def test_a_sweep_with_more_seeds_and_another_comment_is_the_same_sweep(folder: S
     keep_sweep(folder, sweep_of(seeds="3", more="# a comment"))
     assert len(kept_trials(folder.manifest)) == 3
     assert "# a comment" in folder.spec.read_text()
+
+
+DAMAGE = {
+    "no JSON": b"x",
+    "no object": b"[1]",
+    "deep": b"[" * 100_000,
+    "path": b'{"block":"grid","trial_id":"../private/embeddings","config":{}}',
+    "number": b'{"block":"grid","trial_id":5,"config":{}}',
+    "pattern": b'{"block":"grid","trial_id":"**","config":{}}',
+    "NUL": b'{"block":"grid","trial_id":"ab\\u0000c","config":{}}',
+    "long": b'{"block":"grid","trial_id":"%s","config":{}}' % (b"a" * 300),
+    "list": b'{"block":["grid"],"trial_id":"0123456789abcdef","config":{}}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_line_names_no_trial_and_hides_no_other(folder: SweepFolder, damage: bytes) -> None:
+    keep_sweep(folder, sweep_of("[CE, GCE]"))
+    trials = kept_trials(folder.manifest)
+    folder.manifest.write_bytes(damage + b"\n" + folder.manifest.read_bytes())
+    assert kept_trials(folder.manifest) == trials
+    assert {trial.trial_id for trial in manifest_trials(folder.manifest)} == {each for _, each in trials}
+
+
+@pytest.mark.parametrize("other", ["[CE, FL]", "[CE, GCE, FL]"])
+def test_another_sweep_does_not_replace_one_with_a_damaged_line(folder: SweepFolder, other: str) -> None:
+    keep_sweep(folder, sweep_of("[CE, GCE]"))
+    whole = folder.manifest.read_text()
+    folder.manifest.write_text("x" + whole[1:])
+    before = (folder.spec.read_text(), folder.manifest.read_text())
+    with pytest.raises(
+        InputError, match=r"manifest\.jsonl: line 1 names no trial .* `noisebench resume test`"
+    ):
+        keep_sweep(folder, sweep_of(other))
+    assert (folder.spec.read_text(), folder.manifest.read_text()) == before
+    keep_sweep(folder, kept_sweep(folder))  # as `resume` does
+    assert folder.manifest.read_text() == whole
+
+
+def test_a_spec_that_is_no_text_is_refused(folder: SweepFolder) -> None:
+    keep_sweep(folder, sweep_of())
+    folder.spec.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"spec\.yaml: not UTF-8 text .* run the sweep's YAML file again"):
+        kept_sweep(folder)
