@@ -32,9 +32,9 @@ def clean(
 ) -> None:
     """List or remove files that ended sweeps no longer need. Records are never removed.
 
-    These are checkpoints of trials that have ended, what trials printed, and scratch folders of killed
-    processes in TMPDIR. Scores are removed only with `--only scores`, kept evidence only with `--only
-    evidence`.
+    These are checkpoints of trials that have ended, what trials and Slurm jobs printed, and scratch folders
+    of killed processes in TMPDIR. Scores are removed only with `--only scores`, kept evidence only with
+    `--only evidence`.
     """
     from noisebench.engine.cleaning import DEFAULT_KINDS, Kind, is_live, removable, remove
     from noisebench.errors import InputError
@@ -44,14 +44,14 @@ def clean(
         raise InputError(f"--only {unknown[0]}: unknown; known: {', '.join(Kind)}")
     kinds = [Kind(name) for name in only] if only else list(DEFAULT_KINDS)
     if sweep is not None:
-        folder = sweep_folder(results, sweep)
-        items = removable(folder.results, [sweep], kinds)
+        root = sweep_folder(results, sweep).results
+        items = removable(root, [sweep], kinds)
     else:
         root = existing(results)
         ended = [name for name in sweeps_in(root) if not is_live(root.sweep(name))]
         items = removable(root, ended, kinds)
     if yes:
-        remove(items)
+        remove(root, items)
     _print(items, removed=yes, as_json=as_json)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from noisebench.engine.scratch import abandoned_folders
 from noisebench.errors import InputError
+from noisebench.records.durable import folder_inside, open_of_sweep, remove_inside
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.heartbeats import fresh_workers
 from noisebench.records.manifest import kept_trials, manifest_trials
@@ -31,6 +31,9 @@ class Kind(StrEnum):
     SCORES = "scores"
     EVIDENCE = "evidence"
 
+
+# What the jobs of a submitted sweep printed.
+_JOB_LOGS = ("*_log.out", "*_log.err")
 
 # Scores are results, and evidence that is left is kept on purpose: they go only if the user names them.
 DEFAULT_KINDS = (Kind.CHECKPOINTS, Kind.LOGS, Kind.SCRATCH)
@@ -69,14 +72,12 @@ def removable(results: ResultsFolder, sweeps: Sequence[str], kinds: Sequence[Kin
     ]
 
 
-def remove(items: Sequence[Removable]) -> None:
-    """Remove the files; raise OSError for the first that cannot be removed."""
+def remove(results: ResultsFolder, items: Sequence[Removable]) -> None:
+    """Remove the files; raise OSError for the first that cannot be removed, or to which a link leads."""
     for item in items:
         for path in item.paths:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            root = path.parent if item.kind is Kind.SCRATCH else results.root
+            remove_inside(root, path.relative_to(root).as_posix())
 
 
 def is_live(folder: SweepFolder) -> bool:
@@ -84,11 +85,24 @@ def is_live(folder: SweepFolder) -> bool:
     if fresh_workers(folder):
         return True
     try:
-        with folder.lock.open("rb") as file:
+        with open_of_sweep(folder.lock) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except FileNotFoundError:
+        return _is_locked(folder)
+    return False
+
+
+def _is_locked(folder: SweepFolder) -> bool:
+    """Return whether a process holds the sweep's folder: its lock file may have been deleted."""
+    inside = folder.path.relative_to(folder.results.root).as_posix()
+    try:
+        with folder_inside(folder.results.root, inside) as place:
+            fcntl.flock(place, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such folder, or one that NFS cannot lock
         return False
     return False
 
@@ -121,7 +135,8 @@ def _ended_trials(results: ResultsFolder, sweeps: Sequence[str]) -> frozenset[st
 
 def _paths(folder: SweepFolder, kind: Kind, ended: Container[str]) -> list[Path]:
     if kind is Kind.LOGS:
-        return [folder.logs] if folder.logs.is_dir() else []
+        of_jobs = [path for pattern in _JOB_LOGS for path in (folder.slurm / "jobs").glob(pattern)]
+        return ([folder.logs] if folder.logs.is_dir() else []) + sorted(of_jobs)
     return list(_files_of_trials(folder, kind, ended))
 
 

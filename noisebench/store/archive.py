@@ -2,19 +2,20 @@
 
 import hashlib
 import io
-import json
 import os
 import re
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.records.durable import read_inside, write_durably
+from noisebench.records.durable import read_inside, read_of_sweep, write_inside, write_of_sweep
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import complete_lines
+from noisebench.records.lines import LineError, json_object
+from noisebench.records.manifest import manifest_lines
 from noisebench.records.scores import score_files
 from noisebench.store.lines import IMPORTED
 
@@ -43,12 +44,16 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
 
 @dataclass(frozen=True)
 class Transfer:
-    """How many journal lines and score files were written; `sweep_kept`: the target's own manifest stayed."""
+    """How many journal lines and score files were written; `sweep_kept`: the target's own manifest stayed.
+
+    `skipped` names the journal files that could not be read, with the reason.
+    """
 
     sweep: str
     records: int
     scores: int
     sweep_kept: bool = False
+    skipped: tuple[str, ...] = ()
 
 
 def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Transfer:
@@ -56,13 +61,18 @@ def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Tr
 
     Without scores the archive holds every metric, but no per-sample values: figures of margins need those.
     Lines that another sweep left for these trials are among them; equal contents give equal bytes. Raises
-    InputError where there is no such sweep, EnvironmentFault where `out` can't be written.
+    InputError where there is no such sweep, or one with a damaged manifest, EnvironmentFault where `out`
+    can't be written.
     """
     results, sweep, manifest = folder.results, folder.name, folder.manifest
     if not manifest.is_file():
         raise InputError(f"{results.root}: no sweep '{sweep}' here to export")
-    trials = {json.loads(line)["trial_id"] for line in complete_lines(manifest)[0]}
-    lines = [line for line, trial_id in _records(results) if trial_id in trials]
+    entries, problems = manifest_lines(_content(results, manifest))
+    if problems:
+        raise InputError(f"{manifest}: {problems[0]}; `noisebench resume {sweep}` writes it again")
+    trials = {entry.trial_id for entry in entries}
+    records, skipped = _records(results)
+    lines = [line for line, trial_id in records if trial_id in trials]
     scores = [path for trial in sorted(trials) if with_scores for path in score_files(results, trial)]
     try:
         with tarfile.open(out, "w") as archive:
@@ -74,7 +84,7 @@ def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Tr
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         raise EnvironmentFault(f"{out}: cannot be written: {where}{error.strerror or error}") from None
-    return Transfer(sweep, len(lines), len(scores))
+    return Transfer(sweep, len(lines), len(scores), skipped=tuple(skipped))
 
 
 def import_archive(results: ResultsFolder, file: Path) -> Transfer:
@@ -97,31 +107,36 @@ def import_archive(results: ResultsFolder, file: Path) -> Transfer:
         # Scores come first: the record of a completed trial refers to them.
         with _opened(file) as archive:
             for name in missing:
-                write_durably(results.root / scores[name], _read(archive, name))
-        records = _take_in_records(results.sweep(sweep), texts["records.jsonl"])
+                write_inside(results.root, scores[name], _read(archive, name))
+        records, skipped = _take_in_records(results.sweep(sweep), texts["records.jsonl"])
         kept = _take_in_sweep(results.sweep(sweep), texts)
     except _UNREADABLE as error:
         raise EnvironmentFault(f"{file} can't be taken into {results.root}: {error}") from None
-    return Transfer(sweep, records, len(missing), kept)
+    return Transfer(sweep, records, len(missing), kept, tuple(skipped))
 
 
-def _take_in_records(folder: SweepFolder, text: bytes) -> int:
-    """Write the lines that no journal file has yet as one journal file; return how many."""
-    known = {line for line, _ in _records(folder.results)}
+def _take_in_records(folder: SweepFolder, text: bytes) -> tuple[int, list[str]]:
+    """Write the lines that no journal file has yet as one journal file; return how many.
+
+    With them, the journal files that could not be read: a line that stands there too does no harm.
+    """
+    records, skipped = _records(folder.results)
+    known = {line for line, _ in records}
     new = [line for line in text.splitlines() if line not in known]
     if new:
         name = f"{IMPORTED}{hashlib.sha256(_joined(new)).hexdigest()[:32]}.jsonl"
-        write_durably(folder.journal / name, _joined(new))
-    return len(new)
+        write_of_sweep(folder.journal / name, _joined(new))
+    return len(new), skipped
 
 
 def _take_in_sweep(folder: SweepFolder, texts: dict[str, bytes]) -> bool:
     """Write spec and manifest where there are none; return whether others stood there and were kept."""
-    if folder.manifest.is_file():
-        return folder.manifest.read_bytes() != texts["manifest.jsonl"]
-    write_durably(folder.spec, texts["spec.yaml"])
-    write_durably(folder.manifest, texts["manifest.jsonl"])
-    return False
+    try:
+        return read_of_sweep(folder.manifest) != texts["manifest.jsonl"]
+    except FileNotFoundError:
+        write_of_sweep(folder.spec, texts["spec.yaml"])
+        write_of_sweep(folder.manifest, texts["manifest.jsonl"])
+        return False
 
 
 def _contents(file: Path, archive: tarfile.TarFile) -> tuple[str, dict[str, bytes], dict[str, str]]:
@@ -142,17 +157,38 @@ def _contents(file: Path, archive: tarfile.TarFile) -> tuple[str, dict[str, byte
     names = {sweep for sweep, _ in texts}
     if len(names) != 1 or len(texts) != 3:
         raise InputError(f"{file}: must hold spec, manifest and records of one sweep; export it again")
-    return names.pop(), {part: text for (_, part), text in texts.items()}, scores
+    by_part = {part: text for (_, part), text in texts.items()}
+    _check_texts(file, by_part)
+    return names.pop(), by_part, scores
 
 
-def _records(results: ResultsFolder) -> Iterator[tuple[bytes, str]]:
-    """Yield each readable journal line with its trial."""
+def _check_texts(file: Path, texts: dict[str, bytes]) -> None:
+    """Raise InputError where the spec is no text or a line of the manifest names no trial."""
+    _, problems = manifest_lines(texts["manifest.jsonl"])
+    if problems:
+        raise InputError(f"{file}: manifest.jsonl: {problems[0]}; export the sweep again")
+    try:
+        texts["spec.yaml"].decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: spec.yaml is not UTF-8 text ({error}); export the sweep again") from None
+
+
+def _records(results: ResultsFolder) -> tuple[list[tuple[bytes, str]], list[str]]:
+    """Return each journal line that has a trial, with it, and the files that cannot be read."""
+    found, skipped = [], []
     for path in sorted(results.journal.glob("*/*.jsonl")):
-        for line in complete_lines(path)[0]:
-            try:
-                yield line, json.loads(line)["trial_id"]
-            except (ValueError, LookupError, TypeError):
-                continue
+        try:
+            lines = complete_lines(path)[0]
+        except OSError as error:
+            file = path.relative_to(results.root).as_posix()
+            skipped.append(f"{file}: cannot be read: {error.strerror or error}")
+            continue
+        for line in lines:
+            with suppress(LineError):
+                trial_id = json_object(line).get("trial_id")
+                if isinstance(trial_id, str):
+                    found.append((line, trial_id))
+    return found, skipped
 
 
 def _content(results: ResultsFolder, path: Path) -> bytes:

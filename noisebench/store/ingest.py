@@ -52,8 +52,9 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
     if rebuild:
         why = "asked for"
     journals, unreadable = lines.journals(results, taken)
-    skipped = tuple(Skipped(each.file, 0, each.why) for each in unreadable)
-    gained = journals or lines.manifests(results, taken) or database.has_log(results.database)
+    manifests, others = lines.manifests(results, taken)
+    skipped = tuple(Skipped(each.file, 0, each.why) for each in (*others, *unreadable))
+    gained = journals or manifests or database.has_log(results.database)
     if why is None and results.database.exists() and not gained:
         return IngestReport(skipped=skipped)
     if not os.access(results.root, os.W_OK):
@@ -146,7 +147,7 @@ def _garbage_collector_off() -> Iterator[None]:
 @_garbage_collector_off()
 def _take_in(results: ResultsFolder, connection: duckdb.DuckDBPyConnection) -> IngestReport:
     taken = _taken(connection)
-    manifests, (journals, _) = lines.manifests(results, taken), lines.journals(results, taken)
+    (manifests, _), (journals, _) = lines.manifests(results, taken), lines.journals(results, taken)
     staging = Staging(connection)
     for source in manifests:
         _take_in_manifest(connection, staging, source)

@@ -84,15 +84,31 @@ def journals(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[U
             if source.shrunk or (source.size != source.start and any(source.lines())):
                 sources.append(source)
         except OSError as error:
-            why = "is a symbolic link" if error.errno == errno.ELOOP else error.strerror or str(error)
-            unreadable.append(Unreadable(source.file, why))
+            unreadable.append(_unreadable(source, error))
     return sources, unreadable
 
 
-def manifests(results: ResultsFolder, taken: Taken) -> list[Source]:
-    """Return the manifests that are not as they were taken in; they are replaced whole, so start at 0."""
-    sources = _sources(results, results.sweeps.glob("*/manifest.jsonl"), {})
-    return [source for source in sources if taken.get(source.file) != (source.size, source.modified_ns)]
+def manifests(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[Unreadable]]:
+    """Return the manifests that are not as they were taken in; they are replaced whole, so start at 0.
+
+    With them, those that cannot be read.
+    """
+    sources, unreadable = [], []
+    for source in _sources(results, results.sweeps.glob("*/manifest.jsonl"), {}):
+        if taken.get(source.file) == (source.size, source.modified_ns):
+            continue
+        try:
+            any(source.lines())
+        except OSError as error:
+            unreadable.append(_unreadable(source, error))
+        else:
+            sources.append(source)
+    return sources, unreadable
+
+
+def _unreadable(source: Source, error: OSError) -> Unreadable:
+    why = "is a symbolic link" if error.errno == errno.ELOOP else error.strerror or str(error)
+    return Unreadable(source.file, why)
 
 
 def removed(results: ResultsFolder, taken: Taken) -> list[str]:

@@ -77,6 +77,61 @@ def test_the_checkpoints_of_pending_trials_and_the_scores_stay(results: ResultsF
     assert state["disk_bytes"]["evidence"] == 0
 
 
+def test_the_logs_of_slurm_jobs_are_logs(results: ResultsFolder) -> None:
+    jobs = results.sweep("demo").slurm / "jobs"
+    jobs.mkdir(parents=True)
+    for name in ("7_0_log.out", "7_0_log.err", "7_submission.sh"):
+        (jobs / name).write_text("what a job printed\n")
+    assert kinds(results, "--only", "logs", "--yes") == [("logs", 3)]
+    assert [path.name for path in jobs.iterdir()] == ["7_submission.sh"]
+
+
+@pytest.mark.parametrize("trial_id", ["../private/embeddings", "/{private}/embeddings", "**", 5, "a\0b"])
+def test_a_manifest_leads_to_no_file_outside(results: ResultsFolder, trial_id: object) -> None:
+    private = results.root / "private"
+    (private / "embeddings").mkdir(parents=True)
+    (private / "embeddings.parquet").write_text("mine")
+    if isinstance(trial_id, str):
+        trial_id = trial_id.replace("/{private}", str(private))
+    manifest = results.sweep("demo").manifest
+    line = {**json.loads(manifest.read_text().splitlines()[0]), "trial_id": trial_id}
+    manifest.write_text(json.dumps(line) + "\n")
+    for kind in ("scores", "checkpoints", "evidence"):
+        assert kinds(results, "--only", kind, "--yes") == []
+    assert (private / "embeddings").is_dir()
+    assert (private / "embeddings.parquet").read_text() == "mine"
+
+
+@pytest.mark.parametrize("linked", ["sweeps/demo/logs/..", "checkpoints", "scores/*"])
+def test_nothing_is_removed_through_a_linked_folder(results: ResultsFolder, linked: str) -> None:
+    (folder,) = results.root.glob(linked)
+    folder, outside = folder.resolve(), results.root.parent / "outside"
+    folder.rename(outside)
+    folder.symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    done = noisebench_here(
+        "clean",
+        "demo",
+        "--only",
+        "scores",
+        "--only",
+        "checkpoints",
+        "--only",
+        "logs",
+        "--yes",
+        cwd=results.root.parent,
+    )
+    assert (done.returncode, "Not a directory" in done.stderr) == (3, True), done.stderr
+    assert sorted(outside.rglob("*")) == before
+
+
+def test_a_sweep_whose_lock_was_deleted_is_left_alone(results: ResultsFolder) -> None:
+    with sweep_lock(results.sweep("demo")):
+        results.sweep("demo").lock.unlink()
+        refused = noisebench_here("clean", "demo", "--yes", cwd=results.root.parent)
+    assert (refused.returncode, "sweep 'demo' is running" in refused.stderr) == (2, True)
+
+
 def test_a_running_sweep_is_left_alone(results: ResultsFolder) -> None:
     with sweep_lock(results.sweep("demo")):
         done = noisebench_here("clean", "demo", "--yes", cwd=results.root.parent)

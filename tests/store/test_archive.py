@@ -1,6 +1,9 @@
 """A sweep copied from one results folder to another."""
 
 import gzip
+import io
+import json
+import os
 import resource
 import shutil
 import subprocess
@@ -225,3 +228,99 @@ def test_an_archive_has_the_scores_of_every_attempt(tmp_path: Path) -> None:
     assert import_archive(here, tmp_path / "paper.tar").scores == 2
     assert (here.root / repeated.relative_to(there.root)).read_bytes() == b"other scores"
     assert here.scores(trial(seed=0).trial_id).read_bytes() == path.read_bytes()
+
+
+def archive_of(path: Path, **texts: bytes) -> Path:
+    """Write an archive of sweep `hostile` with these texts by part, and one file of scores."""
+    parts = {"spec": b"sweep: hostile\n", "manifest": b"", "records": b"", **texts}
+    members = {f"sweep/hostile/{name}": parts[name.split(".")[0]] for name in NAMES}
+    members["scores/0123456789abcdef.parquet"] = b"scores"
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def line_of_manifest(trial_id: object, **changes: object) -> bytes:
+    line = {"block": "grid", "seeds_asked": 1, "trial_id": trial_id, "config": {}, **changes}
+    return json.dumps(line).encode() + b"\n"
+
+
+HOSTILE_MANIFESTS = {
+    "path": line_of_manifest("../private/embeddings"),
+    "root": line_of_manifest("/a"),
+    "pattern": line_of_manifest("**"),
+    "number": line_of_manifest(5),
+    "NUL": line_of_manifest("ab\0c"),
+    "block": line_of_manifest("0123456789abcdef", block=["grid"]),
+    "no JSON": b"x\n",
+    "list": b"[1]\n",
+    "deep": b"[" * 100_000 + b"\n",
+}
+
+
+@pytest.mark.parametrize("manifest", HOSTILE_MANIFESTS.values(), ids=HOSTILE_MANIFESTS.keys())
+def test_a_hostile_manifest_is_refused_before_anything_is_written(tmp_path: Path, manifest: bytes) -> None:
+    file = archive_of(tmp_path / "hostile.tar", manifest=manifest)
+    with pytest.raises(InputError, match=r"hostile\.tar: manifest\.jsonl: line 1 names no trial"):
+        import_archive(ResultsFolder(tmp_path / "here"), file)
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_spec_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = archive_of(tmp_path / "hostile.tar", spec=b"\xff")
+    with pytest.raises(InputError, match=r"hostile\.tar: spec\.yaml is not UTF-8 text"):
+        import_archive(ResultsFolder(tmp_path / "here"), file)
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize("manifest", HOSTILE_MANIFESTS.values(), ids=HOSTILE_MANIFESTS.keys())
+def test_a_damaged_manifest_is_not_exported(tmp_path: Path, manifest: bytes) -> None:
+    folder = site(tmp_path / "there", [0])
+    path = folder.results.sweep("paper").manifest
+    path.write_bytes(manifest + path.read_bytes())
+    with pytest.raises(
+        InputError, match=r"manifest\.jsonl: line 1 names no trial .*`noisebench resume paper`"
+    ):
+        export_sweep(folder.results.sweep("paper"), tmp_path / "paper.tar")
+
+
+@pytest.mark.parametrize(
+    "linked", ["scores", "scores/01", "journal", "journal/hostile", "sweeps", "sweeps/hostile"]
+)
+def test_an_import_writes_nothing_through_a_linked_folder(tmp_path: Path, linked: str) -> None:
+    here, outside = ResultsFolder(tmp_path / "here"), tmp_path / "outside"
+    outside.mkdir()
+    (here.root / linked).parent.mkdir(parents=True)
+    (here.root / linked).symlink_to(outside)
+    file = archive_of(tmp_path / "hostile.tar", records=b"{}\n")
+    with pytest.raises(EnvironmentFault, match=f"can't be taken into .* Not a directory: '.*/here/{linked}'"):
+        import_archive(here, file)
+    assert list(outside.rglob("*")) == []
+
+
+def test_an_export_reads_no_journal_through_a_linked_folder(tmp_path: Path) -> None:
+    folder, private = site(tmp_path / "there", [0]), site(tmp_path / "private", [1])
+    (folder.results.journal / "x").symlink_to(private.results.journal / "paper")
+    exported = export_sweep(folder.results.sweep("paper"), tmp_path / "paper.tar")
+    assert (exported.records, exported.skipped) == (
+        2,
+        ("journal/x/private.jsonl: cannot be read: Not a directory",),
+    )
+    assert b"private-1" not in (tmp_path / "paper.tar").read_bytes()
+
+
+def test_other_sweeps_journals_that_cannot_be_read_stop_neither_export_nor_import(tmp_path: Path) -> None:
+    folder = site(tmp_path / "there", [0])
+    other = folder.journal(b"[" * 100_000 + b"\n", sweep="other")
+    other.with_name("link.jsonl").symlink_to("/etc/hostname")
+    os.mkfifo(other.with_name("pipe.jsonl"))
+    exported = export_sweep(folder.results.sweep("paper"), tmp_path / "paper.tar")
+    assert (exported.records, [each.split(":")[0] for each in exported.skipped]) == (
+        2,
+        ["journal/other/link.jsonl", "journal/other/pipe.jsonl"],
+    )
+    taken = import_archive(folder.results, tmp_path / "paper.tar")
+    assert (taken.records, taken.skipped) == (0, exported.skipped)

@@ -38,22 +38,34 @@ def fingerprint(root: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+_DISABLED = "File system LocalFileSystem has been disabled by configuration"
+_READ_ONLY = 'database "snapshot" which is attached in read-only mode'
+# Each statement, and what DuckDB or we say of it.
 WRITES = {
-    "explained copy": "EXPLAIN ANALYZE COPY (SELECT 'x') TO '{db}' (FORMAT csv, USE_TMP_FILE false)",
-    "explained copy of the log": "EXPLAIN ANALYZE COPY (SELECT 'x') TO '{db}.wal' (FORMAT csv)",
-    "copy": "COPY (SELECT 'x') TO '{root}/x.csv'",
-    "deletion in a CTE": "WITH gone AS (DELETE FROM results RETURNING *) SELECT * FROM gone",
-    "update in a CTE": "WITH new AS (UPDATE results SET f1 = 0.123 RETURNING *) SELECT * FROM new",
-    "explained update": "EXPLAIN ANALYZE UPDATE results SET f1 = 0.123",
-    "explained attachment": "EXPLAIN ANALYZE ATTACH '{root}/other.duckdb'",
-    "log by a table function": "SELECT * FROM read_text('{db}.wal')",
+    "explained copy": (
+        "EXPLAIN ANALYZE COPY (SELECT 'x') TO '{db}' (FORMAT csv, USE_TMP_FILE false)",
+        _DISABLED,
+    ),
+    "explained copy of the log": ("EXPLAIN ANALYZE COPY (SELECT 'x') TO '{db}.wal' (FORMAT csv)", _DISABLED),
+    "copy": ("COPY (SELECT 'x') TO '{root}/x.csv'", "a query only reads: SELECT, not COPY"),
+    "deletion in a CTE": ("WITH gone AS (DELETE FROM results RETURNING *) SELECT * FROM gone", _READ_ONLY),
+    "update in a CTE": (
+        "WITH new AS (UPDATE results SET f1 = 0.123 RETURNING *) SELECT * FROM new",
+        _READ_ONLY,
+    ),
+    "explained update": ("EXPLAIN ANALYZE UPDATE results SET f1 = 0.123", _READ_ONLY),
+    "explained attachment": (
+        "EXPLAIN ANALYZE ATTACH '{root}/other.duckdb'",
+        'syntax error at or near "ATTACH"',
+    ),
+    "log by a table function": ("SELECT * FROM read_text('{db}.wal')", _DISABLED),
 }
 
 
-@pytest.mark.parametrize("sql", WRITES.values(), ids=WRITES.keys())
-def test_a_query_changes_no_file(filled: Folder, sql: str) -> None:
+@pytest.mark.parametrize(("sql", "message"), WRITES.values(), ids=WRITES.keys())
+def test_a_query_changes_no_file(filled: Folder, sql: str, message: str) -> None:
     before = fingerprint(filled.root)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=message):
         query(filled.results, sql.format(db=filled.results.database, root=filled.root))
     assert fingerprint(filled.root) == before
     assert query(filled.results, "SELECT f1 FROM runs").rows() == [(0.943,)]
@@ -128,6 +140,28 @@ def test_other_files_in_the_journal_are_reported_and_skipped(filled: Folder) -> 
     assert set(files) == {"journal/paper/folder.jsonl"}
     assert folder.name == "node1-a.jsonl"
     assert query(filled.results, "SELECT count(*) FROM attempts").rows() == [(2,)]
+
+
+@pytest.mark.parametrize("plant", ["link", "pipe", "folder"])
+def test_a_manifest_that_cannot_be_read_stops_no_other_sweep(
+    filled: Folder, tmp_path: Path, plant: str
+) -> None:
+    path = filled.manifest({"grid": [trial()]}, sweep="other")
+    filled.manifest({"grid": [trial()]})
+    path.unlink()
+    match plant:
+        case "link":
+            (tmp_path / "key").write_text(SECRET)
+            path.symlink_to(tmp_path / "key")
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.mkdir()
+    for rebuild in (False, True, False):
+        report = ingest(filled.results, rebuild=rebuild)
+        assert [each.file for each in report.skipped] == ["sweeps/other/manifest.jsonl"]
+        assert report.published
+    assert query(filled.results, "SELECT sweep FROM sweep_trials").rows() == [("paper",)]
 
 
 def test_a_macro_in_a_hostile_database_reads_no_file(filled: Folder, tmp_path: Path) -> None:
