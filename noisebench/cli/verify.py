@@ -39,7 +39,7 @@ def verify(
     allow_code: AllowCode = None,
     as_json: Json = False,
 ) -> None:
-    """Check records, scores, manifests and the database for damage; change nothing.
+    """Check records, scores, manifests, own data and the database for damage; change nothing.
 
     Exit code 1 if there is damage. Each place is printed with what is wrong and what that means. With
     --rerun, finished trials of the sweep are run again in this process instead, in a temporary folder: on a
@@ -58,6 +58,8 @@ def verify(
 
 
 def _verified(sweep: str | None, results: Path, *, with_scores: bool) -> Verification:
+    from noisebench.data.own import kept
+    from noisebench.store.damage import Kind, Place
     from noisebench.store.database_check import compare_database, lost_files
     from noisebench.store.verification import verify_files
 
@@ -67,6 +69,8 @@ def _verified(sweep: str | None, results: Path, *, with_scores: bool) -> Verific
     parents = (folder.journal, folder.sweeps)
     sweeps = sorted({path.name for parent in parents if parent.is_dir() for path in parent.iterdir()})
     verification = verify_files(folder, sweeps, with_scores=with_scores)
+    for content, problem in kept.problems(folder.own_data).items():
+        verification.add(Kind.OWN_DATA, Place(f"{folder.own_data.name}/{content}"), problem)
     lost_files(folder, verification)
     compare_database(folder, verification)
     return verification

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +16,8 @@ import torch
 from noisebench.catalogue import datasets as catalogue
 from noisebench.catalogue.component import Component
 from noisebench.data import cifar
-from noisebench.data.idx import read_idx
+from noisebench.data.files import read_verified
+from noisebench.data.idx import idx_file, parse_idx
 from noisebench.data.image_folder import read_image_folder
 from noisebench.data.own import kept
 from noisebench.errors import DataError
@@ -142,7 +144,7 @@ def _idx_part(raw: Path, part: str) -> LabelledImages:
     # Not with torchvision.datasets, which would unpack the files in their folder, and the folder may be
     # shared and read-only.
     image_path, label_path = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
-    images, labels = read_idx(image_path), read_idx(label_path)
+    images, labels = _verified_idx(image_path), _verified_idx(label_path)
     if images.ndim != 3 or labels.shape != images.shape[:1]:
         raise DataError(
             f"{image_path} holds {list(images.shape)}, but {label_path.name} {list(labels.shape)}"
@@ -150,6 +152,12 @@ def _idx_part(raw: Path, part: str) -> LabelledImages:
     if labels.max(initial=0) > 9:
         raise DataError(f"{label_path}: labels reach {labels.max()}, must lie in 0..9")
     return LabelledImages(torch.from_numpy(images.copy())[:, None], labels.astype(np.int64))
+
+
+def _verified_idx(path: Path) -> npt.NDArray[np.uint8]:
+    source, data_dir = idx_file(path), path.parents[2]
+    inside = source.relative_to(data_dir).as_posix()
+    return parse_idx(source, io.BytesIO(read_verified(data_dir, inside)))
 
 
 def cifar_10(data_dir: Path | None) -> Dataset:

@@ -12,7 +12,11 @@ from noisebench.catalogue.models import model_of
 from noisebench.errors import DataError
 from noisebench.sweep.trial import Trial
 
-_KNOWN = {file.path: file.content for entry in DATASETS.values() for file in entry.files}
+_PUBLISHED = [file for entry in DATASETS.values() for file in entry.files]
+_KNOWN = {
+    **{file.path: file.content for file in _PUBLISHED},
+    **dict(file.unpacked for file in _PUBLISHED if file.unpacked is not None),
+}
 
 
 def needed_files(trials: Iterable[Trial]) -> list[DataFile]:
@@ -47,8 +51,8 @@ def problem(file: DataFile, data_dir: Path) -> str | None:
 def read_verified(data_dir: Path, path: str, content: Content | None = None) -> bytes:
     """Return the verified bytes of the file at `path` under `data_dir`; default: the content of a data set.
 
-    Code that unpickles must use these bytes, since a file can change after `check_files`. Raises DataError if
-    the file is missing or is not the published one; never reads more than the expected size.
+    Trials use these bytes, since a file can change after `check_files`; code that unpickles must. Raises
+    DataError if the file is missing or is not the published one; never reads more than the expected size.
     """
     content = content or _KNOWN[path]
     try:

@@ -3,8 +3,9 @@
 import gzip
 import struct
 import zlib
-from io import BufferedReader
+from contextlib import nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +23,33 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     Raises DataError if the file is missing, truncated, or not an IDX file of unsigned bytes. Never reads or
     unpacks more than the header states or `MAX_BYTES`.
     """
-    packed = path.with_name(path.name + ".gz")
-    source = path if path.is_file() else packed
+    source = idx_file(path)
     try:
-        with gzip.open(source) if source == packed else source.open("rb") as file:
+        with source.open("rb") as file:
+            return parse_idx(source, file)
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing, also as {source.name}") from None
+    except OSError as error:
+        raise DataError(f"{source}: damaged or truncated ({error})") from None
+
+
+def idx_file(path: Path) -> Path:
+    """Return `path`, or `path` with .gz appended if `path` does not exist."""
+    return path if path.is_file() else path.with_name(path.name + ".gz")
+
+
+def parse_idx(source: Path, content: BinaryIO) -> npt.NDArray[np.uint8]:
+    """Return the array in `content`, packed with gzip if the name `source` says so.
+
+    Raises DataError like `read_idx`.
+    """
+    try:
+        with gzip.open(content) if source.suffix == ".gz" else nullcontext(content) as file:
             shape = _shape(source, file.read(4), file)
             expected = int(np.prod(shape, dtype=np.float64))
             if expected > MAX_BYTES:
                 raise DataError(f"{source}: its header states {expected} bytes, more than {MAX_BYTES}")
             data = file.read(expected + 1)
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing, also as {packed.name}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{source}: damaged or truncated ({error})") from None
     if len(data) != expected:
@@ -41,7 +58,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
-def _shape(path: Path, start: bytes, file: gzip.GzipFile | BufferedReader) -> tuple[int, ...]:
+def _shape(path: Path, start: bytes, file: gzip.GzipFile | BinaryIO) -> tuple[int, ...]:
     if len(start) < 4 or start[:3] != bytes([0, 0, _UNSIGNED_BYTES]):
         raise DataError(f"{path}: no IDX file of unsigned bytes; it begins with {start.hex() or 'nothing'}")
     dimensions = start[3]

@@ -1,6 +1,7 @@
 """Data sets are read unchanged, or refused with one message."""
 
 import gzip
+import hashlib
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import torch
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.datasets import DATASETS
+from noisebench.catalogue.files import Content
+from noisebench.data import files
 from noisebench.data.datasets import load_dataset
 from noisebench.errors import DataError
 from noisebench.sweep.reference import source_hash
@@ -65,9 +68,17 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
         load_dataset(named("Fashion-MNIST"), tmp_path)
 
 
+def publish(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the files of a folder with MNIST's layout be the published ones."""
+    for path in (folder / "MNIST" / "raw").iterdir():
+        data = path.read_bytes()
+        content = Content(len(data), f"md5:{hashlib.md5(data).hexdigest()}")
+        monkeypatch.setitem(files._KNOWN, f"MNIST/raw/{path.name}", content)
+
+
 @pytest.fixture
-def small_mnist(tmp_path: Path) -> Path:
-    """MNIST's layout with eight images in each part, unpacked."""
+def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """MNIST's layout with eight images in each part, unpacked, as if they were the published files."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("train", "t10k"):
@@ -75,14 +86,28 @@ def small_mnist(tmp_path: Path) -> Path:
             bytes([0, 0, 8, 3, 0, 0, 0, 8, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(8 * 784)
         )
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 8, *range(8)]))
+    publish(tmp_path, monkeypatch)
     return tmp_path
 
 
-def test_idx_files_with_and_without_gzip(small_mnist: Path) -> None:
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_forged_files_of_mnist_are_refused(tmp_path: Path, name: str, packed: bool) -> None:
+    raw = tmp_path / name / "raw"
+    raw.mkdir(parents=True)
+    content = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(784)
+    path = raw / f"train-images-idx3-ubyte{'.gz' if packed else ''}"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(DataError, match=rf"{path.name}: not the published file: it holds \d+ bytes"):
+        load_dataset(named("MNIST" if name == "MNIST" else "Fashion-MNIST"), tmp_path)
+
+
+def test_idx_files_with_and_without_gzip(small_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = small_mnist / "MNIST" / "raw"
     packed = raw / "train-labels-idx1-ubyte"
     packed.with_suffix(".gz").write_bytes(gzip.compress(packed.read_bytes()))
     packed.unlink()
+    publish(small_mnist, monkeypatch)
     data = load_dataset(named("MNIST"), small_mnist)
     assert data.judged.images.shape == (8, 1, 28, 28)
     assert data.judged.labels.tolist() == list(range(8))
@@ -94,7 +119,7 @@ def test_idx_files_with_and_without_gzip(small_mnist: Path) -> None:
         (
             "train-images-idx3-ubyte",
             None,
-            r"train-images-idx3-ubyte: missing, also as train-images-idx3-ubyte\.gz",
+            r"train-images-idx3-ubyte\.gz: missing; `noisebench prepare` fetches it",
         ),
         ("train-images-idx3-ubyte", b"", "no IDX file of unsigned bytes; it begins with nothing"),
         (
@@ -120,16 +145,21 @@ def test_idx_files_with_and_without_gzip(small_mnist: Path) -> None:
         ),
     ],
 )
-def test_damaged_idx_is_named(small_mnist: Path, name: str, content: bytes | None, message: str) -> None:
+def test_damaged_idx_is_named(
+    small_mnist: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, message: str
+) -> None:
     path = small_mnist / "MNIST" / "raw" / name
     path.unlink()
     if content is not None:
         path.write_bytes(content)
+        publish(small_mnist, monkeypatch)
     with pytest.raises(DataError, match=message):
         load_dataset(named("MNIST"), small_mnist)
 
 
-def test_an_idx_file_is_not_unpacked_beyond_its_size(small_mnist: Path) -> None:
+def test_an_idx_file_is_not_unpacked_beyond_its_size(
+    small_mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A megabyte of gzip can hold a gigabyte, so neither header nor content is trusted."""
     path = small_mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     content = path.read_bytes()
@@ -138,10 +168,12 @@ def test_an_idx_file_is_not_unpacked_beyond_its_size(small_mnist: Path) -> None:
     longer = gzip.compress(content + bytes(10_000_000))
     untrue = gzip.compress(bytes([0, 0, 8, 1, 255, 255, 255, 255]) + bytes(10_000_000))
     packed.write_bytes(longer)
+    publish(small_mnist, monkeypatch)
     tracemalloc.start()
     with pytest.raises(DataError, match="holds more than 8 bytes after its header, which states 8"):
         load_dataset(named("MNIST"), small_mnist)
     packed.write_bytes(untrue)
+    publish(small_mnist, monkeypatch)
     with pytest.raises(DataError, match=r"its header states 4294967295 bytes, more than 67108864"):
         load_dataset(named("MNIST"), small_mnist)
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
@@ -154,7 +186,7 @@ def test_truncated_download_is_named(tmp_path: Path, real_data: Path) -> None:
     raw.mkdir(parents=True)
     for file in (real_data / "MNIST" / "raw").iterdir():
         (raw / file.name).write_bytes(file.read_bytes()[: 1000 if "train-images" in file.name else None])
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: damaged or truncated"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: not the published file: it holds"):
         load_dataset(named("MNIST"), tmp_path)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ import numpy.typing as npt
 from noisebench.data.own.source import Labels, Source
 from noisebench.errors import DataError
 from noisebench.records.durable import write_durably
+
+Digest = Callable[[Path], bytes]
 
 # The files of the checksum.
 _FILES = ("values.bin", "labels.npy", "groups.npy", "digests.npy")
@@ -82,8 +86,7 @@ class Kept:
 
 def keep_planted(own: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> str:
     """Keep the data with planted labels int64 [N] and the kinds of plants [N]; return their content."""
-    digest = hashlib.sha256(f"{own.content} planted".encode() + planted.astype("<i8").tobytes())
-    content = digest.hexdigest()[:16]
+    content = _planted_content(own.content, planted)
     folder = own.folder.with_name(content)
     if about_of(folder) is None:
         folder.mkdir(exist_ok=True)
@@ -92,14 +95,22 @@ def keep_planted(own: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> 
             (folder / name).hardlink_to(own.folder / name)
         np.save(folder / "planted.npy", planted)
         np.save(folder / "kinds.npy", kinds)
+        (folder / "planted-of").write_text(own.content)
         write_durably(folder / "about.json", (own.folder / "about.json").read_bytes())
     return content
+
+
+def _planted_content(original: str, planted: Labels) -> str:
+    """Return the content of data with planted labels int64 [N], made of the data of content `original`."""
+    digest = hashlib.sha256(f"{original} planted".encode() + planted.astype("<i8").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def read(root: Path | None, content: str) -> Kept:
     """Return the data of this content.
 
-    Raises DataError if they are not there.
+    All files are compared with their checksum; a file that has not changed since is not read again by this
+    process. Raises DataError if the data are not there, or if their files differ from what was kept.
     """
     about = None if root is None else about_of(root / content)
     if root is None or about is None:
@@ -108,6 +119,9 @@ def read(root: Path | None, content: str) -> Kept:
             "there, with the data of this sweep"
         )
     folder = root / content
+    fault = problem(folder, about, _cached_digest)
+    if fault is not None:
+        raise DataError(f"{folder}: {fault}; remove the folder, and run `noisebench detect` again")
     labels, groups = np.load(folder / "labels.npy"), np.load(folder / "groups.npy")
     planted = np.load(folder / "planted.npy") if (folder / "planted.npy").is_file() else None
     return Kept(mapped(folder, about), labels, groups, len(about.classes), planted)
@@ -145,10 +159,56 @@ def complete(folder: Path) -> About | None:
         return None
 
 
-def checksum(folder: Path) -> str:
+def problem(folder: Path, about: About, digest: Digest) -> str | None:
+    """Return how the files differ from what was kept, None where they are the same.
+
+    `digest` gives the sha256 of a file.
+    """
+    try:
+        if checksum(folder, digest) != about.sha256:
+            return f"{', '.join(_FILES)} are not as they were kept: their checksum differs"
+        # Older versions did not note of which data these are, so their plants cannot be checked.
+        if (folder / "planted-of").is_file():
+            original = (folder / "planted-of").read_text()
+            if _planted_content(original, np.load(folder / "planted.npy")) != folder.name:
+                return "planted.npy is not as it was kept"
+    except (OSError, ValueError) as error:
+        return f"damaged ({error})"
+    return None
+
+
+def problems(root: Path) -> dict[str, str]:
+    """Return the problem of each kept data set below `root` whose files differ, by its content."""
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    found = {}
+    for folder in folders:
+        about = about_of(folder)
+        if about is None and (folder / "about.json").exists():
+            found[folder.name] = "about.json is damaged"
+        elif about is not None and (fault := problem(folder, about, _digest)):
+            found[folder.name] = fault
+    return found
+
+
+def checksum(folder: Path, digest: Digest | None = None) -> str:
     """Return the checksum of the files, as hex; raise OSError where one cannot be read."""
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     for name in _FILES:
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+        whole.update((digest or _digest)(folder / name))
+    return whole.hexdigest()
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _cached_digest(path: Path) -> bytes:
+    """Return the sha256 of a file; a file that was hashed before is read again only if it has changed."""
+    status = path.stat()
+    return _digest_at(path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@lru_cache(maxsize=64)
+def _digest_at(path: Path, _stamp: tuple[int, ...]) -> bytes:
+    return _digest(path)

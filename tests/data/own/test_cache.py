@@ -13,7 +13,7 @@ from noisebench.data.own import cache, decoding
 from noisebench.data.own.cache import keep
 from noisebench.data.own.decoding import Shape, common_form, decode, highest_value
 from noisebench.data.own.duplicates import fold_groups
-from noisebench.data.own.kept import OwnData
+from noisebench.data.own.kept import OwnData, keep_planted, problems, read
 from noisebench.data.own.read import read_source
 from noisebench.errors import DataError, EnvironmentFault, InputError
 from tests.data.own.pictures import folder_of_two_classes, picture
@@ -40,6 +40,50 @@ def test_a_trial_reads_what_was_decoded(images: Path, tmp_path: Path) -> None:
         DataError, match=r"own data 0123456789abcdef are not in .* run `noisebench detect DATA`"
     ):
         load_dataset(Component.of("own-data", content="0123456789abcdef"), None, tmp_path / "root")
+
+
+@pytest.mark.parametrize("name", ["values.bin", "labels.npy", "groups.npy", "digests.npy", "about.json"])
+def test_a_trial_refuses_data_that_were_changed(images: Path, tmp_path: Path, name: str) -> None:
+    own = kept(images, tmp_path / "root")
+    path = own.folder / name
+    content = path.read_bytes()
+    changed = (
+        content[:-3].replace(b'"sha256": "', b'"sha256": "0')
+        if name == "about.json"
+        else content[:-1] + b"\x07"
+    )
+    path.write_bytes(changed)
+    with pytest.raises(
+        DataError, match=rf"own data {own.content}|{own.content}: .* checksum differs; remove"
+    ):
+        load_dataset(Component.of("own-data", content=own.content), None, tmp_path / "root")
+    assert list(problems(tmp_path / "root")) == [own.content]
+    path.unlink()
+    with pytest.raises(DataError, match=rf"own data {own.content}|{own.content}: damaged .* remove"):
+        read(tmp_path / "root", own.content)
+
+
+def test_planted_labels_are_checked(images: Path, tmp_path: Path) -> None:
+    own = kept(images, tmp_path / "root")
+    planted = np.roll(own.source.labels, 1)
+    content = keep_planted(own, planted, np.zeros(12, dtype=np.int8))
+    assert (read(tmp_path / "root", content).planted == planted).all()
+    assert problems(tmp_path / "root") == {}
+    np.save(tmp_path / "root" / content / "planted.npy", own.source.labels)
+    with pytest.raises(DataError, match=r"planted\.npy is not as it was kept"):
+        read(tmp_path / "root", content)
+    assert list(problems(tmp_path / "root")) == [content]
+
+
+def test_files_that_did_not_change_are_hashed_once(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = kept(images, tmp_path / "root")
+    read(tmp_path / "root", own.content)
+    monkeypatch.setattr(
+        "noisebench.data.own.kept._digest", lambda path: pytest.fail(f"{path} is hashed again")
+    )
+    read(tmp_path / "root", own.content)
 
 
 def test_content_identifies_the_data_not_their_place(images: Path, tmp_path: Path) -> None:
