@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from noisebench.cli.terminal import printable
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 
 if TYPE_CHECKING:
+    from noisebench.store.ingest import IngestReport
     from noisebench.sweep.sweep import Sweep
 
 
@@ -41,6 +44,20 @@ def sweep_folder(results: Path, sweep: str) -> SweepFolder:
         known = ", ".join(sweeps_in(existing(results)))
         raise InputError(f"{results.absolute()}: no sweep '{sweep}' here; known: {known}")
     return folder
+
+
+def warn_of_files(report: IngestReport) -> None:
+    """Print which files and lines could not be read, and which journal files are gone with their records."""
+    for skipped in report.skipped:
+        print(printable(f"warning: {skipped.place} could not be read: {skipped.why}"), file=sys.stderr)
+    for file in report.lost:
+        print(
+            printable(
+                f"warning: {file} is gone or shorter than it was, and so are its records; restore it from a "
+                "backup (`noisebench verify` names all such files)"
+            ),
+            file=sys.stderr,
+        )
 
 
 def sweep_of(spec: str, results: Path, settings: Sequence[str]) -> tuple[Sweep, ResultsFolder]:

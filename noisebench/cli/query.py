@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from noisebench.cli.folders import existing
+from noisebench.cli.folders import existing, warn_of_files
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 from noisebench.errors import EnvironmentFault, InputError
 
@@ -88,6 +88,5 @@ def ingest(
     report = take_in(existing(results), rebuild=rebuild)
     if not report.published:
         raise EnvironmentFault(f"{results}: the database could not be updated: {report.unpublished}")
-    for skipped in report.skipped:
-        print(f"warning: {skipped}", file=sys.stderr)
+    warn_of_files(report)
     print(f"{report.records} records taken in, {len(report.skipped)} lines skipped", file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from noisebench.cli.folders import warn_of_files
 from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Replace, Results, Settings, SweepName
 from noisebench.cli.terminal import printable
 from noisebench.errors import InputError
@@ -210,8 +211,7 @@ def _run(sweep: Sweep, results: Path, options: Options, as_json: bool) -> None:
     folder = ResultsFolder(results.absolute())
     with LiveProgress(sweep.name) as live:
         outcome = run_sweep(sweep, folder, options, live.update)
-    for skipped in outcome.report.skipped:
-        print(printable(f"warning: {skipped}"), file=sys.stderr)
+    warn_of_files(outcome.report)
     _print_results(sweep, folder, outcome, as_json)
     _print_outcome(sweep.name, outcome)
     if outcome.failed or outcome.unfinished or outcome.held:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from noisebench.cli.folders import existing, sweep_folder, sweeps_in
+from noisebench.cli.folders import existing, sweep_folder, sweeps_in, warn_of_files
 from noisebench.cli.options import DEFAULT_RESULTS, Json, Results
 from noisebench.cli.terminal import duration, printable, size
 from noisebench.errors import EnvironmentFault
@@ -76,6 +76,7 @@ def _states(store: Store, sweeps: list[str], jobs: dict[str, SweepJobs] | None) 
 
 
 def _warn_if_outdated(store: Store) -> None:
+    warn_of_files(store.report)
     if not store.report.published:
         text = f"warning: the counts are not up to date: {store.report.unpublished}"
         print(printable(text), file=sys.stderr)

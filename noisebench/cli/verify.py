@@ -18,13 +18,14 @@ from noisebench.errors import InputError
 
 if TYPE_CHECKING:
     from noisebench.engine.rerun import Repetition
-    from noisebench.records.folders import SweepFolder
+    from noisebench.records.folders import ResultsFolder, SweepFolder
     from noisebench.store.damage import Verification
 
 
 def verify(
     sweep: Annotated[
-        str | None, typer.Argument(help="The sweep's name; default: all, and the database.")
+        str | None,
+        typer.Argument(help="The sweep's name, checked with the database; default: all, and own data."),
     ] = None,
     results: Results = DEFAULT_RESULTS,
     without_scores: Annotated[
@@ -64,16 +65,25 @@ def _verified(sweep: str | None, results: Path, *, with_scores: bool) -> Verific
     from noisebench.store.verification import verify_files
 
     if sweep is not None:
-        return verify_files(sweep_folder(results, sweep).results, [sweep], with_scores=with_scores)
+        folder = sweep_folder(results, sweep).results
+        verification = verify_files(folder, [sweep], with_scores=with_scores)
+        others = verify_files(folder, [name for name in _sweeps(folder) if name != sweep], with_scores=False)
+        lost_files(folder, verification, sweep)
+        # The database is of all sweeps.
+        compare_database(folder, verification, certain=verification.whole and others.whole)
+        return verification
     folder = existing(results)
-    parents = (folder.journal, folder.sweeps)
-    sweeps = sorted({path.name for parent in parents if parent.is_dir() for path in parent.iterdir()})
-    verification = verify_files(folder, sweeps, with_scores=with_scores)
+    verification = verify_files(folder, _sweeps(folder), with_scores=with_scores)
     for content, problem in kept.problems(folder.own_data).items():
         verification.add(Kind.OWN_DATA, Place(f"{folder.own_data.name}/{content}"), problem)
     lost_files(folder, verification)
-    compare_database(folder, verification)
+    compare_database(folder, verification, certain=verification.whole)
     return verification
+
+
+def _sweeps(folder: ResultsFolder) -> list[str]:
+    parents = (folder.journal, folder.sweeps)
+    return sorted({path.name for parent in parents if parent.is_dir() for path in parent.iterdir()})
 
 
 def _print(verification: Verification, as_json: bool) -> None:

@@ -271,4 +271,4 @@ def _wanted(sweep: Sweep, options: Options) -> list[Trial]:
 
 
 def _joined(first: IngestReport, second: IngestReport) -> IngestReport:
-    return dataclasses.replace(second, skipped=first.skipped + second.skipped)
+    return dataclasses.replace(second, skipped=first.skipped + second.skipped, lost=first.lost + second.lost)

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     SCORES = "scores"
     MANIFEST = "manifest"
     JOURNAL_LOST = "journal-lost"
+    RECORDS_LOST = "records-lost"
     OWN_DATA = "own-data"
     DATABASE = "database"
 
@@ -31,6 +32,8 @@ CONSEQUENCES = {
     Kind.MANIFEST: "`status` and the tables count other trials than the sweep has; run its YAML again",
     Kind.JOURNAL_LOST: "records that the database has are no longer in the journal, and a rebuild loses "
     "them; restore the file from a backup before the next `noisebench ingest`",
+    Kind.RECORDS_LOST: "its records are in no table any more, and its trials are pending again; restore "
+    "the file from a backup, or remove lost-journals.json if it was removed on purpose",
     Kind.OWN_DATA: "trials on these data are refused; remove the folder, and run `noisebench detect` again",
     Kind.DATABASE: "tables and queries differ from the records; `noisebench ingest --rebuild` repairs it",
 }

@@ -90,6 +90,8 @@ def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises duckdb.Error where the file is damaged or no DuckDB file.
     """
+    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+        raise duckdb.IOException(f"{path} is no regular file")
     # Attached, not connected to: connections of one process to one path share what they first opened,
     # and would go on showing a snapshot that has since been replaced.
     connection = duckdb.connect(":memory:", config=_CONFIG)

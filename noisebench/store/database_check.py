@@ -12,7 +12,8 @@ from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.store import database
 from noisebench.store.damage import Kind, Place, Verification
-from noisebench.store.ingest import build
+from noisebench.store.ingest import build, read_so_far
+from noisebench.store.lost import known_losses
 
 # They hold which version made the file, when files were changed, and what no record says.
 _NOT_COMPARED = ("store", "ingested_files", "published", "metrics")
@@ -20,9 +21,19 @@ _NOT_COMPARED = ("store", "ingested_files", "published", "metrics")
 _TRIES = 3
 
 
-def lost_files(results: ResultsFolder, verification: Verification) -> None:
-    """Add each journal file that is gone, or shorter than what the database has read of it."""
-    for file, size in _read_so_far(results, verification).items():
+def lost_files(results: ResultsFolder, verification: Verification, sweep: str | None = None) -> None:
+    """Add each journal file that is gone, or shorter than what the database has, or once had, read of it.
+
+    Only those of `sweep`, if it is given.
+    """
+    read = _read_so_far(results, verification)
+    for file, size in known_losses(results).items():
+        if file not in read and _is_of(file, sweep):
+            problem = f"is gone or shorter than the {size} bytes that a former database had read of it"
+            verification.add(Kind.RECORDS_LOST, Place(file), problem)
+    for file, size in read.items():
+        if not _is_of(file, sweep):
+            continue
         try:
             now = (results.root / file).stat().st_size
         except FileNotFoundError:
@@ -33,19 +44,23 @@ def lost_files(results: ResultsFolder, verification: Verification) -> None:
             verification.add(Kind.JOURNAL_LOST, Place(file), problem)
 
 
-def compare_database(results: ResultsFolder, verification: Verification) -> None:
+def _is_of(file: str, sweep: str | None) -> bool:
+    return sweep is None or file.split("/")[1:2] == [sweep]
+
+
+def compare_database(results: ResultsFolder, verification: Verification, *, certain: bool) -> None:
     """Add each table in which the database differs from one that is built of the journal alone.
 
+    If the records themselves are damaged, not `certain`, a difference is a note: the database may be right.
     Both are made in a private temporary folder; the published one takes in there what the journal has gained.
     Raises EnvironmentFault where that folder can't be written.
     """
     if not results.database.exists():
         verification.notes.append("there is no database yet; the next command makes it")
         return
-    if not verification.whole:
-        verification.notes.append(
-            f"{results.database.name}: not compared with the records, because they are damaged"
-        )
+    why, _ = read_so_far(results)
+    if why is not None:
+        verification.notes.append(f"{results.database.name}: not compared with the records: {why}")
         return
     for _ in range(_TRIES):
         try:
@@ -58,7 +73,10 @@ def compare_database(results: ResultsFolder, verification: Verification) -> None
             raise EnvironmentFault(f"no database can be built in TMPDIR to compare with: {problem}") from None
         if differences is not None:
             for difference in differences:
-                verification.add(Kind.DATABASE, Place(results.database.name), difference)
+                if certain:
+                    verification.add(Kind.DATABASE, Place(results.database.name), difference)
+                else:
+                    verification.notes.append(f"{results.database.name}: {difference}; records are damaged")
             return
     verification.notes.append("the database was not compared: the sweep is running, records come in")
 

@@ -15,6 +15,7 @@ from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
 from noisebench.store import database, lines
 from noisebench.store.lines import Source, Taken
+from noisebench.store.lost import lost_now, note_losses
 from noisebench.store.staging import Skipped, Staging
 from noisebench.store.statements import SQL
 
@@ -26,8 +27,9 @@ class IngestReport:
     """What an ingestion did.
 
     `files` gained `records`; `skipped` are lines that could not be read. `rewritten`: a new snapshot was
-    made; `rebuilt`: why from the whole journal, None where not. `published`: the database in the folder
-    holds everything that the journal had; if not, `unpublished` says why.
+    made; `rebuilt`: why from the whole journal, None where not. `lost`: journal files that the database had
+    read and that are gone or shorter. `published`: the database in the folder holds everything that the
+    journal had; if not, `unpublished` says why.
     """
 
     files: int = 0
@@ -37,6 +39,7 @@ class IngestReport:
     rebuilt: str | None = None
     published: bool = True
     unpublished: str | None = None
+    lost: tuple[str, ...] = ()
 
 
 def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
@@ -48,7 +51,7 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
     """
     if not results.root.is_dir():
         raise InputError(f"{results.root}: no such results folder; run a sweep first or name another")
-    why, taken = _read_so_far(results)
+    why, taken = read_so_far(results)
     if rebuild:
         why = "asked for"
     journals, unreadable = lines.journals(results, taken)
@@ -60,7 +63,9 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
     if not os.access(results.root, os.W_OK):
         unpublished = f"no permission to write in {results.root}"
         return IngestReport(skipped=skipped, published=False, unpublished=unpublished)
+    losses = lost_now(results, taken) if why else {}
     try:
+        note_losses(results, losses)
         database.remove_log(results.database)
         if why == _OTHER_VERSION:
             database.set_aside(results.database)
@@ -69,10 +74,10 @@ def ingest(results: ResultsFolder, rebuild: bool = False) -> IngestReport:
         if isinstance(error, duckdb.Error) and not database.is_full(error):
             raise
         return IngestReport(skipped=skipped, published=False, unpublished=str(error).splitlines()[0])
-    return replace(report, skipped=skipped + report.skipped)
+    return replace(report, skipped=skipped + report.skipped, lost=tuple(losses))
 
 
-def _read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:
+def read_so_far(results: ResultsFolder) -> tuple[str | None, Taken]:
     """Return why the published database can't be built on, None if it can, with what it has taken in."""
     stamp = database.stamp(results.database)
     if stamp is None:
@@ -120,7 +125,7 @@ def build(results: ResultsFolder, why: str | None, local: Path) -> IngestReport:
 def _base(results: ResultsFolder, why: str | None) -> Path | None:
     """Return the database to build on: the published one, or the last one of this version."""
     if why is None:
-        return results.database if results.database.exists() else None
+        return results.database if results.database.is_file() else None
     aside = database.aside(results.database)
     stamp = database.stamp(aside)
     if why != _OTHER_VERSION or stamp is None:

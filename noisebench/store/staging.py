@@ -31,6 +31,11 @@ class Skipped:
     byte: int
     why: str
 
+    @property
+    def place(self) -> str:
+        """The file, with the byte of the line unless the whole file could not be read."""
+        return f"{self.file}, byte {self.byte}" if self.byte else self.file
+
 
 Rows = tuple[pa.Table, list[Line]]
 Marks = dict[str, bool]

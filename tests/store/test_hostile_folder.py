@@ -9,6 +9,8 @@ import duckdb
 import pytest
 
 from noisebench.errors import InputError
+from noisebench.store.damage import Verification
+from noisebench.store.database_check import compare_database, lost_files
 from noisebench.store.ingest import ingest
 from noisebench.store.query import query
 from tests.store.results_folder import Folder, ended, line_of, started, trial
@@ -97,6 +99,18 @@ def test_a_query_spills_nothing_into_the_working_directory(
     monkeypatch.chdir(tmp_path)
     settings = query(filled.results, "SELECT current_setting('temp_directory')").rows()
     assert settings == [("",)]
+
+
+def test_a_pipe_in_place_of_the_database_is_replaced(filled: Folder) -> None:
+    filled.results.database.unlink()
+    os.mkfifo(filled.results.database)
+    verification = Verification()
+    lost_files(filled.results, verification)
+    compare_database(filled.results, verification, certain=False)
+    (damage,) = verification.damages
+    assert damage.problem == f"cannot be read: {filled.results.database} is no regular file"
+    assert query(filled.results, "SELECT f1 FROM runs").rows() == [(0.943,)]
+    assert filled.results.database.is_file()
 
 
 def test_a_write_ahead_log_of_another_is_removed(filled: Folder) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
+from noisebench.data.own.cache import keep
+from noisebench.data.own.read import read_source
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.lines import with_checksum
 from tests.command import noisebench_here
@@ -188,12 +191,58 @@ def test_a_removed_journal_is_reported(results: ResultsFolder) -> None:
     assert damages(results) == [("journal-lost", name, None)]
 
 
+def test_a_removed_journal_stays_reported_after_the_next_command(results: ResultsFolder) -> None:
+    path = journal_of(results)
+    aside = path.rename(results.root / "aside")
+    status = noisebench_here("status", "demo", cwd=results.root.parent)
+    assert status.stdout.startswith("demo: 0/3 completed")
+    assert f"warning: journal/demo/{path.name} is gone or shorter than it was" in status.stderr
+    noisebench_here("ingest", "--rebuild", cwd=results.root.parent)
+    assert damages(results) == damages(results, "demo") == [("records-lost", path.name, None)]
+    aside.rename(path)
+    assert noisebench_here("status", "demo", cwd=results.root.parent).stderr == ""
+    assert damages(results) == []
+    path.unlink()
+    noisebench_here("status", "demo", cwd=results.root.parent)
+    (results.root / "lost-journals.json").unlink()  # it was removed on purpose
+    assert damages(results) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[1]", '{"../x": 5, "journal/../../x": 5, "journal/a": "b"}', "{"]
+)
+def test_a_damaged_list_of_lost_journals_reports_nothing(results: ResultsFolder, text: str) -> None:
+    (results.root / "lost-journals.json").write_text(text)
+    assert damages(results) == []
+
+
+def test_a_difference_of_the_database_is_named_beside_other_damage(results: ResultsFolder) -> None:
+    with duckdb.connect(results.database) as connection:
+        connection.execute(
+            "UPDATE results SET f1 = 0.999 WHERE trial_id = (SELECT min(trial_id) FROM results)"
+        )
+    sorted(results.root.glob("scores/*/*.parquet"))[0].unlink()
+    _, content = verified(results)
+    assert [damage["kind"] for damage in content["damages"]] == ["scores"]
+    (note,) = (note for note in content["notes"] if note.startswith("results.duckdb"))
+    assert "table results: 1 rows are not in the records" in note
+
+
+def test_changed_own_data_are_reported(results: ResultsFolder) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(results.root.parent / "f.npz", X=rng.normal(size=(40, 3)), y=np.arange(40) % 2)
+    own = keep(read_source(str(results.root.parent / "f.npz")), results.own_data, say=lambda _: None)
+    assert damages(results) == []
+    np.save(own.folder / "labels.npy", 1 - np.load(own.folder / "labels.npy"))
+    assert damages(results) == [("own-data", own.content, None)]
+
+
 def test_an_edited_database_is_reported(results: ResultsFolder) -> None:
     with duckdb.connect(results.database) as connection:
         connection.execute(
             "UPDATE results SET f1 = 0.999 WHERE trial_id = (SELECT min(trial_id) FROM results)"
         )
-    assert damages(results) == [("database", "results.duckdb", None)]
+    assert damages(results) == damages(results, "demo") == [("database", "results.duckdb", None)]
     _, content = verified(results)
     assert "table results: 1 rows are not in the records" in content["damages"][0]["problem"]
 
