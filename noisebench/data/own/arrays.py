@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,22 @@ from noisebench.sweep import reference
 LABELS, VALUES = ("y", "labels", "label"), ("X", "x", "images", "features", "embeddings", "data")
 IDS, GROUPS = ("id", "ids"), ("group", "groups")
 
+# What numpy and zipfile raise for files that are damaged, encrypted or packed in an unknown way, and for
+# headers of arrays that no memory can hold.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError),
+    *(MemoryError, OverflowError, RuntimeError, zlib.error),
+)
+
 
 def read_npz(path: Path) -> Source:
     """Return the samples of an .npz file with values X, labels y and optional ids and groups."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+            # numpy gives members that are no arrays as bytes.
+            members = {name: file[name] for name in file.files}
+            arrays = {name: each for name, each in members.items() if isinstance(each, np.ndarray)}
+    except _UNREADABLE as error:
         raise InputError(
             f"{path}: cannot be read as an .npz file ({error}); write it with "
             "np.savez(path, X=values, y=labels), without objects"

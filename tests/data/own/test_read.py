@@ -1,6 +1,8 @@
 """Own data of every format become the same samples, or are refused with one message."""
 
+import io
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,31 @@ def test_a_function_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert source.has_features
 
 
+def _damaged(byte: bytes, at: int | None = None) -> str:
+    """Write a packed file with other bytes at `at` of each header, or in the middle of its first array."""
+    np.savez_compressed("bad.npz", X=np.random.default_rng(0).random((20, 50)), y=np.arange(20) % 2)
+    data = bytearray(Path("bad.npz").read_bytes())
+    if at is None:
+        data[200 : 200 + len(byte)] = byte
+    else:
+        start = data.find(b"PK\1\2")
+        data[start + at] = data[at - 2] = byte[0]
+    Path("bad.npz").write_bytes(data)
+    return "bad.npz"
+
+
+def _endless() -> str:
+    """Write a file whose header says that its array has 400 TB."""
+    header, labels = io.BytesIO(), io.BytesIO()
+    fields = {"descr": "<f4", "fortran_order": False, "shape": (1 << 45, 3)}
+    np.lib.format.write_array_header_1_0(header, fields)
+    np.save(labels, LABELS)
+    with zipfile.ZipFile("bad.npz", "w") as file:
+        file.writestr("X.npy", header.getvalue())
+        file.writestr("y.npy", labels.getvalue())
+    return "bad.npz"
+
+
 def _npz(**arrays: object) -> str:
     np.savez("bad.npz", **arrays)  # type: ignore[arg-type]
     return "bad.npz"
@@ -124,6 +151,10 @@ BAD = {
     "few samples": (_few, "few: has 4 samples; at least 10 are needed"),
     "other file": (lambda: _text("a.zip"), r"a\.zip: is a \.zip; name a folder"),
     "no npz": (lambda: _text("a.npz"), r"a\.npz: cannot be read as an \.npz file"),
+    "encrypted npz": (lambda: _damaged(b"\1", 8), "cannot be read as an .* encrypted"),
+    "unknown packing": (lambda: _damaged(b"\x63", 10), "cannot be read as an .* compression"),
+    "damaged packing": (lambda: _damaged(b"\xff" * 100), "cannot be read as an .* decompressing"),
+    "endless array": (lambda: _endless(), "cannot be read as an .* allocate"),
     "objects": (lambda: _npz(X=np.array([{}] * 10), y=LABELS), "cannot be read as an"),
     "no labels": (lambda: _npz(X=np.zeros((10, 2))), "has no labels y, only X"),
     "no values": (lambda: _npz(y=LABELS), "has no values X, only y"),
