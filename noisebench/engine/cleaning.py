@@ -140,11 +140,19 @@ def _paths(folder: SweepFolder, kind: Kind, ended: Container[str]) -> list[Path]
     return list(_files_of_trials(folder, kind, ended))
 
 
+def _evidence_ids(folder: SweepFolder) -> Iterator[str]:
+    """Yield the evidence of the sweep's trials; none of a trial whose fields are damaged."""
+    for trial in manifest_trials(folder.manifest):
+        with suppress(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, InputError):
+            evidence_id = trial.evidence_id
+            yield evidence_id
+
+
 def _files_of_trials(folder: SweepFolder, kind: Kind, ended: Container[str]) -> Iterator[Path]:
     results = folder.results
     if kind is Kind.EVIDENCE:
         # The sweep's own code may be gone, but not its trials.
-        ids = {trial.evidence_id for trial in manifest_trials(folder.manifest)}
+        ids = set(_evidence_ids(folder))
         yield from (path for path in map(results.evidence, sorted(ids)) if path.is_file())
         return
     trial_ids = sorted({trial_id for _, trial_id in kept_trials(folder.manifest)})

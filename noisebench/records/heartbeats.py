@@ -40,6 +40,6 @@ def fresh_workers(folder: SweepFolder) -> list[str]:
             state = json.loads(read_of_sweep(path))
             if time.time() - state["time"] < STALE_SECONDS:
                 fresh.append(path.stem)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
             continue  # being replaced or removed, or no heartbeat
     return sorted(fresh)

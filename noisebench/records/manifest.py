@@ -111,7 +111,7 @@ def manifest_trials(manifest: Path) -> list[Trial]:
     """Return the trials of a manifest, without damaged lines; raises OSError as `kept_trials` does."""
     found = []
     for entry in _lines(manifest)[0]:
-        with suppress(ValueError, KeyError, TypeError, AttributeError):
+        with suppress(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, InputError):
             found.append(Trial.from_fields(entry.config))
     return found
 

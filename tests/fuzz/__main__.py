@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.archives import ARCHIVES_IN_A_FOLDER, archives
+from tests.fuzz.files import files
 from tests.fuzz.lines import LINES_IN_A_FOLDER, lines
 from tests.fuzz.queries import QUERIES_IN_A_SNAPSHOT, queries
 from tests.fuzz.texts import profiles, specs
@@ -24,6 +25,7 @@ KINDS: dict[str, Callable[[Path], AbstractContextManager[Check]]] = {
     "specs": specs,
     "profiles": profiles,
     "archives": archives,
+    "files": files,
 }
 # How many inputs one check has; one if not given.
 INPUTS = {"queries": QUERIES_IN_A_SNAPSHOT, "lines": LINES_IN_A_FOLDER, "archives": ARCHIVES_IN_A_FOLDER}
