@@ -30,7 +30,8 @@ _UNREADABLE = (
 def read_npz(path: Path) -> Source:
     """Return the samples of an .npz file with values X, labels y and optional ids and groups."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a file open that it cannot read.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             # numpy gives members that are no arrays as bytes.
             members = {name: file[name] for name in file.files}
             arrays = {name: each for name, each in members.items() if isinstance(each, np.ndarray)}
