@@ -15,8 +15,12 @@ from noisebench.review.decisions import Decision, Refused, Verdict, View, as_csv
 from noisebench.review.estimates import Estimates, Reviewed, estimate
 from noisebench.review.files import SuspectFiles, write_report, write_tables
 from noisebench.review.next_cards import NextCards, next_cards
+from noisebench.review.table import DECISION, as_parquet
 from noisebench.review.table import as_csv as table_as_csv
-from noisebench.review.table import as_parquet
+
+# What a review reads of report.json and of the columns of all.parquet.
+_FIELDS = ("suspects", "by_class", "cards")
+_COLUMNS = ("rank", "id", "path", "sha256", "given", *DECISION)
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,20 @@ def _written(files: SuspectFiles) -> tuple[dict[str, Any], pd.DataFrame]:
     try:
         report = json.loads(files.report.read_text(encoding="utf-8"))
         table = pd.read_parquet(files.all)
-    except ValueError as error:
-        raise DataError(f"{files.folder}: report.json or all.parquet is damaged ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise _damage(files, str(error)) from None
+    columns = [name for name in _COLUMNS if name not in table]
+    fields = [name for name in _FIELDS if not isinstance(report, dict) or name not in report]
+    if columns or fields:
+        raise _damage(files, f"without {', '.join([*fields, *columns])}")
     return report, table
+
+
+def _damage(files: SuspectFiles, problem: str) -> DataError:
+    return DataError(
+        f"{files.folder}: report.json or all.parquet is damaged ({problem}); `noisebench detect DATA` writes "
+        "both again and keeps the decisions"
+    )
 
 
 def _refusal(path: Path, refused: list[Refused], fit: list[Decision]) -> str:

@@ -55,7 +55,7 @@ from typing import Any
 
 from noisebench.engine.node import write_token
 from noisebench.records.attempts import now
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import read_inside, write_durably
 from noisebench.records.folders import SweepFolder
 from noisebench.records.periodic import periodically
 
@@ -316,10 +316,17 @@ class Messages:
 
     def faults(self) -> dict[str, str]:
         """Return what the jobs of the last submission found wrong, by role and job."""
-        return {path.stem: path.read_text() for path in sorted((self.folder / "faults").glob("*.txt"))}
+        found = {}
+        for path in sorted((self.folder / "faults").glob("*.txt")):
+            with suppress(OSError):  # no file, or one that was just removed
+                found[path.stem] = read_inside(self.folder, f"faults/{path.name}").decode(errors="replace")
+        return found
 
     def _read(self, name: str) -> dict[str, Any]:
-        value = json.loads((self.folder / name).read_text())
+        try:
+            value = json.loads(read_inside(self.folder, name))
+        except RecursionError:
+            raise ValueError(f"{name}: nested too deeply") from None
         if not isinstance(value, dict):
             raise ValueError(f"{name}: not an object")
         return value

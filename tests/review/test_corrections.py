@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from noisebench.errors import InputError
+from noisebench.errors import DataError, InputError
 from noisebench.review.corrections import review, write_labels
 from noisebench.review.decisions import COLUMNS, read_decisions
 from noisebench.review.files import SuspectFiles
@@ -241,3 +241,25 @@ def test_random_cards_of_another_ranking_correct_labels_but_estimate_nothing(
     assert review(folder, written(tmp_path / "e.csv", unnamed)).not_random == 120
     more = rows_of(folder, drawn(folder), "random")
     assert review(folder, written(tmp_path / "f.csv", more)).estimates.total is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{}", "without suspects, by_class, cards"),
+        ("[]", "without suspects, by_class, cards"),
+        ("[" * 100_000, "recursion"),
+        ("{", "Expecting"),
+    ],
+)
+def test_a_damaged_report_is_named_with_what_repairs_it(folder: Path, text: str, problem: str) -> None:
+    SuspectFiles(folder).report.write_text(text)
+    with pytest.raises(DataError, match=problem) as caught:
+        write_labels(folder, folder / "labels-out.csv")
+    assert "`noisebench detect DATA` writes both again and keeps the decisions" in str(caught.value)
+
+
+def test_a_table_of_other_columns_is_named(folder: Path) -> None:
+    pd.DataFrame({"id": ["a"]}).to_parquet(SuspectFiles(folder).all)
+    with pytest.raises(DataError, match="without rank, path, sha256, given, verdict, corrected, reviewer"):
+        write_labels(folder, folder / "labels-out.csv")

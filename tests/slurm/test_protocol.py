@@ -1,5 +1,6 @@
 """Messages between jobs: private, replaced atomically, read as written, refused from older generations."""
 
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -93,3 +94,12 @@ def test_a_superseded_driver_knows_it_at_its_next_heartbeat(
     head = messages.head()
     assert head is not None
     assert head.driver == "8-b"
+
+
+def test_what_is_no_text_or_no_file_blocks_no_message(messages: Messages) -> None:
+    messages.note_fault("worker", "1_0", "no such interface")
+    os.mkfifo(messages.folder / "faults" / "worker-1_1.txt")
+    (messages.folder / "faults" / "worker-1_2.txt").write_bytes(b"\xff")
+    assert messages.faults() == {"worker-1_0": "no such interface", "worker-1_2": "\ufffd"}
+    (messages.folder / "submission.json").write_text("[" * 100_000)
+    assert messages.kept_submission() is None
