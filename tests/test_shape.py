@@ -42,7 +42,7 @@ def excess(function: ast.FunctionDef | ast.AsyncFunctionDef, *, is_command: bool
     return None
 
 
-@pytest.mark.parametrize("package", ["noisebench", "analysis", "benchmarks"])
+@pytest.mark.parametrize("package", ["noisebench", "analysis", "benchmarks", "tests"])
 def test_functions_are_short(package: str) -> None:
     found = []
     for path in sorted((ROOT / package).rglob("*.py")):

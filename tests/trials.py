@@ -10,30 +10,34 @@ from noisebench.sweep.trial import Trial
 QUICK = "{epochs: 2, batch_size: 128}"
 
 
-def sweep_text(
-    loss: str = "CE",
-    *,
-    name: str = "test",
-    seeds: str = "1",
-    rate: str = "0.2",
-    detector: str = "{name: confident-learning, folds: 2}",
-    dataset: str = "{name: digits, samples: 400}",
-    training: str = QUICK,
-    corruption: str | None = None,
-    more: str = "",
-) -> str:
-    """Return a sweep of one block; every part is YAML."""
+PARTS = {
+    "name": "test",
+    "seeds": "1",
+    "rate": "0.2",
+    "detector": "{name: confident-learning, folds: 2}",
+    "dataset": "{name: digits, samples: 400}",
+    "training": QUICK,
+    "corruption": "",
+    "more": "",
+}
+
+
+def sweep_text(loss: str = "CE", **parts: str) -> str:
+    """Return a sweep of one block; every part is YAML, by default as in `PARTS`."""
+    unknown = parts.keys() - PARTS.keys()
+    assert not unknown, f"no part of a sweep: {', '.join(sorted(unknown))}"
+    part = PARTS | parts
     return f"""\
-sweep: {name}
+sweep: {part["name"]}
 blocks:
   grid:
-    dataset: {dataset}
-    corruption: {corruption or f"{{kind: uniform, rate: {rate}}}"}
+    dataset: {part["dataset"]}
+    corruption: {part["corruption"] or f"{{kind: uniform, rate: {part['rate']}}}"}
     loss: {loss}
-    detector: {detector}
-    training: {training}
-    seeds: {seeds}
-    {more}
+    detector: {part["detector"]}
+    training: {part["training"]}
+    seeds: {part["seeds"]}
+    {part["more"]}
 """
 
 

@@ -121,8 +121,7 @@ def _trial(detector: Component, loss: str, seed: int) -> Trial:
 
 
 def test_the_records_of_a_block_are_ranked(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    mixture = Component.of("small-loss", share=None)
-    detectors = [mixture, Component.of("small-loss", share=0.2), Component.of("ctrl")]
+    detectors = [*(Component.of("small-loss", share=share) for share in (None, 0.2)), Component.of("ctrl")]
     trials = {
         (number, loss, seed): _trial(detector, loss, seed)
         for number, detector in enumerate(detectors)

@@ -221,28 +221,29 @@ def test_a_model_of_ones_own_finds_wrong_labels_or_says_what_it_must_return(tmp_
     assert "must return floating-point logits [2, 2]" in " ".join(failures.stdout.split())
 
 
+# Of PZ without an epoch of CE, no probability exceeds .99, and nothing is learned.
+TUNED = (
+    *("f.npz", "--tune", "--plantings", "2", "--loss", "[{name: PZ, c: 0.99, delay: 0}, CE]"),
+    *("--model", "linear", "--set", "training.batch_size=128", "--set", "training.epochs=4"),
+    *("--set", "training.learning_rate=0.04", "--inline", "--json"),
+)
+
+
+def features_with_wrong_labels(folder: Path) -> np.ndarray:
+    """Write f.npz, 1,200 samples of three classes; return their labels, of which the first 90 are wrong."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(1200) % 3
+    given = np.where(np.arange(1200) < 90, (truth + 1) % 3, truth)
+    np.savez(folder / "f.npz", X=rng.normal(size=(1200, 3)) + 3 * np.eye(3)[truth], y=given)
+    return given
+
+
 @pytest.mark.slow
 def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = np.random.default_rng(0)
-    truth = np.arange(1200) % 3
-    given = np.where(np.arange(1200) < 90, (truth + 1) % 3, truth)
-    np.savez(tmp_path / "f.npz", X=rng.normal(size=(1200, 3)) + 3 * np.eye(3)[truth], y=given)
-    # Without an epoch of CE, no probability exceeds .99, and nothing is learned.
-    losses = "[{name: PZ, c: 0.99, delay: 0}, CE]"
-    arguments = ("f.npz", "--tune", "--model", "linear", "--loss", losses, "--inline", "--json")
-    arguments = (*arguments, "--plantings", "2")
-    quick = (
-        "--set",
-        "training.batch_size=128",
-        "--set",
-        "training.epochs=4",
-        "--set",
-        "training.learning_rate=0.04",
-    )
-    done = detect(*arguments, *quick, cwd=tmp_path)
-    answer = json.loads(done.stdout)
+    given = features_with_wrong_labels(tmp_path)
+    answer = json.loads(detect(*TUNED, cwd=tmp_path).stdout)
     bad, good = answer["candidates"]
     assert (bad["failed"], good["failed"]) == (True, False)
     assert good["uniform"] > 0.6
@@ -254,18 +255,16 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
     assert first["detector"].startswith("self-confidence(flag=posterior")
     assert len(others) == 3
     assert first["uniform"] > 5 * first["others"]
-    spec = (ResultsFolder(tmp_path / "results").sweep("f").spec).read_text()
-    assert "tune-2" in spec
+    folder = ResultsFolder(tmp_path / "results").sweep("f")
+    assert "tune-2" in folder.spec.read_text()
     rows = list(suspects(tmp_path, "f").values())
     assert all(0 <= float(row["precision_low"]) <= float(row["precision_high"]) <= 1 for row in rows)
     # 90 are wrong; the range is rough, but the first ranks are better than all suspects.
     assert float(rows[0]["precision_high"]) >= float(rows[-1]["precision_high"]) > 0.1
-    assert answer["suspects"] == good["flagged"] == len(suspects(tmp_path, "f"))
-    report = json.loads((ResultsFolder(tmp_path / "results").sweep("f").suspects / "report.json").read_text())
-    assert report["bracket"] == [low, high]
+    assert answer["suspects"] == good["flagged"] == len(rows)
+    assert json.loads((folder.suspects / "report.json").read_text())["bracket"] == [low, high]
     # No planted label is in what the user gets.
-    rows = suspects(tmp_path, "f")
-    assert all(row["given"] == str(given[int(name)]) for name, row in rows.items())
+    assert all(row["given"] == str(given[int(row["id"])]) for row in rows)
     read: list[str] = []
 
     def counted(trial: Trial, results: ResultsFolder) -> Scores:
@@ -273,8 +272,7 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
         return scores_of(trial, results)
 
     monkeypatch.setattr(planting, "scores_of", counted)
-    again = detect(*arguments, *quick, cwd=tmp_path)
-    assert json.loads(again.stdout) == answer
+    assert json.loads(detect(*TUNED, cwd=tmp_path).stdout) == answer
     # The scores of each loss, planting and detector are read once.
     assert len(read) == len(set(read)) == 2 * 2 * 4
 

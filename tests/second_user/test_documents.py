@@ -42,9 +42,8 @@ def test_an_export_contains_no_private_file(shared: Folder, path: str, plant: st
     assert not archive.exists() or SECRET.encode() not in archive.read_bytes()
 
 
-def test_pages_tables_and_figures_of_a_hostile_folder_do_no_harm(shared: Folder) -> None:
-    """What another user writes shows as text: no script in the page, no command in LaTeX, no private file."""
-    script, command = "<script>document.title='PWNED'</script>", "\\write18{touch pwned}"
+def plant_records(shared: Folder, script: str, command: str) -> None:
+    """Let another user add trials whose names, errors and files are hostile to a shared results folder."""
     others = [trial(seed=seed) for seed in (1, 2)]
     blocks = {"../../up": others, script: others, command: others, "table5": others}
     prepared = Folder(shared.root.parent / "prepared")
@@ -65,6 +64,12 @@ def test_pages_tables_and_figures_of_a_hostile_folder_do_no_harm(shared: Folder)
         f" && mkdir -p {scores.parent} && ln -s {secret} {scores}"
     )
     assert planted.returncode == 0, planted.stderr
+
+
+def test_pages_tables_and_figures_of_a_hostile_folder_do_no_harm(shared: Folder) -> None:
+    """What another user writes shows as text: no script in the page, no command in LaTeX, no private file."""
+    script, command = "<script>document.title='PWNED'</script>", "\\write18{touch pwned}"
+    plant_records(shared, script, command)
     out = shared.root.parent / "out"
     before = tree(shared.root.parent)
     for main in (tables.main, figures.main, report.main):
