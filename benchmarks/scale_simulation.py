@@ -129,7 +129,7 @@ class Simulation:
             worker.takes_more = True
 
     def _fill(self, worker: Worker) -> None:
-        """Hand out trials as the trainable would take them; who declines one finishes its others."""
+        """Hand out trials as the trainable takes them; a worker that declines one finishes its others."""
         while worker.takes_more and len(worker.running) < worker.places and self.queue.waiting:
             attempt, trial = self.queue.take()
             self._count("hand-outs")

@@ -31,8 +31,8 @@ def print_found(name: str, found: Found, as_json: bool) -> None:
     if found.bracket:
         low, high = found.bracket
         print(
-            f"by planted errors, {low:,} to {high:,} labels are wrong ({low / summary.samples:.1%} to "
-            f"{high / summary.samples:.1%})"
+            f"estimate from planted errors: {low:,} to {high:,} labels are wrong "
+            f"({low / summary.samples:.1%} to {high / summary.samples:.1%})"
         )
     width = max(len(printable(each.name)) for each in summary.by_class)
     for of_class in summary.by_class:

@@ -143,7 +143,7 @@ def scale(
 
     request(submitted_results(sweep, results).sweep(sweep), workers)
     most = "as far as pending trials can fill them"
-    print(f"the driver of '{sweep}' sees to {workers} workers within a minute, {most}", file=sys.stderr)
+    print(f"the driver of '{sweep}' provides {workers} workers within a minute, {most}", file=sys.stderr)
 
 
 @site_commands.command("init")

@@ -130,7 +130,7 @@ def _print_status(states: list[dict[str, Any]]) -> None:
         for kind, count in state["failures"].items():
             print(f"    {kind}: {count}")
         for guard, count in state["guards"].items():
-            print(f"    {guard.replace('-', ' ')}: {count} results, which say nothing about the loss")
+            print(f"    {guard.replace('-', ' ')}: {count} results, whose flags are useless")
         if "disk_bytes" in state:
             parts = (f"{name} {size(count)}" for name, count in state["disk_bytes"].items())
             print(f"    disk: {', '.join(parts)}")

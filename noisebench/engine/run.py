@@ -147,7 +147,7 @@ def _run(launch: Launch, sweep: Sweep, wanted: list[Trial], options: Options) ->
 
 
 def _awaited_later(sweep: Sweep, store: Store, wanted: list[Trial]) -> frozenset[str]:
-    """Return the evidence that pending trials judge by which this run does not want."""
+    """Return the evidence that this run does not need, but other pending trials of the sweep do."""
     chosen = {trial.trial_id for trial in wanted}
     others = [trial for trial in sweep.trials() if trial.trial_id not in chosen]
     if not others:
@@ -172,7 +172,7 @@ def _previous_failures(store: Store, options: Options) -> dict[str, list[str | N
 
 
 def _lacked_memory(failures: Mapping[str, Sequence[str | None]]) -> dict[str, ErrorKind]:
-    """Return the kind of memory that trials lacked which a former driver could not run a second time."""
+    """Return the kind of memory that trials lacked in their only attempt under a former driver, by id."""
     kinds = {kind.value: kind for kind in (ErrorKind.GPU_MEMORY, ErrorKind.HOST_MEMORY)}
     once = {trial_id: each[0] for trial_id, each in failures.items() if len(each) == 1}
     return {trial_id: kinds[kind] for trial_id, kind in once.items() if kind in kinds}

@@ -81,7 +81,7 @@ def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
     stored, problems = _kept(folder.manifest)
     if problems and _kept_text(folder) != sweep.text:
         raise InputError(
-            f"{folder.manifest}: {problems[0]}, so nobody can tell whether this is the sweep '{sweep.name}' "
+            f"{folder.manifest}: {problems[0]}, so it is unknown whether this is the sweep '{sweep.name}' "
             f"that is kept there; `noisebench resume {sweep.name}` writes it again from the kept spec, "
             "--replace replaces both (the records stay)"
         )

@@ -95,7 +95,7 @@ def run_command(
 
 
 def fault_of(command: str, errors: str, code: int) -> EnvironmentFault:
-    """Return what a command that failed means: nobody answered, or Slurm refused."""
+    """Return what a command that failed means: no answer, or a refusal."""
     message = " ".join(errors.split()) or f"exit code {code} without a message"
     transient = any(text in message.lower() for text in _TRANSIENT)
     return (SlurmUnavailable if transient else SlurmRefused)(f"{command}: {message}")

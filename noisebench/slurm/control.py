@@ -99,5 +99,5 @@ def scale(folder: SweepFolder, workers: int, slurm: Slurm | None = None) -> None
         )
     most = load_site(messages.site_file).limits.jobs - DRIVER_JOBS
     if workers > most:
-        raise InputError(f"{workers} workers: at most {most}, for `limits.jobs` of the site leaves no more")
+        raise InputError(f"{workers} workers: `limits.jobs` of the site allows at most {most}")
     messages.ask_for_workers(workers)

@@ -200,7 +200,7 @@ class _Driver:
             time.sleep(LOCK_SECONDS)
             return
         _log.warning("%s; but its head stands still: this driver takes over", held)
-        # A new file: whoever holds the old one excludes nobody any more.
+        # A new file: a lock on the old one has no effect any more.
         write_durably(self._submission.folder.lock, b"")
 
     def _holder_lives(self) -> bool:

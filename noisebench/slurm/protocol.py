@@ -86,8 +86,8 @@ class Head:
     """What a driver publishes: its Ray's address, how often it was renewed, whether the sweep is done.
 
     `address` is empty while the driver starts, and once the sweep is done. `driver` names the driver's
-    process, `generation` counts drivers: the higher one is in charge. A reader that sees `beat` change knows
-    that the driver lives, without comparing clocks.
+    process, `generation` counts drivers: of two, the one with the higher number stays. A reader that
+    sees `beat` change knows that the driver lives, without comparing clocks.
     """
 
     address: str
@@ -242,7 +242,7 @@ class Messages:
         self._write_json("scale.json", asdict(ScaleRequest(workers, now())))
 
     def scale_request(self) -> ScaleRequest | None:
-        """Return what was asked for last since the submission, None where nobody asked."""
+        """Return what was asked for last since the submission, None if there was no request."""
         try:
             return ScaleRequest(**self._read("scale.json"))
         except (OSError, ValueError, TypeError):

@@ -176,7 +176,7 @@ def _await_address(node: RayNode) -> str:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of every process below whose own parent ends, so that none is lost from sight."""
+    """Become the parent of every process below whose own parent ends, so that all of them can be found."""
     # Their environment does not identify them: Ray's processes write their titles over it.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 

@@ -25,7 +25,7 @@ from tests.slurm.submitted import Submitted
 NODES = 4
 ROUND_MINUTES = 8.0
 TRIAL_SECONDS = 8
-# Six places of this site work some 35 trials off in a minute in peace: the sweep outlasts the faults.
+# Without faults, the six places of this site finish about 35 trials a minute: the sweep outlasts the faults.
 TRIALS_IN_A_MINUTE = 30
 PAUSE_SECONDS = (3.0, 20.0)
 START_SECONDS = 300.0

@@ -18,7 +18,7 @@ _LISTENS = "0A"
 BUSY_FACTOR = 3.0
 # What a command says to which a busy controller gave no answer.
 _NO_ANSWER = ("timed out", "Unable to contact slurm controller")
-# Of these commands one that timed out may have been heard.
+# These commands may have taken effect although they timed out.
 _NEVER_TWICE = ("sbatch", "srun")
 # States of a node that takes jobs now or as soon as those on it end; a mark of Slurm's may follow.
 _IN_SERVICE = ("idle", "planned", "mixed", "allocated", "completing")

@@ -193,7 +193,7 @@ def test_jobs_run_while_accounting_is_away(cluster: Devcluster) -> None:
 
 def test_a_job_is_told_before_its_time_is_up(cluster: Devcluster, limited: str) -> None:
     # Slurm may have forgotten the job itself. It sends CONT after the signal, then complains into the same
-    # file that nobody was left to take it.
+    # file that no process was left to receive it.
     cluster.await_that(
         lambda: cluster.output(limited).split()[:2] == ["started", "signalled"], "the job is told", 120
     )

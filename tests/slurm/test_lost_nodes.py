@@ -90,6 +90,6 @@ def test_a_trial_whose_node_drains_is_repeated_under_a_new_attempt_id(tmp_path: 
         [line["attempt_id"] for line in lines if line["event"] == event] for event in ("started", "ended")
     )
     assert len(started) > 2, "an attempt was drained"
-    # Were Tune to repeat a drained trial itself, an attempt would start and end twice.
+    # If Tune repeated a drained trial itself, an attempt would start and end twice.
     assert len(set(started)) == len(started)
     assert sorted(ended) == sorted(started)

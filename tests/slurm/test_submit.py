@@ -77,7 +77,7 @@ def places(site: str) -> int:
 
 
 def printed(sweep: Submitted) -> list[dict[str, Any]]:
-    """Return the cells of a sweep; the last bit of a mean hangs on the order in which trials came."""
+    """Return the cells of a sweep; the last bit of a mean depends on the order of the trials."""
     cells = sweep_tables(open_store(sweep.results), sweep.name, "f1")
     return [
         {key: round(value, 12) if isinstance(value, float) else value for key, value in asdict(cell).items()}
@@ -168,7 +168,7 @@ def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> No
     assert (state["completed"], state["failed"], state["running"]) == (len(done), len(failed), 0)
     assert state["failures"] == {"exception": len(failed)}
     assert "no job is left" in sweep.must("status", "stopped")
-    # Accounting hears of it a little later.
+    # Accounting records it a little later.
     cluster.await_that(
         lambda: re.search(r"driver.*cancelled", sweep.must("status", "stopped")) is not None,
         "the driver is shown as cancelled",
