@@ -104,12 +104,17 @@ def _lock(folder: SweepFolder, file: TextIO) -> None:
 
 
 def _lock_folder(folder: SweepFolder, place: int, *, is_new: bool) -> None:
-    """Lock the sweep's folder; raise SweepHeldError if a live driver whose lock file was deleted holds it."""
+    """Lock the sweep's folder; raise SweepHeldError if a live driver whose lock file was deleted holds it.
+
+    A lock file that was there and is free was put in the place of another one, by a driver that takes over
+    from one without a sign of life: that one may still hold the folder.
+    """
     try:
         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if is_new:
-            folder.lock.unlink(missing_ok=True)
+        if not is_new:
+            return
+        folder.lock.unlink(missing_ok=True)
         raise SweepHeldError(
             f"{folder.lock} is gone, but a process runs sweep '{folder.name}'; end it, or wait for its end"
         ) from None

@@ -146,17 +146,22 @@ def test_a_driver_that_is_superseded_while_it_takes_over_ends_with_success(
     monkeypatch.setattr(driver, "FENCE_BEATS", 10**6)
     newer = Head("10.0.0.3:6379", "9-c", 9)
 
+    ended = threading.Event()
+
     def supersede() -> None:
         while scene.messages.head() == FORMER:
             time.sleep(0.01)
-        # A beat may come in between and win for once.
-        while scene.messages.head() != newer:
+        # Again and again, as a driver does: a beat of the other one may have begun before.
+        while not ended.wait(0.01):
             scene.messages.publish(newer)
 
     thread = threading.Thread(target=supersede)
     thread.start()
-    scene.drive()
-    thread.join()
+    try:
+        scene.drive()
+    finally:
+        ended.set()
+        thread.join()
     assert scene.states(scene.standby, *scene.workers) == {"PENDING", "RUNNING"}
 
 
