@@ -35,7 +35,10 @@ def require_own_folders(folder: SweepFolder) -> None:
     """
     for path in (folder.results.root, folder.results.sweeps, folder.path):
         if path.exists():
-            fault = ownership_fault(path.stat())
+            status = path.stat()
+            # In a folder with the sticky bit, only its owner can replace what belongs to others.
+            is_sticky = status.st_mode & stat.S_ISVTX and status.st_uid in (os.geteuid(), 0)
+            fault = None if is_sticky else ownership_fault(status)
             if fault is not None:
                 raise EnvironmentFault(
                     f"{path} {fault}, who could change what your jobs run; submit into a results folder that "

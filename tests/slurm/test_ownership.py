@@ -100,6 +100,13 @@ def test_a_folder_that_a_group_can_write_is_refused(tmp_path: Path, shared: str)
     assert str(caught.value).endswith(f"or: chmod g-w,o-w {tmp_path / shared}")
 
 
+def test_the_sticky_bit_protects_what_lies_in_a_folder(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path / "results").sweep("test")
+    folder.path.mkdir(parents=True)
+    folder.results.root.chmod(0o1777)
+    require_own_folders(folder)
+
+
 @needs_root
 def test_the_folder_of_a_submitted_sweep_is_closed(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path / "results").sweep("test")
