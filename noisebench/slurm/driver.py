@@ -63,6 +63,8 @@ def drive(submission: Submission) -> None:
     """Run what is pending of the sweep; raise where something is left, so that the standby takes over."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     signal.signal(signal.SIGUSR2, _interrupt)
+    # A newer driver ends this one by SIGINT, which a program started in the background may ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(token_environment(submission.messages.token))
     warn_of_other_code(submission)
     driver = _Driver(submission, allocation(os.environ).job_id, Slurm())

@@ -62,9 +62,10 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         monkeypatch.delenv(name, raising=False)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.setenv(name, "")
-    before = signal.getsignal(signal.SIGUSR2)
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR2, signal.SIGINT)}
     yield scene
-    signal.signal(signal.SIGUSR2, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_a_fault_of_its_node_is_left_to_the_standby(scene: Scene) -> None:
@@ -72,6 +73,13 @@ def test_a_fault_of_its_node_is_left_to_the_standby(scene: Scene) -> None:
         scene.drive()
     assert scene.states(scene.standby, *scene.workers) == {"PENDING", "RUNNING"}
     assert "MNIST" in scene.messages.faults()[f"driver-{scene.job}"]
+
+
+def test_a_driver_can_be_ended_where_sigint_was_ignored(scene: Scene) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with pytest.raises(EnvironmentFault, match="MNIST"):
+        scene.drive()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_missing_standby_is_sent_before_a_driver_ends_by_a_fault(scene: Scene) -> None:
