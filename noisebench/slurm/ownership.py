@@ -1,7 +1,7 @@
 """Whether only this user can write where the arguments and the token of a sweep's jobs lie.
 
-A job runs what it reads there. Whoever can write into one of these folders can replace a folder inside it,
-whatever the mode of that one.
+A job runs what it reads there. Users who can write into a folder can replace the folders inside it, even
+those that only their owner can write.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def close_to_others(folder: SweepFolder) -> None:
     Raises EnvironmentFault as `require_own_folders` does.
     """
     if folder.path.is_dir():
-        mode = folder.path.stat().st_mode
-        if mode & (stat.S_IWGRP | stat.S_IWOTH) and folder.path.owner() == _user(os.geteuid()):
-            folder.path.chmod(stat.S_IMODE(mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
+        status = folder.path.stat()
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and status.st_uid == os.geteuid():
+            folder.path.chmod(stat.S_IMODE(status.st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
     require_own_folders(folder)
 
 

@@ -301,7 +301,7 @@ class Messages:
         self._write(f"faults/{role}-{job_id}.txt", message.encode())
 
     def forget_fault(self, role: str, job_id: str) -> None:
-        """Remove what was noted of a job, for it no longer holds."""
+        """Remove the fault that was noted of a job."""
         (self.folder / "faults" / f"{role}-{job_id}.txt").unlink(missing_ok=True)
 
     def count_driver_fault(self, *, has_progressed: bool) -> int:

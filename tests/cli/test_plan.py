@@ -7,16 +7,10 @@ import pytest
 
 from noisebench.sweep.calibration import FILE, Calibration, Measured
 from tests.command import noisebench_here
+from tests.slurm.test_gpu_sharing import POOLS
 from tests.trials import sweep_text
 
 FOLDS = "{name: confident-learning, folds: 5}"
-POOLS = """\
-site: x
-driver: {minutes: 60}
-workers:
-  - {minutes: 30, count: 2, cpus: 16, gpu_request: "--gres=gpu:v100:4"}
-  - {minutes: 30, count: 1, cpus: 64, gpu_request: "--gpus-per-node=8", constraint: a100}
-"""
 
 
 def test_plan_for_a_cluster_counts_with_what_was_measured_on_its_gpus(tmp_path: Path) -> None:

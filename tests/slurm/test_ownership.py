@@ -118,6 +118,16 @@ def test_the_folder_of_a_submitted_sweep_is_closed(tmp_path: Path) -> None:
 
 
 @needs_root
+def test_the_folder_of_a_user_without_a_name_is_refused(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path / "results").sweep("test")
+    folder.path.mkdir(parents=True)
+    os.chown(folder.path, OTHER, OTHER)
+    folder.path.chmod(0o2775)
+    with pytest.raises(EnvironmentFault, match=f"belongs to user {OTHER}"):
+        close_to_others(folder)
+
+
+@needs_root
 def test_a_group_of_ones_own_is_no_other(tmp_path: Path) -> None:
     """With umask 002 and a group for each user, every new folder can be written by that group."""
     folder = ResultsFolder(tmp_path / "results").sweep("test")
