@@ -3,11 +3,11 @@
 Every row is measured in a process of its own with its own time limit, and printed, and appended to the file
 of `--out`, as soon as it is there: a row that fails, hangs or breaks the GPU's state takes no other with it.
 All together take at most `--total` seconds; the rows that are left then are named.
-Runs from a checkout with torch, torchvision, numpy, scipy, scikit-learn, pandas and pyarrow; without cleanlab
-the trial of row 2 flags the samples whose most probable class is another. MNIST is read from DIR, images of
-CIFAR's shape are seeded noise. `--only NAME ...` measures some rows, `--device cpu --tiny` runs every line of
-it anywhere, `--probabilities FILE` keeps the out-of-fold probabilities of row 2 for `python -m
-benchmarks.detect FILE`.
+Runs from a checkout with torch, torchvision, numpy, scipy, scikit-learn, pandas, pyarrow and psutil; without
+cleanlab the trial of row 2 flags the samples whose most probable class is another. MNIST is read from DIR,
+images of CIFAR's shape are seeded noise. `--only NAME ...` measures some rows, `--device cpu --tiny` runs
+every line of it anywhere, `--probabilities FILE` keeps the out-of-fold probabilities of row 2 for
+`python -m benchmarks.detect FILE`.
 """
 
 from __future__ import annotations

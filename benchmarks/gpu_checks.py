@@ -15,10 +15,13 @@ from torch import nn
 from benchmarks.gpu_bench import Bench, Unequal
 from benchmarks.row import Row, at_most, not_measured
 from benchmarks.workload import models
+from noisebench.catalogue.component import Component
+from noisebench.catalogue.losses import LOSSES
 from noisebench.training.equality import difference, share_allowed
 from noisebench.training.fit import start_fit
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
+from noisebench.training.objective import Objective
 from noisebench.training.streams import is_usable
 from noisebench.training.task import TrainingTask
 from noisebench.trial.device import describe, gpu_versions
@@ -137,6 +140,56 @@ def _training(bench: Bench, model: str, runs: int) -> tuple[TrainingTask, Callab
     task = replace(task, training=training)
     shape = task.inputs.images.shape[1:]
     return task, lambda: models(model, shape, task.runs, bench.device)
+
+
+def waits(bench: Bench) -> Iterator[Row]:
+    """Train some steps with each loss while CUDA refuses what makes the host wait for the device."""
+    for model in bench.models:
+        for words in ("fp32", "half channels-last branches"):
+            modes, waits_of = bench.modes(words), {}
+            for name in LOSSES:
+                try:
+                    _train_without_waits(bench, model, modes, Objective.of(_with_values(name)))
+                except RuntimeError as error:
+                    waits_of[name] = str(error).splitlines()[0]
+            figures = "; ".join(f"{name}: {text}" for name, text in waits_of.items()) or "no step waits"
+            what = f"{model}, {len(LOSSES)} losses, {modes}"
+            yield Row(
+                "=", what, figures, f"{len(waits_of)} losses", "0 losses", "short" if waits_of else "ok"
+            )
+
+
+def _with_values(loss: str) -> Component:
+    """Return a loss with its defaults, .5 for each parameter that has none."""
+    parameters = LOSSES[loss].parameters
+    values = {
+        name: each.default if isinstance(each.default, float | int | str) else 0.5
+        for name, each in parameters.items()
+    }
+    return Component.of(loss, **values, delay=0)
+
+
+def _train_without_waits(bench: Bench, model: str, modes: Modes, objective: Objective) -> None:
+    """Train; raise RuntimeError if a step after the first one makes the host wait for the device."""
+    task, build = _training(bench, model, runs=2 if modes.together else 1)
+    task, last = replace(task, objective=objective), bench.steps - 1
+    steps = iter(range(bench.steps))
+
+    def after_step(*_: object) -> None:
+        if bench.device.type == "cuda":
+            # The first step initialises libraries, and the epoch ends with a copy to the host.
+            torch.cuda.set_sync_debug_mode("default" if next(steps) == last else "error")
+
+    hooks = [after_step, *[_ignore] * (len(task.runs) - 1)]
+    try:
+        train(start_fit(build(), task, modes), task, hooks)
+    finally:
+        if bench.device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def _ignore(*_: object) -> None:
+    """Observe nothing."""
 
 
 def errors(bench: Bench) -> Iterator[Row]:

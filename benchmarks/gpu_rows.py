@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks import gpu_checks
 from benchmarks.gpu_bench import Bench, Part
-from benchmarks.row import Row, at_least, at_most
-from benchmarks.workload import usual_epoch_seconds
+from benchmarks.row import Row, at_least, at_most, not_measured
+from benchmarks.workload import epoch_ends, usual_epoch_seconds
 from noisebench.catalogue.component import Component
+from noisebench.errors import EnvironmentFault
 from noisebench.science import confident_learning
 from noisebench.science.detection import Detection
+from noisebench.slurm.mps import mps_daemon
 from noisebench.sweep.trial import Training, Trial
 from noisebench.training.modes import default_modes
 from noisebench.trial.measurement import Measurement, measure
@@ -102,6 +108,42 @@ def at_a_time(model: str, words: str, bar: float, bench: Bench) -> Iterator[Row]
     yield at_least("4", f"{FOLDS} x {model}, {together}", figures, five / one, bar)
 
 
+def processes(bench: Bench) -> Iterator[Row]:
+    """Time the small CNN in several processes on one GPU: taking turns, then through MPS."""
+    arguments = (bench.device, bench.data_dir, bench.tiny)
+    what = "small-cnn in 1, 2, 4 processes, images/s"
+    yield Row("", what, _rates_of_processes(*arguments), "", "", "ok")
+    if bench.device.type != "cuda":
+        yield not_measured("", f"{what}, with MPS", "")
+        return
+    try:
+        with mps_daemon(os.environ.get("CUDA_VISIBLE_DEVICES", "0")) as daemon:
+            os.environ.update(daemon.environment)  # of the processes to come: this one has no context
+            yield Row("", f"{what}, with MPS", _rates_of_processes(*arguments), "", "", "ok")
+    except EnvironmentFault as fault:
+        yield not_measured("", f"{what}, with MPS", "", str(fault))
+
+
+def _rates_of_processes(device: torch.device, data_dir: Path | None, tiny: bool) -> str:
+    context, rates = multiprocessing.get_context("spawn"), {}
+    for count in (1, 2) if tiny else (1, 2, 4):
+        with context.Manager() as manager, context.Pool(count) as pool:
+            arguments = (device, data_dir, tiny, manager.Barrier(count))
+            rates[count] = sum(pool.starmap(_rate_beside_others, [arguments] * count, chunksize=1))
+    return ", ".join(f"{count}: {rate:,.0f} ({rate / rates[1]:.2f}x)" for count, rate in rates.items())
+
+
+def _rate_beside_others(device: torch.device, data_dir: Path | None, tiny: bool, start: Barrier) -> float:
+    """Return this process's images/s, after a training that warms up and a wait for the other processes."""
+    bench = Bench(device, data_dir, tiny=tiny)
+    modes = default_modes(device, "small-cnn", bench.images("small-cnn").pixels.shape)
+    task = bench.task("small-cnn", FOLDS if modes.together else 1)
+    epoch_ends(task, modes, epochs=1)
+    start.wait()
+    ends = epoch_ends(task, modes, epochs=2 if tiny else 6)
+    return len(task.runs) * task.samples * (len(ends) - 1) / (ends[-1] - ends[0])
+
+
 _ONE = "half channels-last graph"
 # What comes last is what a short loan of a GPU can do without.
 ROWS = {
@@ -109,6 +151,7 @@ ROWS = {
     "repeated": Part("=", gpu_checks.repeated, 60),
     "equality-branches": Part("=", partial(gpu_checks.equality, "fp32 graph branches"), 60),
     "equality-half": Part("=", partial(gpu_checks.equality, f"{_ONE} branches"), 60),
+    "waits": Part("=", gpu_checks.waits, 90),
     "errors": Part("!", gpu_checks.errors, 60),
     "small-cnn": Part("2", small_cnn, 90),
     "trial": Part("2", whole_trial, 90),
@@ -123,6 +166,7 @@ ROWS = {
     "equality-grouped": Part("=", partial(gpu_checks.equality, "fp32 graph grouped"), 60),
     "grouped-small-cnn": Part("4", partial(at_a_time, "small-cnn", f"{_ONE} grouped", 3.5), 60),
     "grouped-resnet-32": Part("4", partial(at_a_time, "resnet-32", f"{_ONE} grouped", 2), 90),
+    "processes": Part("", processes, 120),
     "equality-compiled": Part("=", partial(gpu_checks.equality, f"{_ONE} compiled"), 90),
     "resnet-34-compiled": Part("3", partial(resnet_34, f"{_ONE} compiled"), 200),
 }

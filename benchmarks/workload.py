@@ -96,22 +96,28 @@ def task_of(images: Images, recipe: Training, device: torch.device, runs: int) -
     )
 
 
-def epoch_seconds(
+def epoch_ends(
     task: TrainingTask, modes: Modes, epochs: int = 3, clock: Callable[[], float] = time.perf_counter
-) -> float:
-    """Return the seconds of the fastest of some epochs, for all runs of the task together.
+) -> list[float]:
+    """Train one epoch, in which steps are compiled and recorded, then `epochs` more; return when each ended.
 
-    The first epoch, in which steps are compiled and recorded, is not counted. An epoch ends with its
-    statistics on the host, so the device is done.
+    An epoch ends with its statistics on the host, so the device is done.
     """
-    stamps: list[float] = []
+    ends: list[float] = []
     task = replace(task, training=replace(task.training, epochs=epochs + 1))
     shape, name = task.inputs.images.shape[1:], task.training.model
     fit = start_fit(models(name, shape, task.runs, task.device), task, modes)
-    train(fit, task, after_epoch=lambda *_: stamps.append(clock()))
+    train(fit, task, after_epoch=lambda *_: ends.append(clock()))
     if fit.notes:
         raise RuntimeError("; ".join(fit.notes))
-    return min(later - earlier for earlier, later in pairwise(stamps))
+    return ends
+
+
+def epoch_seconds(
+    task: TrainingTask, modes: Modes, epochs: int = 3, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Return the seconds of the fastest of some epochs, for all runs of the task together."""
+    return min(later - earlier for earlier, later in pairwise(epoch_ends(task, modes, epochs, clock)))
 
 
 def training_rate(task: TrainingTask, modes: Modes, epochs: int = 3) -> float:
