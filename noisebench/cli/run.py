@@ -190,7 +190,7 @@ def _is_for_a_site(sweep: str, results: Path, site: Path | None, local: LocalOpt
     if local.given():
         return False
     from noisebench.cli.slurm import submitted_results
-    from noisebench.slurm.protocol import Messages
+    from noisebench.slurm.messages import Messages
 
     return Messages(submitted_results(sweep, results).sweep(sweep)).kept_submission() is not None
 

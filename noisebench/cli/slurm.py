@@ -87,8 +87,8 @@ def resume_on_site(
     Without a site it is submitted to the site of the last submission.
     """
     from noisebench.records.manifest import kept_sweep
+    from noisebench.slurm.messages import Messages
     from noisebench.slurm.ownership import require_own_folders
-    from noisebench.slurm.protocol import Messages
     from noisebench.slurm.site import load_site
     from noisebench.slurm.submit import Request
     from noisebench.slurm.submit import submit as send

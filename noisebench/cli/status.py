@@ -95,7 +95,7 @@ def _disk_bytes(folder: ResultsFolder, sweep: str) -> dict[str, int]:
 def _state(store: Store, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[str, Any]:
     from noisebench.engine.stops import stopped_blocks
     from noisebench.records.heartbeats import fresh_workers
-    from noisebench.slurm.protocol import Messages
+    from noisebench.slurm.messages import Messages
     from noisebench.store.states import sweep_progress
 
     sweep_jobs, folder = (jobs or {}).get(sweep), store.results.sweep(sweep)

@@ -12,7 +12,7 @@ from noisebench.records.folders import SweepFolder
 from noisebench.records.lock import sweep_lock
 from noisebench.slurm.answers import Job
 from noisebench.slurm.client import Slurm
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from noisebench.slurm.site import load_site
 from noisebench.slurm.submission import DRIVER_JOBS, job_name
 from noisebench.store.states import unended_attempts
@@ -74,7 +74,7 @@ def drain(
     while running := _cancel_waiting(worker, slurm):
         # The driver would ask them too, but may itself still wait.
         for job in running:
-            messages.ask_to_drain(job.job_id)
+            messages.workers.ask_to_drain(job.job_id)
         on_wait(running)
         time.sleep(_LOOK_SECONDS)
     cancel(folder, on_wait, slurm)

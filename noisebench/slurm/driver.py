@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 import signal
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
@@ -20,12 +18,10 @@ from noisebench.engine.progress import Progress
 from noisebench.engine.run import Outcome, run_sweep
 from noisebench.engine.scratch import private_scratch
 from noisebench.errors import EnvironmentFault, InputError, NoisebenchError
-from noisebench.records.durable import patiently, write_durably
-from noisebench.records.heartbeats import fresh_workers
+from noisebench.records.durable import patiently
 from noisebench.records.lock import SweepHeldError
 from noisebench.records.manifest import kept_sweep
 from noisebench.records.periodic import periodically
-from noisebench.slurm import protocol
 from noisebench.slurm.allocation import allocation, own_address
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.protocol import Head
@@ -38,17 +34,13 @@ from noisebench.slurm.submission import (
     warn_of_other_code,
 )
 from noisebench.slurm.supervisor import MAX_DRIVERS, Roles, Supervisor
+from noisebench.slurm.takeover import Takeover
 from noisebench.slurm.worker import work
 from noisebench.store.ingest import ingest
 from noisebench.store.states import sweep_progress
 from noisebench.store.store import open_store
 
 ROUND_SECONDS = 30.0
-LOCK_SECONDS = 10.0
-# A driver whose head stands still for so long is dead or cut off, though its lock may still be held.
-STILL_SECONDS = 60.0
-# After so many beats a former driver has read that it is superseded, and its workers leave it.
-FENCE_BEATS = 5
 # How many drivers in a row may end by a fault before a trial ends.
 MAX_FAULTS = 3
 
@@ -106,9 +98,7 @@ class _Driver:
         self._messages = submission.messages
         self._slurm = slurm
         self._name = f"{job_id}-{uuid.uuid4().hex[:8]}"
-        self._starting = ExitStack()
-        self._seen: Head | None = None
-        self._seen_at = time.monotonic()
+        self._takeover = Takeover(submission.folder, self._name, self._end_superseded)
         self._models: set[str] = set()
         self._progress: Progress | None = None
         roles = Roles(drive, work, self._settled, self._fillable, self._give_up)
@@ -136,9 +126,9 @@ class _Driver:
                     sweep, submission.folder.results, options, self._note_progress, self._take_over
                 )
             except SweepHeldError as held:
-                self._wait_for_lock(held)
+                self._takeover.wait_for_lock(held, self.note_fault)
             finally:
-                self._starting.close()
+                self._takeover.close()
 
     def note_fault(self, message: str) -> None:
         """Keep what is wrong, for `status`."""
@@ -173,47 +163,9 @@ class _Driver:
         self._try(lambda: self._slurm.cancel_named([worker]))
 
     def _take_over(self) -> None:
-        """Supersede a former driver; wait until it has read that, and hands out nothing more.
-
-        What it has recorded until then is read afterwards, so that no trial is completed twice. Where its
-        file system hangs it reads that later, but then it has no workers left.
-        """
         with suppress(OSError):
             self._messages.forget_fault("driver", self.job_id)
-        former = self._messages.head()
-        if former is None or former.done or former.driver == self._name:
-            return
-        _log.info("driver %s takes over from %s", self._name, former.driver)
-        head = Head("", self._name, self._messages.next_generation())
-        self._starting.enter_context(self._messages.published(head, self._end_superseded))
-        for _ in range(FENCE_BEATS):  # a signal that another thread raises ends no sleep of this one
-            time.sleep(protocol.BEAT_SECONDS)
-
-    def _wait_for_lock(self, held: SweepHeldError) -> None:
-        """Wait a while for the sweep's lock; break it if its holder is a driver that shows no life."""
-        head, now = self._messages.head(), time.monotonic()
-        if head != self._seen:
-            self._seen, self._seen_at = head, now
-        if head is None or head.done or self._holder_lives() or now - self._seen_at < STILL_SECONDS:
-            self.note_fault(
-                f"{held}; this driver waits until that one ends, or its heartbeat has stood still for "
-                f"{STILL_SECONDS:.0f} s"
-            )
-            time.sleep(LOCK_SECONDS)
-            return
-        _log.warning("%s; but its head stands still: this driver takes over", held)
-        # A new file: a lock on the old one has no effect any more.
-        write_durably(self._submission.folder.lock, b"")
-
-    def _holder_lives(self) -> bool:
-        """Whether the process that holds the lock has renewed its heartbeat, as a `noisebench run` does."""
-        folder = self._submission.folder
-        try:
-            host = json.loads(folder.lock.read_text())["host"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        # A worker's name has its job's id between the host and the last part.
-        return any(worker.rpartition("-")[0] == host for worker in fresh_workers(folder))
+        self._takeover.supersede_former()
 
     def _follows_another(self) -> bool:
         return self._submission.number > 1 or os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
@@ -225,7 +177,7 @@ class _Driver:
         address_here = own_address(site.interface)
         with private_scratch() as scratch, head_node(address_here, scratch) as address:
             head = Head(address, self._name, self._messages.next_generation())
-            self._starting.close()
+            self._takeover.close()
             with (
                 self._messages.published(head, self._end_superseded),
                 periodically(self._round, ROUND_SECONDS, "supervisor", at_once=False),

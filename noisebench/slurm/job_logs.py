@@ -6,7 +6,7 @@ from pathlib import Path
 
 from noisebench.errors import InputError
 from noisebench.records.folders import SweepFolder
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from noisebench.slurm.submission import job_name
 
 _SUFFIX = "_0_log.out"

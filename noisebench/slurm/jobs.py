@@ -16,7 +16,7 @@ from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.slurm.answers import Job
 from noisebench.slurm.client import Slurm
 from noisebench.slurm.command import SHORT, SlurmUnavailable
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from noisebench.slurm.submission import job_name
 
 ROLES = ("driver", "worker")

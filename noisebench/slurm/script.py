@@ -84,7 +84,7 @@ def worker_parameters(submission: Submission) -> Parameters:
     # The shell survives the signals that end the job's Python, and runs the lines after it.
     first = ["trap : TERM USR2", f"export {STARTED_VARIABLE}=$(date +%s)", *_own_lines(submission, "worker")]
     if site.requeue:
-        folder = shlex.quote(str(submission.messages.requeue_folder))
+        folder = shlex.quote(str(submission.messages.workers.requeue_folder))
         first.append(_FORGET_REQUEUE.format(folder=folder))
         parameters["teardown"] = _REQUEUE.format(folder=folder).splitlines()
     parameters["setup"] = [*first, *site.setup]

@@ -40,7 +40,7 @@ def send_workers(
     for pool, size in arrays(submission, count, present):
         text = worker_script(pool, size, driver=driver)
         array = send(pool, "worker", DelayedSubmission(function, pool), text, slurm)
-        submission.messages.note_pool(array, pool.pool)
+        submission.messages.workers.note_pool(array, pool.pool)
         ids.append(array)
     return ids
 

@@ -16,7 +16,7 @@ from noisebench.records import provenance
 from noisebench.records.folders import SweepFolder
 from noisebench.slurm.gpu_sharing import calibrated
 from noisebench.slurm.job import WorkerJob, gpus_of
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from noisebench.slurm.site import Site
 from noisebench.sweep.calibration import Calibration
 from noisebench.sweep.trial import Trial

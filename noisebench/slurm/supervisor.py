@@ -126,13 +126,13 @@ class Supervisor:
 
     def _is_lost(self, job: Job) -> bool:
         messages = self._submission.messages
-        if job.live or job.state == "CANCELLED" or messages.is_draining(job.job_id):
+        if job.live or job.state == "CANCELLED" or messages.workers.is_draining(job.job_id):
             return False
-        return job.state == "PREEMPTED" or messages.wants_requeue(job.job_id)
+        return job.state == "PREEMPTED" or messages.workers.wants_requeue(job.job_id)
 
     def _cancel_drained(self, workers: list[Job]) -> None:
         """Cancel workers that were asked to leave and wait: for their start, or again after preemption."""
-        draining = self._submission.messages.is_draining
+        draining = self._submission.messages.workers.is_draining
         self._slurm.cancel([job.job_id for job in workers if job.waiting and draining(job.job_id)])
 
     def _keep_standby(self, drivers: list[Job]) -> None:
@@ -145,7 +145,7 @@ class Supervisor:
 
     def _keep_workers(self, workers: list[Job]) -> None:
         messages = self._submission.messages
-        staying = [job for job in workers if job.live and not messages.is_draining(job.job_id)]
+        staying = [job for job in workers if job.live and not messages.workers.is_draining(job.job_id)]
         self._note_cancelled(workers)
         self._note_stayed(staying)
         request = messages.scale_request()
@@ -176,8 +176,8 @@ class Supervisor:
         messages = self._submission.messages
         for job in workers:
             is_new = job.state == "CANCELLED" and job.job_id not in self._cancelled
-            if is_new and not messages.is_draining(job.job_id):
-                messages.note_unneeded(job.job_id)
+            if is_new and not messages.workers.is_draining(job.job_id):
+                messages.workers.note_unneeded(job.job_id)
                 self._cancelled.add(job.job_id)
 
     def _note_stayed(self, staying: list[Job]) -> None:
@@ -192,20 +192,20 @@ class Supervisor:
         """Return up to how many workers the losses are replaced while others stay."""
         # Each array limits only its own tasks to `at_once`.
         at_once = sum(job.at_once or math.inf for job in self._submission.site.workers)
-        return int(min(wanted - self._submission.messages.unneeded_workers(), at_once))
+        return int(min(wanted - self._submission.messages.workers.count_unneeded(), at_once))
 
     def _remove(self, staying: list[Job], count: int) -> None:
         # Jobs that wait cost nothing; a running one first finishes its trials.
         leaving = sorted(staying, key=lambda job: not job.waiting)[:count]
         for job in leaving:
-            self._submission.messages.ask_to_drain(job.job_id)
+            self._submission.messages.workers.ask_to_drain(job.job_id)
         self._cancel_drained(leaving)
 
     def _send(self, count: int, staying: list[Job]) -> list[str]:
         """Send workers to the pools that have room beside those that stay; return their arrays' ids."""
         if count <= 0:
             return []
-        present = Counter(self._submission.messages.pool_of(job.job_id) for job in staying)
+        present = Counter(self._submission.messages.workers.pool_of(job.job_id) for job in staying)
         ids = send_workers(self._submission, self._roles.work, self._slurm, count, present=present)
         self._short_rounds = 0
         _log.info("%d workers were missing: sent %s", count, ", ".join(ids))
@@ -237,4 +237,4 @@ class Supervisor:
         self._send(count, [])
         self._sends += 1
         self._settled_at_send = settled
-        self._submission.messages.forget_unneeded()
+        self._submission.messages.workers.forget_unneeded()

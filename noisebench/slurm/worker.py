@@ -63,7 +63,7 @@ def work(submission: Submission) -> str:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     site, messages = submission.site, submission.messages
     allocated = allocation(os.environ, submission.worker.minutes)
-    messages.forget_requeue(allocated.job_id)
+    messages.workers.forget_requeue(allocated.job_id)
     name = f"{provenance.host()}-{allocated.job_id}-{uuid.uuid4().hex[:8]}"
     warn_of_other_code(submission)
     with stop_signals(allocated.ends_at, site.signal_seconds) as stop:
@@ -78,9 +78,9 @@ def work(submission: Submission) -> str:
         _log.info("worker %s ends: %s", name, end)
         if end is WorkerEnd.IDLE:
             with suppress(OSError):
-                messages.note_unneeded(allocated.job_id)
-        if end.wants_requeue and site.requeue and not messages.is_draining(allocated.job_id):
-            messages.ask_for_requeue(allocated.job_id, end)
+                messages.workers.note_unneeded(allocated.job_id)
+        if end.wants_requeue and site.requeue and not messages.workers.is_draining(allocated.job_id):
+            messages.workers.ask_for_requeue(allocated.job_id, end)
     return end.value
 
 
@@ -128,7 +128,7 @@ def _lend(worker: Worker, data: Path | None, mps: MpsDaemon | None) -> WorkerEnd
 
 def _end_without_head(worker: Worker, *, has_joined: bool) -> WorkerEnd:
     """Return why a worker ends that was looking for a driver."""
-    if worker.submission.messages.is_draining(worker.allocation.job_id):
+    if worker.submission.messages.workers.is_draining(worker.allocation.job_id):
         return WorkerEnd.SCALED_DOWN
     kind = worker.stop.kind or WorkerEnd.NO_DRIVER
     # A job that never saw a driver in all its time is not requeued.
@@ -176,7 +176,7 @@ def _await_head(worker: Worker, tried: Head | None) -> Head | None:
     messages = worker.submission.messages
     deadline = time.monotonic() + 60 * worker.submission.site.head_wait_minutes
     while time.monotonic() < deadline:
-        if messages.is_draining(worker.allocation.job_id):
+        if messages.workers.is_draining(worker.allocation.job_id):
             return None
         head = messages.head()
         if head is not None and (head.done or (head.address and head != tried)):
@@ -199,7 +199,7 @@ def _stay(worker: Worker, node: RayNode, joined: Head, mps: MpsDaemon | None = N
             return _leave(worker, node)
         if mps is not None:
             mps.check()
-        if messages.is_draining(worker.allocation.job_id) and leave_note_of(worker) is None:
+        if messages.workers.is_draining(worker.allocation.job_id) and leave_note_of(worker) is None:
             _note_leave(worker, WorkerEnd.SCALED_DOWN)
         busy = activity.busy()
         note = leave_note_of(worker)

@@ -17,7 +17,7 @@ from noisebench.records.heartbeats import heartbeat
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
 from noisebench.records.provenance import host
-from noisebench.slurm import driver, protocol
+from noisebench.slurm import driver, messages, takeover
 from noisebench.slurm.protocol import Head
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import Submission
@@ -55,8 +55,8 @@ class Scene:
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     scene = Scene(tmp_path)
     monkeypatch.setattr(driver, "Slurm", scene.slurm.client)
-    monkeypatch.setattr(driver, "LOCK_SECONDS", 0.01)
-    monkeypatch.setattr(protocol, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(takeover, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(messages, "BEAT_SECONDS", 0.05)
     monkeypatch.setenv("SLURM_JOB_ID", scene.job)
     for name in ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_END_TIME"):
         monkeypatch.delenv(name, raising=False)
@@ -124,7 +124,7 @@ def test_a_former_driver_knows_before_the_records_are_read(
         return read(folder)
 
     monkeypatch.setattr(run, "_end_former_attempts", watched)
-    monkeypatch.setattr(protocol, "BEAT_SECONDS", 0.5)
+    monkeypatch.setattr(messages, "BEAT_SECONDS", 0.5)
     with scene.messages.published(FORMER, superseded.set):
         while scene.messages.head() is None:
             time.sleep(0.01)
@@ -141,7 +141,7 @@ def test_without_a_former_driver_nothing_is_waited_for(
 ) -> None:
     if former is not None:
         scene.messages.publish(former)
-    monkeypatch.setattr(driver, "FENCE_BEATS", 10**6)
+    monkeypatch.setattr(takeover, "FENCE_BEATS", 10**6)
     with pytest.raises(EnvironmentFault, match="MNIST"):
         scene.drive()
     assert scene.messages.head() == former
@@ -151,7 +151,7 @@ def test_a_driver_that_is_superseded_while_it_takes_over_ends_with_success(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.messages.publish(FORMER)
-    monkeypatch.setattr(driver, "FENCE_BEATS", 10**6)
+    monkeypatch.setattr(takeover, "FENCE_BEATS", 10**6)
     newer = Head("10.0.0.3:6379", "9-c", 9)
 
     ended = threading.Event()
@@ -176,7 +176,7 @@ def test_a_driver_that_is_superseded_while_it_takes_over_ends_with_success(
 def test_a_lock_whose_holder_shows_no_life_is_taken_over(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "STILL_SECONDS", 0.05)
+    monkeypatch.setattr(takeover, "STILL_SECONDS", 0.05)
     scene.messages.publish(FORMER)
     with sweep_lock(scene.submission.folder), pytest.raises(EnvironmentFault, match="MNIST"):
         scene.drive()
@@ -188,7 +188,7 @@ def test_a_lock_whose_holder_shows_no_life_is_taken_over(
 def test_a_lock_whose_holder_lives_is_waited_for(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, life: str
 ) -> None:
-    monkeypatch.setattr(driver, "STILL_SECONDS", 0.5)
+    monkeypatch.setattr(takeover, "STILL_SECONDS", 0.5)
     waits = 0
 
     def wait(_: float) -> None:
@@ -207,7 +207,7 @@ def test_a_lock_whose_holder_lives_is_waited_for(
     with sweep_lock(scene.submission.folder), monkeypatch.context() as patch:
         name = f"{host()}-0123456789ab" if life == "heartbeat" else f"{host()}-7-0123456789ab"
         with heartbeat(scene.submission.folder, name):
-            patch.setattr(driver.time, "sleep", wait)
+            patch.setattr(takeover.time, "sleep", wait)
             with pytest.raises(KeyboardInterrupt):
                 scene.drive()
     assert waits == 10

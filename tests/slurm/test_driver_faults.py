@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from noisebench.records.durable import write_durably
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.submitted import TWO_WORKERS, Submitted
 

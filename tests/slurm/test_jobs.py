@@ -13,7 +13,8 @@ from noisebench.slurm.answers import Job
 from noisebench.slurm.control import cancel, drain, scale
 from noisebench.slurm.job_logs import driver_logs, worker_log
 from noisebench.slurm.jobs import jobs_of, summary, wait_for_jobs
-from noisebench.slurm.protocol import Kept, Messages
+from noisebench.slurm.messages import Messages
+from noisebench.slurm.protocol import Kept
 from noisebench.slurm.submission import job_name
 from tests.slurm.fake_slurm import FakeSlurm
 
@@ -177,7 +178,7 @@ def test_a_drained_sweep_lets_its_trials_end_before_its_driver(
     assert drain(folder, on_wait, slurm.client()) == 2
     assert seen == [[worker], [driver]]
     assert (slurm.jobs[worker].state, slurm.jobs[driver].state) == ("COMPLETED", "CANCELLED")
-    assert (slurm.jobs[waiting].state, Messages(folder).is_draining(worker)) == ("CANCELLED", True)
+    assert (slurm.jobs[waiting].state, Messages(folder).workers.is_draining(worker)) == ("CANCELLED", True)
     assert not Messages(folder).token.exists()
     with pytest.raises(InputError, match="has no driver in the queue"):
         drain(folder, slurm=slurm.client())

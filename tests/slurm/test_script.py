@@ -158,12 +158,12 @@ def batch_job(tmp_path: Path) -> BatchJob:
 
 
 def test_a_worker_that_asked_for_it_is_requeued_once(batch_job: BatchJob) -> None:
-    note = batch_job.messages.requeue_folder / "7_1"
+    note = batch_job.messages.workers.requeue_folder / "7_1"
     assert batch_job.run(f"touch '{note}'; exit 1") == (0, ["requeue 7_1"])
-    assert batch_job.messages.wants_requeue("7_1"), "for the driver, if the batch script cannot do it"
+    assert batch_job.messages.workers.wants_requeue("7_1"), "for the driver, if the batch script cannot do it"
     # Now its Python does not start, as in a broken environment or image.
     assert batch_job.run("exit 3") == (3, [])
-    assert not batch_job.messages.wants_requeue("7_1")
+    assert not batch_job.messages.workers.wants_requeue("7_1")
 
 
 @pytest.mark.slurm

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.raw_journal import check_journal
 from tests.slurm.submitted import WAIT_SECONDS, Submitted

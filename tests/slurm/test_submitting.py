@@ -8,7 +8,7 @@ import pytest
 from noisebench.cli.slurm import print_submitted
 from noisebench.errors import EnvironmentFault, InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import job_name
 from noisebench.slurm.submit import Request, Submitted, submit
@@ -55,7 +55,7 @@ def test_workers_of_two_pools(folder: SweepFolder) -> None:
     site = parse_site(SITE.replace(POOL, f"[{POOL}, {{minutes: 60, count: 2, cpus: 1}}]"), "x.yaml")
     sent = submit(sweep_of(seeds="9"), site, folder.results, Request(), fake.client())
     arrays = [job for role, job in sent.jobs if role == "workers"]
-    assert [Messages(folder).pool_of(f"{array}_0") for array in arrays] == [0, 0, 1]
+    assert [Messages(folder).workers.pool_of(f"{array}_0") for array in arrays] == [0, 0, 1]
     assert sum(job.name == job_name(folder, "worker") for job in fake.jobs.values()) == 5
 
 

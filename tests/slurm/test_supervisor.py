@@ -160,7 +160,7 @@ def test_workers_that_could_not_requeue_themselves(
     others = scene.add_workers(2)
     (worker,) = scene.add_workers(1, state)
     if asked:
-        scene.submission.messages.ask_for_requeue(worker, WorkerEnd.TIME_LIMIT)
+        scene.submission.messages.workers.ask_for_requeue(worker, WorkerEnd.TIME_LIMIT)
     scene.rounds()
     assert scene.slurm.jobs[worker].restarts == int(requeued)
     assert [scene.slurm.jobs[other].restarts for other in others] == [0, 0]
@@ -213,7 +213,7 @@ def test_scaled_up_where_a_pool_has_room(tmp_path: Path) -> None:
     messages.ask_for_workers(5)
     scene.rounds(2)
     (array,) = {job_id.split("_")[0] for job_id in scene.slurm.jobs if "_" in job_id}
-    assert messages.pool_of(array) == 1
+    assert messages.workers.pool_of(array) == 1
     assert scene.states() == ["RUNNING"] * 3 + ["PENDING"] * 2
 
 
@@ -224,7 +224,7 @@ def test_scaled_down_cancels_what_waits_and_drains_what_runs(scene: Scene) -> No
     messages.ask_for_workers(1)
     scene.rounds(4)
     assert scene.slurm.jobs[waiting].state == "CANCELLED"
-    assert [messages.is_draining(job) for job in running] == [True, False]
+    assert [messages.workers.is_draining(job) for job in running] == [True, False]
     assert [scene.slurm.jobs[job].state for job in running] == ["RUNNING", "RUNNING"]
 
 
@@ -301,7 +301,7 @@ def test_neither_idle_nor_cancelled_workers_are_replaced(scene: Scene) -> None:
     scene.add_workers(1, "CANCELLED")
     (idle,) = scene.add_workers(1, "COMPLETED")
     messages = scene.submission.messages
-    messages.note_unneeded(idle)
+    messages.workers.note_unneeded(idle)
     scene.rounds(5)
     assert scene.live() == 1
     messages.ask_for_workers(3)
@@ -324,7 +324,7 @@ def test_a_new_driver_keeps_to_what_the_last_one_was_asked_for(scene: Scene) -> 
     messages.ask_for_workers(4)
     scene.add_workers(2)
     (idle,) = scene.add_workers(1, "COMPLETED")
-    messages.note_unneeded(idle)
+    messages.workers.note_unneeded(idle)
     roles = Roles(job_function, job_function, lambda: 0, lambda: 99, scene._give_up)
     successor = Supervisor(scene.submission, scene.driver, scene.slurm.client(), roles)
     for _ in range(5):
@@ -338,7 +338,7 @@ def test_a_drained_worker_does_not_come_back(scene: Scene, state: str) -> None:
     messages = scene.submission.messages
     messages.ask_for_workers(0)
     scene.rounds()
-    messages.ask_for_requeue(worker, WorkerEnd.PREEMPTED)
+    messages.workers.ask_for_requeue(worker, WorkerEnd.PREEMPTED)
     scene.slurm.jobs[worker].state = state
     scene.rounds(2)
     assert (scene.slurm.jobs[worker].state, scene.slurm.jobs[worker].restarts) == (state, 0)

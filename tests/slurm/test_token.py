@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from noisebench.slurm.protocol import Messages
+from noisebench.slurm.messages import Messages
 from tests.slurm.devcluster import Devcluster
 from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked
 from tests.slurm.submitted import TWO_WORKERS, WAIT_SECONDS, Submitted

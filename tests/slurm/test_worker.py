@@ -144,7 +144,7 @@ def test_a_cancelled_worker_writes_its_reason(submission: Submission, node: RayN
 def test_a_worker_that_is_scaled_down_leaves_when_its_trials_have_ended(
     submission: Submission, node: RayNode
 ) -> None:
-    submission.messages.ask_to_drain(ALLOCATION.job_id)
+    submission.messages.workers.ask_to_drain(ALLOCATION.job_id)
     assert stay(submission, node) is WorkerEnd.SCALED_DOWN
     assert json.loads((submission.folder.heartbeats / "me.left").read_text())["kind"] == "scaled-down"
 
@@ -375,7 +375,7 @@ def test_it_leaves_if_no_driver_comes_or_the_sweep_is_done(submission: Submissio
 
 
 def test_a_drained_worker_looks_for_no_driver(submission: Submission) -> None:
-    submission.messages.ask_to_drain(ALLOCATION.job_id)
+    submission.messages.workers.ask_to_drain(ALLOCATION.job_id)
     assert lend(submission, Stop(None, 30), wait_minutes=0.02) is WorkerEnd.SCALED_DOWN
 
 
@@ -390,7 +390,7 @@ def test_what_a_worker_asks_for_at_its_end(
     monkeypatch.setattr(worker, "_lend", lambda *_: end)
     messages = submission.messages
     if draining:
-        messages.ask_to_drain("12")
+        messages.workers.ask_to_drain("12")
     assert worker.work(submission) == end
-    assert messages.wants_requeue("12") == (end in ("time-limit", "preempted") and not draining)
-    assert messages.unneeded_workers() == int(end is WorkerEnd.IDLE)
+    assert messages.workers.wants_requeue("12") == (end in ("time-limit", "preempted") and not draining)
+    assert messages.workers.count_unneeded() == int(end is WorkerEnd.IDLE)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from noisebench.records.folders import ResultsFolder
-from noisebench.slurm import protocol
-from noisebench.slurm.protocol import Head, Kept, Messages, WorkerEnd
+from noisebench.slurm.messages import Messages
+from noisebench.slurm.protocol import Head, Kept, WorkerEnd
 
 HEAD = Head("10.0.0.1:6379", "7-a", 1)
 
@@ -33,8 +33,8 @@ def test_a_new_submission_has_a_new_token_and_no_old_messages_or_arguments(messa
     token = messages.token.read_text()
     messages.publish(HEAD)
     messages.note_fault("worker", "1_0", "no such interface")
-    messages.ask_for_requeue("1_0", WorkerEnd.PREEMPTED)
-    messages.ask_to_drain("1_1")
+    messages.workers.ask_for_requeue("1_0", WorkerEnd.PREEMPTED)
+    messages.workers.ask_to_drain("1_1")
     messages.ask_for_workers(3)
     for name in ("1_0_submitted.pkl", "1_0_0_log.out"):
         (messages.jobs_folder / name).touch()
@@ -42,20 +42,20 @@ def test_a_new_submission_has_a_new_token_and_no_old_messages_or_arguments(messa
     assert [path.name for path in messages.jobs_folder.iterdir()] == ["1_0_0_log.out"]
     assert messages.token.read_text() != token
     assert (messages.head(), messages.faults(), messages.scale_request()) == (None, {}, None)
-    assert not messages.wants_requeue("1_0")
-    assert not messages.is_draining("1_1")
+    assert not messages.workers.wants_requeue("1_0")
+    assert not messages.workers.is_draining("1_1")
 
 
 def test_messages_are_read_as_they_were_written(messages: Messages) -> None:
     kept = Kept("x", "/data", "2030-01-02T03:04:05+00:00", "abc", [("driver", "1"), ("workers", "2")])
     messages.keep_submission(kept)
     messages.note_fault("driver", "1", "no such interface")
-    messages.ask_for_requeue("2_1", WorkerEnd.TIME_LIMIT)
+    messages.workers.ask_for_requeue("2_1", WorkerEnd.TIME_LIMIT)
     assert messages.kept_submission() == kept
     assert messages.faults() == {"driver-1": "no such interface"}
-    assert (messages.wants_requeue("2_1"), messages.wants_requeue("2_0")) == (True, False)
-    messages.forget_requeue("2_1")
-    assert not messages.wants_requeue("2_1")
+    assert (messages.workers.wants_requeue("2_1"), messages.workers.wants_requeue("2_0")) == (True, False)
+    messages.workers.forget_requeue("2_1")
+    assert not messages.workers.wants_requeue("2_1")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"address": "x"}', '{"unknown": 1}'])
@@ -83,7 +83,7 @@ def test_of_two_drivers_that_started_at_once_one_remains(messages: Messages) -> 
 def test_a_superseded_driver_knows_it_at_its_next_heartbeat(
     messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("noisebench.slurm.messages.BEAT_SECONDS", 0.01)
     superseded, newer = threading.Event(), threading.Event()
     with (
         messages.published(HEAD, superseded.set),
