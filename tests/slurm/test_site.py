@@ -1,5 +1,6 @@
 """Site profiles are read strictly: a valid one becomes a Site, a wrong one gives all its messages."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,15 @@ def test_message(profile: Path) -> None:
 
 def test_every_message_belongs_to_a_profile() -> None:
     assert {path.stem for path in BROKEN[0].parent.glob("*.txt")} == {path.stem for path in BROKEN}
+
+
+def test_every_field_has_a_broken_profile() -> None:
+    messages = "".join(path.with_suffix(".txt").read_text() for path in BROKEN)
+    places = re.findall(r"^\S+:\d+ ([^\s:]+):? ", messages, re.MULTILINE)
+    refused = {name for place in places for name in re.sub(r"\[\d+\]", "", place).split(".")}
+    values = (Site, WorkerJob, Mail, Folders, Container, Limits)
+    names = {name for value in values for name in value.__dataclass_fields__} - {"text"}
+    assert names - refused == set()
 
 
 def test_the_message_about_an_unknown_model_names_the_known_ones() -> None:
