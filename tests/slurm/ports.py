@@ -1,4 +1,4 @@
-"""What Ray's open ports on a node answer to requests without a token."""
+"""What Ray's open ports on a node answer to requests, with Ray's token and without."""
 
 import re
 import subprocess
@@ -12,6 +12,7 @@ CALLS = (
     "ray.rpc.ObjectManagerService/Push",
     "ray.rpc.CoreWorkerService/GetCoreWorkerStats",
     "ray.rpc.NodeInfoGcsService/GetAllNodeInfo",
+    "ray.rpc.RayletDriver/ClusterInfo",
 )
 GRPC = ("-H", "content-type: application/grpc", "-H", "te: trailers", "--http2-prior-knowledge")
 EMPTY_MESSAGE = bytes(5)
@@ -19,18 +20,22 @@ REFUSALS = {"HTTP/1.1 401", "grpc-status: 16"}
 ADMISSIONS = {"HTTP/1.1 200", "grpc-status: 0"}
 
 
-def unasked(cluster: Devcluster, node: str) -> dict[str, set[str]]:
-    """Return the answers of each port of ours on a node, which has a network of its own, by its process."""
+def answers_of(cluster: Devcluster, node: str, token: str | None = None) -> dict[str, set[str]]:
+    """Return the answers of each port of ours on a node, which has a network of its own, by its process.
+
+    The requests present the token where one is given.
+    """
     need(("curl", "ss"), ("curl", "iproute2"))
     daemon = (cluster.folder / f"run/slurmd-{node}.pid").read_text().strip()
     inside = ["nsenter", f"--target={daemon}", "--net"]
+    expected = REFUSALS if token is None else ADMISSIONS
     found = {}
     for address, process in _listening(cluster, inside):
-        answers = _answers_at(address, inside, 3)
-        if not answers & REFUSALS:
+        answers = _answers_at(address, inside, 3, token)
+        if not answers & expected:
             # The machine is busy, or the process has ended.
-            answers |= _answers_at(address, inside, 20)
-        if answers & REFUSALS or (address, process) in _listening(cluster, inside):
+            answers |= _answers_at(address, inside, 20, token)
+        if answers & expected or (address, process) in _listening(cluster, inside):
             found[f"{address} {process}"] = answers
     return found
 
@@ -42,11 +47,12 @@ def _listening(cluster: Devcluster, inside: list[str]) -> list[tuple[str, str]]:
     return [each for each in found if '"slurmd"' not in each[1] and '"srun"' not in each[1]]
 
 
-def _answers_at(address: str, inside: list[str], seconds: int) -> set[str]:
+def _answers_at(address: str, inside: list[str], seconds: int, token: str | None) -> set[str]:
     """Return what a port answers to one call of each service, each within so many seconds."""
     url = f"http://{address.replace('*', '127.0.0.1')}/"
     calls = [[url], *([*GRPC, "--data-binary", "@-", f"{url}{call}"] for call in CALLS)]
-    curl = [*inside, "curl", "--silent", "--max-time", str(seconds), *_CURL]
+    shown = [] if token is None else ["-H", f"authorization: Bearer {token}"]
+    curl = [*inside, "curl", "--silent", "--max-time", str(seconds), *_CURL, *shown]
     return {answer for call in calls for answer in _answers([*curl, *call])}
 
 

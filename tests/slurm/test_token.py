@@ -1,4 +1,7 @@
-"""Ray's token of a submitted sweep: requests without it are refused, and nobody else can read it."""
+"""Ray's token of a submitted sweep: requests without it are refused, and nobody else can read it.
+
+With grpcio installed, the head's node has one more port to ask: that of Ray's client server.
+"""
 
 import contextlib
 import json
@@ -14,7 +17,7 @@ import pytest
 
 from noisebench.slurm.messages import Messages
 from tests.slurm.devcluster import Devcluster
-from tests.slurm.ports import ADMISSIONS, REFUSALS, unasked
+from tests.slurm.ports import ADMISSIONS, REFUSALS, answers_of
 from tests.slurm.submitted import TWO_WORKERS, WAIT_SECONDS, Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -76,11 +79,9 @@ def test_requests_without_the_token_are_refused(
     assert "Failed to connect to Ray cluster" in refused.stderr
     assert admitted.returncode == 0, admitted.stderr
     if cluster.has_networks:
-        answers = unasked(cluster, node)
-        assert len(answers) >= 4, "the head's, the driver's own and two of its raylet"
-        for port, codes in answers.items():
-            assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
-            assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
+        ports = guarded_ports(cluster, node, private / "token")
+        assert len(ports) >= 4, "the head's, the driver's own and two of its raylet"
+        assert any("gcs_server" in port for port in ports)
     sweep.must("cancel", "guarded")
     assert sweep.jobs() == {}
     sweep.await_no_process()
@@ -99,13 +100,27 @@ def test_the_token_on_a_workers_node(cluster: Devcluster, tmp_path: Path, sweep:
     assert not any(token.decode() in command for command in commands), "no command line shows it"
     if cluster.has_networks:
         assert {folder.stat().st_mode & 0o777 for folder in disk.glob("noisebench-*")} == {0o700}
-        answers = unasked(cluster, "node2")
-        assert len(answers) >= 3, "those of a raylet and of a trial's process"
-        for port, codes in answers.items():
-            assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
-            assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
+        assert len(guarded_ports(cluster, "node2", file)) >= 3, "those of a raylet and of a trial's process"
     sweep.must("cancel", "guarded")
     assert files_with(token, *places) == []
+
+
+def guarded_ports(cluster: Devcluster, node: str, token: Path) -> list[str]:
+    """Return the ports of a node, each with its process; all refuse requests without the token.
+
+    With it the head's and the raylet's answer.
+    """
+    answers = answers_of(cluster, node)
+    for port, codes in answers.items():
+        assert codes & REFUSALS, f"{port} refuses nothing: {codes}"
+        assert not codes & ADMISSIONS, f"{port} answers without a token: {codes}"
+    with_token = answers_of(cluster, node, token.read_text())
+    assert any('"raylet"' in port for port in with_token)
+    for port, codes in with_token.items():
+        assert not codes & REFUSALS, f"{port} refuses the token: {codes}"
+        if "gcs_server" in port or '"raylet"' in port:
+            assert codes & ADMISSIONS, f"{port} gives the token no answer: {codes}"
+    return list(answers)
 
 
 def files_with(secret: bytes, *folders: Path) -> list[Path]:
