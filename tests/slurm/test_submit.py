@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from noisebench.store.blocks import sweep_tables
 from noisebench.store.store import open_store
 from tests.command import noisebench
 from tests.slurm.devcluster import Devcluster
+from tests.slurm.raw_journal import lines_of
 from tests.slurm.submitted import TWO_WORKERS, Submitted
 from tests.trials import QUICK, sweep_text
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 QUICKSTART = Path(__file__).parents[2] / "sweeps/quickstart.yaml"
+# Two trials at a time share the one GPU of each worker.
+SHARED_GPUS = f"{TWO_WORKERS}trials_per_gpu: {{small-cnn: 2}}\n"
 # A GPU of the second pool takes two trials at a time.
 TWO_POOLS = """\
 site: pools
@@ -71,9 +75,27 @@ def quickstart(name: str) -> str:
     return text.replace("    seeds: 3", f"    training: {QUICK}\n    seeds: 3")
 
 
-def places(site: str) -> int:
-    """Return how many trials run at a time on all workers of a site, with one trial or its factor a GPU."""
-    return sum(job.count * places_of_worker(job, 1) for job in parse_site(site, "site.yaml").workers)
+def places(text: str) -> int:
+    """Return how many trials of the small CNN run at a time on all workers of a site."""
+    site = parse_site(text, "site.yaml")
+    trials_per_gpu = site.trials_per_gpu.get("small-cnn", 1)
+    return sum(job.count * places_of_worker(job, trials_per_gpu) for job in site.workers)
+
+
+def most_at_once(sweep: Submitted) -> dict[str, int]:
+    """Return how many attempts at most ran at the same time on each worker."""
+    lines, _ = lines_of(sweep.results.sweep(sweep.name).journal)
+    workers = {line["attempt_id"]: line["worker"] for line in lines if line["event"] == "started"}
+    # An end comes before the start of the same moment.
+    changes = sorted(
+        (line[f"{line['event']}_at"], 1 if line["event"] == "started" else -1, workers[line["attempt_id"]])
+        for line in lines
+    )
+    running, most = Counter[str](), Counter[str]()
+    for _, change, worker in changes:
+        running[worker] += change
+        most[worker] = max(most[worker], running[worker])
+    return dict(most)
 
 
 def printed(sweep: Submitted) -> list[dict[str, Any]]:
@@ -87,7 +109,7 @@ def printed(sweep: Submitted) -> list[dict[str, Any]]:
 
 def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_path: Path) -> None:
     first, second = (Submitted(cluster, tmp_path, name) for name in ("first", "second"))
-    sent = first.send(quickstart("first"), TWO_WORKERS)
+    sent = first.send(quickstart("first"), SHARED_GPUS)
     pools = second.send(text_of("second", seeds="[2, 3, 4, 5]"), TWO_POOLS)
     assert [line.split()[0] for line in pools.splitlines()] == ["driver", "standby", "workers", "workers"]
     assert [line.split()[0] for line in sent.splitlines()] == ["driver", "standby", "workers"]
@@ -109,7 +131,7 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     alone = {name: Submitted(cluster, tmp_path, name, f"{name}-alone") for name in ("first", "second")}
     expected = [row for sweep in alone.values() for row in sweep.numbers()]
     assert first.numbers() == sorted(expected, key=lambda row: row[0])
-    for sweep, site, trials, cells in ((first, TWO_WORKERS, 57, 17), (second, TWO_POOLS, 8, 2)):
+    for sweep, site, trials, cells in ((first, SHARED_GPUS, 57, 17), (second, TWO_POOLS, 8, 2)):
         assert [attempt["status"] for attempt in sweep.attempts()] == ["completed"] * trials
         # A process serves one place for all its trials, and writes one file, though it sees nothing of the
         # driver's disk. Another one starts only where a place is free; the driver has no end to record.
@@ -117,6 +139,7 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
         table = printed(sweep)
         assert len(table) == cells
         assert table == printed(alone[sweep.name])
+    assert max(most_at_once(first).values()) == 2
     done = first.noisebench("submit", "first.yaml", "--site", "first-site.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing is pending\n")
     trial = first.attempts()[0]["trial_id"]
