@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ workers:
 """
 # Every worker's job ends before its Python starts.
 ENDING = f"{TWO_WORKERS}setup: ['case $SLURM_JOB_NAME in *-worker) exit 1;; esac']\n"
+# Every driver's job ends before its Python starts.
+HEADLESS = f"{TWO_WORKERS}head_wait_minutes: 1\nsetup: ['case $SLURM_JOB_NAME in *-driver) exit 1;; esac']\n"
 # The command line whose driver looks after its jobs six times as often: it gives up within a minute or two.
 QUICK_DRIVER = """
 import noisebench.slurm.submit
@@ -147,6 +150,15 @@ def test_two_sweeps_at_once_equal_those_of_one_machine(cluster: Devcluster, tmp_
     assert f"Slurm job {first.attempts()[0]['slurm_job_id']}" in logs.stderr
 
 
+@pytest.fixture(scope="module")
+def headless(submitted: Callable[[str], Submitted]) -> tuple[Submitted, list[str]]:
+    """A sweep without a driver, and its workers; they wait for one beside another test."""
+    sweep = submitted("headless")
+    sweep.send(text_of("headless"), HEADLESS)
+    return sweep, [job for job, state in sweep.jobs().items() if state.startswith("worker")]
+
+
+@pytest.mark.usefixtures("headless")
 def test_a_sweep_whose_workers_all_leave_is_given_up(cluster: Devcluster, tmp_path: Path) -> None:
     sweep = Submitted(cluster, tmp_path, "futile")
     (tmp_path / "sweep.yaml").write_text(text_of("futile"))
@@ -167,6 +179,21 @@ def test_a_sweep_whose_workers_all_leave_is_given_up(cluster: Devcluster, tmp_pa
         ("interrupted", "cancelled")
     }
     sweep.await_end()
+
+
+def test_workers_that_find_no_driver_leave_and_do_not_come_back(
+    cluster: Devcluster, headless: tuple[Submitted, list[str]]
+) -> None:
+    sweep, workers = headless
+    sweep.await_end()
+    assert len(workers) == 2
+    ends = [cluster.job(worker) for worker in workers]
+    assert [(end["JobState"], end["Restarts"]) for end in ends] == [("COMPLETED", "0")] * 2
+    for worker in workers:
+        assert "ends: no-driver" in sweep.must("logs", "headless", "--worker", worker)
+    assert sweep.attempts() == []
+    shown = "no job is left (drivers 2 failed; workers 2 completed): `noisebench resume headless` sends"
+    assert shown in sweep.must("status", "headless")
 
 
 def test_cancelled_failed_and_resumed(cluster: Devcluster, tmp_path: Path) -> None:
