@@ -258,7 +258,7 @@ def _verdict(value: float, bound: float) -> str:
     return "ok" if value <= bound else "short"
 
 
-def _small_cnn_trials(trials: list[Trial], count: int) -> list[Trial]:
+def small_cnn_trials(trials: list[Trial], count: int) -> list[Trial]:
     """Return so many trials of the small CNN: the grid's configurations, with as many seeds as needed."""
     small = (replace(trial, seed=0) for trial in trials if trial.training.model == "small-cnn")
     configurations = list(dict.fromkeys(small))
@@ -277,7 +277,7 @@ def main() -> None:
     arguments = parser.parse_args()
     trials = pending_trials(load_sweep(arguments.sweep).trials(), {}, include_failed=False)
     shapes = [(workers, 1, trials) for workers in (4, 16, 64)]
-    shapes.append((64, 8, _small_cnn_trials(trials, arguments.trials)))
+    shapes.append((64, 8, small_cnn_trials(trials, arguments.trials)))
     places = [workers * GPUS * trials_per_gpu for workers, trials_per_gpu, _ in shapes]
     rates = events_per_second(places)
     for (workers, trials_per_gpu, own), place in zip(shapes, places, strict=True):
