@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from noisebench.errors import DataError, InputError
+from noisebench.errors import InputError
 from noisebench.records.durable import write_durably
 from noisebench.review.decisions import Decision, Refused, Verdict, View, as_csv, fitting, read_decisions
 from noisebench.review.estimates import Estimates, Reviewed, estimate
 from noisebench.review.files import SuspectFiles, write_report, write_tables
 from noisebench.review.next_cards import NextCards, next_cards
-from noisebench.review.table import DECISION, as_parquet
 from noisebench.review.table import as_csv as table_as_csv
-
-# What a review reads of report.json and of the columns of all.parquet.
-_FIELDS = ("suspects", "by_class", "cards")
-_COLUMNS = ("rank", "id", "path", "sha256", "given", *DECISION)
+from noisebench.review.table import as_parquet
+from noisebench.review.written import written
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def review(folder: Path, decisions: Path, *, skip_changed: bool = False) -> Revi
     if a decision does not fit the samples, unless `skip_changed` is set, and then writes nothing.
     """
     files = SuspectFiles(folder)
-    report, table = _written(files)
+    report, table = written(files)
     fit, refused = fitting(read_decisions(decisions), table, _classes(report))
     if refused and not (skip_changed and fit):
         raise InputError(_refusal(decisions, refused, fit))
@@ -121,31 +117,6 @@ def _write(
     write_tables(files, table, report["suspects"])
     write_report(files, {**report, "review": result.as_fields()})
     return result
-
-
-def _written(files: SuspectFiles) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return report.json and the table of all samples."""
-    if not files.report.is_file() or not files.all.is_file():
-        raise InputError(
-            f"{files.folder}: there are no suspects to review here; `noisebench detect DATA` finds them"
-        )
-    try:
-        report = json.loads(files.report.read_text(encoding="utf-8"))
-        table = pd.read_parquet(files.all)
-    except (ValueError, RecursionError) as error:
-        raise _damage(files, str(error)) from None
-    columns = [name for name in _COLUMNS if name not in table]
-    fields = [name for name in _FIELDS if not isinstance(report, dict) or name not in report]
-    if columns or fields:
-        raise _damage(files, f"without {', '.join([*fields, *columns])}")
-    return report, table
-
-
-def _damage(files: SuspectFiles, problem: str) -> DataError:
-    return DataError(
-        f"{files.folder}: report.json or all.parquet is damaged ({problem}); `noisebench detect DATA` writes "
-        "both again and keeps the decisions"
-    )
 
 
 def _refusal(path: Path, refused: list[Refused], fit: list[Decision]) -> str:
@@ -210,7 +181,7 @@ def corrected_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 def write_labels(folder: Path, out: Path) -> int:
     """Write the labels as corrected so far to a .csv or .parquet file; return their number."""
-    _, table = _written(SuspectFiles(folder))
+    _, table = written(SuspectFiles(folder))
     labels = corrected_labels(table)
     if out.suffix not in (".csv", ".parquet"):
         raise InputError(f"{out}: the ending must be .csv or .parquet")

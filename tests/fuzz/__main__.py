@@ -14,6 +14,7 @@ from tests.fuzz.archives import ARCHIVES_IN_A_FOLDER, archives
 from tests.fuzz.files import files
 from tests.fuzz.lines import LINES_IN_A_FOLDER, lines
 from tests.fuzz.queries import QUERIES_IN_A_SNAPSHOT, queries
+from tests.fuzz.reviews import reviews, tables
 from tests.fuzz.texts import profiles, specs
 from tests.memory import keep_temporary_files_in_memory
 
@@ -26,6 +27,8 @@ KINDS: dict[str, Callable[[Path], AbstractContextManager[Check]]] = {
     "profiles": profiles,
     "archives": archives,
     "files": files,
+    "tables": tables,
+    "reviews": reviews,
 }
 # How many inputs one check has; one if not given.
 INPUTS = {"queries": QUERIES_IN_A_SNAPSHOT, "lines": LINES_IN_A_FOLDER, "archives": ARCHIVES_IN_A_FOLDER}

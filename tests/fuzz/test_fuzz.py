@@ -11,7 +11,10 @@ from noisebench.store.store import Store
 from tests.fuzz import lines
 from tests.fuzz.__main__ import KINDS, fuzz
 
-INPUTS = {"queries": 100, "lines": 200, "specs": 200, "profiles": 200, "archives": 50, "files": 500}
+INPUTS = {
+    **{"queries": 100, "lines": 200, "specs": 200, "profiles": 200, "archives": 50, "files": 500},
+    **{"tables": 200, "reviews": 100},
+}
 
 
 @pytest.mark.slow

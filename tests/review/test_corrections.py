@@ -259,6 +259,43 @@ def test_a_damaged_report_is_named_with_what_repairs_it(folder: Path, text: str,
     assert "`noisebench detect DATA` writes both again and keeps the decisions" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("suspects", "many", "suspects is no number from 0 to 1200"),
+        ("by_class", [{"name": 5}], "by_class names no classes"),
+        ("cards", [], "listed is no number"),
+        (
+            "cards",
+            {"listed": 3, "ends": [900, 30], "drawn": []},
+            "ends are not ranks in order, the last 1200",
+        ),
+        ("cards", {"listed": 3, "ends": [1200], "drawn": [0]}, "drawn are not ranks from 1 to 1200"),
+    ],
+)
+def test_a_report_with_a_damaged_field_is_refused_and_nothing_is_written(
+    folder: Path, tmp_path: Path, field: str, value: object, problem: str
+) -> None:
+    decisions = written(tmp_path / "d.csv", rows_of(folder, by_rank(folder)[:3]))
+    report = SuspectFiles(folder).report
+    report.write_text(json.dumps({**json.loads(report.read_text()), field: value}))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match=problem):
+        review(folder, decisions)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("column", ["id", "rank", "given"])
+def test_a_table_with_damaged_cells_is_refused(folder: Path, column: str) -> None:
+    table = pd.read_parquet(SuspectFiles(folder).all)
+    table[column] = None if column == "given" else table[column].iloc[0]
+    table.to_parquet(SuspectFiles(folder).all)
+    with pytest.raises(
+        DataError, match=r"an id occurs twice|the ranks are not 1, 2|not every given is a text"
+    ):
+        write_labels(folder, folder / "labels-out.csv")
+
+
 def test_a_table_of_other_columns_is_named(folder: Path) -> None:
     pd.DataFrame({"id": ["a"]}).to_parquet(SuspectFiles(folder).all)
     with pytest.raises(DataError, match="without rank, path, sha256, given, verdict, corrected, reviewer"):

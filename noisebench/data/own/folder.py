@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from noisebench.data.own.named_files import refuse_foreign_links
 from noisebench.data.own.source import Source, indexed
 from noisebench.errors import InputError
 from noisebench.sweep.image_files import ENDINGS
@@ -34,6 +35,7 @@ def read_folder(folder: Path) -> Source:
         others += len(found) - len(images)
         paths += images
         labels += [as_text(members.name)] * len(images)
+    refuse_foreign_links(str(folder), paths, folder)
     names, indices = indexed(labels)
     note = f"{others} files of {folder} are no images in the folder of a class, and are left out"
     return Source(

@@ -12,7 +12,8 @@ import numpy as np
 
 from noisebench.data.own.cache import hashes_of
 from noisebench.data.own.folder import as_text
-from noisebench.data.own.source import Source, indexed, named
+from noisebench.data.own.named_files import NamedFiles, is_written_by_others, named_files
+from noisebench.data.own.source import Source, checked, indexed, named
 from noisebench.errors import InputError
 
 ENDINGS = (".csv", ".parquet")
@@ -25,7 +26,8 @@ Columns = dict[str, list[str]]
 def read_label_table(file: Path, root: Path | None = None) -> Source:
     """Return the images of a label table; paths are relative to `root`, by default the table's folder.
 
-    Samples with equal `group` stay in one fold. Samples of all splits are judged together.
+    Samples with equal `group` stay in one fold. Samples of all splits are judged together. Raises InputError
+    for what is wrong, also for files that are not below the folder in a table that others could write.
     """
     columns = _read(file)
     for name in ("path", "label"):
@@ -38,25 +40,32 @@ def read_label_table(file: Path, root: Path | None = None) -> Source:
         if empty:
             raise InputError(f"{file}: column {name} is empty in {named(empty, 'row')}; fill it in")
     folder = (file.parent if root is None else root).absolute()
-    paths = tuple(folder / path for path in columns["path"])
-    missing = [path for path, full in zip(columns["path"], paths, strict=True) if not full.is_file()]
-    if missing:
-        raise InputError(
-            f"{file}: {named(missing, 'file')} not found below {folder}; paths are relative to the "
-            "table's folder, or to that of --root"
-        )
+    files = named_files(str(file), columns["path"], folder)
     classes, labels = indexed(columns["label"])
     splits = sorted(set(columns.get("split", ())))
-    note = f"the splits {', '.join(splits)} are judged together"
+    notes = [f"the splits {', '.join(splits)} are judged together"] if len(splits) > 1 else []
     return Source(
         name=str(file),
         ids=tuple(map(as_text, columns.get("id", columns["path"]))),
         labels=labels,
         classes=classes,
-        paths=paths,
+        paths=files.paths,
         groups=indexed(columns["group"])[1] if "group" in columns else None,
-        notes=(note,) if len(splits) > 1 else (),
+        notes=(*notes, *_notes_of_outside(file, files, folder)),
     )
+
+
+def _notes_of_outside(file: Path, files: NamedFiles, folder: Path) -> list[str]:
+    """Return a note on files that are not below the folder; raise InputError if others wrote the table."""
+    if not files.outside:
+        return []
+    outside = f"{named(files.outside, 'file')} of {file} not below {folder}"
+    if is_written_by_others(file):
+        raise InputError(
+            f"{outside}, and others have written the table or can: the page of suspects would show what only "
+            f"you may read. If you have checked its paths, use a copy: cp {file} COPY; chmod 600 COPY"
+        )
+    return [f"{outside}: the page of suspects shows them"]
 
 
 def corrected(source: Source, file: Path) -> Source:
@@ -64,7 +73,7 @@ def corrected(source: Source, file: Path) -> Source:
     out.
 
     Raises InputError if it names samples that `source` does not have, or with other content or another given
-    label.
+    label, or if it leaves too few to be judged.
     """
     columns = _read(file)
     missing = [name for name in _CORRECTED if name not in columns]
@@ -84,7 +93,7 @@ def corrected(source: Source, file: Path) -> Source:
     kept = source.at(rows).relabelled([labels[source.ids[row]] for row in rows])
     left_out = len(source.ids) - len(rows)
     note = f"{left_out} samples that {file} does not have are left out"
-    return replace(kept, notes=(*kept.notes, note)) if left_out else kept
+    return checked(replace(kept, notes=(*kept.notes, note)) if left_out else kept)
 
 
 def _refuse_changed(source: Source, file: Path, columns: Columns) -> None:
