@@ -18,7 +18,8 @@ from noisebench.errors import InputError
 
 IN_PASSING, AFTER_EPOCH = "in-passing", "after-epoch"
 TRACES = ("losses", "margins", "predicted", "squared_errors", "squared_norms")
-PAPERS_TRACES = {"traces": choice(IN_PASSING, IN_PASSING, AFTER_EPOCH, implied=True)}
+# Trials that are older than this parameter took their traces in passing.
+AUTHORS_TRACES = {"traces": choice(AFTER_EPOCH, IN_PASSING, AFTER_EPOCH, implied=IN_PASSING)}
 FOLDS = PLANS["folds"].parameters
 SHARE = number(None, 0, 1, open_low=True, open_high=True, optional=True)
 

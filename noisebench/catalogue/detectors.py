@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.descriptor import by_name
 from noisebench.catalogue.detector import (
     AFTER_EPOCH,
+    AUTHORS_TRACES,
     FOLDS,
     IN_PASSING,
-    PAPERS_TRACES,
     SHARE,
     TRACES,
     DetectorDescriptor,
@@ -49,17 +50,17 @@ DETECTORS = by_name(
         name="ctrl",
         plan="single",
         implementation="noisebench.detectors.single_run:judge_by_ctrl",
-        parameters=PAPERS_TRACES,
+        parameters=AUTHORS_TRACES,
         needs=("losses",),
-        source="Yue & Jha 2024, with `traces: after-epoch`",
+        source="Yue & Jha 2024",
     ),
     DetectorDescriptor(
         name="small-loss",
         plan="single",
         implementation="noisebench.detectors.single_run:judge_by_small_loss",
-        parameters={"share": SHARE, **PAPERS_TRACES},
+        parameters={"share": SHARE, **AUTHORS_TRACES},
         needs=("losses",),
-        source="Han et al. 2018; without `share` Li et al. 2020, with `traces: after-epoch`",
+        source="Han et al. 2018, in passing; without `share` Li et al. 2020, after the epoch",
     ),
     DetectorDescriptor(
         name="none",
@@ -248,3 +249,20 @@ def descriptor_of(detector: Component) -> DetectorDescriptor:
     reads: tuple[str, ...] = detector["reads"]
     plan = "folds" if "probabilities" in reads else "single"
     return DetectorDescriptor(name=detector.name, plan=plan, needs=reads, parameters=OWN_PARAMETERS)
+
+
+def written_out(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a detector's fields with the parameters that its component leaves out (`Parameter.implied`)."""
+    parameters = DETECTORS[fields["name"]].parameters if fields["name"] in DETECTORS else {}
+    implied = {name: one.implied for name, one in parameters.items() if one.implied is not None}
+    return {**implied, **fields}
+
+
+def with_former_default(detector: Component) -> Component:
+    """Return what the text that names `detector` meant before the default of a parameter changed."""
+    parameters = DETECTORS[detector.name].parameters if detector.name in DETECTORS else {}
+    changed = [name for name, one in parameters.items() if one.implied is not None]
+    return Component.of(
+        detector.name,
+        **detector.without(*(name for name in changed if detector.get(name) == parameters[name].default)),
+    )

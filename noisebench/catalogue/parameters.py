@@ -28,9 +28,9 @@ Kind = Literal["number", "integer", "flag", "text", "matrix"]
 class Parameter:
     """One parameter: `low` and `high` bound it, `open_low` and `open_high` exclude the bound itself.
 
-    Text must be one of `choices` or match `pattern`, if there are any; `right` describes both. `implied`: a
-    component leaves the parameter out where it has its default, so that the parameter changes no id of trials
-    that are older than it.
+    Text must be one of `choices` or match `pattern`, if there are any; `right` describes both. `implied`: the
+    value for which a component leaves the parameter out, default or not, so that trials that are older than
+    the parameter keep their ids.
     """
 
     kind: Kind
@@ -43,7 +43,7 @@ class Parameter:
     optional: bool = False
     pattern: str = ""
     right: str = ""
-    implied: bool = False
+    implied: Value = None
 
     def read(self, value: Any) -> Value:
         """Return `value` as this parameter stores it (1 becomes 1.0 for a number).
@@ -124,7 +124,7 @@ def text(default: Value | _Marker = None, *, pattern: str = ".+", right: str = "
     return Parameter("text", default, pattern=pattern, right=right)
 
 
-def choice(default: Value | _Marker, *choices: str, implied: bool = False) -> Parameter:
+def choice(default: Value | _Marker, *choices: str, implied: str | None = None) -> Parameter:
     """One of a few names."""
     return Parameter("text", default, choices=choices, implied=implied)
 

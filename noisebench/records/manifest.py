@@ -5,10 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from noisebench.catalogue.detectors import with_former_default
 from noisebench.errors import InputError
 from noisebench.records.consent import allow_code, check_code
 from noisebench.records.durable import read_of_sweep, write_of_sweep
@@ -18,6 +19,11 @@ from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep, parse_sweep
 from noisebench.sweep.trial import Trial
 
+FORMER_DEFAULTS = (
+    "was kept when `ctrl` and `small-loss` took their traces in passing by default, now after each epoch; "
+    "write {name: ctrl, traces: in-passing} into the sweep's YAML and run it under the same name: its trials "
+    "keep their ids"
+)
 _TRIAL_ID = re.compile("[0-9a-f]{16}")
 
 
@@ -89,6 +95,8 @@ def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
     missing = stored - submitted
     if not missing:
         return
+    if missing <= trials_of_former_defaults(sweep):
+        raise InputError(f"{folder.spec}: {FORMER_DEFAULTS}")
     counts = Counter(block for block, _ in missing)
     blocks = ", ".join(f"{count} of block {block}" for block, count in sorted(counts.items()))
     example = min(missing)[1][:12]
@@ -97,6 +105,15 @@ def _refuse_another(folder: SweepFolder, sweep: Sweep) -> None:
         f"lacks ({blocks}; for example {example}), this one has {len(submitted - stored)} that it lacks; "
         "give this sweep another name, or replace the kept one with --replace (its records stay)"
     )
+
+
+def trials_of_former_defaults(sweep: Sweep) -> set[tuple[str, str]]:
+    """Return (block, trial id) of each trial that the text of `sweep` named before a default changed."""
+    return {
+        (block.name, replace(trial, detector=with_former_default(trial.detector)).trial_id)
+        for block in sweep.blocks
+        for trial in block.trials
+    }
 
 
 def kept_trials(manifest: Path) -> set[tuple[str, str]]:

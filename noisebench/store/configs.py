@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from noisebench.catalogue import datasets
+from noisebench.catalogue.detectors import written_out
 from noisebench.catalogue.losses import LOSSES
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.store import records
@@ -101,7 +102,9 @@ def described(fields: Mapping[str, Any]) -> dict[str, Any]:
         "model": training["model"],
         "epochs": training["epochs"],
         "precision": training["precision"],
-        "config": identity.canonical_json(_without(fields, "seed")),
+        "config": identity.canonical_json(
+            {**_without(fields, "seed"), "detector": written_out(fields["detector"])}
+        ),
     }
 
 

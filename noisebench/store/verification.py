@@ -13,6 +13,7 @@ from noisebench.records.attempts import Ended, Result, Started, Status
 from noisebench.records.durable import open_inside
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.lines import LineError, has_checksum, json_object, parse
+from noisebench.records.manifest import FORMER_DEFAULTS, trials_of_former_defaults
 from noisebench.store.damage import Kind, Place, Verification
 from noisebench.store.lines import IMPORTED
 from noisebench.store.score_check import scores_problem
@@ -218,7 +219,9 @@ def _compare_with_spec(
         return
     asked = {(block.name, trial.trial_id) for block in parsed.blocks for trial in block.trials}
     missing, surplus = asked - listed, listed - asked
-    if missing or surplus:
+    if (missing or surplus) and listed == trials_of_former_defaults(parsed):
+        verification.notes.append(f"{spec} {FORMER_DEFAULTS}")
+    elif missing or surplus:
         block, trial_id = min(missing or surplus)
         verification.add(
             Kind.MANIFEST,

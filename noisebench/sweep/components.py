@@ -110,7 +110,7 @@ def _read_named(
             problems.add(node, f"{name} needs `{key}`, {parameter.describe()}")
         else:
             axes.append([(key, parameter.default)])
-    implied = {key: parameter.default for key, parameter in parameters.items() if parameter.implied}
+    implied = {key: one.implied for key, one in parameters.items() if one.implied is not None}
     return _products(name, axes, node, problems, implied)
 
 

@@ -53,7 +53,7 @@ def test_two_processes_at_a_time(tmp_path: Path) -> None:
 AUM = "{name: aum, runs: 2}"
 # One of each plan, and one for each kind of trace.
 DETECTORS = (
-    *(FOLDS, AUM, "none", "small-loss", "{name: ctrl, traces: after-epoch}", "co-teaching"),
+    *(FOLDS, AUM, "none", "small-loss", "{name: ctrl, traces: in-passing}", "co-teaching"),
     *("{name: late-stopping, rounds: 2}", "selnlpl-schedule"),
 )
 

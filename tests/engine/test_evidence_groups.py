@@ -139,7 +139,7 @@ def test_evidence_of_one_trial_is_kept_only_if_the_sweep_or_another_one_needs_it
 
 
 def test_a_group_gathers_what_any_of_its_detectors_reads(folder: SweepFolder) -> None:
-    trials = trials_of(detector="[none, ctrl, {name: small-loss, traces: after-epoch}]")
+    trials = trials_of(detector="[none, {name: ctrl, traces: in-passing}, small-loss]")
     assert len({trial.evidence_id for trial in trials}) == 1
     sharing = EvidenceGroups(trials, folder).sharing(trials[0])
     assert sharing.needs == {"in-passing.losses": 1, "after-epoch.losses": 1}

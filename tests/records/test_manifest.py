@@ -7,7 +7,7 @@ import pytest
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.manifest import keep_sweep, kept_sweep, kept_trials, manifest_trials
-from tests.trials import sweep_of
+from tests.trials import sweep_of, sweep_text
 
 
 @pytest.fixture
@@ -81,3 +81,17 @@ def test_a_spec_that_is_no_text_is_refused(folder: SweepFolder) -> None:
     folder.spec.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"spec\.yaml: not UTF-8 text .* run the sweep's YAML file again"):
         kept_sweep(folder)
+
+
+def test_a_sweep_kept_before_its_default_changed_says_what_to_write(folder: SweepFolder) -> None:
+    former = sweep_of(detector="{name: ctrl, traces: in-passing}")
+    keep_sweep(folder, former)
+    folder.spec.write_text(sweep_text(detector="ctrl"))
+    with pytest.raises(
+        InputError, match=r"spec\.yaml: was kept when .* write .* traces: in-passing}"
+    ) as refused:
+        keep_sweep(folder, kept_sweep(folder))
+    assert str(refused.value).count("\n") == 0
+    keep_sweep(folder, former)
+    keep_sweep(folder, kept_sweep(folder))
+    assert kept_trials(folder.manifest) == {("grid", each.trial_id) for each in former.trials()}

@@ -10,7 +10,7 @@ from noisebench.catalogue.component import Component
 from noisebench.catalogue.datasets import dataset
 from noisebench.cli.table import print_tables
 from noisebench.store.blocks import sweep_tables
-from noisebench.store.columns import column_names
+from noisebench.store.columns import column_names, setting_labels
 from noisebench.store.store import open_store
 from noisebench.sweep.trial import Trial
 from tests.store.results_folder import Folder, trial
@@ -55,3 +55,11 @@ def test_the_terminal_names_columns_as_the_papers_tables(folder: Folder, capsys:
         print_tables(sweep_tables(store, "paper", "f1"))
     header = capsys.readouterr().out.splitlines()[2]
     assert [name.strip() for name in header.strip("┃").split("┃")] == ["noise", *expected]
+
+
+def test_the_kinds_of_traces_tell_settings_apart(folder: Folder) -> None:
+    kinds = (Component.of("ctrl"), Component.of("ctrl", traces="after-epoch"))
+    folder.manifest({"grid": [replace(trial(), detector=detector) for detector in kinds]}, seeds_asked=1)
+    with open_store(folder.results) as store:
+        labels = setting_labels(sweep_tables(store, "paper", "f1"))
+    assert sorted(labels.values()) == ["traces after-epoch", "traces in-passing"]

@@ -8,6 +8,7 @@ import pytest
 
 from noisebench.catalogue.component import Component
 from noisebench.store.configs import described
+from noisebench.sweep.identity import config_id
 from tests.store.results_folder import trial
 
 
@@ -36,3 +37,16 @@ def test_what_a_name_implies_follows_the_data_set() -> None:
     cifar = replace(of_cifar, dataset=Component.of("CIFAR-10", samples=None))
     assert described(cifar.as_fields())["variant"] == "{}"
     assert json.loads(described(of_cifar.as_fields())["variant"]).keys() == {"alpha", "beta", "delta"}
+
+
+def test_a_record_that_is_older_than_a_parameter_shows_its_value() -> None:
+    kinds = (Component.of("ctrl"), Component.of("ctrl", traces="after-epoch"), Component.of("mine:own"))
+    rows = [described(replace(trial(), detector=detector).as_fields()) for detector in kinds]
+    shown = [json.loads(row["config"])["detector"] for row in rows]
+    assert shown == [
+        {"name": "ctrl", "traces": "in-passing"},
+        {"name": "ctrl", "traces": "after-epoch"},
+        {"name": "mine:own"},
+    ]
+    for detector, row in zip(kinds, rows, strict=True):
+        assert row["config_id"] == config_id(replace(trial(), detector=detector).as_fields())

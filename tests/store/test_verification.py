@@ -14,8 +14,9 @@ from noisebench.data.own.cache import keep
 from noisebench.data.own.read import read_source
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.lines import with_checksum
+from noisebench.records.manifest import keep_sweep
 from tests.command import noisebench_here
-from tests.trials import sweep_text
+from tests.trials import sweep_of, sweep_text
 
 Members = dict[str, Any]
 
@@ -278,6 +279,16 @@ def test_an_edited_manifest_is_reported(results: ResultsFolder, edit: str) -> No
         lines[1] = lines[1][:50] + "\n"
     path.write_text("".join(lines))
     assert damages(results) == [("manifest", "manifest.jsonl", number)]
+
+
+def test_a_sweep_kept_before_a_default_changed_is_no_damage(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "results")
+    folder = results.sweep("test")
+    keep_sweep(folder, sweep_of(detector="{name: ctrl, traces: in-passing}"))
+    folder.spec.write_text(sweep_text(detector="ctrl"))
+    code, content = verified(results)
+    assert (code, content["damages"]) == (0, [])
+    assert any("traces: in-passing" in note for note in content["notes"])
 
 
 def test_a_journal_that_is_a_link_is_reported(results: ResultsFolder, tmp_path: Path) -> None:

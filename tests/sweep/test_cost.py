@@ -7,6 +7,7 @@ from noisebench.catalogue.models import MODELS
 from noisebench.sweep.cost import JUDGEMENT_SECONDS, budgets, catalogued_seconds
 from tests.trials import budgets_of_the_grid, sweep_of, trial_of
 
+PASSING = "{name: ctrl, traces: in-passing}"
 CONFIDENT = "{name: confident-learning, folds: 5, prune: both}"
 
 
@@ -69,7 +70,12 @@ def test_the_grid_has_hours_with_and_without_fast() -> None:
 
 
 def test_detectors_on_the_same_training_cost_one_training() -> None:
-    lists = ("ctrl", "[ctrl, small-loss]", "[ctrl, {name: ctrl, traces: after-epoch}]", "[ctrl, aum]")
+    lists = (
+        PASSING,
+        f"[{PASSING}, {{name: small-loss, traces: in-passing}}]",
+        f"[{PASSING}, ctrl]",
+        f"[{PASSING}, aum]",
+    )
     plain, *several = (budgets(sweep_of(detector=detector), set())[-1] for detector in lists)
     assert [budget.trials for budget in several] == [2, 2, 2]
     assert [budget.trainings for budget in (plain, *several)] == [1, 1, 1, 2]
@@ -79,7 +85,7 @@ def test_detectors_on_the_same_training_cost_one_training() -> None:
 
 
 def test_kept_evidence_is_not_trained_again() -> None:
-    sweep = sweep_of(detector="[ctrl, {name: ctrl, traces: after-epoch}, aum]")
+    sweep = sweep_of(detector=f"[{PASSING}, ctrl, aum]")
     ctrl, _, aum = sweep.trials()
     kept = {ctrl.evidence_id: {"in-passing.losses"}, "another": {"margins_of_runs"}}
     (partly, _), (whole, _), (alone, _) = (

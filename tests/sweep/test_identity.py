@@ -4,7 +4,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from noisebench.catalogue.component import Component
+from noisebench.catalogue.detector import IN_PASSING
+from noisebench.catalogue.detectors import descriptor_of, written_out
 from noisebench.sweep import identity
 from noisebench.sweep.sweep import parse_sweep
 from noisebench.sweep.trial import Trial
@@ -99,3 +103,28 @@ def test_seeds_differ_where_they_should() -> None:
 
 def test_folds_do_not_depend_on_the_corruption() -> None:
     assert trial(rate=0.4).seed_for("folds") == trial().seed_for("folds")
+
+
+@pytest.mark.parametrize(
+    ("detector", "in_passing", "after_epoch"),
+    [
+        ("ctrl", "b9b11d078d1dca56", "0bc22fdf0a6df443"),
+        ("small-loss", "6f70dc9eed0a37fe", "6c0bf8388c9f43eb"),
+    ],
+)
+def test_golden_ids_of_both_kinds_of_traces(detector: str, in_passing: str, after_epoch: str) -> None:
+    """Traces in passing are left out of the id: these trials are older than the parameter."""
+    passing, after, usual = (
+        trial(more=f"detector: {text}")
+        for text in (
+            f"{{name: {detector}, traces: in-passing}}",
+            f"{{name: {detector}, traces: after-epoch}}",
+            detector,
+        )
+    )
+    assert (passing.trial_id, after.trial_id) == (in_passing, after_epoch)
+    assert usual == after
+    assert passing.detector.get("traces") is None
+    assert written_out(passing.detector.as_fields())["traces"] == IN_PASSING
+    assert descriptor_of(passing.detector).needs_of(passing.detector) == {"in-passing.losses": 1}
+    assert descriptor_of(usual.detector).needs_of(usual.detector) == {"after-epoch.losses": 1}

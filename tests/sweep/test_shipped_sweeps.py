@@ -91,7 +91,7 @@ def judges(name: str, block: str) -> set[Component]:
         ("detectors-cifar", "cifar-100"),
     ],
 )
-def test_ctrl_judges_the_losses_that_its_authors_take_too(name: str, data: str) -> None:
+def test_ctrl_judges_both_kinds_of_traces(name: str, data: str) -> None:
     kinds = [
         each.get("traces", IN_PASSING) for each in judges(name, f"detectors-{data}") if each.name == "ctrl"
     ]

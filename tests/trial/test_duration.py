@@ -47,8 +47,8 @@ def test_an_attempt_that_only_judges_takes_little_time() -> None:
 
 def test_what_is_gathered_for_others_takes_its_time() -> None:
     alone, asked = (
-        Work(trial_of(detector="ctrl"), False),
-        trial_of(detector="{name: ctrl, traces: after-epoch}"),
+        Work(trial_of(detector="{name: ctrl, traces: in-passing}"), False),
+        trial_of(detector="ctrl"),
     )
     leading = replace(alone, needs=("after-epoch.losses", "in-passing.losses"))
     assert estimated_seconds(alone) < estimated_seconds(leading) == estimated_seconds(Work(asked, False))

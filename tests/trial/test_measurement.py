@@ -207,7 +207,7 @@ def test_a_class_without_samples_gives_one_error(user_data: str) -> None:
 def test_an_attempt_only_judges_if_its_evidence_is_whole_and_has_what_it_reads(tmp_path: Path) -> None:
     trial, other = (
         trial_of(dataset="{name: digits, samples: 100}", detector=detector, training="{epochs: 1}")
-        for detector in ("small-loss", "{name: small-loss, traces: after-epoch}")
+        for detector in ("{name: small-loss, traces: in-passing}", "small-loss")
     )
     file = EvidenceFile(tmp_path / "1a.evidence", "attempt", Sharing(keep=True))
     assert not only_judges(trial, file)

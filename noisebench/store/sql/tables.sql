@@ -34,7 +34,7 @@ COMMENT ON COLUMN configs.variant IS
     'parameters of the loss, without the swept one, that differ from its defaults: {"form":"printed"}; {} in the papers';
 COMMENT ON COLUMN configs.delay IS 'epochs with CE before the loss takes over';
 COMMENT ON COLUMN configs.precision IS 'of the arithmetic: reference or fast';
-COMMENT ON COLUMN configs.config IS 'every field of the configuration';
+COMMENT ON COLUMN configs.config IS 'every field of the configuration, also one that its id leaves out';
 
 CREATE TABLE trial_seeds (
     trial_id VARCHAR NOT NULL, config_id VARCHAR NOT NULL, seed BIGINT NOT NULL, is_started BOOLEAN NOT NULL
