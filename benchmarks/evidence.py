@@ -34,8 +34,8 @@ CPU = torch.device("cpu")
 SHORT_SECONDS = 20
 ROUNDS = 5
 PLANS = {
-    "a single run": "[small-loss, ctrl, mean-margin, confidence, variability, correctness, hard-to-learn, "
-    "forgetting, selfie, crssc]",
+    "a single run": "[{name: small-loss, traces: in-passing}, {name: ctrl, traces: in-passing}, mean-margin, "
+    "confidence, variability, correctness, hard-to-learn, forgetting, selfie, crssc]",
     "five folds": "[{name: confident-learning, prune: [both, class, noise-rate]}, predicted-not-given, "
     "{name: self-confidence, flag: [estimated, mixture]}, "
     "{name: normalized-margin, flag: [estimated, mixture]}, "

@@ -230,7 +230,8 @@ DETECTORS = by_name(
     ),
 )
 
-# Of a user's function: the arrays that it may have as arguments, the parameters that it has beside its own.
+# Of a user's function: what it may have as arguments, the parameters that it has beside its own.
+OWN_ALWAYS = ("labels", "classes")
 OWN_READS = ("probabilities", *TRACES)
 OWN_PARAMETERS: Mapping[str, Parameter] = {
     **FOLDS,

@@ -11,7 +11,7 @@ from typing import Any
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.corruptions import CORRUPTIONS
 from noisebench.catalogue.datasets import DATASETS, FOLDER, OWN
-from noisebench.catalogue.detectors import DEFAULT, DETECTORS, OWN_PARAMETERS, OWN_READS
+from noisebench.catalogue.detectors import DEFAULT, DETECTORS, OWN_ALWAYS, OWN_PARAMETERS, OWN_READS
 from noisebench.catalogue.losses import COMMON, LOSSES
 from noisebench.catalogue.models import model_of
 from noisebench.catalogue.parameters import flag, integer
@@ -58,6 +58,7 @@ _DETECTOR = Vocabulary(
     common=OWN_PARAMETERS,
     references=True,
     reads=frozenset(OWN_READS),
+    always=OWN_ALWAYS,
 )
 _SCHEDULE = Vocabulary("schedule", {name: entry.parameters for name, entry in SCHEDULES.items()})
 _LOSS = Vocabulary(

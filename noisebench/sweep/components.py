@@ -26,7 +26,8 @@ class Vocabulary:
     """The names that are valid in one place of a sweep, each with its parameters.
 
     `key` is the field that holds the name. `references` allows a user's function, which has the parameters
-    `common`; if there are `reads`, its parameter of that name lists which of them are its arguments. A
+    `common`; if there are `reads`, its parameter of that name lists which of them are its arguments, and
+    those of `always` are given, too. A
     mapping with a field of `shorthands` instead of `key` has that name, and the field's value is that of its
     first parameter: {folder: PATH}.
     """
@@ -37,6 +38,7 @@ class Vocabulary:
     common: Mapping[str, Parameter] = field(default_factory=dict)
     references: bool = False
     reads: frozenset[str] = frozenset()
+    always: tuple[str, ...] = ()
     shorthands: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
 
 
@@ -125,9 +127,13 @@ def _read_reference(
     """Read a user's function; its parameters can have any name."""
     try:
         source = reference.source_hash(name)
-        reads = tuple(each for each in reference.arguments(name) if each in vocabulary.reads)
+        wanted = reference.arguments(name)
     except InputError as error:
         problems.add(name_node, str(error))
+        return []
+    reads = tuple(each for each in wanted if each in vocabulary.reads)
+    if vocabulary.reads and (lacking := _lacking(wanted, vocabulary, entries)):
+        problems.add(name_node, _not_given(name, lacking, vocabulary))
         return []
     axes: list[list[tuple[str, Any]]] = [[("source", source)]]
     if vocabulary.reads:
@@ -145,6 +151,21 @@ def _read_reference(
             continue
         axes.append([(key, item.value) for item in items if item.value is not REPORTED])
     return _products(name, axes, node, problems)
+
+
+def _lacking(wanted: Mapping[str, bool], vocabulary: Vocabulary, entries: Mapping[str, Node]) -> str:
+    """Return the first required argument of a user's function that it would not get, "" if there is none."""
+    given = {*vocabulary.reads, *vocabulary.always, *vocabulary.common, *entries}
+    return next((name for name, required in wanted.items() if required and name not in given), "")
+
+
+def _not_given(function: str, argument: str, vocabulary: Vocabulary) -> str:
+    arrays = ", ".join([*vocabulary.always, *sorted(vocabulary.reads)])
+    return (
+        f"{function} has the argument {argument}, which is no array that a function may read; these are "
+        f"{arrays}. Give a parameter its value in the sweep, {{name: {function}, {argument}: VALUE}}, or a "
+        "default in the code"
+    )
 
 
 def _products(

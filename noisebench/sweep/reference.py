@@ -50,15 +50,21 @@ def source_hash(reference: str) -> str:
     return _hash(content)
 
 
-def arguments(reference: str) -> tuple[str, ...]:
-    """Return the names of a function's arguments, read from its source; none of a class or a variable."""
+def arguments(reference: str) -> dict[str, bool]:
+    """Return a function's arguments, read from its source, and whether each must be given.
+
+    A class or a variable has none.
+    """
     module, function = reference.split(":")
     for statement in _statements(module, _read(module, _file_of(module))):
         if isinstance(statement, ast.FunctionDef) and statement.name == function:
             signature = statement.args
-            parts = (*signature.posonlyargs, *signature.args, *signature.kwonlyargs)
-            return tuple(part.arg for part in parts)
-    return ()
+            positional = (*signature.posonlyargs, *signature.args)
+            required = len(positional) - len(signature.defaults)
+            found = {part.arg: place < required for place, part in enumerate(positional)}
+            keywords = zip(signature.kwonlyargs, signature.kw_defaults, strict=True)
+            return found | {part.arg: default is None for part, default in keywords}
+    return {}
 
 
 def load(reference: str, source: str | None = None) -> Callable[..., Any]:

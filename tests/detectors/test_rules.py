@@ -155,6 +155,8 @@ def native(labels, probabilities):
     return Detection(probabilities.argmax(1) != labels, -probabilities.max(1).astype(float))
 def short(losses):
     return losses[:5, 0]
+def runs(margins_of_runs, *, least):
+    return margins_of_runs[:, 0]
 """
 
 
@@ -184,5 +186,10 @@ def test_a_function_of_the_user_shares_the_training_of_what_it_reads(own: str) -
 def test_a_function_of_the_user_that_cannot_judge_is_refused(own: str) -> None:
     with pytest.raises(InputError, match="a detector judges the evidence of one plan"):
         trial_of(detector=f'"{own}:both"')
+    with pytest.raises(InputError, match="has the argument margins_of_runs, which is no array") as refused:
+        trial_of(detector=f'{{name: "{own}:runs", least: 1}}')
+    assert "labels, classes, losses, margins, predicted" in str(refused.value)
+    with pytest.raises(InputError, match="has the argument least"):
+        trial_of(detector=f'{{name: "{own}:runs", margins_of_runs: 1}}')
     with pytest.raises(InputError, match=r"returned shape \[5\] for 400 samples"):
         measure(trial_of(detector=f'"{own}:short"'), None, torch.device("cpu"))
