@@ -42,8 +42,10 @@ class RoundWatcher:
         """Observe all samples of the round; `model` is left in evaluation mode."""
         model.eval()
         everyone = torch.arange(len(self._members), device=self._members.device)
-        for part in torch.split(everyone, EVALUATION_BATCH):
-            logits, targets = model(self._inputs.plain_batch(self._members[part])), self._targets[part]
+        parts = torch.split(everyone, EVALUATION_BATCH)
+        batches = [self._members[part] for part in parts]
+        for part, batch, pixels in zip(parts, batches, self._inputs.read_ahead(batches), strict=True):
+            logits, targets = model(self._inputs.plain_batch(batch, pixels)), self._targets[part]
             self._right[part, epoch] = logits.argmax(1) == targets
             self._sums[part] += functional.cross_entropy(logits.float(), targets, reduction="none")
         self._epochs = epoch + 1

@@ -63,8 +63,11 @@ class RecordedStep:
         """Return a value that changes when the operations of a step change."""
         return self._step.phase(epoch)
 
-    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
-        """Train; return the logits [M, B, K] of the forward pass."""
+    def __call__(
+        self, batch: Tensor, draws: Tensor | None, epoch: int, pixels: Tensor | None = None
+    ) -> Tensor:
+        """Train; return the logits [M, B, K] of the forward pass; images that are read ahead are refused."""
+        assert pixels is None
         phase = self._step.phase(epoch)
         if phase != self._phase:
             # Free the old graph before recording a new one on the same stream: up to torch 2.14, freeing it

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import psutil
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,6 +19,10 @@ CROP_PADDING = 4
 _CORNERS = 2 * CROP_PADDING + 1
 # Histograms are counted in parts: as integers, pixels take four times the memory of the images.
 _HISTOGRAM_IMAGES = 4096
+# Images that take more than this share of a device's free memory stay in the memory of the host.
+DEVICE_SHARE = 0.6
+# Batches that a thread reads ahead of the one in use.
+_BATCHES_AHEAD = 2
 
 
 class InputPipeline:
@@ -24,22 +34,53 @@ class InputPipeline:
     by 4, crop at random, mirror with probability 1/2 (He et al. 2016). Features
     are unit (zero mean, one common factor that makes their mean variance 1), raw or normalised, and cannot be
     augmented: that raises InputError.
+
+    `device`: that of the batches; if it is None, that of the images. Images are moved there if they take at
+    most `DEVICE_SHARE` of its free memory. Else they are `gathered` batch by batch, and batches are the same.
     """
 
     def __init__(
-        self, images: Tensor, scale: str, augmentation: str = "none", like: InputPipeline | None = None
+        self,
+        images: Tensor,
+        scale: str,
+        augmentation: str = "none",
+        like: InputPipeline | None = None,
+        device: torch.device | None = None,
     ) -> None:
         if images.is_floating_point() and augmentation != "none":
             raise InputError(
                 f"training: features cannot be augmented; augmentation must be none, not {augmentation}"
             )
-        self.images = images
+        self.device = images.device if device is None else device
+        self.gathered = device is not None and images.nbytes > DEVICE_SHARE * _free_bytes(device)
+        self.images = images if self.gathered else images.to(self.device)
         self._augmentation = augmentation
-        self._affine: tuple[Tensor, Tensor] = like._affine if like else _affine(images, scale)
+        shift, factor = like._affine if like else _affine(self.images, scale)
+        self._affine = shift.to(self.device), factor.to(self.device)
 
-    def plain_batch(self, indices: Tensor) -> Tensor:
-        """Return the scaled images at `indices` as float32 [n, C, H, W]."""
-        return self._scaled(self.images[indices])
+    def plain_batch(self, indices: Tensor, pixels: Tensor | None = None) -> Tensor:
+        """Return the scaled images at `indices` as float32 [n, C, H, W]; `pixels` as `read_ahead` yields."""
+        return self._scaled(self._at(indices) if pixels is None else pixels)
+
+    def read_ahead(self, batches: Sequence[Tensor]) -> Iterator[Tensor | None]:
+        """Yield the images at the indices of each batch, on the device, while a thread reads the next ones.
+
+        Yield None for each batch if the images are on the device.
+        """
+        if not self.gathered:
+            yield from (None for _ in batches)
+            return
+        # All indices in one transfer.
+        on_host = torch.cat([batch.flatten() for batch in batches]).cpu()
+        pending: deque[Future[Tensor]] = deque()
+        # One thread: batches are copied as fast as the file is read.
+        with ThreadPoolExecutor(1, "read-ahead") as pool:
+            for batch in on_host.split([batch.numel() for batch in batches]):
+                pending.append(pool.submit(self._read, batch))
+                if len(pending) > _BATCHES_AHEAD:
+                    yield pending.popleft().result().to(self.device, non_blocking=True)
+            while pending:
+                yield pending.popleft().result().to(self.device, non_blocking=True)
 
     @property
     def augments(self) -> bool:
@@ -60,21 +101,44 @@ class InputPipeline:
         parts = torch.cat([part.transpose(1, 2).flatten(0, 1) for part in (full, rest)])
         return torch.cat([parts[:, :2] % _CORNERS, parts[:, 2:] % 2], 1).long()
 
-    def drawn_batch(self, indices: Tensor, draws: Tensor | None) -> Tensor:
+    def drawn_batch(self, indices: Tensor, draws: Tensor | None, pixels: Tensor | None = None) -> Tensor:
         """Return the scaled images at `indices` [M, B], augmented by `draws` [M, B, 3] unless None.
 
-        Float32 [M, B, C, H, W].
+        Float32 [M, B, C, H, W]. `pixels` [M * B, C, H, W]: these images, if they were read ahead.
         """
-        pixels = self.images[indices.flatten()]
+        if pixels is None:
+            pixels = self._at(indices.flatten())
         if draws is not None:
             pixels = _windows(pixels, draws.flatten(0, 1))
         scaled = self._scaled(pixels)
         # Convolutions choose kernels by strides, and `view` changes the strides of one-channel images.
         return scaled[None] if len(indices) == 1 else scaled.view(*indices.shape, *scaled.shape[1:])
 
+    def _at(self, indices: Tensor) -> Tensor:
+        return self._read(indices.cpu()).to(self.device) if self.gathered else self.images[indices]
+
+    def _read(self, indices: Tensor) -> Tensor:
+        """Return the images at `indices`, both on the host; pinned if they go to a GPU."""
+        to_gpu = self.device.type == "cuda"
+        shape = (len(indices), *self.images.shape[1:])
+        batch = torch.empty(shape, dtype=self.images.dtype, pin_memory=to_gpu)
+        # With numpy: torch would copy with as many threads as there are cores. Other modes copy twice.
+        np.take(self.images.numpy(), indices.numpy(), axis=0, out=batch.numpy(), mode="clip")
+        return batch
+
     def _scaled(self, pixels: Tensor) -> Tensor:
         shift, factor = self._affine
         return (pixels.float() - shift) * factor
+
+
+def _free_bytes(device: torch.device) -> float:
+    """Return the bytes that this process can still allocate on a device."""
+    if device.type != "cuda":
+        return float(psutil.virtual_memory().available)
+    free, total = torch.cuda.mem_get_info(device)
+    # torch 2.6 cannot tell the limit that was set for this process.
+    share_of = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _: 1.0)
+    return float(min(free, share_of(device) * total - torch.cuda.memory_reserved(device)))
 
 
 def _windows(pixels: Tensor, draws: Tensor) -> Tensor:

@@ -82,12 +82,11 @@ class _Epochs:
         """Train one epoch."""
         task, size = self._task, self._task.training.batch_size
         self._prepare(epoch)
-        order, draws = task.order(epoch), task.augmentation(epoch)
-        for begin in range(0, task.samples, size):
-            batch = order[:, begin : begin + size]
-            batch_draws = None if draws is None else draws[:, begin : begin + size]
+        batches, draws = task.order(epoch).split(size, dim=1), task.augmentation(epoch)
+        for number, (batch, pixels) in enumerate(zip(batches, task.inputs.read_ahead(batches), strict=True)):
+            batch_draws = None if draws is None else draws[:, number * size : (number + 1) * size]
             step = self._full_batch_step if batch.shape[1] == size else self._step
-            logits = step(batch, batch_draws, epoch)
+            logits = step(batch, batch_draws, epoch, pixels)
             if self._hooks:
                 targets = task.targets.gather(1, batch)
                 for hook, *of_run in zip(self._hooks, logits, targets, batch, strict=True):
@@ -120,4 +119,5 @@ def predict(
     model.eval()
     with nullcontext() if dropout_seed is None else active_dropout(model, dropout_seed):
         batches = torch.split(indices, EVALUATION_BATCH)
-        return torch.cat([model(inputs.plain_batch(batch)) for batch in batches])
+        read = zip(batches, inputs.read_ahead(batches), strict=True)
+        return torch.cat([model(inputs.plain_batch(batch, pixels)) for batch, pixels in read])

@@ -16,9 +16,14 @@ from noisebench.training.task import TrainingTask
 
 
 class Step(Protocol):
-    """One step on the samples `batch` [M, B], augmented by `draws` [M, B, 3] unless None."""
+    """One step on the samples `batch` [M, B], augmented by `draws` [M, B, 3] unless None.
 
-    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
+    `pixels` [M * B, C, H, W]: their images, if these were read ahead.
+    """
+
+    def __call__(
+        self, batch: Tensor, draws: Tensor | None, epoch: int, pixels: Tensor | None = None
+    ) -> Tensor:
         """Train; return the logits [M, B, K] of the forward pass."""
 
     def phase(self, epoch: int) -> bool:
@@ -44,10 +49,12 @@ class EagerStep:
         """Return a value that changes when the operations of a step change."""
         return self._objective.started(epoch)
 
-    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
+    def __call__(
+        self, batch: Tensor, draws: Tensor | None, epoch: int, pixels: Tensor | None = None
+    ) -> Tensor:
         """Train; return the logits [M, B, K] of the forward pass."""
         logits = run_side_by_side(
-            [partial(step, batch, draws, epoch) for step in self._branches], self._streams
+            [partial(step, batch, draws, epoch, pixels) for step in self._branches], self._streams
         )
         return logits[0] if len(logits) == 1 else torch.cat(logits)
 
@@ -64,10 +71,13 @@ class _BranchStep:
         stack: Callable[[Tensor], Tensor] = branch.stack
         self._forward = torch.compile(stack, dynamic=False) if compiled else stack
 
-    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
-        branch, batch = self._branch, batch[self._runs]
+    def __call__(
+        self, batch: Tensor, draws: Tensor | None, epoch: int, pixels: Tensor | None = None
+    ) -> Tensor:
+        branch, part = self._branch, _of_runs(self._runs, draws, pixels, batch.shape[1])
+        batch = batch[self._runs]
         targets = self._targets.gather(1, batch)
-        images = self._inputs.drawn_batch(batch, None if draws is None else draws[self._runs])
+        images = self._inputs.drawn_batch(batch, *part)
         logits = self._forward(images)
         losses = self._objective.per_model(logits, targets, epoch)
         # Summed over the runs: no run's parameters affect another run's loss, so gradients stay separate.
@@ -96,12 +106,14 @@ class SelectiveStep:
         """Return a value that changes when the operations of a step change."""
         return self._task.objective.started(epoch)
 
-    def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
+    def __call__(
+        self, batch: Tensor, draws: Tensor | None, epoch: int, pixels: Tensor | None = None
+    ) -> Tensor:
         """Train; return the logits [M, B, K] of the forward pass."""
         task = self._task
         assert task.selection is not None
         targets = task.targets.gather(1, batch)
-        logits = torch.cat([self._forward(run, batch, draws) for run in range(len(batch))])
+        logits = torch.cat([self._forward(run, batch, draws, pixels) for run in range(len(batch))])
         objective = task.selection.objective(epoch, task.objective)
         losses = objective.per_model(logits, targets, epoch)
         chosen = task.selection.choose(epoch, logits.detach(), targets, batch)
@@ -111,9 +123,10 @@ class SelectiveStep:
         self._totals += torch.stack([losses.detach().sum(1), (logits.argmax(2) == targets).sum(1)], 1)
         return logits
 
-    def _forward(self, run: int, batch: Tensor, draws: Tensor | None) -> Tensor:
-        part = slice(run, run + 1)
-        images = self._task.inputs.drawn_batch(batch[part], None if draws is None else draws[part])
+    def _forward(self, run: int, batch: Tensor, draws: Tensor | None, pixels: Tensor | None) -> Tensor:
+        runs = slice(run, run + 1)
+        part = _of_runs(runs, draws, pixels, batch.shape[1])
+        images = self._task.inputs.drawn_batch(batch[runs], *part)
         logits: Tensor = self._branches[run].stack(images)
         return logits
 
@@ -128,3 +141,13 @@ class SelectiveStep:
         for branch in self._branches:
             branch.scaler.step(branch.optimizer)
             branch.scaler.update()
+
+
+def _of_runs(
+    runs: slice, draws: Tensor | None, pixels: Tensor | None, size: int
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return the draws [m, B, 3] and the pixels [m * B, C, H, W] of some of the runs; `size` is B."""
+    return (
+        None if draws is None else draws[runs],
+        None if pixels is None else pixels[runs.start * size : runs.stop * size],
+    )

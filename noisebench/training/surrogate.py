@@ -74,14 +74,16 @@ class Surrogate:
         given, separate = given_labels(trial, dataset), training_labels(trial, dataset)
         scale, augmentation = trial.training.input_scale, trial.training.augmentation
         if separate is None or dataset.training is None:
-            judged = InputPipeline(dataset.judged.images.to(device), scale, augmentation)
+            judged = InputPipeline(dataset.judged.images, scale, augmentation, device=device)
             training, targets = judged, given
         else:
-            training = InputPipeline(dataset.training.images.to(device), scale, augmentation)
-            judged = InputPipeline(dataset.judged.images.to(device), scale, like=training)
+            training = InputPipeline(dataset.training.images, scale, augmentation, device=device)
+            judged = InputPipeline(dataset.judged.images, scale, like=training, device=device)
             targets = separate
         objective = Objective.of(trial.loss)
         modes, notes = _chosen_modes(trial, device, training.images, calibration or Calibration())
+        if modes.graph and training.gathered:
+            modes, notes = replace(modes, graph=False), [*notes, "no graph: the images are read by batches"]
         if modes.graph and reference.is_reference(trial.loss.name):
             refused = refused_operation(objective, dataset.classes)
             if refused is not None:
@@ -142,7 +144,7 @@ class Surrogate:
     def _test_logits(self, model: nn.Module, test: LabelledImages) -> Tensor:
         if self._test is None:
             scale = self.trial.training.input_scale
-            self._test = InputPipeline(test.images.to(self.device), scale, like=self.training)
+            self._test = InputPipeline(test.images, scale, like=self.training, device=self.device)
         return predict(model, self._test, self.on_device(np.arange(len(test.labels))))
 
     def fresh_model(self, run: int, classes: int) -> nn.Module:

@@ -88,9 +88,10 @@ class EpochTraces:
     def after_epoch(self, epoch: int, model: nn.Module) -> None:
         """Observe all samples; `model` is left in evaluation mode."""
         model.eval()
-        for batch in torch.split(self._indices, EVALUATION_BATCH):
+        batches = torch.split(self._indices, EVALUATION_BATCH)
+        for batch, pixels in zip(batches, self._inputs.read_ahead(batches), strict=True):
             with last_layer_inputs(model) as features:
-                logits = model(self._inputs.plain_batch(batch))
+                logits = model(self._inputs.plain_batch(batch, pixels))
             for name, trace in self._traces.items():
                 if name == _SQUARED_NORMS:
                     trace[batch, epoch] = features[0].float().square().sum(1)

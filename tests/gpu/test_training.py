@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from noisebench.catalogue.component import Component
-from noisebench.training import graph
+from noisebench.training import graph, inputs
 from noisebench.training.equality import difference, share_allowed
 from noisebench.training.fit import start_fit
+from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
 from tests.training.problem import CPU, Problem, differences, parameters_differ
@@ -83,6 +84,21 @@ def test_branches_are_the_fits_alone_to_the_last_bit(gpu: torch.device, words: s
         alone = start_fit([together.models()[run]], task, replace(modes, branches=False))
         train(alone, task)
         assert not parameters_differ([trained], alone.models())
+
+
+@pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
+@pytest.mark.parametrize("words", ["fp32", "fp32 branches", "bf16 channels-last grouped"])
+def test_images_read_by_batches_train_the_same(
+    gpu: torch.device, words: str, augmentation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = Modes.parse(words, gpu)
+    resident, read = problem(gpu, augmentation=augmentation), problem(gpu, augmentation=augmentation)
+    expected = resident.train(modes)
+    monkeypatch.setattr(inputs, "DEVICE_SHARE", 0.0)
+    by_batches = InputPipeline(read.images, "unit", augmentation, device=gpu)
+    assert by_batches.gathered
+    read.task = lambda: replace(Problem.task(read), inputs=by_batches)  # type: ignore[method-assign]
+    assert not parameters_differ(read.train(modes).models(), expected.models())
 
 
 def test_the_reference_is_the_same_twice(gpu: torch.device) -> None:

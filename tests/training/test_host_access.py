@@ -98,9 +98,9 @@ def plant_in_a_gradient(fit: Fit, task: TrainingTask) -> None:
 def plant_in_the_inputs(fit: Fit, task: TrainingTask) -> None:
     draw = task.inputs.drawn_batch
 
-    def drawn_batch(batch: Tensor, draws: Tensor | None) -> Tensor:
+    def drawn_batch(batch: Tensor, draws: Tensor | None, pixels: Tensor | None = None) -> Tensor:
         reading(batch)
-        return draw(batch, draws)
+        return draw(batch, draws, pixels)
 
     task.inputs.drawn_batch = drawn_batch  # type: ignore[method-assign]
     del fit
