@@ -30,7 +30,7 @@ def noisebench(
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**_environment(results), **variables},
+        env={**environment_of(results), **variables},
         timeout=timeout,
         check=False,
     )
@@ -43,7 +43,7 @@ def noisebench_here(
     words, code = ["noisebench", *map(str, arguments)], 0
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with (
-        patch.dict(os.environ, _environment(results), clear=True),
+        patch.dict(os.environ, environment_of(results), clear=True),
         # Typer reads the signatures of all commands again at each call, for longer than most commands take.
         patch.object(typer.main, "get_command", _get_command),
         patch.object(sys, "argv", words),
@@ -58,7 +58,7 @@ def noisebench_here(
     return subprocess.CompletedProcess(words, code, _text(out), _text(err))
 
 
-def _environment(results: Path | None) -> dict[str, str]:
+def environment_of(results: Path | None) -> dict[str, str]:
     environment = {**os.environ, "NO_COLOR": "1"}
     environment.pop("NOISEBENCH_DATA", None)
     if results is not None:

@@ -273,14 +273,15 @@ def _submitted(request: _Request, sweep: Sweep, profile: Site, as_json: bool) ->
 
 def _run(request: _Request, sweep: Sweep, local: LocalOptions) -> int:
     """Run what is pending here; return how many trials have failed."""
-    from noisebench.cli.learning import EarlyWarning
+    from noisebench.cli.learning import LOOK_SECONDS, EarlyWarning
     from noisebench.cli.live import LiveProgress
     from noisebench.engine.run import run_sweep
 
     options = local.options(sweep, request.results.root, request.data_dir)
     options = replace(options, replace_sweep=True, include_failed=True, restart=True)
     early = EarlyWarning(sweep, request.results, _say)
-    with LiveProgress(sweep.name) as live:
+    looks = periodically(early.look, LOOK_SECONDS, "early warning")
+    with LiveProgress(sweep.name) as live, looks:
 
         def update(progress: Progress) -> None:
             live.update(progress)
@@ -297,3 +298,4 @@ def _run(request: _Request, sweep: Sweep, local: LocalOptions) -> int:
 
 def _say(text: str) -> None:
     print(printable(text), file=sys.stderr)
+    from noisebench.records.periodic import periodically

@@ -93,6 +93,7 @@ def _disk_bytes(folder: ResultsFolder, sweep: str) -> dict[str, int]:
 
 
 def _state(store: Store, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[str, Any]:
+    from noisebench.cli.learning import note_of_sweep
     from noisebench.engine.stops import stopped_blocks
     from noisebench.records.heartbeats import fresh_workers
     from noisebench.slurm.messages import Messages
@@ -105,6 +106,7 @@ def _state(store: Store, sweep: str, jobs: dict[str, SweepJobs] | None) -> dict[
         "jobs": sweep_jobs and sweep_jobs.as_dict(),
         "faults": Messages(folder).faults(),
         "stopped": stopped_blocks(folder),
+        "warning": note_of_sweep(store, sweep),
     }
 
 
@@ -127,6 +129,8 @@ def _print_status(states: list[dict[str, Any]]) -> None:
         _print_jobs(state)
         for block, error in state["stopped"].items():
             print(printable(f"    block {block} is stopped: all its first trials failed with {error}"))
+        if state["warning"]:
+            print(printable(f"    warning: {state['warning']}"))
         for kind, count in state["failures"].items():
             print(f"    {kind}: {count}")
         for guard, count in state["guards"].items():

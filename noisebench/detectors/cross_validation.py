@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from noisebench.catalogue.component import Component
 from noisebench.detectors.judgement import Judgement
+from noisebench.records.first_fold import Counts, note_first_fold
 from noisebench.science import confident_learning, neighbours
 from noisebench.science.evidence import Evidence
 from noisebench.science.folds import stratified_folds
@@ -87,11 +88,21 @@ def _finish(surrogate: Surrogate, needs: Mapping[str, int], run: Run, model: nn.
         "probabilities": surrogate.probabilities(model, run.held_out),
         "test_accuracy": surrogate.test_accuracy(model),
     }
+    if surrogate.dataset.groups is not None:
+        _note_first_fold(surrogate, run, found["probabilities"])
     if "passes" in needs:
         found["passes"] = _passes(surrogate, run, model, needs["passes"])
     if "neighbour_labels" in needs:
         found |= _neighbours(surrogate, run, model, needs["neighbour_labels"])
     return found
+
+
+def _note_first_fold(surrogate: Surrogate, run: Run, probabilities: Tensor) -> None:
+    """Note whether the model of a user's own data learns, long before the trial ends."""
+    given, predicted = surrogate.given[run.held_out], probabilities.argmax(1).numpy()
+    if len(given):
+        counts = Counts(len(given), int((given == predicted).sum()), int(np.bincount(given).max()))
+        note_first_fold(surrogate.checkpoints.folder, counts)
 
 
 def _passes(surrogate: Surrogate, run: Run, model: nn.Module, count: int) -> Tensor:

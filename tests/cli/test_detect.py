@@ -113,14 +113,16 @@ def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     done = detect(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    early = [
-        place for place, line in enumerate(lines) if "after the first of 2 trials, the model does" in line
-    ]
+    first = re.compile("warning: after the first (fold|of 2 trials), the model does not learn")
+    early = [place for place, line in enumerate(lines) if first.search(line)]
     last = [place for place, line in enumerate(lines) if "do not use these suspects" in line]
     assert len(early) == 1
     assert early < [place for place, line in enumerate(lines) if line.startswith("noise: 2/2 done")] < last
     assert "after the first" not in detect(*words, cwd=tmp_path).stderr
 
+    # Checkpoints are gone: the records tell.
+    status = noisebench_here("status", "noise", results=tmp_path / "results", cwd=tmp_path)
+    assert "warning: after the first of 2 trials, the model does not learn: CE" in status.stdout
 
 def test_a_name_of_other_data_is_refused_and_their_files_stay(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

@@ -5,6 +5,13 @@ FROM attempts
 WHERE status = 'failed' AND ended_at >= $moment::TIMESTAMP
 ORDER BY ended_at, attempt_id;
 
+-- name: counted_labels
+-- What completed trials say about labels: the share that the model predicts, and counts of clean by given class.
+SELECT trial_id, clean_accuracy, transition::VARCHAR AS transition
+FROM results
+WHERE list_contains($trial_ids::VARCHAR[], trial_id)
+ORDER BY trial_id;
+
 -- name: failures
 -- The failed trials of a sweep by what went wrong, the most frequent first, each with one example.
 SELECT
