@@ -86,7 +86,9 @@ class Task:
             corruption=Component.of("uniform", rate=0.2, exact=False),
             loss=Component.of("BL", gamma=0.4, delay=_DELAY),
             detector=self.detector,
-            training=replace(self.training, epochs=epochs, pretrained=False),
+            training=replace(
+                self.training, epochs=epochs, pretrained=False, weights=None, weights_content=None
+            ),
             dynamics=False,
             seed=0,
         )

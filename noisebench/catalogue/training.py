@@ -36,9 +36,15 @@ SCHEDULES = by_name(
     ),
 )
 
+# Not `text`: null is right, too.
+WEIGHTS = Parameter(
+    "text", None, optional=True, pattern=".+", right="a file that torch.save(model.state_dict(), FILE) wrote"
+)
+
 TRAINING: Mapping[str, Parameter] = {
     "model": MODEL,
     "pretrained": flag(FROM_RECIPE),
+    "weights": WEIGHTS,
     "optimizer": choice(FROM_RECIPE, "adam", "sgd", "nesterov"),
     "learning_rate": number(FROM_RECIPE, 0, open_low=True),
     "momentum": number(FROM_RECIPE, 0, 1, open_high=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from noisebench.cli.options import DEFAULT_RESULTS, Data, Json, Settings
 from noisebench.cli.run import AllowanceMinutes, Cpus, Gpus, Inline, LocalOptions
 from noisebench.cli.slurm import SharedResults
 from noisebench.cli.terminal import printable
-from noisebench.errors import InputError
+from noisebench.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from noisebench.data.own.kept import OwnData
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from noisebench.slurm.site import Site
     from noisebench.sweep.detect_sweep import Choices, OwnShape
     from noisebench.sweep.sweep import Sweep
+    from noisebench.sweep.trial import Training
 
 
 PLANTINGS = 3
@@ -68,6 +70,15 @@ def detect(
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="As in a sweep; default: by the data and their size.")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            exists=True,
+            dir_okay=False,
+            help="Start a model of torchvision from this file, a state dict; its last layer may differ.",
+        ),
     ] = None,
     size: Annotated[
         int | None,
@@ -131,7 +142,8 @@ def detect(
     local = LocalOptions(cpus=cpus, gpus=gpus, allowance_minutes=allowance_minutes, inline=inline)
     profile = _site(site, local)
     folder = ResultsFolder((results or _default_results(profile)).absolute())
-    choices = Choices(model, loss, tuple(detector or ()), tuple(settings or ()))
+    all_settings = (*(settings or ()), *_first_weights(weights))
+    choices = Choices(model, loss, tuple(detector or ()), all_settings)
     request = _Request(own, name or sweep_name(own), folder, data, size, skip_broken, root, again, choices)
     request, source = _read(request)
     kept, sweep = _prepared(request, source)
@@ -151,6 +163,10 @@ def detect(
     print_found(sweep.name, found, as_json)
     if failed:
         raise typer.Exit(1)
+
+
+def _first_weights(file: Path | None) -> tuple[str, ...]:
+    return () if file is None else (f"training.weights={json.dumps(os.path.realpath(file))}",)
 
 
 def _site(path: Path | None, local: LocalOptions) -> Site | None:
@@ -201,11 +217,9 @@ def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:
 
     # A wrong option is refused before anything is written, with a content that is not known yet.
     first = detect_sweep(request.name, "0" * 16, _shape(source), request.choices)
-    for model in {trial.training.model for trial in first.trials()}:
-        if model.startswith(TORCHVISION):
-            from noisebench.science.vision import check_classifier
-
-            check_classifier(model.removeprefix(TORCHVISION))
+    for training in {trial.training for trial in first.trials()}:
+        if training.model.startswith(TORCHVISION):
+            _check_classifier(training)
     _refuse_other_sweep(request, source)
     kept = keep(
         source, request.results.own_data, size=request.size, skip_broken=request.skip_broken, say=_say
@@ -215,6 +229,18 @@ def _prepared(request: _Request, source: Source) -> tuple[OwnData, Sweep]:
     about = kept.about
     shape = _shape(kept.source, (about.channels, about.height, about.width))
     return kept, detect_sweep(request.name, kept.content, shape, request.choices)
+
+
+def _check_classifier(training: Training) -> None:
+    from noisebench.catalogue.models import TORCHVISION
+    from noisebench.science.vision import check_classifier
+    from noisebench.training.weights import user_state
+
+    name, file = training.model.removeprefix(TORCHVISION), training.weights
+    try:
+        check_classifier(name, None if file is None else user_state(Path(file), training.weights_content))
+    except DataError as error:
+        raise InputError(f"--weights: {error}") from None
 
 
 def _with_plants(request: _Request, sweep: Sweep, kept: OwnData, plantings: int) -> Sweep:
@@ -276,6 +302,7 @@ def _run(request: _Request, sweep: Sweep, local: LocalOptions) -> int:
     from noisebench.cli.learning import LOOK_SECONDS, EarlyWarning
     from noisebench.cli.live import LiveProgress
     from noisebench.engine.run import run_sweep
+    from noisebench.records.periodic import periodically
 
     options = local.options(sweep, request.results.root, request.data_dir)
     options = replace(options, replace_sweep=True, include_failed=True, restart=True)
@@ -298,4 +325,3 @@ def _run(request: _Request, sweep: Sweep, local: LocalOptions) -> int:
 
 def _say(text: str) -> None:
     print(printable(text), file=sys.stderr)
-    from noisebench.records.periodic import periodically

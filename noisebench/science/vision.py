@@ -107,9 +107,16 @@ def weights_file(name: str) -> DataFile:
     return DataFile(f"weights/{file.name}", Content(most, checksum, partly_known=True), weights.url)
 
 
-def check_classifier(name: str) -> None:
-    """Raise InputError unless torchvision has a classifier of this name."""
-    _of_classifiers(name)
+def check_classifier(name: str, state: Mapping[str, Tensor] | None = None) -> None:
+    """Raise InputError unless torchvision has a classifier of this name, DataError if the state does not fit.
+
+    The number of classes does not matter.
+    """
+    models = _of_classifiers(name)
+    if state is not None:
+        with torch.random.fork_rng(devices=[]):
+            options = {"aux_logits": False} if name in _WITH_AUXILIARY_HEADS else {}
+            _load(models.get_model(name, weights=None, num_classes=2, **options), state, name)
 
 
 def _of_classifiers(name: str) -> Any:
@@ -124,14 +131,15 @@ def _of_classifiers(name: str) -> Any:
 
 
 def _load(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Load a state into all layers but the one whose shape differs."""
+    """Load a state into all layers but the last one, if that has another shape."""
     own = model.state_dict()
     fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
-    missing = {key.rpartition(".")[0] for key in own.keys() - fitting.keys()}
-    if len(missing) > 1:
+    last = next(reversed(own)).rpartition(".")[0]
+    missing = {key.rpartition(".")[0] for key in own.keys() - fitting.keys()} - {last}
+    if missing:
         raise DataError(
-            f"the weights do not fit torchvision's {name}: {len(missing)} layers differ, such as "
-            f"{min(missing)}; only the last one may"
+            f"the weights do not fit torchvision's {name}: {len(missing)} layers before the last one are "
+            f"missing or have another shape, such as {min(missing)}"
         )
     model.load_state_dict(fitting, strict=False)
 

@@ -21,7 +21,7 @@ from noisebench.sweep.components import MAX_TRIALS, Vocabulary, exceeds_limit, u
 from noisebench.sweep.configuration import Combination, Overrides, configure
 from noisebench.sweep.image_files import content_hash
 from noisebench.sweep.nodes import Node, Problems
-from noisebench.sweep.reference import source_hash
+from noisebench.sweep.reference import content_of_file, source_hash
 from noisebench.sweep.schema import (
     Field,
     Fields,
@@ -122,11 +122,25 @@ def _read_training(node: Node, problems: Problems) -> list[Overrides]:
                 sources = _sources((name for _, name in axes[-1]), entry, problems)
     if exceeds_limit(axes, node, problems):
         return []
+    contents = _contents(node, axes, problems)
     combinations = (dict(combination) for combination in itertools.product(*axes))
     return [
-        {**each, "model_source": sources[each["model"]]} if each.get("model") in sources else each
+        each
+        | ({"model_source": sources[each["model"]]} if each.get("model") in sources else {})
+        | ({"weights_content": contents[each["weights"]]} if each.get("weights") in contents else {})
         for each in combinations
     ]
+
+
+def _contents(node: Node, axes: Iterable[Iterable[tuple[str, Any]]], problems: Problems) -> dict[str, str]:
+    """Return the hash of each file of weights."""
+    contents = {}
+    for path in (value for axis in axes for key, value in axis if key == "weights" and value is not None):
+        try:
+            contents[path] = content_of_file(Path(path).read_bytes())
+        except OSError as error:
+            problems.add(node.value["weights"], f"{path} cannot be read: {error.strerror}")
+    return contents
 
 
 def _sources(models: Iterable[str], node: Node, problems: Problems) -> dict[str, str]:

@@ -11,7 +11,7 @@ from noisebench.catalogue.component import Component, Value
 from noisebench.catalogue.datasets import DATASETS, DatasetDescriptor
 from noisebench.catalogue.detector import TRACES
 from noisebench.catalogue.detectors import DETECTORS, descriptor_of
-from noisebench.catalogue.models import MODELS, model_of
+from noisebench.catalogue.models import MODELS, TORCHVISION, model_of
 from noisebench.catalogue.parameters import FROM_RECIPE
 from noisebench.sweep.components import Placed, describe
 from noisebench.sweep.nodes import Node, Problems
@@ -109,6 +109,15 @@ def _check_model(training: Training, node: Node, problems: Problems) -> None:
         problems.add(
             node, f"there are no pretrained weights for {training.model}; set training: {{pretrained: false}}"
         )
+    if training.weights is None:
+        return
+    if not training.model.startswith(TORCHVISION):
+        problems.add(
+            node,
+            f"weights are for models of torchvision, such as {TORCHVISION}resnet18, not {training.model}",
+        )
+    if training.pretrained:
+        problems.add(node, "weights and pretrained: true name two files of weights; leave one out")
 
 
 def _check_flag_rule(detector: Placed, problems: Problems) -> None:

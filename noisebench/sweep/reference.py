@@ -47,7 +47,7 @@ def source_hash(reference: str) -> str:
     content = _read(module, path)
     if function not in _defined_names(module, content):
         raise InputError(f"module '{module}' ({path}) defines no function '{function}'")
-    return _hash(content)
+    return content_of_file(content)
 
 
 def arguments(reference: str) -> dict[str, bool]:
@@ -76,7 +76,7 @@ def load(reference: str, source: str | None = None) -> Callable[..., Any]:
     module, function = reference.split(":")
     path = _file_of(module)
     content = _read(module, path)
-    seen = _hash(content)
+    seen = content_of_file(content)
     if source is not None and seen != source:
         raise DataError(
             f"{path} was changed after the sweep was read (its hash is {seen}, the trial has {source}): "
@@ -185,5 +185,6 @@ def _read(module: str, path: Path) -> bytes:
         raise InputError(f"module '{module}': {path} cannot be read: {error.strerror}") from None
 
 
-def _hash(content: bytes) -> str:
+def content_of_file(content: bytes) -> str:
+    """Return 16 hex digits of the sha256 of a file's content, which name it in a trial."""
     return hashlib.sha256(content).hexdigest()[:16]

@@ -9,12 +9,15 @@ from typing import Any
 from noisebench.catalogue.component import Component
 from noisebench.sweep import identity
 
+_LATER_FIELDS = ("model_source", "weights", "weights_content")
+
 
 @dataclass(frozen=True)
 class Training:
     """How a model is trained. `epochs` counts passes over the data, `batch_size` samples.
 
-    `model_source` is the hash of the module of a user's model, None for other models.
+    `model_source` is the hash of the module of a user's model, None for other models. `weights` is the path
+    of a user's file of weights, `weights_content` the hash of the file; None for other first weights.
     """
 
     model: str
@@ -30,12 +33,16 @@ class Training:
     input_scale: str
     precision: str
     model_source: str | None = None
+    weights: str | None = None
+    weights_content: str | None = None
 
     def as_fields(self) -> dict[str, Any]:
         """Return the mapping that records contain."""
         mapping = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.model_source is None:  # trials that are older than the field keep their ids
-            del mapping["model_source"]
+        # Trials that are older than these fields keep their ids.
+        absent = [name for name in _LATER_FIELDS if mapping[name] is None]
+        for name in absent:
+            del mapping[name]
         return {**mapping, "schedule": self.schedule.as_fields()}
 
     @classmethod

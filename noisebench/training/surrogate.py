@@ -30,7 +30,7 @@ from noisebench.training.modes import Modes, default_modes, overridden_modes
 from noisebench.training.objective import Objective
 from noisebench.training.streams import reproducible_kernels
 from noisebench.training.watchers import DynamicsWatcher
-from noisebench.training.weights import pretrained_state
+from noisebench.training.weights import initial_state
 
 Indices = npt.NDArray[np.int64]
 
@@ -82,12 +82,9 @@ class Surrogate:
             targets = separate
         objective = Objective.of(trial.loss)
         modes, notes = _chosen_modes(trial, device, training.images, calibration or Calibration())
-        if modes.graph and training.gathered:
-            modes, notes = replace(modes, graph=False), [*notes, "no graph: the images are read by batches"]
-        if modes.graph and reference.is_reference(trial.loss.name):
-            refused = refused_operation(objective, dataset.classes)
-            if refused is not None:
-                modes, notes = replace(modes, graph=False), [*notes, f"no graph: the loss's {refused}"]
+        refused = _refused_graph(trial, training, objective, dataset.classes) if modes.graph else None
+        if refused is not None:
+            modes, notes = replace(modes, graph=False), [*notes, f"no graph: {refused}"]
         return cls(
             trial=trial,
             dataset=dataset,
@@ -151,7 +148,7 @@ class Surrogate:
         """Return the initial model of `run`, on the device."""
         channels, height, width = self.training.images.shape[1:]
         training = self.trial.training
-        state = pretrained_state(training.model, self.data_dir) if training.pretrained else None
+        state = initial_state(training, self.data_dir)
         torch.manual_seed(self.trial.seed_for("init", run))
         model = build(training.model, (channels, height, width), classes, state, training.model_source)
         return model.to(self.device)
@@ -179,6 +176,16 @@ class Surrogate:
     def on_device(self, array: npt.NDArray[np.int64]) -> Tensor:
         """Return an integer array as a tensor on the device."""
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def _refused_graph(trial: Trial, training: InputPipeline, objective: Objective, classes: int) -> str | None:
+    """Return why a step cannot be recorded, None if it can."""
+    if training.gathered:
+        return "the images are read by batches"
+    if not reference.is_reference(trial.loss.name):
+        return None
+    refused = refused_operation(objective, classes)
+    return None if refused is None else f"the loss's {refused}"
 
 
 def _chosen_modes(

@@ -70,10 +70,14 @@ def test_parameters_of_a_folder_are_those_of_its_reader() -> None:
 
 def test_fields_of_training_and_of_every_recipe_are_those_of_the_trial() -> None:
     fields = set(Training.__dataclass_fields__)
-    assert {*TRAINING, "schedule", "model_source"} == fields
+    assert {*TRAINING, "schedule", "model_source", "weights_content"} == fields
     for dataset in DATASETS.values():
         for detector in DETECTORS:
-            assert set(dataset.recipe.training_for(detector)) == fields - {"model_source"}
+            assert set(dataset.recipe.training_for(detector)) == fields - {
+                "model_source",
+                "weights",
+                "weights_content",
+            }
 
 
 def test_names_that_descriptors_give_are_parameters_of_theirs() -> None:

@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from noisebench.cli import planting
 from noisebench.cli.judged import Scores, scores_of
@@ -119,10 +120,10 @@ def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     assert len(early) == 1
     assert early < [place for place, line in enumerate(lines) if line.startswith("noise: 2/2 done")] < last
     assert "after the first" not in detect(*words, cwd=tmp_path).stderr
-
     # Checkpoints are gone: the records tell.
     status = noisebench_here("status", "noise", results=tmp_path / "results", cwd=tmp_path)
     assert "warning: after the first of 2 trials, the model does not learn: CE" in status.stdout
+
 
 def test_a_name_of_other_data_is_refused_and_their_files_stay(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -319,11 +320,16 @@ def test_precision_is_on_the_scale_of_the_users_detector_or_empty(tmp_path: Path
     assert "of which the first was used:\n  normalized-margin" in done.stdout
 
 
+RESNET = ("--model", "torchvision:resnet18")
 BAD = {
     "loss": (("d", "--loss", "BLL"), "loss 'BLL' is unknown; known: CE"),
     "model": (("d", "--model", "cnn"), "must be one of small-cnn"),
     "torchvision": (("d", "--model", "torchvision:resnet19"), "classifiers: resnet18"),
     "own model": (("d", "--model", "nowhere:net"), "training.model: module 'nowhere' is not found"),
+    "weights": (("d", *RESNET, "--weights", "list.pth"), "list.pth: holds no state dict"),
+    "no weights": (("d", *RESNET, "--weights", "s.yaml"), "s.yaml"),
+    "other weights": (("d", *RESNET, "--weights", "other.pth"), "layers before the last one are missing"),
+    "weights of a CNN": (("d", "--weights", "list.pth"), "weights are for models of torchvision"),
     "detector": (("d", "--detector", "aumm"), "detector 'aumm' is unknown"),
     "set": (("d", "--set", "training.epoch=3"), "epoch' is unknown"),
     "plantings": (("d", "--plantings", "2"), "--plantings 2: only with --tune"),
@@ -343,6 +349,8 @@ def test_a_mistake_gets_one_message_and_nothing_is_written(case: str, tmp_path: 
     shutil.copytree(tmp_path / "d", tmp_path / "broken")
     (tmp_path / "broken" / "cat" / "0.png").write_bytes(b"no image")
     np.savez(tmp_path / "a.npz", X=np.zeros((10, 8, 8), np.uint8), y=np.arange(10) % 2)
+    torch.save([1], tmp_path / "list.pth")
+    torch.save({"conv1.weight": torch.zeros(64, 1, 7, 7)}, tmp_path / "other.pth")
     arguments, message = BAD[case]
     done = detect(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
