@@ -75,18 +75,18 @@ class Bench:
         samples = samples or IMAGES[model]
         return mnist(self.data_dir, samples) if model == "small-cnn" else noise((3, 32, 32), samples)
 
-    def task(self, model: str, runs: int = 1, samples: int | None = None) -> TrainingTask:
+    def task(self, model: str, fits: int = 1, samples: int | None = None) -> TrainingTask:
         """Return the training of some models at a time."""
-        return task_of(self.images(model, samples), self.recipe(model), self.device, runs)
+        return task_of(self.images(model, samples), self.recipe(model), self.device, fits)
 
     def modes(self, words: str) -> Modes:
         """Read modes; on a CPU those without a graph."""
         kept = [word for word in words.split() if word != "graph" or self.device.type == "cuda"]
         return Modes.parse(" ".join(kept), self.device)
 
-    def rate(self, model: str, modes: Modes, runs: int = 1) -> float:
+    def rate(self, model: str, modes: Modes, fits: int = 1) -> float:
         """Return images a second in training, over all models; reports the rates for the grid."""
-        task = self.task(model, runs)
+        task = self.task(model, fits)
         training = training_rate(task, modes, epochs=1 if self.tiny else 3)
         self.report(Rate(model, training, prediction_rate(task, modes), str(modes)))
         return training

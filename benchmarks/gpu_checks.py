@@ -18,7 +18,7 @@ from benchmarks.workload import models
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.losses import LOSSES
 from noisebench.training.equality import difference, share_allowed
-from noisebench.training.fit import start_fit
+from noisebench.training.fit_group import start_group
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
 from noisebench.training.objective import Objective
@@ -85,7 +85,7 @@ def _fastest(work: Callable[[], object], repeats: int = 8) -> float:
 def repeated(bench: Bench) -> Iterator[Row]:
     """Train the reference twice: equal to the last bit."""
     for model in bench.models:
-        found = difference(*_training(bench, model, runs=1), Modes())
+        found = difference(*_training(bench, model, fits=1), Modes())
         what = f"{model}, {bench.steps} steps of the reference, twice"
         yield at_most("=", what, f"logits differ by at most {found.largest:.1e}", found.largest, 0, "")
 
@@ -107,22 +107,22 @@ def _hashes(device: torch.device, data_dir: Path | None, tiny: bool, threads: in
     torch.set_num_threads(threads)
     bench, found = Bench(device, data_dir, tiny=tiny), {}
     for model in bench.models:
-        task, build = _training(bench, model, runs=1)
-        fit = start_fit(build(), task, Modes())
-        train(fit, task)
-        parameters = fit.branches[0].stack.parameters()
+        task, build = _training(bench, model, fits=1)
+        group = start_group(build(), task, Modes())
+        train(group, task)
+        parameters = group.branches[0].stack.parameters()
         weights = b"".join(each.detach().cpu().numpy().tobytes() for each in parameters)
         found[model] = hashlib.sha256(weights).hexdigest()
     return found
 
 
 def equality(words: str, bench: Bench) -> Iterator[Row]:
-    """Compare the first steps of each model with those of the reference, one run at a time."""
+    """Compare the first steps of each model with those of the reference, one fit at a time."""
     modes = bench.modes(words)
     for model in bench.models:
         if modes.compiled and model != "small-cnn":
             continue  # the others compile for minutes
-        task, build = _training(bench, model, runs=2 if modes.together else 1)
+        task, build = _training(bench, model, fits=2 if modes.together else 1)
         found = difference(task, build, modes)
         figures = (
             f"logits differ by at most {found.largest:.1e}, root mean square {found.root_mean_square:.1e}"
@@ -133,13 +133,13 @@ def equality(words: str, bench: Bench) -> Iterator[Row]:
         yield at_most("=", f"{model}, {bench.steps} steps, {modes}", figures, share, allowed, " of bound")
 
 
-def _training(bench: Bench, model: str, runs: int) -> tuple[TrainingTask, Callable[[], list[nn.Module]]]:
-    task = bench.task(model, runs, bench.steps * bench.recipe(model).batch_size)
+def _training(bench: Bench, model: str, fits: int) -> tuple[TrainingTask, Callable[[], list[nn.Module]]]:
+    task = bench.task(model, fits, bench.steps * bench.recipe(model).batch_size)
     # The bounds hold at this rate: larger ones amplify rounding within the steps that are compared.
     training = replace(task.training, epochs=1, learning_rate=min(task.training.learning_rate, 1e-4))
     task = replace(task, training=training)
     shape = task.inputs.images.shape[1:]
-    return task, lambda: models(model, shape, task.runs, bench.device)
+    return task, lambda: models(model, shape, task.fits, bench.device)
 
 
 def waits(bench: Bench) -> Iterator[Row]:
@@ -171,7 +171,7 @@ def _with_values(loss: str) -> Component:
 
 def _train_without_waits(bench: Bench, model: str, modes: Modes, objective: Objective) -> None:
     """Train; raise RuntimeError if a step after the first one makes the host wait for the device."""
-    task, build = _training(bench, model, runs=2 if modes.together else 1)
+    task, build = _training(bench, model, fits=2 if modes.together else 1)
     task, last = replace(task, objective=objective), bench.steps - 1
     steps = iter(range(bench.steps))
 
@@ -180,9 +180,9 @@ def _train_without_waits(bench: Bench, model: str, modes: Modes, objective: Obje
             # The first step initialises libraries, and the epoch ends with a copy to the host.
             torch.cuda.set_sync_debug_mode("default" if next(steps) == last else "error")
 
-    hooks = [after_step, *[_ignore] * (len(task.runs) - 1)]
+    hooks = [after_step, *[_ignore] * (len(task.fits) - 1)]
     try:
-        train(start_fit(build(), task, modes), task, hooks)
+        train(start_group(build(), task, modes), task, hooks)
     finally:
         if bench.device.type == "cuda":
             torch.cuda.set_sync_debug_mode("default")

@@ -141,7 +141,7 @@ def _rate_beside_others(device: torch.device, data_dir: Path | None, tiny: bool,
     epoch_ends(task, modes, epochs=1)
     start.wait()
     ends = epoch_ends(task, modes, epochs=2 if tiny else 6)
-    return len(task.runs) * task.samples * (len(ends) - 1) / (ends[-1] - ends[0])
+    return len(task.fits) * task.samples * (len(ends) - 1) / (ends[-1] - ends[0])
 
 
 _ONE = "half channels-last graph"

@@ -29,12 +29,12 @@ def row(number: str, images: Images, bar: float, pairs: int) -> Row:
     """Measure both loops on the same images, in turn."""
     recipe, count = RECIPES["small-cnn"], len(images.labels)
     modes = default_modes(CPU, "small-cnn", images.pixels.shape)
-    runs = FOLDS if modes.together else 1
-    task = task_of(images, recipe, CPU, runs)
+    fits = FOLDS if modes.together else 1
+    task = task_of(images, recipe, CPU, fits)
     ratios, ours, usual = [], [], []
     for _ in range(pairs):
         usual.append(usual_epoch_seconds(images, recipe, CPU, epochs=2, clock=time.process_time))
-        ours.append(epoch_seconds(task, modes, epochs=2, clock=time.process_time) / runs)
+        ours.append(epoch_seconds(task, modes, epochs=2, clock=time.process_time) / fits)
         ratios.append(usual[-1] / ours[-1])
     rates = [count / statistics.median(seconds) for seconds in (ours, usual)]
     what = f"small CNN training, one CPU thread, {images.source}"

@@ -20,7 +20,7 @@ from noisebench.data.idx import read_idx
 from noisebench.science.models import build
 from noisebench.sweep.identity import seed_for
 from noisebench.sweep.trial import Training
-from noisebench.training.fit import start_fit
+from noisebench.training.fit_group import start_group
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import predict, train
 from noisebench.training.modes import Modes
@@ -83,15 +83,15 @@ def models(name: str, shape: Sequence[int], numbers: Iterable[int], device: torc
     return built
 
 
-def task_of(images: Images, recipe: Training, device: torch.device, runs: int) -> TrainingTask:
+def task_of(images: Images, recipe: Training, device: torch.device, fits: int) -> TrainingTask:
     """Return the training of some models, each on all images."""
     return TrainingTask(
         inputs=InputPipeline(images.pixels.to(device), recipe.input_scale, recipe.augmentation),
-        targets=images.labels.to(device).expand(runs, -1),
-        indices=torch.arange(len(images.labels), device=device).expand(runs, -1),
+        targets=images.labels.to(device).expand(fits, -1),
+        indices=torch.arange(len(images.labels), device=device).expand(fits, -1),
         objective=Objective.of(CE),
         training=recipe,
-        runs=tuple(range(runs)),
+        fits=tuple(range(fits)),
         seed_for=seeds,
     )
 
@@ -106,31 +106,31 @@ def epoch_ends(
     ends: list[float] = []
     task = replace(task, training=replace(task.training, epochs=epochs + 1))
     shape, name = task.inputs.images.shape[1:], task.training.model
-    fit = start_fit(models(name, shape, task.runs, task.device), task, modes)
-    train(fit, task, after_epoch=lambda *_: ends.append(clock()))
-    if fit.notes:
-        raise RuntimeError("; ".join(fit.notes))
+    group = start_group(models(name, shape, task.fits, task.device), task, modes)
+    train(group, task, after_epoch=lambda *_: ends.append(clock()))
+    if group.notes:
+        raise RuntimeError("; ".join(group.notes))
     return ends
 
 
 def epoch_seconds(
     task: TrainingTask, modes: Modes, epochs: int = 3, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """Return the seconds of the fastest of some epochs, for all runs of the task together."""
+    """Return the seconds of the fastest of some epochs, for all fits of the task together."""
     return min(later - earlier for earlier, later in pairwise(epoch_ends(task, modes, epochs, clock)))
 
 
 def training_rate(task: TrainingTask, modes: Modes, epochs: int = 3) -> float:
-    """Return images a second in training, over all runs of the task together."""
-    return len(task.runs) * task.samples / epoch_seconds(task, modes, epochs)
+    """Return images a second in training, over all fits of the task together."""
+    return len(task.fits) * task.samples / epoch_seconds(task, modes, epochs)
 
 
 def prediction_rate(task: TrainingTask, modes: Modes) -> float:
     """Return the images a second that one model evaluates, after a first pass."""
-    task = replace(task, targets=task.targets[:1], indices=task.indices[:1], runs=task.runs[:1])
+    task = replace(task, targets=task.targets[:1], indices=task.indices[:1], fits=task.fits[:1])
     shape, name = task.inputs.images.shape[1:], task.training.model
     plain = replace(modes, graph=False, compiled=False)
-    (model,) = start_fit(models(name, shape, [0], task.device), task, plain).models()
+    (model,) = start_group(models(name, shape, [0], task.device), task, plain).models()
     seconds = []
     for _ in range(2):
         began = time.perf_counter()

@@ -20,7 +20,7 @@ from noisebench.records.folders import ResultsFolder
 from noisebench.records.scores import write_scores
 from noisebench.science.models import build
 from noisebench.training.equality import difference, share_allowed
-from noisebench.training.fit import start_fit
+from noisebench.training.fit_group import start_group
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import predict
 from noisebench.training.modes import OVERRIDE, Modes
@@ -96,7 +96,7 @@ class Stopwatch(Checkpoints):
         self._last, self._seconds, self._images = 0.0, 0.0, 0
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Notice the start of a fit: it asks for its checkpoint, `fit-0-1` if runs 0 and 1 train together."""
+        """Notice the start of a fit: it asks for its checkpoint, `fit-0-1` if fits 0 and 1 train together."""
         if name.startswith(_UNFINISHED):
             self._models, self._epochs = name.count("-"), 0
         return super().read(name)
@@ -136,11 +136,11 @@ def check_equality(task: Task, words: str) -> None:
     modes, device = _modes(task, words), torch.device(task.device)
     if modes == Modes():
         return
-    runs = 2 if modes.together else 1
-    training = _equality_task(task, runs)
+    fits = 2 if modes.together else 1
+    training = _equality_task(task, fits)
 
     def new_models() -> list[nn.Module]:
-        return _models(task, runs, device)
+        return _models(task, fits, device)
 
     measured = difference(training, new_models, modes)
     if measured.share_of_bound <= 1:
@@ -154,20 +154,20 @@ def check_equality(task: Task, words: str) -> None:
         )
 
 
-def _equality_task(task: Task, runs: int) -> TrainingTask:
+def _equality_task(task: Task, fits: int) -> TrainingTask:
     device, size = torch.device(task.device), task.training.batch_size
     generator = torch.Generator().manual_seed(0)
     samples = EQUAL_STEPS * size
     images = torch.randint(0, 256, (samples, *task.shape), generator=generator, dtype=torch.uint8)
-    targets = torch.randint(0, 10, (runs, samples), generator=generator)
+    targets = torch.randint(0, 10, (fits, samples), generator=generator)
     training = replace(task.training, epochs=1, learning_rate=min(task.training.learning_rate, 1e-4))
     return TrainingTask(
         inputs=InputPipeline(images.to(device), training.input_scale, training.augmentation),
         targets=targets.to(device),
-        indices=torch.arange(samples, device=device).expand(runs, -1),
+        indices=torch.arange(samples, device=device).expand(fits, -1),
         objective=Objective.of(Component.of("CE", delay=0)),
         training=training,
-        runs=tuple(range(runs)),
+        fits=tuple(range(fits)),
         seed_for=task.short_trial().seed_for,
     )
 
@@ -176,7 +176,7 @@ def evaluation_rate(task: Task, words: str) -> float:
     """Return the evaluation rate of a model in images per second, after a warm-up pass."""
     device, modes = torch.device(task.device), _modes(task, words)
     training = _equality_task(task, 1)
-    (model,) = start_fit(_models(task, 1, device), training, replace(modes, graph=False)).models()
+    (model,) = start_group(_models(task, 1, device), training, replace(modes, graph=False)).models()
     clock, seconds = _clock(task), []
     for _ in range(2):
         began = clock()

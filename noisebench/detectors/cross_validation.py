@@ -15,11 +15,11 @@ from noisebench.records.first_fold import Counts, note_first_fold
 from noisebench.science import confident_learning, neighbours
 from noisebench.science.evidence import Evidence
 from noisebench.science.folds import stratified_folds
-from noisebench.training.observation import Run
-from noisebench.training.runs import results_of
+from noisebench.training.fits import results_of
+from noisebench.training.observation import Fit
 from noisebench.training.surrogate import Indices, Surrogate
 
-# What a run finds of its held-out samples.
+# What a fit leaves of its held-out samples.
 _OF_SAMPLES = ("probabilities", "passes", "neighbour_labels", "neighbour_distances")
 
 
@@ -31,11 +31,11 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     so no model has seen its held-out samples. A data set with a separate training part (P2, Table 3) needs no
     folds.
     """
-    runs = _runs(surrogate)
-    results = results_of(surrogate, runs, partial(_finish, surrogate, needs))
+    fits = _fits(surrogate)
+    results = results_of(surrogate, fits, partial(_finish, surrogate, needs))
     arrays = [{name: tensor.numpy() for name, tensor in tensors.items()} for tensors in results]
     pooled: dict[str, Any] = {
-        name: _pooled(runs, [each[name] for each in arrays]) for name in arrays[0] if name in _OF_SAMPLES
+        name: _pooled(fits, [each[name] for each in arrays]) for name in arrays[0] if name in _OF_SAMPLES
     }
     probabilities = pooled.pop("probabilities")
     return Evidence(
@@ -48,20 +48,20 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     )
 
 
-def _pooled(runs: Sequence[Run], parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Return the held-out parts [n, ...] of all runs in the order of the samples [N, ...].
+def _pooled(fits: Sequence[Fit], parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return the held-out parts [n, ...] of all fits in the order of the samples [N, ...].
 
     Passes have the samples on the second axis.
     """
-    order = np.argsort(np.concatenate([run.held_out for run in runs if run.held_out is not None]))
+    order = np.argsort(np.concatenate([fit.held_out for fit in fits if fit.held_out is not None]))
     axis = 1 if parts[0].ndim == 3 else 0
     return np.ascontiguousarray(np.concatenate(parts, axis).take(order, axis))
 
 
-def _runs(surrogate: Surrogate) -> list[Run]:
+def _fits(surrogate: Surrogate) -> list[Fit]:
     samples = len(surrogate.given)
     if surrogate.dataset.training is not None:
-        return [Run(0, held_out=np.arange(samples))]
+        return [Fit(0, held_out=np.arange(samples))]
     held_out = _held_out(surrogate)
     folds = len(held_out)
     training_parts = [
@@ -69,7 +69,7 @@ def _runs(surrogate: Surrogate) -> list[Run]:
         for fold in range(folds)
     ]
     parts = zip(training_parts, held_out, strict=True)
-    return [Run(fold, rest, held_out=members) for fold, (rest, members) in enumerate(parts)]
+    return [Fit(fold, rest, held_out=members) for fold, (rest, members) in enumerate(parts)]
 
 
 def _held_out(surrogate: Surrogate) -> list[Indices]:
@@ -83,40 +83,40 @@ def _held_out(surrogate: Surrogate) -> list[Indices]:
     return [np.flatnonzero(fold_of == fold) for fold in range(folds)]
 
 
-def _finish(surrogate: Surrogate, needs: Mapping[str, int], run: Run, model: nn.Module) -> dict[str, Tensor]:
+def _finish(surrogate: Surrogate, needs: Mapping[str, int], fit: Fit, model: nn.Module) -> dict[str, Tensor]:
     found = {
-        "probabilities": surrogate.probabilities(model, run.held_out),
+        "probabilities": surrogate.probabilities(model, fit.held_out),
         "test_accuracy": surrogate.test_accuracy(model),
     }
     if surrogate.dataset.groups is not None:
-        _note_first_fold(surrogate, run, found["probabilities"])
+        _note_first_fold(surrogate, fit, found["probabilities"])
     if "passes" in needs:
-        found["passes"] = _passes(surrogate, run, model, needs["passes"])
+        found["passes"] = _passes(surrogate, fit, model, needs["passes"])
     if "neighbour_labels" in needs:
-        found |= _neighbours(surrogate, run, model, needs["neighbour_labels"])
+        found |= _neighbours(surrogate, fit, model, needs["neighbour_labels"])
     return found
 
 
-def _note_first_fold(surrogate: Surrogate, run: Run, probabilities: Tensor) -> None:
+def _note_first_fold(surrogate: Surrogate, fit: Fit, probabilities: Tensor) -> None:
     """Note whether the model of a user's own data learns, long before the trial ends."""
-    given, predicted = surrogate.given[run.held_out], probabilities.argmax(1).numpy()
+    given, predicted = surrogate.given[fit.held_out], probabilities.argmax(1).numpy()
     if len(given):
         counts = Counts(len(given), int((given == predicted).sum()), int(np.bincount(given).max()))
         note_first_fold(surrogate.checkpoints.folder, counts)
 
 
-def _passes(surrogate: Surrogate, run: Run, model: nn.Module, count: int) -> Tensor:
+def _passes(surrogate: Surrogate, fit: Fit, model: nn.Module, count: int) -> Tensor:
     """Return the probabilities [count, n, K] of passes with dropout; each has a seed of its own."""
-    seeds = (surrogate.trial.seed_for("passes", run.number, number) for number in range(count))
-    return torch.stack([surrogate.probabilities(model, run.held_out, dropout_seed=seed) for seed in seeds])
+    seeds = (surrogate.trial.seed_for("passes", fit.number, number) for number in range(count))
+    return torch.stack([surrogate.probabilities(model, fit.held_out, dropout_seed=seed) for seed in seeds])
 
 
-def _neighbours(surrogate: Surrogate, run: Run, model: nn.Module, k: int) -> dict[str, Tensor]:
+def _neighbours(surrogate: Surrogate, fit: Fit, model: nn.Module, k: int) -> dict[str, Tensor]:
     """Return given labels and distances [n, k] of the training samples nearest to the held-out ones."""
-    indices = np.arange(len(surrogate.training_targets)) if run.indices is None else run.indices
+    indices = np.arange(len(surrogate.training_targets)) if fit.indices is None else fit.indices
     references = surrogate.features(model, surrogate.training, indices)
-    assert run.held_out is not None
-    queries = surrogate.features(model, surrogate.judged, run.held_out)
+    assert fit.held_out is not None
+    queries = surrogate.features(model, surrogate.judged, fit.held_out)
     nearest, distances = neighbours.nearest(references, queries, k)
     labels = surrogate.training_targets[indices][nearest]
     return {"neighbour_labels": torch.from_numpy(labels), "neighbour_distances": torch.from_numpy(distances)}

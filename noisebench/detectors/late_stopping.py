@@ -15,9 +15,9 @@ from noisebench.catalogue.component import Component
 from noisebench.detectors.judgement import Judgement
 from noisebench.science import flag_rules, late_stopping
 from noisebench.science.evidence import Evidence
+from noisebench.training.fits import results_of
 from noisebench.training.loop import EVALUATION_BATCH
-from noisebench.training.observation import Run
-from noisebench.training.runs import results_of
+from noisebench.training.observation import Fit
 from noisebench.training.surrogate import Indices, Surrogate
 
 
@@ -112,16 +112,16 @@ def _round(surrogate: Surrogate, number: int, members: Indices, rate: float | No
     if rate is not None:
         needed = late_stopping.samples_to_keep(len(surrogate.given), rate, number, rounds)
     watcher = RoundWatcher(surrogate, members, late_stopping.epochs_in_a_row(number, rounds), needed)
-    run = Run(number, members, after_epoch=watcher, finished=watcher.finished)
-    (found,) = results_of(surrogate, [run], partial(_finish, surrogate, rounds))
+    fit = Fit(number, members, after_epoch=watcher, finished=watcher.finished)
+    (found,) = results_of(surrogate, [fit], partial(_finish, surrogate, rounds))
     return found
 
 
-def _finish(surrogate: Surrogate, rounds: int, run: Run, model: nn.Module) -> dict[str, Tensor]:
-    if run.number < rounds - 1:
-        return run.watched()
+def _finish(surrogate: Surrogate, rounds: int, fit: Fit, model: nn.Module) -> dict[str, Tensor]:
+    if fit.number < rounds - 1:
+        return fit.watched()
     probabilities, accuracy = surrogate.probabilities(model), surrogate.test_accuracy(model)
-    return {**run.watched(), "probabilities": probabilities, "test_accuracy": accuracy}
+    return {**fit.watched(), "probabilities": probabilities, "test_accuracy": accuracy}
 
 
 def judge(evidence: Evidence, detector: Component) -> Judgement:

@@ -12,8 +12,8 @@ from noisebench.catalogue.component import Component
 from noisebench.detectors.judgement import Judgement
 from noisebench.science import aum
 from noisebench.science.evidence import Evidence
-from noisebench.training.observation import Run
-from noisebench.training.runs import results_of
+from noisebench.training.fits import results_of
+from noisebench.training.observation import Fit
 from noisebench.training.surrogate import Surrogate
 from noisebench.training.watchers import MarginWatcher
 
@@ -29,7 +29,7 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     detector, classes = trial.detector, surrogate.dataset.classes
     rng = np.random.default_rng(trial.seed_for("thresholds"))
     sets = aum.threshold_sets(samples, classes, detector["runs"], rng, detector["threshold"])
-    planned = [_run(surrogate, number, members) for number, members in enumerate(sets)]
+    planned = [_fit(surrogate, number, members) for number, members in enumerate(sets)]
     runs = results_of(surrogate, planned, partial(_finish, surrogate))
     votes = np.zeros((samples, classes))
     threshold_samples = np.zeros((len(sets), samples), dtype=np.bool_)
@@ -47,7 +47,7 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     )
 
 
-def _run(surrogate: Surrogate, number: int, members: npt.NDArray[np.int64]) -> Run:
+def _fit(surrogate: Surrogate, number: int, members: npt.NDArray[np.int64]) -> Fit:
     detector, classes = surrogate.trial.detector, surrogate.dataset.classes
     targets = surrogate.given.copy()
     targets[members] = classes
@@ -59,11 +59,11 @@ def _run(surrogate: Surrogate, number: int, members: npt.NDArray[np.int64]) -> R
         detector["implementation"],
         surrogate.device,
     )
-    return Run(number, targets=targets, classes=classes + 1, watcher=watcher)
+    return Fit(number, targets=targets, classes=classes + 1, watcher=watcher)
 
 
-def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:
-    return {**run.watched(), "test_accuracy": surrogate.test_accuracy(model)}
+def _finish(surrogate: Surrogate, fit: Fit, model: nn.Module) -> dict[str, Tensor]:
+    return {**fit.watched(), "test_accuracy": surrogate.test_accuracy(model)}
 
 
 def judge(evidence: Evidence, detector: Component) -> Judgement:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from noisebench.catalogue.component import Component
 from noisebench.science.evidence import IN_PASSING, Evidence, Traces
 from noisebench.sweep.trial import Trial
+from noisebench.training.fits import results_of
 from noisebench.training.objective import Objective
-from noisebench.training.observation import Run
-from noisebench.training.runs import results_of
+from noisebench.training.observation import Fit
 from noisebench.training.surrogate import Surrogate
 from noisebench.training.traces import TraceWatcher
 
@@ -63,8 +63,8 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     samples, classes = len(surrogate.given), surrogate.dataset.classes
     trial, device = surrogate.trial, surrogate.device
     phases = PhaseSelection(trial, samples, classes, device)
-    run = Run(0, watcher=TraceWatcher(samples, trial.training.epochs, ("losses",), device))
-    (found,) = results_of(surrogate, [run], partial(_finish, surrogate), phases)
+    fit = Fit(0, watcher=TraceWatcher(samples, trial.training.epochs, ("losses",), device))
+    (found,) = results_of(surrogate, [fit], partial(_finish, surrogate), phases)
     return Evidence(
         labels=surrogate.given,
         classes=classes,
@@ -74,5 +74,5 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     )
 
 
-def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:
-    return {**run.watched(), "test_accuracy": surrogate.test_accuracy(model)}
+def _finish(surrogate: Surrogate, fit: Fit, model: nn.Module) -> dict[str, Tensor]:
+    return {**fit.watched(), "test_accuracy": surrogate.test_accuracy(model)}

@@ -11,8 +11,8 @@ from noisebench.catalogue.component import Component
 from noisebench.detectors.judgement import Judgement
 from noisebench.science import ctrl, small_loss
 from noisebench.science.evidence import AFTER_EPOCH, IN_PASSING, Evidence, Traces
-from noisebench.training.observation import Run
-from noisebench.training.runs import results_of
+from noisebench.training.fits import results_of
+from noisebench.training.observation import Fit
 from noisebench.training.surrogate import Surrogate
 from noisebench.training.traces import EpochTraces, TraceWatcher
 
@@ -22,8 +22,8 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     epochs = surrogate.trial.training.epochs
     watcher = TraceWatcher(len(surrogate.given), epochs, _traces(needs, IN_PASSING), surrogate.device)
     after = _traces(needs, AFTER_EPOCH)
-    run = Run(0, watcher=watcher, after_epoch=EpochTraces(surrogate, epochs, after) if after else None)
-    (found,) = results_of(surrogate, [run], partial(_finish, surrogate))
+    fit = Fit(0, watcher=watcher, after_epoch=EpochTraces(surrogate, epochs, after) if after else None)
+    (found,) = results_of(surrogate, [fit], partial(_finish, surrogate))
     arrays = {name: tensor.numpy() for name, tensor in found.items()}
     return Evidence(
         labels=surrogate.given,
@@ -45,8 +45,8 @@ def _kind(arrays: Mapping[str, npt.NDArray[np.generic]], kind: str) -> Traces | 
     return Traces(**found) if found else None  # type: ignore[arg-type]
 
 
-def _finish(surrogate: Surrogate, run: Run, model: nn.Module) -> dict[str, Tensor]:
-    return {**run.watched(), "test_accuracy": surrogate.test_accuracy(model)}
+def _finish(surrogate: Surrogate, fit: Fit, model: nn.Module) -> dict[str, Tensor]:
+    return {**fit.watched(), "test_accuracy": surrogate.test_accuracy(model)}
 
 
 def traces_of(evidence: Evidence, detector: Component) -> Traces:

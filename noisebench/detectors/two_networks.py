@@ -22,9 +22,9 @@ from noisebench.detectors.judgement import Judgement
 from noisebench.science import flag_rules, selection, traces
 from noisebench.science.detection import Detection
 from noisebench.science.evidence import IN_PASSING, Evidence, Traces
+from noisebench.training.fits import results_of
 from noisebench.training.objective import Objective
-from noisebench.training.observation import Run
-from noisebench.training.runs import results_of
+from noisebench.training.observation import Fit
 from noisebench.training.surrogate import Surrogate
 from noisebench.training.traces import TraceWatcher
 
@@ -140,11 +140,11 @@ def _gather(surrogate: Surrogate, window: int, bound: Bound) -> Evidence:
     samples, training, detector = len(surrogate.given), surrogate.trial.training, surrogate.trial.detector
     forget = ForgetRate(detector["rate"], detector["gradual"])
     peers = PeerSelection(samples, forget, window, bound, surrogate.device)
-    runs = [
-        Run(number, watcher=TraceWatcher(samples, training.epochs, ("losses",), surrogate.device))
+    fits = [
+        Fit(number, watcher=TraceWatcher(samples, training.epochs, ("losses",), surrogate.device))
         for number in range(2)
     ]
-    found = results_of(surrogate, runs, partial(_finish, surrogate, peers), peers)
+    found = results_of(surrogate, fits, partial(_finish, surrogate, peers), peers)
     losses = torch.stack([each[f"{IN_PASSING}.losses"] for each in found]).mean(0)
     return Evidence(
         labels=surrogate.given,
@@ -157,9 +157,9 @@ def _gather(surrogate: Surrogate, window: int, bound: Bound) -> Evidence:
     )
 
 
-def _finish(surrogate: Surrogate, peers: PeerSelection, run: Run, model: nn.Module) -> dict[str, Tensor]:
+def _finish(surrogate: Surrogate, peers: PeerSelection, fit: Fit, model: nn.Module) -> dict[str, Tensor]:
     return {
-        **run.watched(),
+        **fit.watched(),
         **peers.result(),
         "probabilities": surrogate.probabilities(model),
         "test_accuracy": surrogate.test_accuracy(model),

@@ -80,7 +80,7 @@ def scaled_to_unit(values: NDArray[np.floating]) -> NDArray[np.float64] | None:
 def two_gaussians(
     values: NDArray[np.float64], iterations: int, tolerance: float
 ) -> tuple[float, NDArray[np.float64]]:
-    """Fit two Gaussians to values [n] in [0, 1].
+    """FitGroup two Gaussians to values [n] in [0, 1].
 
     Returns the mean of the lower one and the probability of the upper one for each value, [n].
     """

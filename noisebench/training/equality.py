@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from noisebench.errors import EnvironmentFault
-from noisebench.training.fit import start_fit
+from noisebench.training.fit_group import start_group
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
 from noisebench.training.task import TrainingTask
@@ -38,21 +38,21 @@ class Difference:
 
 
 def difference(task: TrainingTask, build: Callable[[], Sequence[nn.Module]], modes: Modes) -> Difference:
-    """Train the runs of `task` in `modes`, and one by one in the reference; compare the logits of every step.
+    """Train the fits of `task` in `modes`, and one by one in the reference; compare the logits of every step.
 
-    `build` returns one new model for each run, with the same weights at every call. Raises EnvironmentFault
+    `build` returns one new model for each fit, with the same weights at every call. Raises EnvironmentFault
     if a mode could not be used, as a graph that was not recorded.
     """
     in_modes = _logits(task, build(), modes)
     in_reference: list[list[Tensor]] = []
     for number, model in enumerate(build()):
         part = slice(number, number + 1)
-        alone = replace(task, targets=task.targets[part], indices=task.indices[part], runs=task.runs[part])
+        alone = replace(task, targets=task.targets[part], indices=task.indices[part], fits=task.fits[part])
         in_reference += _logits(alone, [model], Modes())
     pairs = [
         logits.float() - expected
-        for run, reference in zip(in_modes, in_reference, strict=True)
-        for logits, expected in zip(run, reference, strict=True)
+        for fit, reference in zip(in_modes, in_reference, strict=True)
+        for logits, expected in zip(fit, reference, strict=True)
     ]
     # Python's max() can drop NaN; the maximum of a tensor keeps it.
     largest = torch.stack([pair.abs().max() for pair in pairs]).max()
@@ -64,7 +64,7 @@ def difference(task: TrainingTask, build: Callable[[], Sequence[nn.Module]], mod
 def share_allowed(task: TrainingTask, build: Callable[[], Sequence[nn.Module]], modes: Modes) -> float:
     """Return up to which share of the bound `modes` pass for a model that amplifies rounding; at least 1.
 
-    The measure is the difference of eager steps, one run after another, in the type of `modes`.
+    The measure is the difference of eager steps, one fit after another, in the type of `modes`.
     """
     plain = difference(task, build, Modes(modes.dtype, channels_last=True)).share_of_bound
     return min(LARGEST_SHARE, max(1.0, FACTOR * plain))
@@ -76,8 +76,8 @@ def _logits(task: TrainingTask, models: Sequence[nn.Module], modes: Modes) -> li
     def collector(logits: list[Tensor]) -> Callable[..., None]:
         return lambda _epoch, of_batch, *_: logits.append(of_batch.clone())
 
-    fit = start_fit(models, task, modes)
-    train(fit, task, [collector(of_run) for of_run in collected])
-    if fit.notes:
-        raise EnvironmentFault(f"{modes}: {'; '.join(fit.notes)}")
+    group = start_group(models, task, modes)
+    train(group, task, [collector(of_fit) for of_fit in collected])
+    if group.notes:
+        raise EnvironmentFault(f"{modes}: {'; '.join(group.notes)}")
     return collected

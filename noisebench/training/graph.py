@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.torch_version import TorchVersion
 
-from noisebench.training.fit import Fit
+from noisebench.training.fit_group import FitGroup
 from noisebench.training.step import Step
 from noisebench.training.streams import is_usable
 from noisebench.training.task import TrainingTask
@@ -50,11 +50,11 @@ class RecordedStep:
     """A step on batches of one size: first eager, then recorded, then replayed.
 
     The eager steps train, so nothing has to be undone. All steps must be launched on one stream that is not
-    the default stream. If recording fails, the steps stay eager, and the fit notes the reason.
+    the default stream. If recording fails, the steps stay eager, and the group notes the reason.
     """
 
-    def __init__(self, step: Step, fit: Fit) -> None:
-        self._step, self._fit = step, fit
+    def __init__(self, step: Step, group: FitGroup) -> None:
+        self._step, self._group = step, group
         self._phase: bool | None = None
         self._steps_seen = 0
         self._recording: _Recording | None = None
@@ -85,7 +85,7 @@ class RecordedStep:
         return _replayed(self._recording, batch, draws)
 
     def _record(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Recording | None:
-        state = _HostState(self._fit)
+        state = _HostState(self._group)
         try:
             return self._captured(batch.clone(), None if draws is None else draws.clone(), epoch)
         except Exception as error:
@@ -98,7 +98,7 @@ class RecordedStep:
     def _captured(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Recording:
         graph = torch.cuda.CUDAGraph()
         if _REGISTERS_GENERATORS:
-            for branch in self._fit.branches:
+            for branch in self._group.branches:
                 # Each registered generator costs two kernels at every replay.
                 for generator in branch.stack.generators if branch.stack.draws else ():
                     graph.register_generator_state(generator)
@@ -107,9 +107,9 @@ class RecordedStep:
         return _Recording(graph, batch, draws, logits)
 
     def _note(self, refusal: str) -> None:
-        if self._fit.modes.graph:
-            self._fit.modes = replace(self._fit.modes, graph=False)
-            self._fit.notes.append(f"graph not recorded: {refusal}")
+        if self._group.modes.graph:
+            self._group.modes = replace(self._group.modes, graph=False)
+            self._group.notes.append(f"graph not recorded: {refusal}")
 
 
 def _replayed(recording: _Recording, batch: Tensor, draws: Tensor | None) -> Tensor:
@@ -123,16 +123,16 @@ def _replayed(recording: _Recording, batch: Tensor, draws: Tensor | None) -> Ten
 class _HostState:
     """The state that a step's Python code changes even if no kernel runs."""
 
-    def __init__(self, fit: Fit) -> None:
-        self._fit = fit
-        self._scalers = [branch.scaler.state_dict() for branch in fit.branches]
+    def __init__(self, group: FitGroup) -> None:
+        self._group = group
+        self._scalers = [branch.scaler.state_dict() for branch in group.branches]
         self._generators = [
-            [generator.get_state() for generator in branch.stack.generators] for branch in fit.branches
+            [generator.get_state() for generator in branch.stack.generators] for branch in group.branches
         ]
 
     def restore(self) -> None:
         """Undo an incomplete step; replace the objects that took part in the failed recording."""
-        for branch, scale, states in zip(self._fit.branches, self._scalers, self._generators, strict=True):
+        for branch, scale, states in zip(self._group.branches, self._scalers, self._generators, strict=True):
             enabled, device = branch.scaler.is_enabled(), branch.stack.device
             branch.scaler = torch.amp.GradScaler(device.type, enabled=enabled)
             branch.scaler.load_state_dict(scale)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from noisebench.errors import DivergedError
 from noisebench.science.stacked import active_dropout
-from noisebench.training.fit import Fit, make_recordable, set_learning_rate
+from noisebench.training.fit_group import FitGroup, make_recordable, set_learning_rate
 from noisebench.training.graph import RecordedStep
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.step import EagerStep, SelectiveStep, Step
@@ -20,7 +20,7 @@ from noisebench.training.task import TrainingTask
 
 EVALUATION_BATCH = 1024
 
-# Called with the epoch and a batch's logits [B, K], targets [B] and sample indices [B] of one run.
+# Called with the epoch and a batch's logits [B, K], targets [B] and sample indices [B] of one fit.
 BatchHook = Callable[[int, Tensor, Tensor, Tensor], None]
 
 
@@ -34,26 +34,29 @@ class EpochStatistics:
 
 
 # Returns whether the training is over before its last epoch.
-AfterEpoch = Callable[[Fit, list[EpochStatistics]], bool | None]
+AfterEpoch = Callable[[FitGroup, list[EpochStatistics]], bool | None]
 
 
 def train(
-    fit: Fit, task: TrainingTask, hooks: Sequence[BatchHook] = (), after_epoch: AfterEpoch | None = None
+    group: FitGroup,
+    task: TrainingTask,
+    hooks: Sequence[BatchHook] = (),
+    after_epoch: AfterEpoch | None = None,
 ) -> list[list[EpochStatistics]]:
-    """Train `training.epochs` epochs, fewer if `after_epoch` says so; return the statistics [epoch][run].
+    """Train `training.epochs` epochs, fewer if `after_epoch` says so; return the statistics [epoch][fit].
 
-    The statistics are those of the epochs trained here. `hooks` is empty or has one hook for each run, called
-    with every batch of the run. Each epoch has one transfer to the device before it and one from the device
-    after it. Raises DivergedError after the first epoch in which a run's loss is not finite.
+    The statistics are those of the epochs trained here. `hooks` is empty or has one hook for each fit, called
+    with every batch of the fit. Each epoch has one transfer to the device before it and one from the device
+    after it. Raises DivergedError after the first epoch in which a fit's loss is not finite.
     """
     statistics = []
-    with training_stream(task.device, fit.modes):
-        epochs = _Epochs(fit, task, hooks)
-        for epoch in range(fit.epochs_done, task.training.epochs):
+    with training_stream(task.device, group.modes):
+        epochs = _Epochs(group, task, hooks)
+        for epoch in range(group.epochs_done, task.training.epochs):
             of_epoch = epochs.train(epoch)
-            fit.epochs_done = epoch + 1
+            group.epochs_done = epoch + 1
             statistics.append(of_epoch)
-            if after_epoch is not None and after_epoch(fit, of_epoch):
+            if after_epoch is not None and after_epoch(group, of_epoch):
                 break
     return statistics
 
@@ -61,22 +64,22 @@ def train(
 class _Epochs:
     """The state that the epochs of one training share."""
 
-    def __init__(self, fit: Fit, task: TrainingTask, hooks: Sequence[BatchHook]) -> None:
-        self._fit, self._task, self._hooks = fit, task, hooks
-        self._totals = torch.zeros(len(task.runs), 2, device=task.device, dtype=torch.float64)
+    def __init__(self, group: FitGroup, task: TrainingTask, hooks: Sequence[BatchHook]) -> None:
+        self._group, self._task, self._hooks = group, task, hooks
+        self._totals = torch.zeros(len(task.fits), 2, device=task.device, dtype=torch.float64)
         self._step: Step = (
-            EagerStep(fit, task, self._totals)
+            EagerStep(group, task, self._totals)
             if task.selection is None
-            else SelectiveStep(fit, task, self._totals)
+            else SelectiveStep(group, task, self._totals)
         )
         # Compilation and recording both need batches of one size, so a short last batch is trained eagerly.
         self._full_batch_step: Step = self._step
-        if fit.modes.compiled:
-            self._full_batch_step = EagerStep(fit, task, self._totals, compiled=True)
-        if fit.modes.graph:
-            for branch in fit.branches:
+        if group.modes.compiled:
+            self._full_batch_step = EagerStep(group, task, self._totals, compiled=True)
+        if group.modes.graph:
+            for branch in group.branches:
                 make_recordable(branch.optimizer, task.device)
-            self._full_batch_step = RecordedStep(self._full_batch_step, fit)
+            self._full_batch_step = RecordedStep(self._full_batch_step, group)
 
     def train(self, epoch: int) -> list[EpochStatistics]:
         """Train one epoch."""
@@ -89,13 +92,13 @@ class _Epochs:
             logits = step(batch, batch_draws, epoch, pixels)
             if self._hooks:
                 targets = task.targets.gather(1, batch)
-                for hook, *of_run in zip(self._hooks, logits, targets, batch, strict=True):
-                    hook(epoch, *of_run)
+                for hook, *of_fit in zip(self._hooks, logits, targets, batch, strict=True):
+                    hook(epoch, *of_fit)
         return self._statistics(epoch)
 
     def _prepare(self, epoch: int) -> None:
-        seeds = [self._task.seed_for("dropout", run, epoch) for run in self._task.runs]
-        for branch in self._fit.branches:
+        seeds = [self._task.seed_for("dropout", fit, epoch) for fit in self._task.fits]
+        for branch in self._group.branches:
             branch.stack.train()
             branch.stack.seed([seeds.pop(0) for _ in range(branch.stack.size)])
             set_learning_rate(branch.optimizer, self._task.training, epoch)

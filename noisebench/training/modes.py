@@ -44,7 +44,7 @@ class Modes:
         """Read modes from words: one of fp32, bf16, fp16, half, and any of the other modes.
 
         `half` is the 16-bit type that the device supports, else fp32. If it is fp16, `grouped` is dropped:
-        runs that share a loss scale would skip steps because of each other. Raises InputError for words that
+        fits that share a loss scale would skip steps because of each other. Raises InputError for words that
         are unknown, not supported by the device, or in conflict.
         """
         words = set(text.split())
@@ -103,7 +103,7 @@ def _check(words: set[str], device: torch.device) -> None:
         raise InputError(f"{OVERRIDE}: branches cannot be compiled; leave `compiled` or `branches` out")
     if {"grouped", "fp16"} <= words:
         raise InputError(
-            f"{OVERRIDE}: in fp16, grouped runs would share the scale of the loss and depend on each other; "
+            f"{OVERRIDE}: in fp16, grouped fits would share the scale of the loss and depend on each other; "
             "leave `grouped` out"
         )
 

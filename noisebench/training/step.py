@@ -1,4 +1,4 @@
-"""One training step of all runs: forward, backward, update."""
+"""One training step of all fits: forward, backward, update."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from noisebench.training.fit import Branch, Fit
+from noisebench.training.fit_group import Branch, FitGroup
 from noisebench.training.objective import Objective
 from noisebench.training.streams import branch_streams, run_side_by_side
 from noisebench.training.task import TrainingTask
@@ -36,13 +36,15 @@ class EagerStep:
     On a GPU each of several branches runs on its own stream; on a CPU they run one after another.
     """
 
-    def __init__(self, fit: Fit, task: TrainingTask, totals: Tensor, *, compiled: bool = False) -> None:
+    def __init__(
+        self, group: FitGroup, task: TrainingTask, totals: Tensor, *, compiled: bool = False
+    ) -> None:
         self._objective = task.objective
         self._branches, begin = [], 0
-        for branch in fit.branches:
-            runs = slice(begin, begin + branch.stack.size)
-            self._branches.append(_BranchStep(branch, task, runs, totals[runs], compiled=compiled))
-            begin = runs.stop
+        for branch in group.branches:
+            fits = slice(begin, begin + branch.stack.size)
+            self._branches.append(_BranchStep(branch, task, fits, totals[fits], compiled=compiled))
+            begin = fits.stop
         self._streams = branch_streams(task.device, len(self._branches))
 
     def phase(self, epoch: int) -> bool:
@@ -63,24 +65,24 @@ class _BranchStep:
     """The part of a step on one branch."""
 
     def __init__(
-        self, branch: Branch, task: TrainingTask, runs: slice, totals: Tensor, *, compiled: bool
+        self, branch: Branch, task: TrainingTask, fits: slice, totals: Tensor, *, compiled: bool
     ) -> None:
-        self._branch, self._runs, self._totals = branch, runs, totals
+        self._branch, self._fits, self._totals = branch, fits, totals
         self._inputs, self._objective = task.inputs, task.objective
-        self._targets = task.targets[runs]
+        self._targets = task.targets[fits]
         stack: Callable[[Tensor], Tensor] = branch.stack
         self._forward = torch.compile(stack, dynamic=False) if compiled else stack
 
     def __call__(
         self, batch: Tensor, draws: Tensor | None, epoch: int, pixels: Tensor | None = None
     ) -> Tensor:
-        branch, part = self._branch, _of_runs(self._runs, draws, pixels, batch.shape[1])
-        batch = batch[self._runs]
+        branch, part = self._branch, _of_fits(self._fits, draws, pixels, batch.shape[1])
+        batch = batch[self._fits]
         targets = self._targets.gather(1, batch)
         images = self._inputs.drawn_batch(batch, *part)
         logits = self._forward(images)
         losses = self._objective.per_model(logits, targets, epoch)
-        # Summed over the runs: no run's parameters affect another run's loss, so gradients stay separate.
+        # Summed over the fits: no fit's parameters affect another fit's loss, so gradients stay separate.
         loss, penalty = losses.mean(1).sum(), self._objective.penalty(branch.stack, epoch)
         branch.optimizer.zero_grad(set_to_none=True)
         branch.scaler.scale(loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
@@ -93,14 +95,14 @@ class _BranchStep:
 
 
 class SelectiveStep:
-    """An eager step in which the task's selection chooses the samples that each run is trained on.
+    """An eager step in which the task's selection chooses the samples that each fit is trained on.
 
-    Each run is a branch. All runs go forward, one after another, before samples are chosen; a run's loss is
+    Each fit is a branch. All fits go forward, one after another, before samples are chosen; a fit's loss is
     the mean over its samples. A loss that depends on its batch is computed on the whole batch.
     """
 
-    def __init__(self, fit: Fit, task: TrainingTask, totals: Tensor) -> None:
-        self._branches, self._task, self._totals = fit.branches, task, totals
+    def __init__(self, group: FitGroup, task: TrainingTask, totals: Tensor) -> None:
+        self._branches, self._task, self._totals = group.branches, task, totals
 
     def phase(self, epoch: int) -> bool:
         """Return a value that changes when the operations of a step change."""
@@ -113,7 +115,7 @@ class SelectiveStep:
         task = self._task
         assert task.selection is not None
         targets = task.targets.gather(1, batch)
-        logits = torch.cat([self._forward(run, batch, draws, pixels) for run in range(len(batch))])
+        logits = torch.cat([self._forward(fit, batch, draws, pixels) for fit in range(len(batch))])
         objective = task.selection.objective(epoch, task.objective)
         losses = objective.per_model(logits, targets, epoch)
         chosen = task.selection.choose(epoch, logits.detach(), targets, batch)
@@ -123,11 +125,11 @@ class SelectiveStep:
         self._totals += torch.stack([losses.detach().sum(1), (logits.argmax(2) == targets).sum(1)], 1)
         return logits
 
-    def _forward(self, run: int, batch: Tensor, draws: Tensor | None, pixels: Tensor | None) -> Tensor:
-        runs = slice(run, run + 1)
-        part = _of_runs(runs, draws, pixels, batch.shape[1])
-        images = self._task.inputs.drawn_batch(batch[runs], *part)
-        logits: Tensor = self._branches[run].stack(images)
+    def _forward(self, fit: int, batch: Tensor, draws: Tensor | None, pixels: Tensor | None) -> Tensor:
+        fits = slice(fit, fit + 1)
+        part = _of_fits(fits, draws, pixels, batch.shape[1])
+        images = self._task.inputs.drawn_batch(batch[fits], *part)
+        logits: Tensor = self._branches[fit].stack(images)
         return logits
 
     def _update(self, means: Tensor, objective: Objective, epoch: int) -> None:
@@ -136,18 +138,18 @@ class SelectiveStep:
             penalty = objective.penalty(branch.stack, epoch)
             branch.optimizer.zero_grad(set_to_none=True)
             scaled.append(branch.scaler.scale(loss if penalty is None else loss + penalty))
-        # One pass backward: no run's parameters affect another run's loss, so gradients stay separate.
+        # One pass backward: no fit's parameters affect another fit's loss, so gradients stay separate.
         torch.stack(scaled).sum().backward()  # type: ignore[no-untyped-call]
         for branch in self._branches:
             branch.scaler.step(branch.optimizer)
             branch.scaler.update()
 
 
-def _of_runs(
-    runs: slice, draws: Tensor | None, pixels: Tensor | None, size: int
+def _of_fits(
+    fits: slice, draws: Tensor | None, pixels: Tensor | None, size: int
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return the draws [m, B, 3] and the pixels [m * B, C, H, W] of some of the runs; `size` is B."""
+    """Return the draws [m, B, 3] and the pixels [m * B, C, H, W] of some of the fits; `size` is B."""
     return (
-        None if draws is None else draws[runs],
-        None if pixels is None else pixels[runs.start * size : runs.stop * size],
+        None if draws is None else draws[fits],
+        None if pixels is None else pixels[fits.start * size : fits.stop * size],
     )

@@ -42,7 +42,7 @@ class Surrogate:
     `given` are the given labels of the judged samples. `training` and `training_targets` are the training
     images and labels: those of the judged samples, unless the data set has a separate training part. `modes`
     are the execution modes, `notes` the reasons for deviations from the calibrated modes. `rows` collects
-    one row for each epoch of each run (fold).
+    one row for each epoch of each fit.
     """
 
     trial: Trial
@@ -144,12 +144,12 @@ class Surrogate:
             self._test = InputPipeline(test.images, scale, like=self.training, device=self.device)
         return predict(model, self._test, self.on_device(np.arange(len(test.labels))))
 
-    def fresh_model(self, run: int, classes: int) -> nn.Module:
-        """Return the initial model of `run`, on the device."""
+    def fresh_model(self, fit: int, classes: int) -> nn.Module:
+        """Return the initial model of `fit`, on the device."""
         channels, height, width = self.training.images.shape[1:]
         training = self.trial.training
         state = initial_state(training, self.data_dir)
-        torch.manual_seed(self.trial.seed_for("init", run))
+        torch.manual_seed(self.trial.seed_for("init", fit))
         model = build(training.model, (channels, height, width), classes, state, training.model_source)
         return model.to(self.device)
 

@@ -17,10 +17,10 @@ SeedFor = Callable[..., int]
 
 
 class Selection(Protocol):
-    """Chooses, of every batch, the samples that each run is trained on; what it remembers is its state."""
+    """Chooses, of every batch, the samples that each fit is trained on; what it remembers is its state."""
 
     def choose(self, epoch: int, logits: Tensor, targets: Tensor, batch: Tensor) -> Tensor:
-        """Return which samples train each run, bool [M, B].
+        """Return which samples train each fit, bool [M, B].
 
         From the logits [M, B, K] of this step, the targets [M, B] and the sample indices `batch` [M, B].
         """
@@ -37,11 +37,11 @@ class Selection(Protocol):
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """M runs on the images of `inputs`, each with its own samples and targets.
+    """M fits on the images of `inputs`, each with its own samples and targets.
 
     `targets` int64 [M, N] and the N images are indexed by `indices` int64 [M, n], all on one device. Every
-    random draw is seeded by `seed_for(purpose, run, epoch)`; `runs` has the number of each run. With a
-    `selection` all runs see the same batches, those of the first one, and each is trained on a part of them.
+    random draw is seeded by `seed_for(purpose, fit, epoch)`; `fits` has the number of each fit. With a
+    `selection` all fits see the same batches, those of the first one, and each is trained on a part of them.
     """
 
     inputs: InputPipeline
@@ -49,7 +49,7 @@ class TrainingTask:
     indices: Tensor
     objective: Objective
     training: Training
-    runs: tuple[int, ...]
+    fits: tuple[int, ...]
     seed_for: SeedFor
     selection: Selection | None = None
 
@@ -60,12 +60,12 @@ class TrainingTask:
 
     @property
     def samples(self) -> int:
-        """The number of training samples of each run, n."""
+        """The number of training samples of each fit, n."""
         return self.indices.shape[1]
 
     def order(self, epoch: int) -> Tensor:
         """Return the sample indices of an epoch in batch order, int64 [M, n]."""
-        orders = [permutation(self.samples, self.seed_for("batches", run, epoch)) for run in self._drawing]
+        orders = [permutation(self.samples, self.seed_for("batches", fit, epoch)) for fit in self._drawing]
         return self.indices.gather(1, torch.stack(orders).to(self.device))
 
     def augmentation(self, epoch: int) -> Tensor | None:
@@ -74,15 +74,15 @@ class TrainingTask:
             return None
         size = self.training.batch_size
         draws = [
-            self.inputs.epoch_draws(self.seed_for("augmentation", run, epoch), self.samples, size)
-            for run in self._drawing
+            self.inputs.epoch_draws(self.seed_for("augmentation", fit, epoch), self.samples, size)
+            for fit in self._drawing
         ]
         return torch.stack(draws).to(self.device)
 
     @property
     def _drawing(self) -> tuple[int, ...]:
-        """The run whose batches each run sees."""
-        return self.runs if self.selection is None else self.runs[:1] * len(self.runs)
+        """The fit whose batches each fit sees."""
+        return self.fits if self.selection is None else self.fits[:1] * len(self.fits)
 
 
 def permutation(length: int, seed: int) -> Tensor:

@@ -45,7 +45,7 @@ def surrogate_of(trial: Trial) -> Surrogate:
 def plain_co_teaching(surrogate: Surrogate) -> tuple[list[nn.Module], Tensor]:
     """Co-teaching as its authors write it; return the networks and the mean losses in passing [N, E]."""
     trial, targets = surrogate.trial, torch.from_numpy(surrogate.given)
-    models = [surrogate.fresh_model(run, 10) for run in range(2)]
+    models = [surrogate.fresh_model(fit, 10) for fit in range(2)]
     optimizers = [torch.optim.Adam(model.parameters(), trial.training.learning_rate) for model in models]
     seen = torch.zeros(len(targets), 3)
     for epoch in range(3):

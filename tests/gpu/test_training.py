@@ -8,7 +8,7 @@ import torch
 from noisebench.catalogue.component import Component
 from noisebench.training import graph, inputs
 from noisebench.training.equality import difference, share_allowed
-from noisebench.training.fit import start_fit
+from noisebench.training.fit_group import start_group
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
@@ -64,12 +64,12 @@ def test_a_graph_replays_the_eager_steps(gpu: torch.device, words: str, augmenta
     """Through a phase change, a short last batch and new seeds every epoch."""
     modes = Modes.parse(words, gpu)
     recorded, eager = problem(gpu, augmentation=augmentation), problem(gpu, augmentation=augmentation)
-    fit = recorded.train(modes)
+    group = recorded.train(modes)
     expected = eager.train(replace(modes, graph=False))
-    assert fit.notes == []
-    assert fit.modes.graph
+    assert group.notes == []
+    assert group.modes.graph
     assert not differences(recorded, eager).any()
-    assert not parameters_differ(fit.models(), expected.models())
+    assert not parameters_differ(group.models(), expected.models())
 
 
 @pytest.mark.parametrize("words", ["fp32 graph branches", "bf16 channels-last graph branches"])
@@ -77,11 +77,11 @@ def test_branches_are_the_fits_alone_to_the_last_bit(gpu: torch.device, words: s
     modes = Modes.parse(words, gpu)
     together = problem(gpu)
     models = together.train(modes).models()
-    for run, trained in enumerate(models):
-        part = slice(run, run + 1)
+    for fit, trained in enumerate(models):
+        part = slice(fit, fit + 1)
         task = together.task()
-        task = replace(task, targets=task.targets[part], indices=task.indices[part], runs=(run,))
-        alone = start_fit([together.models()[run]], task, replace(modes, branches=False))
+        task = replace(task, targets=task.targets[part], indices=task.indices[part], fits=(fit,))
+        alone = start_group([together.models()[fit]], task, replace(modes, branches=False))
         train(alone, task)
         assert not parameters_differ([trained], alone.models())
 
@@ -111,7 +111,7 @@ def test_the_reference_agrees_with_that_of_a_cpu(gpu: torch.device) -> None:
     ours, theirs = problem(gpu, model="resnet-32", epochs=1), problem(CPU, model="resnet-32", epochs=1)
     ours.train(Modes())
     theirs.train(Modes())
-    moved = [[logits.cpu() for logits in run] for run in ours.logits]
+    moved = [[logits.cpu() for logits in fit] for fit in ours.logits]
     assert differences(replace(ours, logits=moved), theirs)[:, 0].max() < 1e-3
 
 
@@ -123,7 +123,7 @@ def test_a_recorded_fit_is_resumed(gpu: torch.device, words: str) -> None:
     halves.training = replace(halves.training, epochs=2)
     kept = halves.train(modes).state()
     halves.training = whole.training
-    resumed = halves.fit(modes)
+    resumed = halves.group(modes)
     resumed.restore(kept)
     halves.train(modes, resumed)
     assert not parameters_differ(resumed.models(), expected.models())

@@ -7,7 +7,7 @@ from noisebench.catalogue.component import Component
 from noisebench.catalogue.training import DIGITS_RECIPE
 from noisebench.science import schedules
 from noisebench.sweep.trial import Training
-from noisebench.training.fit import set_learning_rate
+from noisebench.training.fit_group import set_learning_rate
 
 
 def test_cyclic_rates_are_those_of_o2u_net() -> None:

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from noisebench.errors import DivergedError
-from noisebench.training.fit import optimizer_for, set_learning_rate
+from noisebench.training.fit_group import optimizer_for, set_learning_rate
 from noisebench.training.loop import BatchHook, EpochStatistics
 from noisebench.training.task import TrainingTask
 
 
 def train_alone(model: nn.Module, task: TrainingTask, hook: BatchHook | None = None) -> list[EpochStatistics]:
-    """Train the first run of `task`; `hook(epoch, logits, targets, indices)` sees every batch."""
+    """Train the first fit of `task`; `hook(epoch, logits, targets, indices)` sees every batch."""
     optimizer = optimizer_for(model, task.training)
     statistics = []
     for epoch in range(task.training.epochs):
@@ -26,12 +26,12 @@ def train_alone(model: nn.Module, task: TrainingTask, hook: BatchHook | None = N
 def _train_epoch(
     model: nn.Module, optimizer: torch.optim.Optimizer, task: TrainingTask, epoch: int, hook: BatchHook | None
 ) -> EpochStatistics:
-    run, targets, indices = task.runs[0], task.targets[0], task.indices[0]
+    fit, targets, indices = task.fits[0], task.targets[0], task.indices[0]
     model.train()
-    shuffle = torch.Generator().manual_seed(task.seed_for("batches", run, epoch))
+    shuffle = torch.Generator().manual_seed(task.seed_for("batches", fit, epoch))
     order = indices[torch.randperm(len(indices), generator=shuffle)]
-    augmentation = torch.Generator().manual_seed(task.seed_for("augmentation", run, epoch))
-    torch.manual_seed(task.seed_for("dropout", run, epoch))
+    augmentation = torch.Generator().manual_seed(task.seed_for("augmentation", fit, epoch))
+    torch.manual_seed(task.seed_for("dropout", fit, epoch))
     loss_sum, correct = 0.0, 0
     for batch in torch.split(order, task.training.batch_size):
         logits = model(_images(task, batch, augmentation))

@@ -10,7 +10,7 @@ from noisebench.catalogue.component import Component
 from noisebench.data.datasets import load_dataset
 from noisebench.science.models import build
 from noisebench.sweep.trial import Training
-from noisebench.training.fit import Fit, start_fit
+from noisebench.training.fit_group import FitGroup, start_group
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
@@ -37,16 +37,16 @@ class Problem:
     logits: list[list[Tensor]] = field(default_factory=list)
 
     @classmethod
-    def small(cls, runs: int = 3, loss: Component = CE, channels: int = 1, **training: object) -> "Problem":
+    def small(cls, fits: int = 3, loss: Component = CE, channels: int = 1, **training: object) -> "Problem":
         generator = torch.Generator().manual_seed(0)
         images = torch.randint(0, 256, (150, channels, 8, 8), generator=generator, dtype=torch.uint8)
-        targets = torch.randint(0, 10, (runs, 150), generator=generator)
-        indices = torch.stack([torch.randperm(150, generator=generator)[:100] for _ in range(runs)])
+        targets = torch.randint(0, 10, (fits, 150), generator=generator)
+        indices = torch.stack([torch.randperm(150, generator=generator)[:100] for _ in range(fits)])
         return cls(images, targets, indices, training_of(**training), loss)
 
     @classmethod
     def digits(cls) -> "Problem":
-        """Two runs of 20 steps on real digits, with the paper's batch size and learning rate."""
+        """Two fits of 20 steps on real digits, with the paper's batch size and learning rate."""
         data = load_dataset(Component.of("digits"), None)
         targets = torch.from_numpy(data.judged.labels).expand(2, -1)
         indices = torch.stack([torch.arange(1280), torch.arange(1280).flip(0)])
@@ -55,8 +55,8 @@ class Problem:
 
     def models(self) -> list[nn.Module]:
         models = []
-        for run in range(len(self.targets)):
-            torch.manual_seed(run)
+        for fit in range(len(self.targets)):
+            torch.manual_seed(fit)
             models.append(build(self.model, tuple(self.images.shape[1:]), 10).to(self.device))  # type: ignore[arg-type]
         return models
 
@@ -67,40 +67,40 @@ class Problem:
             indices=self.indices.to(self.device),
             objective=Objective.of(self.loss),
             training=self.training,
-            runs=tuple(range(len(self.targets))),
+            fits=tuple(range(len(self.targets))),
             seed_for=trial_of().seed_for,
         )
 
-    def alone(self, run: int) -> "Problem":
-        """Return the training of one run alone, with the same draws."""
+    def alone(self, fit: int) -> "Problem":
+        """Return the training of one fit alone, with the same draws."""
         return replace(
-            self, targets=self.targets[run : run + 1], indices=self.indices[run : run + 1], logits=[]
+            self, targets=self.targets[fit : fit + 1], indices=self.indices[fit : fit + 1], logits=[]
         )
 
     def oracle(self) -> list[nn.Module]:
-        """Train the runs one after another in the plain loop; collect the logits of each run."""
+        """Train the fits one after another in the plain loop; collect the logits of each fit."""
         models, task = self.models(), self.task()
         self.logits = [[] for _ in models]
-        for run, model in enumerate(models):
-            part = slice(run, run + 1)
+        for fit, model in enumerate(models):
+            part = slice(fit, fit + 1)
             single = replace(
-                task, targets=task.targets[part], indices=task.indices[part], runs=task.runs[part]
+                task, targets=task.targets[part], indices=task.indices[part], fits=task.fits[part]
             )
-            train_alone(model, single, self.collect(run))
+            train_alone(model, single, self.collect(fit))
         return models
 
-    def fit(self, modes: Modes) -> Fit:
-        return start_fit(self.models(), self.task(), modes)
+    def group(self, modes: Modes) -> FitGroup:
+        return start_group(self.models(), self.task(), modes)
 
-    def train(self, modes: Modes, fit: Fit | None = None) -> Fit:
-        """Train the runs together; without `grouped`, each is a separate branch."""
-        fit = fit or self.fit(modes)
+    def train(self, modes: Modes, group: FitGroup | None = None) -> FitGroup:
+        """Train the fits together; without `grouped`, each is a separate branch."""
+        group = group or self.group(modes)
         self.logits = [[] for _ in self.targets]
-        train(fit, self.task(), [self.collect(run) for run in range(len(self.targets))])
-        return fit
+        train(group, self.task(), [self.collect(fit) for fit in range(len(self.targets))])
+        return group
 
-    def collect(self, run: int) -> Callable[..., None]:
-        return lambda _epoch, logits, _targets, _batch: self.logits[run].append(logits.clone())
+    def collect(self, fit: int) -> Callable[..., None]:
+        return lambda _epoch, logits, _targets, _batch: self.logits[fit].append(logits.clone())
 
 
 def training_of(**changes: object) -> Training:
@@ -108,11 +108,11 @@ def training_of(**changes: object) -> Training:
 
 
 def differences(ours: Problem, theirs: Problem) -> Tensor:
-    """Return the largest difference of logits in each batch, [runs, steps]."""
+    """Return the largest difference of logits in each batch, [fits, steps]."""
     return torch.tensor(
         [
-            [float((first - second).abs().max()) for first, second in zip(*run, strict=True)]
-            for run in zip(ours.logits, theirs.logits, strict=True)
+            [float((first - second).abs().max()) for first, second in zip(*fit, strict=True)]
+            for fit in zip(ours.logits, theirs.logits, strict=True)
         ]
     )
 

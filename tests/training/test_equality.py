@@ -12,7 +12,7 @@ from noisebench.data.datasets import load_dataset
 from noisebench.errors import DivergedError, EnvironmentFault
 from noisebench.science.stacked import _Dropout
 from noisebench.training import equality
-from noisebench.training.fit import start_fit
+from noisebench.training.fit_group import start_group
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes, default_modes
 from tests.training.problem import CE, CPU, Problem, differences, parameters_differ, training_of
@@ -58,13 +58,13 @@ def test_the_reference_equals_the_plain_loop_bit_for_bit(
 @pytest.mark.parametrize("loss", LOSSES)
 def test_branches_equal_single_fits_bit_for_bit(loss: str, modes: Modes) -> None:
     together = Problem.small(3, LOSSES[loss], augmentation="crop-flip")
-    fit = together.train(modes)
-    assert len(fit.branches) == 3
-    for run, trained in enumerate(fit.models()):
-        part = slice(run, run + 1)
+    group = together.train(modes)
+    assert len(group.branches) == 3
+    for fit, trained in enumerate(group.models()):
+        part = slice(fit, fit + 1)
         task = together.task()
-        task = replace(task, targets=task.targets[part], indices=task.indices[part], runs=(run,))
-        alone = start_fit([together.models()[run]], task, replace(modes, branches=False))
+        task = replace(task, targets=task.targets[part], indices=task.indices[part], fits=(fit,))
+        alone = start_group([together.models()[fit]], task, replace(modes, branches=False))
         train(alone, task)
         assert not parameters_differ([trained], alone.models())
 
@@ -82,7 +82,7 @@ def test_dropout_draws_the_same_masks_in_every_mode(
 
 
 def masks(modes: Modes, augmentation: str, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """Return the dropout masks of three runs, in the same order for all modes."""
+    """Return the dropout masks of three fits, in the same order for all modes."""
     drawn: dict[int, list[Tensor]] = {}
     draw = _Dropout._masks
 
@@ -97,8 +97,8 @@ def masks(modes: Modes, augmentation: str, monkeypatch: pytest.MonkeyPatch) -> l
     with monkeypatch.context() as patch:
         patch.setattr(_Dropout, "_masks", recording_masks)
         problem = Problem.small(3, channels=3, epochs=1, augmentation=augmentation)
-        fit = problem.train(modes)
-    generators = [generator for branch in fit.branches for generator in branch.stack.generators]
+        group = problem.train(modes)
+    generators = [generator for branch in group.branches for generator in branch.stack.generators]
     return [torch.cat(drawn[id(generator)]) for generator in generators]
 
 
@@ -131,7 +131,7 @@ def test_a_grouped_run_in_bfloat16_equals_a_single_run() -> None:
     assert max(float((first - second).abs().max()) for first, second in pairs) < 1e-3
 
 
-def mnist(real_data: Path, runs: int, batch_size: int) -> Problem:
+def mnist(real_data: Path, fits: int, batch_size: int) -> Problem:
     """Return 20 steps on noisy MNIST labels at the paper's learning rate; the paper's batch size is 64."""
     samples = 20 * batch_size
     data = load_dataset(Component.of("MNIST", samples=samples + 160), real_data)
@@ -139,9 +139,9 @@ def mnist(real_data: Path, runs: int, batch_size: int) -> Problem:
     labels = torch.from_numpy(data.judged.labels)
     wrong = torch.rand(len(labels), generator=generator) < 0.2
     labels = torch.where(wrong, torch.randint(0, 10, labels.shape, generator=generator), labels)
-    indices = torch.stack([torch.arange(run, samples + run) for run in range(runs)])
+    indices = torch.stack([torch.arange(fit, samples + fit) for fit in range(fits)])
     training = training_of(epochs=1, batch_size=batch_size, learning_rate=1e-4)
-    return Problem(data.judged.images, labels.expand(runs, -1), indices, training)
+    return Problem(data.judged.images, labels.expand(fits, -1), indices, training)
 
 
 @pytest.mark.slow
@@ -185,8 +185,8 @@ def test_a_resumed_fit_gives_the_same_result(words: str) -> None:
     halves.training = replace(halves.training, epochs=1)
     state = halves.train(modes).state()
     halves.training = whole.training
-    resumed = halves.fit(modes)
-    assert resumed.fits(state)
+    resumed = halves.group(modes)
+    assert resumed.accepts(state)
     resumed.restore(state)
     halves.train(modes, resumed)
     assert not parameters_differ(resumed.models(), expected.models())
@@ -195,16 +195,16 @@ def test_a_resumed_fit_gives_the_same_result(words: str) -> None:
 def test_a_fit_in_other_modes_is_not_resumed() -> None:
     problem = Problem.small(2, epochs=1)
     state = problem.train(Modes(branches=True)).state()
-    assert not problem.fit(Modes(grouped=True)).fits(state)
-    assert not problem.fit(Modes(branches=True)).fits({"model": {}, "optimizer": {}, "epochs_done": 1})
-    assert problem.fit(Modes(branches=True, graph=True)).fits(state)
+    assert not problem.group(Modes(grouped=True)).accepts(state)
+    assert not problem.group(Modes(branches=True)).accepts({"model": {}, "optimizer": {}, "epochs_done": 1})
+    assert problem.group(Modes(branches=True, graph=True)).accepts(state)
 
 
 def test_float16_scales_the_loss_of_each_branch() -> None:
     fast, plain = Problem.small(2, **OPTIMIZERS["nesterov"]), Problem.small(2, **OPTIMIZERS["nesterov"])
     plain.oracle()
-    fit = fast.train(Modes(torch.float16, branches=True))
-    assert [branch.scaler.get_scale() > 1 for branch in fit.branches] == [True, True]
+    group = fast.train(Modes(torch.float16, branches=True))
+    assert [branch.scaler.get_scale() > 1 for branch in group.branches] == [True, True]
     assert differences(fast, plain).max() < 2e-2
 
 
@@ -218,6 +218,6 @@ def test_divergence_of_any_run_names_its_epoch(modes: Modes) -> None:
 
 def test_modes_that_could_not_be_used_are_not_called_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Problem.small(1)
-    monkeypatch.setattr(equality, "train", lambda fit, *_: fit.notes.append("graph not recorded: why"))
+    monkeypatch.setattr(equality, "train", lambda group, *_: group.notes.append("graph not recorded: why"))
     with pytest.raises(EnvironmentFault, match="fp32: graph not recorded: why"):
         equality.difference(made.task(), made.models, Modes())

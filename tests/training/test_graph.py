@@ -12,7 +12,7 @@ from torch import Tensor
 from noisebench.catalogue.component import Component
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.training import graph
-from noisebench.training.fit import Fit
+from noisebench.training.fit_group import FitGroup
 from noisebench.training.graph import STEPS_BEFORE_RECORDING, RecordedStep
 from noisebench.training.modes import Modes
 from noisebench.trial.measurement import measure
@@ -82,15 +82,15 @@ def step(monkeypatch: pytest.MonkeyPatch) -> FakeStep:
     return fake
 
 
-def fit_of(model: str = "small-cnn") -> Fit:
+def group_of(model: str = "small-cnn") -> FitGroup:
     problem = Problem.small(2)
     problem.model = model
-    return problem.fit(Modes(graph=True, branches=True))
+    return problem.group(Modes(graph=True, branches=True))
 
 
 @pytest.mark.parametrize("augmented", [False, True])
 def test_every_step_sees_its_own_batch(step: FakeStep, augmented: bool) -> None:
-    recorded = RecordedStep(step, fit_of())
+    recorded = RecordedStep(step, group_of())
     results = []
     for number in range(8):
         batch = torch.full((1, 4), number)
@@ -111,14 +111,14 @@ def test_only_generators_that_draw_are_registered(
     step: FakeStep, monkeypatch: pytest.MonkeyPatch, model: str, registers: bool, expected: int
 ) -> None:
     monkeypatch.setattr(graph, "_REGISTERS_GENERATORS", registers)
-    recorded = RecordedStep(step, fit_of(model))
+    recorded = RecordedStep(step, group_of(model))
     for _ in range(STEPS_BEFORE_RECORDING + 1):
         recorded(torch.zeros(1, 4), None, 0)
     assert len(step.graphs[0].generators) == expected
 
 
 def test_each_phase_is_recorded_after_the_old_graph_is_freed(step: FakeStep) -> None:
-    recorded = RecordedStep(step, fit_of())
+    recorded = RecordedStep(step, group_of())
     for epoch in (0, 1):
         for number in range(6):
             batch = torch.full((1, 4), number)
@@ -160,11 +160,11 @@ def test_a_recorded_training_equals_an_eager_training(
     changes = {"epochs": 3, "batch_size": 18, "augmentation": augmentation, "learning_rate": 2**-10}
     eager, replayed = (Problem.small(2, DELAYED, **changes) for _ in range(2))
     expected = eager.train(modes)
-    fit = replayed.train(recorded_modes(modes))
+    group = replayed.train(recorded_modes(modes))
     assert recordings == [0, 1]
     assert not differences(replayed, eager).any()
-    assert not parameters_differ(fit.models(), expected.models())
-    assert fit.notes == []
+    assert not parameters_differ(group.models(), expected.models())
+    assert group.notes == []
 
 
 def recorded_modes(modes: Modes) -> Modes:
@@ -195,11 +195,11 @@ def test_a_training_whose_recording_fails_stays_eager_with_a_note(words: str) ->
     modes = Modes.parse(words, CPU)
     eager, refused = (Problem.small(2, learning_rate=2**-10) for _ in range(2))
     expected = eager.train(modes)
-    fit = refused.train(recorded_modes(modes))
+    group = refused.train(recorded_modes(modes))
     assert not differences(refused, eager).any()
-    assert not parameters_differ(fit.models(), expected.models())
-    assert fit.modes == modes
-    assert fit.notes == [
+    assert not parameters_differ(group.models(), expected.models())
+    assert group.modes == modes
+    assert group.notes == [
         "graph not recorded: RuntimeError: CUDA error: operation not permitted when stream is capturing"
     ]
 

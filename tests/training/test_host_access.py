@@ -11,7 +11,7 @@ from torch.nn import functional
 from noisebench.catalogue.component import Component
 from noisebench.catalogue.losses import LOSSES
 from noisebench.catalogue.models import MODELS
-from noisebench.training.fit import Fit
+from noisebench.training.fit_group import FitGroup
 from noisebench.training.host_access import HostAccessError, RefuseHostAccess, refused_operation
 from noisebench.training.modes import Modes
 from noisebench.training.objective import Objective
@@ -52,11 +52,11 @@ def problem(model: str) -> Problem:
     return made
 
 
-def take_step(fit: Fit, task: TrainingTask, objective: Objective) -> None:
+def take_step(group: FitGroup, task: TrainingTask, objective: Objective) -> None:
     """Take one step under the check, after a first step that initialises libraries."""
     task = replace(task, objective=objective)
     totals = torch.zeros(2, 2, dtype=torch.float64)
-    step, draws = EagerStep(fit, task, totals), task.augmentation(0)
+    step, draws = EagerStep(group, task, totals), task.augmentation(0)
     assert draws is not None
     with RefuseHostAccess():  # type: ignore[no-untyped-call]
         step(task.order(0)[:, :4], draws[:, :4], 0)
@@ -66,17 +66,17 @@ def take_step(fit: Fit, task: TrainingTask, objective: Objective) -> None:
 @pytest.mark.parametrize("model", MODEL_CASES)
 def test_a_step_of_every_loss_can_be_recorded(model: str, words: str) -> None:
     made = problem(model)
-    task, fit = made.task(), made.fit(Modes.parse(words, CPU))
-    for branch in fit.branches:
+    task, group = made.task(), made.group(Modes.parse(words, CPU))
+    for branch in group.branches:
         branch.stack.train()
-    take_step_eagerly(fit, task)
+    take_step_eagerly(group, task)
     for name, objective in objectives().items():
-        take_step(fit, task, objective)
+        take_step(group, task, objective)
         # A loss depends on the model only through its logits.
         if model != "resnet-34" or name == "CE":
             planted = replace(objective, loss=with_item(objective.loss))
             with pytest.raises(HostAccessError, match=READ):
-                take_step(fit, task, planted)
+                take_step(group, task, planted)
 
 
 def reading(*values: Tensor) -> None:
@@ -84,18 +84,18 @@ def reading(*values: Tensor) -> None:
     assert values[0].detach().max().item() < torch.inf
 
 
-def plant_in_a_layer(fit: Fit, task: TrainingTask) -> None:
-    layers = [layer for layer in fit.branches[0].stack.modules() if not list(layer.children())]
+def plant_in_a_layer(group: FitGroup, task: TrainingTask) -> None:
+    layers = [layer for layer in group.branches[0].stack.modules() if not list(layer.children())]
     layers[0].register_forward_hook(lambda _layer, _inputs, output: reading(output))
     del task
 
 
-def plant_in_a_gradient(fit: Fit, task: TrainingTask) -> None:
-    next(fit.branches[0].stack.parameters()).register_hook(reading)
+def plant_in_a_gradient(group: FitGroup, task: TrainingTask) -> None:
+    next(group.branches[0].stack.parameters()).register_hook(reading)
     del task
 
 
-def plant_in_the_inputs(fit: Fit, task: TrainingTask) -> None:
+def plant_in_the_inputs(group: FitGroup, task: TrainingTask) -> None:
     draw = task.inputs.drawn_batch
 
     def drawn_batch(batch: Tensor, draws: Tensor | None, pixels: Tensor | None = None) -> Tensor:
@@ -103,11 +103,11 @@ def plant_in_the_inputs(fit: Fit, task: TrainingTask) -> None:
         return draw(batch, draws, pixels)
 
     task.inputs.drawn_batch = drawn_batch  # type: ignore[method-assign]
-    del fit
+    del group
 
 
-def plant_in_the_update(fit: Fit, task: TrainingTask) -> None:
-    optimizer = fit.branches[0].optimizer
+def plant_in_the_update(group: FitGroup, task: TrainingTask) -> None:
+    optimizer = group.branches[0].optimizer
     optimizer.register_step_post_hook(lambda *_: reading(optimizer.param_groups[0]["params"][0]))
     del task
 
@@ -119,23 +119,23 @@ PLANTS = (plant_in_a_layer, plant_in_a_gradient, plant_in_the_inputs, plant_in_t
 @pytest.mark.parametrize("plant", PLANTS)
 @pytest.mark.parametrize("model", MODEL_CASES)
 def test_a_value_that_a_step_reads_is_found_wherever_it_is_read(
-    model: str, plant: Callable[[Fit, TrainingTask], None], words: str
+    model: str, plant: Callable[[FitGroup, TrainingTask], None], words: str
 ) -> None:
     made = problem(model)
-    task, fit = made.task(), made.fit(Modes.parse(words, CPU))
-    for branch in fit.branches:
+    task, group = made.task(), made.group(Modes.parse(words, CPU))
+    for branch in group.branches:
         branch.stack.train()
-    take_step_eagerly(fit, task)
+    take_step_eagerly(group, task)
     objective = objectives()["CE"]
-    take_step(fit, task, objective)
-    plant(fit, task)
+    take_step(group, task, objective)
+    plant(group, task)
     with pytest.raises(HostAccessError, match=READ):
-        take_step(fit, task, objective)
+        take_step(group, task, objective)
 
 
-def splits(fit: Fit, task: TrainingTask) -> list[str]:
+def splits(group: FitGroup, task: TrainingTask) -> list[str]:
     """Return why the compiler splits the forward pass."""
-    stack, draws = fit.branches[0].stack.train(), task.augmentation(0)
+    stack, draws = group.branches[0].stack.train(), task.augmentation(0)
     assert draws is not None
     images = task.inputs.drawn_batch(task.order(0)[:, :4], draws[:, :4])
     torch.compiler.reset()
@@ -150,18 +150,18 @@ def splits(fit: Fit, task: TrainingTask) -> list[str]:
 def test_a_compiled_forward_pass_reads_no_values(model: str) -> None:
     """The compiler splits where a value is read. It also splits at dropout, at its generators."""
     made = problem(model)
-    task, fit = made.task(), made.fit(Modes.parse("fp32 grouped", CPU))
-    found = splits(fit, task)
+    task, group = made.task(), made.group(Modes.parse("fp32 grouped", CPU))
+    found = splits(group, task)
     assert all("Failed to convert args/kwargs to proxy" in reason for reason in found)
     assert MODELS[model].dropout or not found
-    plant_in_a_layer(fit, task)
-    assert any("item" in reason for reason in splits(fit, task))
+    plant_in_a_layer(group, task)
+    assert any("item" in reason for reason in splits(group, task))
 
 
-def take_step_eagerly(fit: Fit, task: TrainingTask) -> None:
+def take_step_eagerly(group: FitGroup, task: TrainingTask) -> None:
     draws = task.augmentation(0)
     assert draws is not None
-    EagerStep(fit, task, torch.zeros(2, 2, dtype=torch.float64))(task.order(0)[:, :4], draws[:, :4], 0)
+    EagerStep(group, task, torch.zeros(2, 2, dtype=torch.float64))(task.order(0)[:, :4], draws[:, :4], 0)
 
 
 def with_item(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from noisebench.catalogue.component import Component
 from noisebench.errors import DivergedError, InputError
 from noisebench.science.losses import cross_entropy, piecewise_zero
-from noisebench.training.fit import Fit, start_fit
+from noisebench.training.fit_group import FitGroup, start_group
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import predict, train
 from noisebench.training.modes import Modes
@@ -113,7 +113,7 @@ class Recorder:
         self.images, self.targets = pixels(90, 1, 8, 8), torch.arange(90) % 3
         torch.manual_seed(0)
         self.model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3))
-        self.fit = start_fit([self.model], self.task(), Modes())
+        self.group = start_group([self.model], self.task(), Modes())
         self.batches: list[tuple[int, list[int]]] = []
         self.rates: list[float] = []
 
@@ -124,7 +124,7 @@ class Recorder:
             indices=(torch.arange(90) if indices is None else indices)[None],
             objective=objective or Objective.of(CE),
             training=self.training,
-            runs=(0,),
+            fits=(0,),
             seed_for=trial_of().seed_for,
         )
 
@@ -132,10 +132,10 @@ class Recorder:
         def note_batch(epoch: int, _logits: Tensor, _targets: Tensor, batch: Tensor) -> None:
             self.batches.append((epoch, batch.tolist()))
 
-        def note_rate(fit: Fit, _: object) -> None:
-            self.rates.append(fit.branches[0].optimizer.param_groups[0]["lr"])
+        def note_rate(group: FitGroup, _: object) -> None:
+            self.rates.append(group.branches[0].optimizer.param_groups[0]["lr"])
 
-        train(self.fit, self.task(indices), [note_batch], note_rate)
+        train(self.group, self.task(indices), [note_batch], note_rate)
 
 
 def test_every_epoch_sees_every_sample_once_in_another_order() -> None:
@@ -155,7 +155,7 @@ def test_step_schedule() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "nesterov"])
 def test_a_resumed_fit_gives_the_same_result(optimizer: str) -> None:
-    """Every draw is seeded by (purpose, run, epoch): model, optimizer and epoch are the whole state."""
+    """Every draw is seeded by (purpose, fit, epoch): model, optimizer and epoch are the whole state."""
     whole = Recorder(epochs=4, optimizer=optimizer, momentum=0.9)
     whole.run()
     halves = Recorder(epochs=2, optimizer=optimizer, momentum=0.9)
@@ -163,7 +163,7 @@ def test_a_resumed_fit_gives_the_same_result(optimizer: str) -> None:
     torch.rand(7)  # as another trial might change the global generator
     halves.training = whole.training
     halves.run()
-    assert not parameters_differ(halves.fit.models(), whole.fit.models())
+    assert not parameters_differ(halves.group.models(), whole.group.models())
 
 
 def test_divergence_names_its_epoch(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,12 +174,12 @@ def test_divergence_names_its_epoch(tmp_path: object, monkeypatch: pytest.Monkey
     recorder = Recorder(epochs=3)
     objective = Objective.of(Component.of("nan_loss_of_a_test:f", delay=1, source=None))
     with pytest.raises(DivergedError, match="no longer finite in epoch 1"):
-        train(recorder.fit, recorder.task(objective=objective))
+        train(recorder.group, recorder.task(objective=objective))
 
 
 def test_predict_is_in_evaluation_mode_and_in_order() -> None:
     recorder = Recorder()
-    inputs, (model,) = InputPipeline(recorder.images, "unit"), recorder.fit.models()
+    inputs, (model,) = InputPipeline(recorder.images, "unit"), recorder.group.models()
     logits = predict(model, inputs, torch.tensor([5, 2]))
     assert torch.equal(logits, predict(model, inputs, torch.tensor([5, 2])))
     assert torch.allclose(logits[1], predict(model, inputs, torch.tensor([2]))[0], atol=1e-6)

@@ -30,7 +30,7 @@ def test_half_is_the_16_bit_type_of_the_device(
     assert str(Modes.parse("half channels-last", CPU)) == expected
 
 
-def test_runs_in_fp16_are_not_grouped(
+def test_fits_in_fp16_are_not_grouped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)

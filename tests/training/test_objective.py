@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from noisebench.catalogue.component import Component
 from noisebench.sweep.trial import Training
-from noisebench.training.fit import start_fit
+from noisebench.training.fit_group import start_group
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.loop import train
 from noisebench.training.modes import Modes
@@ -69,12 +69,12 @@ def test_training_with_delay(name: str, parameters: dict[str, object], formula: 
         indices=torch.arange(SAMPLES)[None],
         objective=objective,
         training=TRAINING,
-        runs=(0,),
+        fits=(0,),
         seed_for=trial_of().seed_for,
     )
-    fit = start_fit([model], task, Modes())
-    train(fit, task, [lambda epoch, _logits, _targets, batch: batches.append((epoch, batch))])
-    (trained,) = fit.models()
+    group = start_group([model], task, Modes())
+    train(group, task, [lambda epoch, _logits, _targets, batch: batches.append((epoch, batch))])
+    (trained,) = group.models()
     assert [(epoch, len(batch)) for epoch, batch in batches] == [
         (epoch, size) for epoch in range(3) for size in (16, 16, 8)
     ]

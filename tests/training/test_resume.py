@@ -1,4 +1,4 @@
-"""A trial that stops after any epoch of any run and resumes gives the same result bit for bit."""
+"""A trial that stops after any epoch of any fit and resumes gives the same result bit for bit."""
 
 from pathlib import Path
 
@@ -68,8 +68,8 @@ def test_a_trial_resumes_after_each_write(whole: tuple[str, Measurement], tmp_pa
         else:
             break
         assert equal(measure(TRIALS[name], None, CPU, Checkpoints(folder, epoch_seconds=0)), expected)
-    runs = {"confident-learning": 2, "aum": 2, "ctrl": 1}[name]
-    assert stops == runs * 3  # two epochs and the finished run, each
+    fits = {"confident-learning": 2, "aum": 2, "ctrl": 1}[name]
+    assert stops == fits * 3  # two epochs and the finished fit, each
 
 
 def test_finished_runs_are_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def test_finished_runs_are_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     def never(*_: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("noisebench.training.runs.train", never)
+    monkeypatch.setattr("noisebench.training.fits.train", never)
     assert measure(trial, None, CPU, Checkpoints(tmp_path)).result["samples"] == 200
 
 

@@ -45,11 +45,11 @@ class Branch:
 
 
 @dataclass
-class Fit:
-    """The models of M runs in training; a checkpoint holds its `state`.
+class FitGroup:
+    """The models of M fits that are trained together; a checkpoint holds its `state`.
 
     If the models are grouped, one branch holds all of them, else each branch holds one. Every random draw
-    of an epoch is seeded by (purpose, run, epoch), so a fit that resumes after any epoch gives the same
+    of an epoch is seeded by (purpose, fit, epoch), so a group that resumes after any epoch gives the same
     result as an uninterrupted one. `notes` says which modes could not be used, and why.
     """
 
@@ -59,7 +59,7 @@ class Fit:
     notes: list[str] = field(default_factory=list)
 
     def models(self) -> list[nn.Module]:
-        """Return the current models in the order of the runs; grouped models are copied."""
+        """Return the current models in the order of the fits; grouped models are copied."""
         return [model for branch in self.branches for model in branch.stack.alone()]
 
     def state(self) -> dict[str, Any]:
@@ -70,12 +70,12 @@ class Fit:
             "epochs_done": self.epochs_done,
         }
 
-    def fits(self, state: dict[str, Any]) -> bool:
-        """Whether `state` comes from a fit in the same modes, so that `restore` accepts it."""
+    def accepts(self, state: dict[str, Any]) -> bool:
+        """Whether `state` comes from a group in the same modes, so that `restore` accepts it."""
         return state.get("kind") == self._kind() and len(state["branches"]) == len(self.branches)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a state for which `fits` holds."""
+        """Continue from a state that `accepts` allows."""
         for branch, of_branch in zip(self.branches, state["branches"], strict=True):
             branch.restore(of_branch)
         self.epochs_done = state["epochs_done"]
@@ -85,10 +85,10 @@ class Fit:
         return str(replace(self.modes, graph=False))
 
 
-def start_fit(models: Sequence[nn.Module], task: TrainingTask, modes: Modes) -> Fit:
-    """Return an untrained fit of `models`, one for each run of `task`."""
+def start_group(models: Sequence[nn.Module], task: TrainingTask, modes: Modes) -> FitGroup:
+    """Return an untrained group of `models`, one for each fit of `task`."""
     groups = [models] if modes.grouped else [[model] for model in models]
-    return Fit(tuple(_branch(group, task, modes) for group in groups), modes)
+    return FitGroup(tuple(_branch(group, task, modes) for group in groups), modes)
 
 
 def _branch(models: Sequence[nn.Module], task: TrainingTask, modes: Modes) -> Branch:

@@ -95,20 +95,20 @@ def test_a_grouped_trial_resumes_after_each_write(
         try:
             measure(trial, None, CPU, StoppingCheckpoints(folder, writes))
         except Stopped:
-            # A run that resumes alone differs in the last bits from a grouped run.
+            # A fit that resumes alone differs in the last bits from a grouped fit.
             together = writes < 3 or parts == "ctrl"
             resumed = measure(trial, None, CPU, Checkpoints(folder, epoch_seconds=0))
             assert not together or equal(resumed, expected)
             assert np.mean(resumed.samples["flagged"] == expected.samples["flagged"]) > 0.98
 
 
-def test_runs_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fits_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three folds of 400 samples, the first trains on 266 samples, the others on 267."""
     monkeypatch.setenv(OVERRIDE, "fp32 grouped")
     parts = {"detector": "{name: confident-learning, folds: 3}"}
     trial = trial_of(training=training("fast"), **parts)
     with pytest.raises(Stopped):
-        measure(trial, None, CPU, StoppingCheckpoints(tmp_path, 4))  # two epochs, a finished run, an epoch
+        measure(trial, None, CPU, StoppingCheckpoints(tmp_path, 4))  # two epochs, a finished fit, an epoch
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fit-1-2.pt", "run-0.pt"]
     reference = measure(trial_of(training=training("reference"), **parts), None, CPU)
     resumed = measure(trial, None, CPU, Checkpoints(tmp_path, epoch_seconds=0))
