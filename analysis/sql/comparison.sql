@@ -14,7 +14,8 @@ WITH fed AS (
         (fed.sweep = block_cells.sweep AND fed.block = block_cells.block) IS TRUE AS is_fed,
         (printed.value IS NULL OR abs(block_cells.value - printed.value) < 1e-9)
             AND (printed.delay IS NULL OR block_cells.delay = printed.delay) AS is_same,
-        CASE WHEN higher_is_better THEN -block_cells.mean ELSE block_cells.mean END AS cost
+        choice(block_cells.mean, higher_is_better, block_cells.value, block_cells.delay, block_cells.loss_parameters)
+            AS choice
     FROM printed
     LEFT JOIN fed USING (source)
     JOIN block_cells
@@ -36,7 +37,7 @@ WITH fed AS (
 ), best AS (
     -- Only where a parameter was chosen: by the paper, and by us among several.
     FROM candidates
-    QUALIFY row_number() OVER (PARTITION BY place, sweep, block, setting_id ORDER BY cost, value, delay) = 1
+    QUALIFY row_number() OVER (PARTITION BY place, sweep, block, setting_id ORDER BY choice) = 1
         AND count(*) OVER (PARTITION BY place, sweep, block, setting_id) > 1
 ), settings AS (
     SELECT setting_id, any_value(config) AS config FROM configs GROUP BY setting_id

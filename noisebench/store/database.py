@@ -58,6 +58,9 @@ Stamp = tuple[int, int, int]
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make all tables and views of an empty database."""
     connection.execute(SQL.text("tables"))
+    # A view cannot ask a table which columns it has: it asks a macro with the names of the metrics.
+    (names,) = connection.execute("SELECT list(name) FROM metrics").fetchone() or ([],)
+    connection.execute(f"CREATE MACRO is_metric(name) AS list_contains({names}, name)")
     for view in VIEWS:
         connection.execute(SQL.text(f"views/{view}"))
         comment = SQL.description(f"views/{view}").replace("'", "''")

@@ -3,7 +3,9 @@
 WITH chosen AS (
     FROM block_cells
     WHERE sweep = $fig5 AND block = 'fig5' AND variant = '{}' AND metric = 'f1' AND loss = 'PZ'
-    QUALIFY row_number() OVER (PARTITION BY setting_id, delay ORDER BY mean DESC, value) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY setting_id, delay ORDER BY choice(mean, true, value, delay, loss_parameters)
+    ) = 1
 ), trials AS (
     SELECT chosen.setting_id, chosen.dataset, chosen.eta, chosen.delay, seed, f1
     FROM block_runs

@@ -5,7 +5,9 @@ WITH chosen AS (
     WHERE sweep = $table1 AND block = $block AND ($settings IS NULL OR list_contains($settings::VARCHAR[], setting_id))
         AND variant = '{}' AND metric = 'f1' AND eta = 0.1
         AND loss IN ('FL', 'BL', 'PZ')
-    QUALIFY row_number() OVER (PARTITION BY setting_id, loss ORDER BY mean DESC, value, delay) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY setting_id, loss ORDER BY choice(mean, true, value, delay, loss_parameters)
+    ) = 1
 ), trials AS (
     SELECT chosen.setting_id, chosen.dataset, chosen.loss, chosen.position, seed, precision, recall
     FROM block_runs

@@ -4,7 +4,9 @@ WITH chosen AS (
     FROM block_cells
     WHERE sweep = $preliminary AND block = 'preliminary' AND variant = '{}' AND metric = 'f1'
         AND loss IN ('CE', 'BL', 'PZ')
-    QUALIFY row_number() OVER (PARTITION BY setting_id, loss ORDER BY mean DESC, value, delay) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY setting_id, loss ORDER BY choice(mean, true, value, delay, loss_parameters)
+    ) = 1
 ), trials AS (
     SELECT chosen.dataset, chosen.eta, chosen.loss, seed, f1
     FROM block_runs

@@ -4,7 +4,9 @@ WITH chosen AS (
     FROM block_cells
     WHERE sweep = $table4 AND block = 'table4' AND variant = '{}' AND metric = 'f1'
         AND loss IN ('CE', 'FL', 'GCE', 'ANL-CE', 'ANL-FL', 'BL', 'PZ')
-    QUALIFY row_number() OVER (PARTITION BY setting_id, loss ORDER BY mean DESC, value, delay) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY setting_id, loss ORDER BY choice(mean, true, value, delay, loss_parameters)
+    ) = 1
 ), trials AS (
     SELECT chosen.setting_id, chosen.dataset, chosen.loss, chosen.position, seed, f1
     FROM block_runs

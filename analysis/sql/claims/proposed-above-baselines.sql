@@ -9,7 +9,9 @@ WITH chosen AS (
         AND loss IN ('CE', 'FL', 'GCE', 'ANL-CE', 'ANL-FL', 'BL', 'PZ')
         -- Other sweeps than the papers' also have baselines at other parameters.
         AND (loss <> 'GCE' OR value = 0.7) AND (loss <> 'FL' OR value = 2)
-    QUALIFY row_number() OVER (PARTITION BY setting_id, loss, metric ORDER BY mean DESC, value, delay) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY setting_id, loss, metric ORDER BY choice(mean, true, value, delay, loss_parameters)
+    ) = 1
 ), trials AS (
     SELECT
         chosen.setting_id, chosen.dataset, chosen.eta, chosen.loss, chosen.metric, chosen.position, seed,

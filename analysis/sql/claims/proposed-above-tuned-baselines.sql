@@ -3,7 +3,9 @@
 WITH chosen AS (
     FROM block_cells
     WHERE sweep = $choose AND block = 'choose' AND metric = 'f1'
-    QUALIFY row_number() OVER (PARTITION BY setting_id, loss ORDER BY mean DESC, value, delay, config_id) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY setting_id, loss ORDER BY choice(mean, true, value, delay, loss_parameters)
+    ) = 1
 ), trials AS (
     SELECT chosen.setting_id, chosen.dataset, chosen.eta, chosen.loss, chosen.position, seed, f1
     FROM block_runs

@@ -26,14 +26,14 @@ WITH mine AS (
     WHERE sweep = $sweep AND block = $choose AND metric = $metric
     QUALIFY row_number() OVER (
         PARTITION BY setting_id, column_id
-        ORDER BY CASE WHEN higher_is_better THEN -mean ELSE mean END, value, delay, loss_parameters
+        ORDER BY choice(mean, higher_is_better, value, delay, loss_parameters)
     ) = 1
 ), measured AS (
     SELECT
         chosen.setting_id, column_id, config_id, family_id, loss_parameters, delay, value, mean, std, n,
         dense_rank() OVER (
             PARTITION BY chosen.setting_id
-            ORDER BY CASE WHEN higher_is_better THEN -1 ELSE 1 END * format('{:.' || $decimals::INTEGER || 'f}', mean)::DOUBLE
+            ORDER BY best_first(as_printed(mean, $decimals), higher_is_better)
         ) AS rank
     FROM chosen
     JOIN block_cells USING (config_id)
@@ -75,9 +75,9 @@ ORDER BY position;
 -- mean is the best of its row, or of its loss in that row.
 SELECT
     block_cells.* EXCLUDE (sweep, block, position, seeds_asked), seeds_asked,
-    rank() OVER (PARTITION BY setting_id ORDER BY CASE WHEN higher_is_better THEN -mean ELSE mean END) = 1
+    rank() OVER (PARTITION BY setting_id ORDER BY best_first(mean, higher_is_better)) = 1
         AS best_of_setting,
-    rank() OVER (PARTITION BY setting_id, loss ORDER BY CASE WHEN higher_is_better THEN -mean ELSE mean END) = 1
+    rank() OVER (PARTITION BY setting_id, loss ORDER BY best_first(mean, higher_is_better)) = 1
         AS best_of_loss
 FROM block_cells
 JOIN metrics ON metrics.name = metric

@@ -80,21 +80,16 @@ WITH completed AS (
     WHERE status = 'completed'
 ), measured AS (
     SELECT ordinal, unnest(struct_update(result, seconds := coalesce(result.seconds, taken))) FROM completed
-), bounded AS (
-    -- The deviation of larger numbers leaves what a DOUBLE can hold, and cells would fail whole.
+), within_bounds AS (
     SELECT
-        ordinal, noise_hash, guard, transition, knows_rate,
-        if(
-            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition, knows_rate)) BETWEEN -1e150 AND 1e150,
-            COLUMNS(* EXCLUDE (ordinal, noise_hash, guard, transition, knows_rate)),
-            NULL
-        )
+        ordinal, noise_hash, guard, transition::JSON AS transition, knows_rate,
+        bounded(COLUMNS(lambda name: is_metric(name)))
     FROM measured
 )
 SELECT
     trial_id, md5_number_lower(trial_id) AS trial_key, attempt_id, config_id, ended_at, is_imported,
-    bounded.* REPLACE (transition::JSON AS transition)
-FROM bounded
+    within_bounds.*
+FROM within_bounds
 JOIN completed USING (ordinal)
 LEFT JOIN trial_seeds USING (trial_id);
 

@@ -147,3 +147,17 @@ CREATE MACRO column_of(over, family_id, loss, variant) AS
 -- What an attempt computed on, without the number of the device in its machine.
 CREATE MACRO hardware(device, versions) AS
     CASE WHEN device = 'cpu' THEN coalesce(versions->>'cpu', device) ELSE regexp_replace(device, '^cuda:\d+ ', '') END;
+
+-- Sorts cells so that the best mean of a metric comes first.
+CREATE MACRO best_first(mean, higher_is_better) AS CASE WHEN higher_is_better THEN -mean ELSE mean END;
+
+-- Sorts the cells that a column of a table chooses from: the best mean first, of equal ones the smallest parameter.
+CREATE MACRO choice(mean, higher_is_better, value, delay, loss_parameters) AS
+    row(best_first(mean, higher_is_better), value, delay, loss_parameters);
+
+-- A mean as a table prints it, so that equal means share a rank. format, not round: a printed digit is of the exact
+-- binary value.
+CREATE MACRO as_printed(mean, decimals) AS format('{:.' || decimals::INTEGER || 'f}', mean)::DOUBLE;
+
+-- The deviation of larger numbers leaves what a DOUBLE can hold, and cells would fail whole.
+CREATE MACRO bounded(x) AS if(x BETWEEN -1e150 AND 1e150, x, NULL);

@@ -7,5 +7,5 @@ JOIN metrics ON metrics.name = metric
 WHERE higher_is_better IS NOT NULL
 QUALIFY row_number() OVER (
     PARTITION BY sweep, block, family_id, metric
-    ORDER BY CASE WHEN higher_is_better THEN -mean ELSE mean END, value
+    ORDER BY choice(mean, higher_is_better, value, delay, loss_parameters)
 ) = 1;

@@ -5,9 +5,7 @@ WITH wide AS (
         sweep, block, config_id,
         max(seeds_asked) AS seeds_asked,
         min(position) AS position,
-        cell(COLUMNS(results.* EXCLUDE (
-            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, knows_rate, is_imported
-        )))
+        cell(COLUMNS(lambda name: is_metric(name)))
     FROM results
     JOIN sweep_trials ON sweep_trials.trial_key = results.trial_key
     GROUP BY sweep, block, config_id
@@ -19,11 +17,7 @@ WITH wide AS (
     FROM wide
     JOIN configs USING (config_id)
 ), long AS (
-    UNPIVOT described ON COLUMNS(* EXCLUDE (
-        sweep, block, seeds_asked, position,
-        config_id, family_id, setting_id, dataset, corruption, eta, loss, parameter, value, loss_parameters,
-        variant, delay, detector, model, epochs, arithmetic
-    )) INTO NAME metric VALUE cell
+    UNPIVOT described ON COLUMNS(lambda name: is_metric(name)) INTO NAME metric VALUE cell
 )
 SELECT * EXCLUDE (cell), cell.mean AS mean, cell.std AS std, cell.n AS n
 FROM long

@@ -4,7 +4,7 @@ WITH wide AS (
     -- Aggregated and joined wide, unpivoted last: as few rows as possible go through each step.
     SELECT
         config_id,
-        cell(COLUMNS(* EXCLUDE (trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, knows_rate, is_imported)))
+        cell(COLUMNS(lambda name: is_metric(name)))
     FROM results
     GROUP BY config_id
 ), described AS (
@@ -14,10 +14,7 @@ WITH wide AS (
     FROM wide
     JOIN configs USING (config_id)
 ), long AS (
-    UNPIVOT described ON COLUMNS(* EXCLUDE (
-        config_id, family_id, setting_id, dataset, corruption, eta, loss, parameter, value, loss_parameters,
-        variant, delay, detector, model, epochs, arithmetic
-    )) INTO NAME metric VALUE cell
+    UNPIVOT described ON COLUMNS(lambda name: is_metric(name)) INTO NAME metric VALUE cell
 )
 SELECT * EXCLUDE (cell), cell.mean AS mean, cell.std AS std, cell.n AS n
 FROM long

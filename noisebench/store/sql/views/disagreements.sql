@@ -3,10 +3,7 @@ CREATE OR REPLACE VIEW disagreements AS
 WITH measured AS (
     SELECT
         trial_id, attempt_id, is_first,
-        COLUMNS(* EXCLUDE (
-            trial_id, trial_key, attempt_id, config_id, ended_at, noise_hash, guard, transition, knows_rate, is_imported, seconds,
-            is_first
-        ))::DOUBLE
+        COLUMNS(lambda name: is_metric(name) AND name <> 'seconds')::DOUBLE
     FROM (
         SELECT *, true AS is_first FROM results SEMI JOIN later_results USING (trial_id)
         UNION ALL BY NAME

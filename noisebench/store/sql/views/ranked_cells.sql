@@ -5,8 +5,7 @@ SELECT
     best_cells.*,
     dense_rank() OVER (
         PARTITION BY sweep, block, setting_id, metric
-        -- format, not round: a printed digit is of the exact binary value.
-        ORDER BY CASE WHEN higher_is_better THEN -1 ELSE 1 END * format('{:.3f}', mean)::DOUBLE
+        ORDER BY best_first(as_printed(mean, 3), higher_is_better)
     ) AS rank
 FROM best_cells
 JOIN metrics ON metrics.name = metric;
