@@ -88,8 +88,8 @@ class Claim:
             return f"no data: {command}"
         words = {"holds": "hold"}
         counts = [f"{self.counts[name]} {words.get(name, name)}" for name in VERDICTS if self.counts[name]]
-        found = f"{', '.join(counts)} of {len(self.tests)}"
-        return f"{found}; for the other settings {command}" if specs else found
+        counted = f"{', '.join(counts)} of {len(self.tests)}"
+        return f"{counted}; for the other settings {command}" if specs else counted
 
 
 def evaluate_claims(source: Feed) -> list[Claim]:
@@ -156,16 +156,18 @@ def _differences(source: Feed, name: str) -> dict[tuple[str, str], list[float]]:
 
 
 def _measured_elsewhere(source: Feed, name: str) -> dict[tuple[str, str], tuple[str, list[float]]]:
-    """Return the differences of a claim about single settings with the sweep of the most pairs."""
-    found: dict[tuple[str, str], tuple[str, list[float]]] = {}
+    """Return the differences from other blocks than the papers', each with the sweep of the most pairs."""
+    fullest: dict[tuple[str, str], tuple[str, list[float]]] = {}
     (papers_block,) = claim_blocks(name)
     for sweep, block in source.blocks:
+        if (sweep, block) == (source.sweep(papers_block), papers_block):  # read as the papers' block
+            continue
         for setting in settings_by_recipe(source.store, sweep, block):
             differences = claim_differences(source.store, name, {papers_block: sweep}, [setting], block)
             for key, values in differences.items():
-                if key not in found or len(values) > len(found[key][1]):
-                    found[key] = sweep, values
-    return found
+                if key not in fullest or len(values) > len(fullest[key][1]):
+                    fullest[key] = sweep, values
+    return fullest
 
 
 def _test_row(test: SettingTest) -> list[str]:
