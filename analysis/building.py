@@ -26,8 +26,8 @@ def paper_table(feed: Feed, item: TableItem) -> Table:
         if not any(row.labels[: len(labels)] == labels for row in table.rows):
             blanks = ("",) * (len(table.heads) - len(labels))
             table.rows.append(Row(labels + blanks, {}))
-    places = {labels: place for place, labels in enumerate(settings)}
-    table.rows.sort(key=lambda row: places.get((row.labels[0], row.labels[1]), -1))
+    positions = {labels: position for position, labels in enumerate(settings)}
+    table.rows.sort(key=lambda row: positions.get((row.labels[0], row.labels[1]), -1))
     return table
 
 
@@ -129,6 +129,6 @@ def _eta(eta: float | None) -> str:
 
 def _ordered(columns: Iterable[str]) -> list[str]:
     """Return each column once: the papers' losses in their order, then the others as they came."""
-    places = {loss: place for place, loss in enumerate(LOSS_ORDER)}
+    positions = {loss: position for position, loss in enumerate(LOSS_ORDER)}
     once = list(dict.fromkeys(columns))
-    return sorted(once, key=lambda name: places.get(name.split(",")[0], len(places)))
+    return sorted(once, key=lambda name: positions.get(name.split(",")[0], len(positions)))

@@ -71,7 +71,7 @@ def _by_config(trials: Sequence[BlockTrial]) -> dict[str, list[str]]:
 
 
 def _table(source: Feed, table: Table, sweep: str, compared: Sequence[ComparedNumber]) -> Plain:
-    place: dict[str, str | int] = {"sweep": sweep, "block": table.block}
+    block: dict[str, str | int] = {"sweep": sweep, "block": table.block}
     chosen_by = table.choose or table.block
     question: dict[str, str | int] = {"metric": table.metric, "decimals": table.decimals, "over": table.over}
     tried = _candidates(source, table, sweep, chosen_by)
@@ -81,9 +81,9 @@ def _table(source: Feed, table: Table, sweep: str, compared: Sequence[ComparedNu
         "decimals": table.decimals,
         "block": f"{sweep}/{table.block}",
         "chosen_by": chosen_by,
-        "sql": SQL.filled("blocks/table", {**place, **question, "choose": chosen_by}),
-        "cell_sql": SQL.filled("blocks/cell", {**place, "metric": table.metric}),
-        "trials_sql": SQL.filled("blocks/cell_trials", place),
+        "sql": SQL.filled("blocks/table", {**block, **question, "choose": chosen_by}),
+        "cell_sql": SQL.filled("blocks/cell", {**block, "metric": table.metric}),
+        "trials_sql": SQL.filled("blocks/cell_trials", block),
         "cells": {
             cell.config_id: {
                 "row": [

@@ -31,8 +31,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number (Holm 1979), in the order given; NaN stays NaN."""
     known = [index for index, p in enumerate(p_values) if not np.isnan(p)]
     corrected, highest = list(p_values), 0.0
-    for place, index in enumerate(sorted(known, key=lambda index: p_values[index])):
-        highest = max(highest, min(1.0, (len(known) - place) * p_values[index]))
+    for position, index in enumerate(sorted(known, key=lambda index: p_values[index])):
+        highest = max(highest, min(1.0, (len(known) - position) * p_values[index]))
         corrected[index] = highest
     return corrected
 

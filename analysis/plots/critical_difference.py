@@ -27,11 +27,11 @@ def critical_difference(table: Table) -> Figure | None:
     order = np.argsort(ranks.ranks)
     figure, axes = new_figure(1, 1, 0.9 + 0.3 * len(order))
     axis = axes[0, 0]
-    for place, index in enumerate(order):
-        axis.plot(ranks.ranks[index], place, "o", color=BLUE)
+    for position, index in enumerate(order):
+        axis.plot(ranks.ranks[index], position, "o", color=BLUE)
         axis.annotate(
             f"{plain_text(ranks.methods[index])}  {ranks.ranks[index]:.2f}",
-            (ranks.ranks[index], place),
+            (ranks.ranks[index], position),
             xytext=(-6, 0),
             textcoords="offset points",
             ha="right",
@@ -40,7 +40,7 @@ def critical_difference(table: Table) -> Figure | None:
         reach = order[ranks.ranks[order] <= ranks.ranks[index] + ranks.critical_difference]
         axis.plot(
             [ranks.ranks[index], ranks.ranks[reach].max()],
-            [place, place],
+            [position, position],
             color="#888888",
             linewidth=3,
             zorder=0,

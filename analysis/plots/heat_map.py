@@ -65,7 +65,7 @@ def _panel(figure: Figure, axis: Any, cells: pd.DataFrame) -> None:
 
 def _columns(cells: pd.DataFrame) -> list[tuple[str, float]]:
     """Return (loss, value) in the order of the figure; the value of a loss that is not swept is 0."""
-    order = {loss: place for place, loss in enumerate((*BASELINES, "BL", "PZ"))}
+    order = {loss: position for position, loss in enumerate((*BASELINES, "BL", "PZ"))}
     known = {_key(cell) for _, cell in cells.iterrows()}
     return sorted(known, key=lambda column: (order.get(column[0], len(order)), column))
 

@@ -18,10 +18,10 @@ def memorisation(source: Feed) -> Figure | None:
         return None
     figure, axes = new_figure(1, 1, 2.8)
     axis = axes[0, 0]
-    for place, (detector, rows) in enumerate(trials.groupby("detector", sort=False)):
+    for position, (detector, rows) in enumerate(trials.groupby("detector", sort=False)):
         by_length = rows.groupby("epochs").auroc.agg(["mean", "min", "max"])
-        color = CYCLE[place % len(CYCLE)]
-        axis.plot(by_length.index, by_length["mean"], color=color, marker=MARKERS[place], label=detector)
+        color = CYCLE[position % len(CYCLE)]
+        axis.plot(by_length.index, by_length["mean"], color=color, marker=MARKERS[position], label=detector)
         axis.fill_between(by_length.index, by_length["min"], by_length["max"], color=color, alpha=0.15)
     axis.set(xlabel="epochs of training", ylabel="AUROC of wrong labels")
     axis.legend()

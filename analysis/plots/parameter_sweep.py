@@ -90,16 +90,18 @@ def _bars(scores: Any, counts: Any, baselines: pd.DataFrame, swept: pd.DataFrame
     fixed = baselines.pivot_table(index="loss", columns="metric", values="mean").reindex(names)
     by_value = swept.pivot_table(index="value", columns="metric", values="mean")
     wide = pd.concat([fixed, by_value])
-    places = np.arange(len(wide))
+    positions = np.arange(len(wide))
     for metric, (colour, marker) in _METRICS.items():
-        scores.plot(places[: len(names)], fixed[metric], color=colour, marker=marker, linestyle="none")
-        scores.plot(places[len(names) :], by_value[metric], color=colour, marker=marker, label=_NAMES[metric])
+        scores.plot(positions[: len(names)], fixed[metric], color=colour, marker=marker, linestyle="none")
+        scores.plot(
+            positions[len(names) :], by_value[metric], color=colour, marker=marker, label=_NAMES[metric]
+        )
     edge = {"edgecolor": "black", "linewidth": 0.4}
-    counts.bar(places - 0.2, wide.flagged, 0.4, color=SKY, label="flagged", **edge)
-    counts.bar(places + 0.2, wide.correct, 0.4, color=GREEN, hatch="//", label="correctly flagged", **edge)
+    counts.bar(positions - 0.2, wide.flagged, 0.4, color=SKY, label="flagged", **edge)
+    counts.bar(positions + 0.2, wide.correct, 0.4, color=GREEN, hatch="//", label="correctly flagged", **edge)
     counts.axhline(
         wide.wrong_labels.mean(), color="black", linestyle="--", linewidth=0.8, label="wrong labels"
     )
     for axis in (scores, counts):
         axis.axvline(len(names) - 0.5, color="#888888", linewidth=0.8)
-    counts.set_xticks(places, [*names, *(f"{value:g}" for value in by_value.index)])
+    counts.set_xticks(positions, [*names, *(f"{value:g}" for value in by_value.index)])

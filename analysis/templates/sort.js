@@ -24,7 +24,7 @@ function sortBy(table, head) {
   table.classList.toggle("sorted", next !== "none");
   const sign = next === "descending" ? -1 : 1;
   const rows = [...table.tBodies[0].rows];
-  rows.sort((a, b) => a.dataset.place - b.dataset.place);
+  rows.sort((a, b) => a.dataset.position - b.dataset.position);
   if (next !== "none") {
     const values = new Map(rows.map((row) => [row, sortValue(row, head.cellIndex)]));
     rows.sort((a, b) => compareValues(values.get(a), values.get(b), sign));
@@ -33,7 +33,7 @@ function sortBy(table, head) {
 }
 
 function makeSortable(table) {
-  [...table.tBodies[0].rows].forEach((row, place) => (row.dataset.place = place));
+  [...table.tBodies[0].rows].forEach((row, position) => (row.dataset.position = position));
   for (const head of table.tHead.rows[0].cells) {
     const button = document.createElement("button");
     button.type = "button";

@@ -49,7 +49,7 @@ def sweep_folder(results: Path, sweep: str) -> SweepFolder:
 def warn_of_files(report: IngestReport) -> None:
     """Print which files and lines could not be read, and which journal files are gone with their records."""
     for skipped in report.skipped:
-        print(printable(f"warning: {skipped.place} could not be read: {skipped.why}"), file=sys.stderr)
+        print(printable(f"warning: {skipped.location} could not be read: {skipped.why}"), file=sys.stderr)
     for file in report.lost:
         print(
             printable(

@@ -82,7 +82,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     """One line for each detector, columns aligned."""
     columns = ["detector", "flagged", *(name for name in METRICS if name in rows[0])]
     lines = [columns, *([_text(row[column]) for column in columns] for row in rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
     for first, *others in lines:
         cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
         print("  ".join([first.ljust(widths[0]), *cells]))

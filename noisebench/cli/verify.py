@@ -42,15 +42,15 @@ def verify(
 ) -> None:
     """Check records, scores, manifests, own data and the database for damage; change nothing.
 
-    Exit code 1 if there is damage. Each place is printed with what is wrong and what that means. With
+    Exit code 1 if there is damage. Each location is printed with what is wrong and what that means. With
     --rerun, finished trials of the sweep are run again in this process instead, in a temporary folder: on a
     CPU with equal versions all their numbers have to be equal, elsewhere within 5 %.
     """
     if repeat is not None:
         if sweep is None:
             raise InputError("--rerun: name the sweep whose trials are to be repeated")
-        place = sweep_folder(results, sweep)
-        _print_repetitions(_repetitions(place, modules_of(allow_code), repeat, seed, data), as_json)
+        folder = sweep_folder(results, sweep)
+        _print_repetitions(_repetitions(folder, modules_of(allow_code), repeat, seed, data), as_json)
         return
     verification = _verified(sweep, results, with_scores=not without_scores)
     _print(verification, as_json)
@@ -60,7 +60,7 @@ def verify(
 
 def _verified(sweep: str | None, results: Path, *, with_scores: bool) -> Verification:
     from noisebench.data.own import kept
-    from noisebench.store.damage import Kind, Place
+    from noisebench.store.damage import Kind, Location
     from noisebench.store.database_check import compare_database, lost_files
     from noisebench.store.verification import verify_files
 
@@ -75,7 +75,7 @@ def _verified(sweep: str | None, results: Path, *, with_scores: bool) -> Verific
     folder = existing(results)
     verification = verify_files(folder, _sweeps(folder), with_scores=with_scores)
     for content, problem in kept.problems(folder.own_data).items():
-        verification.add(Kind.OWN_DATA, Place(f"{folder.own_data.name}/{content}"), problem)
+        verification.add(Kind.OWN_DATA, Location(f"{folder.own_data.name}/{content}"), problem)
     lost_files(folder, verification)
     compare_database(folder, verification, certain=verification.whole)
     return verification
@@ -100,7 +100,7 @@ def _print(verification: Verification, as_json: bool) -> None:
         print(json.dumps(content))
         return
     for damage in verification.damages:
-        print(printable(f"{damage.place}: {damage.problem}"))
+        print(printable(f"{damage.location}: {damage.problem}"))
         print(f"    {damage.consequence}")
     for note in verification.notes:
         print(printable(f"note: {note}"), file=sys.stderr)

@@ -98,8 +98,8 @@ def _is_locked(folder: SweepFolder) -> bool:
     """Return whether a process holds the sweep's folder: its lock file may have been deleted."""
     inside = folder.path.relative_to(folder.results.root).as_posix()
     try:
-        with folder_inside(folder.results.root, inside) as place:
-            fcntl.flock(place, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with folder_inside(folder.results.root, inside) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:  # no such folder, or one that NFS cannot lock

@@ -31,10 +31,10 @@ class JournalWriter:
         """
         self.path = folder / f"{host}-{uuid.uuid4().hex}.jsonl"
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
-        with journal_folder(folder) as place:
-            self._descriptor = os.open(self.path.name, flags, 0o644, dir_fd=place)
+        with journal_folder(folder) as descriptor:
+            self._descriptor = os.open(self.path.name, flags, 0o644, dir_fd=descriptor)
             self._torn = False
-            os.fsync(place)
+            os.fsync(descriptor)
 
     def append(self, record: Record, *, durable: bool = True) -> None:
         """Append one record as one line; `durable` waits until it is on the disk.
@@ -89,8 +89,8 @@ def journal_folder(folder: Path) -> Iterator[int]:
     """Open ROOT/journal/SWEEP, made if needed; yield its descriptor. Raises OSError like `folder_inside`."""
     root, inside = folder.parents[1], "/".join(folder.parts[-2:])
     make_folder(root)
-    with folder_inside(root, inside, make=True) as place:
-        yield place
+    with folder_inside(root, inside, make=True) as descriptor:
+        yield descriptor
 
 
 def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:

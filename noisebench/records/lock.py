@@ -35,16 +35,16 @@ def sweep_lock(folder: SweepFolder) -> Iterator[None]:
         try:
             make_folder(root)
             inside = folder.path.relative_to(root).as_posix()
-            place = held.enter_context(folder_inside(root, inside, make=True))
+            folder_descriptor = held.enter_context(folder_inside(root, inside, make=True))
             is_new = not folder.lock.exists()
-            file = held.enter_context(_locked(folder, place))
+            file = held.enter_context(_locked(folder, folder_descriptor))
         except OSError as error:
             raise EnvironmentFault(
                 f"{folder.path}: cannot be written: {error.strerror}; choose another --results"
             ) from None
         if is_new:
             _refuse_if_alive(folder)
-        _lock_folder(folder, place, is_new=is_new)
+        _lock_folder(folder, folder_descriptor, is_new=is_new)
         file.seek(0)
         file.truncate()
         json.dump({"host": provenance.host(), "pid": os.getpid(), "since": now()}, file)
@@ -52,10 +52,10 @@ def sweep_lock(folder: SweepFolder) -> Iterator[None]:
         yield
 
 
-def _locked(folder: SweepFolder, place: int) -> TextIO:
-    """Return the lock file in the open folder `place`, locked."""
+def _locked(folder: SweepFolder, folder_descriptor: int) -> TextIO:
+    """Return the lock file in the folder that is open as `folder_descriptor`, locked."""
     while True:
-        file = os.fdopen(_opened(folder, place), "r+")
+        file = os.fdopen(_opened(folder, folder_descriptor), "r+")
         try:
             _lock(folder, file)
             if os.path.samestat(os.fstat(file.fileno()), folder.lock.lstat()):
@@ -68,7 +68,7 @@ def _locked(folder: SweepFolder, place: int) -> TextIO:
         file.close()
 
 
-def _opened(folder: SweepFolder, place: int) -> int:
+def _opened(folder: SweepFolder, folder_descriptor: int) -> int:
     """Open or make the lock file; raise EnvironmentFault for what would write to a file elsewhere."""
     fault = EnvironmentFault(
         f"{folder.lock}: is a link, or no regular file, and would be overwritten; somebody has put it there: "
@@ -77,7 +77,7 @@ def _opened(folder: SweepFolder, place: int) -> int:
     # Without O_NONBLOCK, opening a FIFO could wait.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        descriptor = os.open(folder.lock.name, flags, 0o666, dir_fd=place)
+        descriptor = os.open(folder.lock.name, flags, 0o666, dir_fd=folder_descriptor)
     except OSError as error:
         raise fault if error.errno in (errno.ELOOP, errno.EISDIR) else error from None
     status = os.fstat(descriptor)
@@ -103,14 +103,14 @@ def _lock(folder: SweepFolder, file: TextIO) -> None:
         ) from None
 
 
-def _lock_folder(folder: SweepFolder, place: int, *, is_new: bool) -> None:
+def _lock_folder(folder: SweepFolder, folder_descriptor: int, *, is_new: bool) -> None:
     """Lock the sweep's folder; raise SweepHeldError if a live driver whose lock file was deleted holds it.
 
     A lock file that was there and is free was put in the place of another one, by a driver that takes over
     from one without a sign of life: that one may still hold the folder.
     """
     try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(folder_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         if not is_new:
             return

@@ -143,12 +143,12 @@ def reviewed_of(table: pd.DataFrame, decisions: dict[str, Decision], cards: dict
     A decision on a card of another ranking tells something of its own label alone.
     """
     ranks = dict(zip(table["id"], table["rank"].tolist(), strict=True))
-    place = {rank: index for index, rank in enumerate(cards["drawn"])}
+    position = {rank: index for index, rank in enumerate(cards["drawn"])}
     by_rank = {ranks[each.id]: each for each in decisions.values()}
 
     def furthest(view: View, above: int) -> int:
         seen = (r for r, each in by_rank.items() if each.view == view and r > above and _is_of(each, cards))
-        return max((place.get(r, -1) for r in seen), default=-1)
+        return max((position.get(r, -1) for r in seen), default=-1)
 
     unsure = {rank for rank, each in by_rank.items() if each.verdict == Verdict.UNSURE}
     return Reviewed(

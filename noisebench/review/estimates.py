@@ -28,7 +28,7 @@ class Reviewed:
     order. `listed`: the last rank of the page's list. `wrong`: by rank, whether the reviewer holds the
     label to be wrong; ranks that are not reviewed, or about which the reviewer is unsure, are absent.
     `seen_of_draw` and `seen_of_list`: how far the reviewer came in `drawn`, as cards of the random order, and
-    as those cards of the list that lie beyond rank `listed`; places from 0, -1 for none.
+    as those cards of the list that lie beyond rank `listed`; positions from 0, -1 for none.
     """
 
     samples: int
@@ -129,7 +129,7 @@ class _Draws:
         random cards remain for the rest.
         """
         ends = self.reviewed.ends
-        stratum = next(place for place, end in enumerate(ends) if self.frontier <= end)
+        stratum = next(position for position, end in enumerate(ends) if self.frontier <= end)
         start = ends[stratum - 1] if stratum else 0
         cards = [
             rank for rank in self.random if start < rank <= ends[stratum] and rank in self.reviewed.wrong
@@ -203,8 +203,8 @@ def _random_ranks(reviewed: Reviewed) -> set[int]:
     """
     return {
         rank
-        for place, rank in enumerate(reviewed.drawn)
-        if place <= reviewed.seen_of_draw or (rank > reviewed.listed and place <= reviewed.seen_of_list)
+        for position, rank in enumerate(reviewed.drawn)
+        if position <= reviewed.seen_of_draw or (rank > reviewed.listed and position <= reviewed.seen_of_list)
     }
 
 

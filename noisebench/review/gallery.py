@@ -47,7 +47,7 @@ class Cards:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The ranks of all cards, and the three orders in which the page shows them, as places in `ranks`."""
+    """The ranks of all cards, and the three orders in which the page shows them, as positions in `ranks`."""
 
     ranks: list[int]
     conflicts: list[int]
@@ -79,7 +79,7 @@ def gallery(cards: Cards, samples: Samples, summary: Summary, report: Mapping[st
 
 def _choose(cards: Cards) -> _Chosen:
     conflicting = cards.table["duplicate_conflict"].to_numpy()
-    # Equal images side by side: those with the group's first sample as key, at the place of its best rank.
+    # Equal images side by side: those with the group's first sample as key, at the position of its best rank.
     first = cards.table["duplicate_of"].where(cards.table["duplicate_of"] != "", cards.table["id"])
     groups: dict[str, list[int]] = {}
     for index in np.flatnonzero(conflicting):
@@ -87,12 +87,12 @@ def _choose(cards: Cards) -> _Chosen:
     together = [rank for group in groups.values() for rank in group][:MAX_CONFLICTS]
     listed = [rank for rank in list_order(cards.listed, cards.drawn, cards.seed) if rank not in set(together)]
     ranks = list(dict.fromkeys([*together, *listed, *cards.drawn]))
-    place = {rank: index for index, rank in enumerate(ranks)}
+    position = {rank: index for index, rank in enumerate(ranks)}
     return _Chosen(
         ranks,
-        [place[rank] for rank in together],
-        [place[rank] for rank in listed],
-        [place[rank] for rank in cards.drawn],
+        [position[rank] for rank in together],
+        [position[rank] for rank in listed],
+        [position[rank] for rank in cards.drawn],
     )
 
 
@@ -101,7 +101,7 @@ def _data(cards: Cards, chosen: _Chosen, samples: Samples, report: Mapping[str, 
     shown = cards.table.iloc[[rank - 1 for rank in chosen.ranks]]
     rows = cards.rows[np.array(chosen.ranks, dtype=np.int64) - 1]
     classes = [valid(name) for name in samples.classes]
-    number = {name: place for place, name in reversed(list(enumerate(classes)))}
+    number = {name: index for index, name in reversed(list(enumerate(classes)))}
     rounded = {
         name: [None if np.isnan(value) else round(float(value), 3) for value in shown[name]]
         for name in ("p_given", "p_suggested", "suspicion", "agreement")
@@ -128,17 +128,17 @@ def _data(cards: Cards, chosen: _Chosen, samples: Samples, report: Mapping[str, 
 
 
 def _copies(table: pd.DataFrame, shown: pd.DataFrame) -> dict[int, list[tuple[str, str]]]:
-    """Return id and given label of the other samples with equal content, by the card's place."""
+    """Return id and given label of the other samples with equal content, by the card's position."""
     copied = table[(table["duplicate_of"] != "") | table["id"].isin(set(table["duplicate_of"]))]
     if copied.empty:
         return {}
     group = copied["duplicate_of"].where(copied["duplicate_of"] != "", copied["id"])
     members = {key: list(zip(part["id"], part["given"], strict=True)) for key, part in copied.groupby(group)}
     found = {}
-    for place, (own, first) in enumerate(zip(shown["id"], shown["duplicate_of"], strict=True)):
+    for position, (own, first) in enumerate(zip(shown["id"], shown["duplicate_of"], strict=True)):
         others = [each for each in members.get(first or own, []) if each[0] != own]
         if others:
-            found[place] = others[:10]
+            found[position] = others[:10]
     return found
 
 

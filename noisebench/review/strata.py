@@ -44,7 +44,7 @@ def draw(ends: Sequence[int], p_given: NDArray[np.float64], budget: int, seed: i
         count = min(count, end - start)
         steps = (rng.random() + np.arange(count)) * (end - start) / count
         chosen += (start + 1 + np.floor(steps).astype(int)).tolist()
-    return [chosen[place] for place in rng.permutation(len(chosen))]
+    return [chosen[index] for index in rng.permutation(len(chosen))]
 
 
 def _weight(p_given: NDArray[np.float64]) -> float:
@@ -55,13 +55,13 @@ def _weight(p_given: NDArray[np.float64]) -> float:
 def list_order(listed: int, drawn: Iterable[int], seed: int) -> list[int]:
     """Return the ranks of the list: 1 to `listed`, and among them drawn ranks that lie beyond.
 
-    About every fourth card of the beginning is one of these, at random places and in the order in which they
-    were drawn, so that the cards do not show which of them are unsuspicious. No more than a quarter of the
-    list is: the others are shown in the random order only.
+    About every fourth card of the beginning is one of these, at random positions and in the order in which
+    they were drawn, so that the cards do not show which of them are unsuspicious. No more than a quarter of
+    the list is: the others are shown in the random order only.
     """
     beyond = [rank for rank in drawn if rank > listed][: listed // 3]
-    places = min(listed + len(beyond), 4 * len(beyond))
-    chosen = np.random.default_rng(seed).choice(places, size=len(beyond), replace=False)
+    positions = min(listed + len(beyond), 4 * len(beyond))
+    chosen = np.random.default_rng(seed).choice(positions, size=len(beyond), replace=False)
     is_drawn = np.zeros(listed + len(beyond), dtype=bool)
     is_drawn[chosen] = True
     own, others = iter(range(1, listed + 1)), iter(beyond)

@@ -64,6 +64,6 @@ def find(kept_rounds: NDArray[np.int64], round_losses: NDArray[np.float64], roun
     equal ones, a larger loss is more suspect.
     """
     missed = rounds - kept_rounds
-    place = np.empty(len(missed))
-    place[np.lexsort((round_losses, missed))] = np.arange(len(missed))
-    return Detection(missed > 0, missed + place / (len(missed) + 1))
+    order = np.empty(len(missed))
+    order[np.lexsort((round_losses, missed))] = np.arange(len(missed))
+    return Detection(missed > 0, missed + order / (len(missed) + 1))

@@ -30,8 +30,8 @@ def agreement(labels: NDArray[np.integer], neighbour_labels: NDArray[np.integer]
             f"transition: neighbour labels {list(neighbour_labels.shape)} must be [N, 2] with the N of the "
             f"labels {list(labels.shape)}, N of 1 or more"
         )
-    places = np.ravel_multi_index((labels, neighbour_labels[:, 0], neighbour_labels[:, 1]), (classes,) * 3)
-    three = np.bincount(places, minlength=classes**3).reshape((classes,) * 3) / len(labels)
+    cells = np.ravel_multi_index((labels, neighbour_labels[:, 0], neighbour_labels[:, 1]), (classes,) * 3)
+    three = np.bincount(cells, minlength=classes**3).reshape((classes,) * 3) / len(labels)
     return Agreement(three.sum(axis=(1, 2)), three.sum(axis=2), three)
 
 

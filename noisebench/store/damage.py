@@ -1,4 +1,4 @@
-"""What a verification finds in a results folder: damaged places, and what they mean for the user."""
+"""What a verification finds in a results folder: damaged files and lines, and what they mean for the user."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CONSEQUENCES = {
 
 @dataclass(frozen=True)
 class Damage:
-    """One damaged place: a file in the results folder, its line counted from 1, what is wrong there."""
+    """One damage: a file in the results folder, its line counted from 1, what is wrong there."""
 
     kind: Kind
     file: str
@@ -49,7 +49,7 @@ class Damage:
     problem: str
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The file with its line."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
@@ -79,13 +79,13 @@ class Verification:
         """Whether no damage was found."""
         return not self.damages
 
-    def add(self, kind: Kind, place: Place, problem: str) -> None:
+    def add(self, kind: Kind, location: Location, problem: str) -> None:
         """Add a damage."""
-        self.damages.append(Damage(kind, place.file, place.line, problem))
+        self.damages.append(Damage(kind, location.file, location.line, problem))
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A line of a file in the results folder, counted from 1; None for the whole file."""
 
     file: str

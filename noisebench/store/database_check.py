@@ -11,7 +11,7 @@ import duckdb
 from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.store import database
-from noisebench.store.damage import Kind, Place, Verification
+from noisebench.store.damage import Kind, Location, Verification
 from noisebench.store.ingest import build, read_so_far
 from noisebench.store.lost import known_losses
 
@@ -30,18 +30,18 @@ def lost_files(results: ResultsFolder, verification: Verification, sweep: str | 
     for file, size in known_losses(results).items():
         if file not in read and _is_of(file, sweep):
             problem = f"is gone or shorter than the {size} bytes that a former database had read of it"
-            verification.add(Kind.RECORDS_LOST, Place(file), problem)
+            verification.add(Kind.RECORDS_LOST, Location(file), problem)
     for file, size in read.items():
         if not _is_of(file, sweep):
             continue
         try:
             now = (results.root / file).stat().st_size
         except FileNotFoundError:
-            verification.add(Kind.JOURNAL_LOST, Place(file), "is gone, but the database has its records")
+            verification.add(Kind.JOURNAL_LOST, Location(file), "is gone, but the database has its records")
             continue
         if now < size and file.startswith("journal/"):
             problem = f"has {now} bytes, but the database has read {size} of it"
-            verification.add(Kind.JOURNAL_LOST, Place(file), problem)
+            verification.add(Kind.JOURNAL_LOST, Location(file), problem)
 
 
 def _is_of(file: str, sweep: str | None) -> bool:
@@ -74,7 +74,7 @@ def compare_database(results: ResultsFolder, verification: Verification, *, cert
         if differences is not None:
             for difference in differences:
                 if certain:
-                    verification.add(Kind.DATABASE, Place(results.database.name), difference)
+                    verification.add(Kind.DATABASE, Location(results.database.name), difference)
                 else:
                     verification.notes.append(f"{results.database.name}: {difference}; records are damaged")
             return
@@ -139,6 +139,6 @@ def _read_so_far(results: ResultsFolder, verification: Verification) -> dict[str
             rows = connection.execute("SELECT file, bytes FROM ingested_files").fetchall()
     except duckdb.Error as error:
         problem = f"cannot be read: {str(error).splitlines()[0]}"
-        verification.add(Kind.DATABASE, Place(results.database.name), problem)
+        verification.add(Kind.DATABASE, Location(results.database.name), problem)
         return {}
     return dict(rows)

@@ -46,7 +46,7 @@ def _needed(columns: Mapping[str, pa.DataType]) -> list[pa.Field]:
 
 
 # started_checked, ended_checked: whether the line carried a checksum, which was right. is_imported: whether
-# the line came from an archive. ordinal: the line's place in its batch.
+# the line came from an archive. ordinal: the line's position in its batch.
 STARTS = pa.schema(
     _arrow_fields(Started, without=("config",))
     + _needed({"config_id": _TEXT, "seed": _WHOLE, "started_checked": _TRUTH})

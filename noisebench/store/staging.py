@@ -32,7 +32,7 @@ class Skipped:
     why: str
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The file, with the byte of the line unless the whole file could not be read."""
         return f"{self.file}, byte {self.byte}" if self.byte else self.file
 

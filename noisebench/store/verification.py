@@ -14,7 +14,7 @@ from noisebench.records.durable import open_inside
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.lines import LineError, has_checksum, json_object, parse
 from noisebench.records.manifest import FORMER_DEFAULTS, trials_of_former_defaults
-from noisebench.store.damage import Kind, Place, Verification
+from noisebench.store.damage import Kind, Location, Verification
 from noisebench.store.lines import IMPORTED
 from noisebench.store.score_check import scores_problem
 from noisebench.sweep import identity
@@ -38,17 +38,17 @@ def verify_files(results: ResultsFolder, sweeps: Sequence[str], *, with_scores: 
 
 
 class _Records:
-    """The readable records: one start of each attempt, all ends of each attempt, with their places."""
+    """The readable records: one start of each attempt, all ends of each attempt, with their locations."""
 
     def __init__(self) -> None:
-        self.starts: dict[str, tuple[Place, Started]] = {}
-        self.ends: dict[str, list[tuple[Place, Ended]]] = defaultdict(list)
+        self.starts: dict[str, tuple[Location, Started]] = {}
+        self.ends: dict[str, list[tuple[Location, Ended]]] = defaultdict(list)
         self.foreign: set[str] = set()  # attempts of which a start was refused
 
-    def completed(self) -> Iterator[tuple[Place, Ended]]:
+    def completed(self) -> Iterator[tuple[Location, Ended]]:
         """Yield every completed end."""
         for ends in self.ends.values():
-            yield from ((place, end) for place, end in ends if end.status == Status.COMPLETED)
+            yield from ((location, end) for location, end in ends if end.status == Status.COMPLETED)
 
 
 def raw_lines(results: ResultsFolder, path: Path) -> tuple[list[bytes], bytes]:
@@ -67,7 +67,7 @@ def _check_journal(results: ResultsFolder, path: Path, records: _Records, verifi
     try:
         lines, rest = raw_lines(results, path)
     except OSError as error:
-        verification.add(Kind.FILE, Place(file), f"cannot be read: {error.strerror or error}")
+        verification.add(Kind.FILE, Location(file), f"cannot be read: {error.strerror or error}")
         return
     if rest:
         verification.notes.append(
@@ -79,33 +79,33 @@ def _check_journal(results: ResultsFolder, path: Path, records: _Records, verifi
             continue
         verification.lines += 1
         following = lines[number] if number < len(lines) else b""
-        _check_line(Place(file, number), line, following, records, verification)
+        _check_line(Location(file, number), line, following, records, verification)
 
 
 def _check_line(
-    place: Place, line: bytes, following: bytes, records: _Records, verification: Verification
+    location: Location, line: bytes, following: bytes, records: _Records, verification: Verification
 ) -> None:
     try:
         checked = has_checksum(line)
         record = parse(line)
     except LineError as error:
         if _is_rewritten(line, following):
-            verification.notes.append(f"{place}: a failed write, repeated on the next line")
+            verification.notes.append(f"{location}: a failed write, repeated on the next line")
         elif not line.endswith(b"}"):
-            verification.notes.append(f"{place}: a failed write; its process got the error")
+            verification.notes.append(f"{location}: a failed write; its process got the error")
         else:
-            verification.add(Kind.LINE, place, str(error))
+            verification.add(Kind.LINE, location, str(error))
         return
     verification.unchecked += not checked
     if isinstance(record, Ended):
-        records.ends[record.attempt_id].append((place, record))
+        records.ends[record.attempt_id].append((location, record))
         return
     expected = _id_of(record)
     if expected == record.trial_id:
-        records.starts.setdefault(record.attempt_id, (place, record))
+        records.starts.setdefault(record.attempt_id, (location, record))
     else:
         records.foreign.add(record.attempt_id)
-        verification.add(Kind.TRIAL_ID, place, _wrong_id(record.trial_id, expected))
+        verification.add(Kind.TRIAL_ID, location, _wrong_id(record.trial_id, expected))
 
 
 def _is_rewritten(line: bytes, following: bytes) -> bool:
@@ -133,16 +133,16 @@ def _check_attempts(records: _Records, verification: Verification) -> None:
     without_start = 0
     for attempt_id, ends in records.ends.items():
         start = records.starts.get(attempt_id)
-        for place, end in ends:
+        for location, end in ends:
             if attempt_id in records.foreign:
                 continue  # its start is named already
             if start is None and end.status == Status.COMPLETED:
-                verification.add(Kind.ATTEMPT, place, f"attempt {attempt_id} completed, but has no start")
+                verification.add(Kind.ATTEMPT, location, f"attempt {attempt_id} completed, but has no start")
             elif start is None:
                 without_start += 1
             elif start[1].trial_id != end.trial_id:
                 problem = f"trial {end.trial_id} ended, but its attempt began trial {start[1].trial_id}"
-                verification.add(Kind.ATTEMPT, place, f"{problem} ({start[0]})")
+                verification.add(Kind.ATTEMPT, location, f"{problem} ({start[0]})")
     if without_start:
         verification.notes.append(f"{without_start} attempts that did not complete have an end but no start")
     unended = sum(attempt not in records.ends for attempt in records.starts)
@@ -152,19 +152,19 @@ def _check_attempts(records: _Records, verification: Verification) -> None:
 
 def _check_repeated_results(records: _Records, verification: Verification) -> None:
     """Compare all completed results of each trial: on a CPU with equal versions they are equal."""
-    first: dict[tuple[str, str], tuple[Place, Result]] = {}
+    first: dict[tuple[str, str], tuple[Location, Result]] = {}
     differing = 0
-    for place, end in records.completed():
+    for location, end in records.completed():
         if end.result is None:
             continue
         start = records.starts.get(end.attempt_id)
         versions = None if start is None else json.dumps(start[1].versions, sort_keys=True)
         device = "unknown" if start is None else start[1].device
-        known = first.setdefault((end.trial_id, f"{device} {versions}"), (place, end.result))
+        known = first.setdefault((end.trial_id, f"{device} {versions}"), (location, end.result))
         names = different_fields(known[1], end.result)
         if names and device == "cpu":
             problem = f"trial {end.trial_id} has another result in {known[0]}: {', '.join(names)} differ"
-            verification.add(Kind.RESULT, place, problem)
+            verification.add(Kind.RESULT, location, problem)
         differing += bool(names) and device != "cpu"
     if differing:
         verification.notes.append(
@@ -184,7 +184,7 @@ def _check_manifest(results: ResultsFolder, sweep: str, verification: Verificati
     try:
         lines, rest = raw_lines(results, folder.manifest)
     except OSError as error:
-        verification.add(Kind.MANIFEST, Place(file), f"cannot be read: {error.strerror or error}")
+        verification.add(Kind.MANIFEST, Location(file), f"cannot be read: {error.strerror or error}")
         return
     listed = set()
     for number, line in enumerate([*lines, rest] if rest else lines, start=1):
@@ -196,10 +196,10 @@ def _check_manifest(results: ResultsFolder, sweep: str, verification: Verificati
                 identity.trial_id(members["config"]),
             )
         except (LineError, LookupError, TypeError, ValueError) as error:
-            verification.add(Kind.MANIFEST, Place(file, number), f"names no trial: {error}")
+            verification.add(Kind.MANIFEST, Location(file, number), f"names no trial: {error}")
             continue
         if trial_id != expected:
-            verification.add(Kind.MANIFEST, Place(file, number), _wrong_id(trial_id, expected))
+            verification.add(Kind.MANIFEST, Location(file, number), _wrong_id(trial_id, expected))
         listed.add((block, trial_id))
     if all(damage.file != file for damage in verification.damages):
         _compare_with_spec(results, sweep, listed, verification)
@@ -225,7 +225,7 @@ def _compare_with_spec(
         block, trial_id = min(missing or surplus)
         verification.add(
             Kind.MANIFEST,
-            Place(manifest),
+            Location(manifest),
             f"lacks {len(missing)} trials of {spec} and has {len(surplus)} others; for example trial "
             f"{trial_id} of block {block}",
         )
@@ -233,28 +233,28 @@ def _compare_with_spec(
 
 def _check_scores(results: ResultsFolder, records: _Records, verification: Verification) -> None:
     missing = 0
-    for place, end in records.completed():
+    for location, end in records.completed():
         if end.scores is None:
             continue
         try:
             with open_inside(results.root, end.scores) as file:
                 data = file.read()
         except FileNotFoundError:
-            if place.file.rpartition("/")[2].startswith(IMPORTED):
+            if location.file.rpartition("/")[2].startswith(IMPORTED):
                 missing += 1
             else:
                 problem = f"trial {end.trial_id}: {end.scores} is missing; `noisebench clean` may remove it"
-                verification.add(Kind.SCORES, place, problem)
+                verification.add(Kind.SCORES, location, problem)
             continue
         except (OSError, ValueError) as error:
-            verification.add(Kind.SCORES, Place(end.scores[:200]), f"cannot be read: {error}")
+            verification.add(Kind.SCORES, Location(end.scores[:200]), f"cannot be read: {error}")
             continue
         verification.scores += 1
         seen = hashlib.sha256(data).hexdigest()
         if end.scores_sha256 is not None and seen != end.scores_sha256:
-            problem = f"its hash is {seen[:16]}..., the record {place} has {end.scores_sha256[:16]}..."
-            verification.add(Kind.SCORES, Place(end.scores), problem)
+            problem = f"its hash is {seen[:16]}..., the record {location} has {end.scores_sha256[:16]}..."
+            verification.add(Kind.SCORES, Location(end.scores), problem)
         elif end.result is not None and (contradiction := scores_problem(data, end.result)):
-            verification.add(Kind.SCORES, place, f"trial {end.trial_id}: {contradiction}")
+            verification.add(Kind.SCORES, location, f"trial {end.trial_id}: {contradiction}")
     if missing:
         verification.notes.append(f"{missing} imported results came without scores")

@@ -15,7 +15,7 @@ from noisebench.errors import InputError
 
 @dataclass(frozen=True)
 class Node:
-    """A value in a YAML file: a scalar, a dict of nodes or a list of nodes, with its place.
+    """A value in a YAML file: a scalar, a dict of nodes or a list of nodes, with its location.
 
     `source` replaces file and line in messages, for a value that is not from the file.
     """
@@ -66,8 +66,8 @@ class Problems:
     def add(self, node: Node, message: str) -> None:
         """Add a problem at a node; a repeated message is reported once."""
         where = f"{node.path}: " if node.path else ""
-        place = f"{node.source}:" if node.source else f"{self.file}:{node.line}"
-        self.found["" if node.source else self.file, node.line, f"{place} {where}{message}"] += 1
+        location = f"{node.source}:" if node.source else f"{self.file}:{node.line}"
+        self.found["" if node.source else self.file, node.line, f"{location} {where}{message}"] += 1
 
     def count(self) -> int:
         """Return how many problems were added, repeated ones included."""
@@ -141,8 +141,8 @@ class _Reading:
         return Node(value, path, line, self.source)
 
     def error(self, line: int, message: str) -> InputError:
-        place = f"{self.source}:" if self.source else f"{self.problems.file}:{line}"
-        return InputError(f"{place} {message}")
+        location = f"{self.source}:" if self.source else f"{self.problems.file}:{line}"
+        return InputError(f"{location} {message}")
 
     def count(self, line: int, depth: int) -> None:
         """Raise InputError where the text is too large, aliases expanded."""

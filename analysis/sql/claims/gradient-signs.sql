@@ -16,7 +16,7 @@ WITH last AS (
         QUALIFY epoch = max(epoch) OVER (PARTITION BY trial_id, fold)
     )
 ), parts AS (
-    SELECT 1 AS place, 'BL, wrong labels above 0' AS part, 'as printed' AS setting, seed, fold, wrong AS difference
+    SELECT 1 AS position, 'BL, wrong labels above 0' AS part, 'as printed' AS setting, seed, fold, wrong AS difference
     FROM last WHERE loss = 'BL'
     UNION ALL
     SELECT 2, 'BL, wrong labels above 0', 'as trained', seed, fold, -power(greatest(p_wrong, 1.2e-38), value - 1)
@@ -29,4 +29,4 @@ WITH last AS (
     UNION ALL
     SELECT 5, 'CE, wrong labels below right ones', 'as trained', seed, fold, "right" - wrong FROM last WHERE loss = 'CE'
 )
-SELECT part, setting, difference FROM parts WHERE difference IS NOT NULL ORDER BY place, seed, fold;
+SELECT part, setting, difference FROM parts WHERE difference IS NOT NULL ORDER BY position, seed, fold;

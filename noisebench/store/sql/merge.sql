@@ -107,12 +107,12 @@ WITH attempted AS (
         ORDER BY ended_at, is_imported, f1, precision, recall, flagged, correct, seconds, clean_test_accuracy, ordinal
     ) = 1
 )
-SELECT *, row_number() OVER (PARTITION BY trial_id ORDER BY is_imported, ended_at, attempt_id) AS place
+SELECT *, row_number() OVER (PARTITION BY trial_id ORDER BY is_imported, ended_at, attempt_id) AS ordering
 FROM once;
 
 -- Only rows of this batch have an ordinal.
 CREATE OR REPLACE TEMP TABLE new_winners AS
-SELECT trial_id, ordinal FROM contenders WHERE place = 1 AND ordinal IS NOT NULL;
+SELECT trial_id, ordinal FROM contenders WHERE ordering = 1 AND ordinal IS NOT NULL;
 
 DELETE FROM epochs WHERE trial_id IN (SELECT trial_id FROM new_winners);
 
@@ -123,8 +123,8 @@ SEMI JOIN new_winners USING (ordinal);
 
 DELETE FROM results WHERE trial_id IN (SELECT trial_id FROM contenders);
 DELETE FROM later_results WHERE trial_id IN (SELECT trial_id FROM contenders);
-INSERT INTO results BY NAME SELECT * EXCLUDE (place, ordinal) FROM contenders WHERE place = 1;
-INSERT INTO later_results BY NAME SELECT * EXCLUDE (place, ordinal) FROM contenders WHERE place > 1;
+INSERT INTO results BY NAME SELECT * EXCLUDE (ordering, ordinal) FROM contenders WHERE ordering = 1;
+INSERT INTO later_results BY NAME SELECT * EXCLUDE (ordering, ordinal) FROM contenders WHERE ordering > 1;
 
 -- A result may have been read before the start, or the manifest, that tells its configuration.
 UPDATE results SET config_id = trial_seeds.config_id
