@@ -1,44 +1,41 @@
 """How often a command reads the journal into the database."""
 
-import sys
+import shutil
 from pathlib import Path
-from types import FrameType
+from unittest.mock import patch
 
 import pytest
 
 from noisebench.records import attempts
 from noisebench.records.folders import ResultsFolder
 from noisebench.records.journal import JournalWriter
-from noisebench.store.ingest import ingest
+from noisebench.store.ingest import read_so_far
 from tests.command import noisebench_here
 from tests.trials import sweep_of, sweep_text
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two sweeps, of which the first has run."""
-    (tmp_path / "first.yaml").write_text(sweep_text(name="first"))
-    (tmp_path / "second.yaml").write_text(sweep_text(name="second", seeds="2"))
-    assert ingests(tmp_path, "run", "first.yaml", "--inline") == 2
-    return tmp_path
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "first.yaml").write_text(sweep_text(name="first"))
+    (folder / "second.yaml").write_text(sweep_text(name="second", seeds="2"))
+    assert ingests(folder, "run", "first.yaml", "--inline") == 2
+    return folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(finished, tmp_path / "copy", copy_function=shutil.copy2))
 
 
 def ingests(folder: Path, *arguments: str) -> int:
-    """Run a command in this process; return how often it called `ingest`."""
-    count = 0
-
-    def count_ingest(frame: FrameType, event: str, _: object) -> None:
-        nonlocal count
-        count += event == "call" and frame.f_code is ingest.__code__
-
-    before = sys.getprofile()
-    sys.setprofile(count_ingest)
-    try:
+    """Run a command in this process; return how often it read the journal: each ingest asks once how far."""
+    with patch("noisebench.store.ingest.read_so_far", wraps=read_so_far) as counted:
         done = noisebench_here(*arguments, cwd=folder)
-    finally:
-        sys.setprofile(before)
     assert done.returncode == 0, done.stderr
-    return count
+    return counted.call_count
 
 
 def test_a_run_ingests_at_its_start_and_after_its_trials(folder: Path) -> None:

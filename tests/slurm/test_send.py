@@ -48,6 +48,7 @@ def output_of(job_id: str, job: FakeJob, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_all_jobs_find_their_arguments(submission: Submission, tmp_path: Path) -> None:
     fake = FakeSlurm()
     driver = send_driver(submission, job_function, fake.client())
