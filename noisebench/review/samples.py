@@ -59,7 +59,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class TrialScores:
-    """The verdict of one completed trial on all samples, without planted errors.
+    """The judgement of one completed trial on all samples, without planted errors.
 
     `suspicion` float64 [N]: higher = more likely wrong, NaN = not judged. `flagged` bool [N].
     `probabilities` [N, K]: out of fold; None for a detector without any, or if another trial brings the same.
