@@ -101,7 +101,10 @@ def test_the_token_on_a_workers_node(cluster: Devcluster, tmp_path: Path, sweep:
     if cluster.has_networks:
         assert {folder.stat().st_mode & 0o777 for folder in disk.glob("noisebench-*")} == {0o700}
         assert len(guarded_ports(cluster, "node2", file)) >= 3, "those of a raylet and of a trial's process"
-    sweep.must("cancel", "guarded")
+    sweep.hasten()
+    sweep.must("cancel", "guarded", "--drain")
+    # What is handed out and does not begin is recorded by the driver.
+    assert {attempt["status"] for attempt in sweep.attempts(host="node2")} == {"completed"}
     assert files_with(token, *places) == []
 
 
