@@ -75,7 +75,7 @@ def _outcome_of(driver: _Driver) -> Outcome | None:
     """Let the driver run; return None where a newer one has taken over."""
     try:
         outcome = driver.run()
-    except (NoisebenchError, OSError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # Ray raises errors of many kinds
         if driver.superseded:
             return None
         if isinstance(error, InputError):
@@ -138,7 +138,8 @@ class _Driver:
 
     def leave_to_standby(self, error: Exception) -> None:
         """Note what is wrong here; the standby tries again, unless that did not help before."""
-        self.note_fault(str(error))
+        is_known = isinstance(error, NoisebenchError | OSError)
+        self.note_fault(str(error) if is_known else f"{type(error).__name__}: {error}; see the driver's log")
         has_progressed = self._progress is not None and self._progress.settled_here > 0
         faults = self._messages.count_driver_fault(has_progressed=has_progressed)
         if faults < MAX_FAULTS and self._submission.number < MAX_DRIVERS:

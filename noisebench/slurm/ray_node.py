@@ -20,6 +20,7 @@ import psutil
 
 from noisebench.engine.node import OBJECT_STORE_BYTES
 from noisebench.engine.scratch import private_scratch
+from noisebench.errors import EnvironmentFault
 
 HEAD_START_SECONDS = 120.0
 END_SECONDS = 10.0
@@ -92,7 +93,7 @@ class Join:
 def head_node(address: str, scratch: Path) -> Iterator[str]:
     """Start a head without resources; yield the address that others join.
 
-    The token is taken from this process's environment.
+    The token is taken from this process's environment. Raises EnvironmentFault if the head does not start.
     """
     # Draining is for workers: a head ends at once.
     variables = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
@@ -172,7 +173,11 @@ def _await_address(node: RayNode) -> str:
             if address:  # Ray first creates the file, then fills it
                 return address
         time.sleep(0.2)
-    raise RuntimeError(f"Ray's head did not start within {HEAD_START_SECONDS:.0f} s")
+    what = f"has not started within {HEAD_START_SECONDS:.0f} s" if node.alive else "ended while it started"
+    raise EnvironmentFault(
+        f"Ray's head {what} on {socket.gethostname()}: the node may be overloaded; the driver's log has what "
+        "Ray printed"
+    )
 
 
 def _adopt_orphans() -> None:

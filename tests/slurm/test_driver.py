@@ -17,14 +17,14 @@ from noisebench.records.heartbeats import heartbeat
 from noisebench.records.lock import sweep_lock
 from noisebench.records.manifest import keep_sweep
 from noisebench.records.provenance import host
-from noisebench.slurm import driver, messages, takeover
+from noisebench.slurm import driver, messages, ray_node, takeover
 from noisebench.slurm.protocol import Head
 from noisebench.slurm.site import parse_site
 from noisebench.slurm.submission import Submission
 from tests.slurm.fake_slurm import FakeSlurm
 from tests.trials import sweep_of
 
-SITE = "site: x\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 3, cpus: 2}\n"
+SITE = "site: x\ninterface: lo\ndriver: {minutes: 60}\nworkers: {minutes: 30, count: 3, cpus: 2}\n"
 FORMER = Head("10.0.0.1:6379", "7-a", 1)
 
 
@@ -73,6 +73,32 @@ def test_a_fault_of_its_node_is_left_to_the_standby(scene: Scene) -> None:
         scene.drive()
     assert scene.states(scene.standby, *scene.workers) == {"PENDING", "RUNNING"}
     assert "MNIST" in scene.messages.faults()[f"driver-{scene.job}"]
+
+
+def test_a_head_that_does_not_start_is_left_to_the_standby(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_sweep(scene.submission.folder, sweep_of(), replace=True)
+    monkeypatch.setattr(ray_node.sys, "executable", "/bin/false")
+    with pytest.raises(EnvironmentFault, match="Ray's head ended while it started"):
+        scene.drive()
+    assert scene.states(scene.standby, *scene.workers) == {"PENDING", "RUNNING"}
+    assert "the node may be overloaded" in scene.messages.faults()[f"driver-{scene.job}"]
+
+
+def test_an_error_of_ray_is_left_to_the_standby(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("raylet failed")
+
+    monkeypatch.setattr(driver, "run_sweep", fails)
+    for _ in range(driver.MAX_FAULTS):
+        assert scene.states(scene.standby, *scene.workers) == {"PENDING", "RUNNING"}
+        with pytest.raises(RuntimeError):
+            scene.drive()
+    assert (
+        scene.messages.faults()[f"driver-{scene.job}"] == "RuntimeError: raylet failed; see the driver's log"
+    )
+    assert scene.states(scene.standby, *scene.workers) == {"CANCELLED"}
 
 
 def test_a_driver_can_be_ended_where_sigint_was_ignored(scene: Scene) -> None:
