@@ -131,6 +131,9 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         return
 
     def interrupt(_: int, __: FrameType | None) -> None:
+        # A shell script starts its background programs with SIGINT ignored.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

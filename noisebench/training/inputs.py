@@ -55,8 +55,8 @@ class InputPipeline:
         self.gathered = device is not None and images.nbytes > DEVICE_SHARE * _free_bytes(device)
         self.images = images if self.gathered else images.to(self.device)
         self._augmentation = augmentation
-        shift, factor = like._affine if like else _affine(self.images, scale)
-        self._affine = shift.to(self.device), factor.to(self.device)
+        affine: tuple[Tensor, Tensor] = like._affine if like else _affine(self.images, scale)
+        self._affine: tuple[Tensor, Tensor] = affine[0].to(self.device), affine[1].to(self.device)
 
     def plain_batch(self, indices: Tensor, pixels: Tensor | None = None) -> Tensor:
         """Return the scaled images at `indices` as float32 [n, C, H, W]; `pixels` as `read_ahead` yields."""
@@ -75,7 +75,7 @@ class InputPipeline:
         pending: deque[Future[Tensor]] = deque()
         # One thread: batches are copied as fast as the file is read.
         with ThreadPoolExecutor(1, "read-ahead") as pool:
-            for batch in on_host.split([batch.numel() for batch in batches]):
+            for batch in torch.split(on_host, [batch.numel() for batch in batches]):
                 pending.append(pool.submit(self._read, batch))
                 if len(pending) > _BATCHES_AHEAD:
                     yield pending.popleft().result().to(self.device, non_blocking=True)

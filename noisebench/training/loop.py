@@ -85,7 +85,7 @@ class _Epochs:
         """Train one epoch."""
         task, size = self._task, self._task.training.batch_size
         self._prepare(epoch)
-        batches, draws = task.order(epoch).split(size, dim=1), task.augmentation(epoch)
+        batches, draws = torch.split(task.order(epoch), size, dim=1), task.augmentation(epoch)
         for number, (batch, pixels) in enumerate(zip(batches, task.inputs.read_ahead(batches), strict=True)):
             batch_draws = None if draws is None else draws[:, number * size : (number + 1) * size]
             step = self._full_batch_step if batch.shape[1] == size else self._step
