@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from analysis.building import block_as_table, other_tables, paper_table
 from analysis.feeding import Feed, feed
 from analysis.formats import csv_text, html_table, markdown
@@ -32,6 +34,7 @@ def only_row(table: Table) -> dict[str, Cell]:
     return row.cells
 
 
+@pytest.mark.slow
 def test_where_lower_is_better_the_lowest_is_best_and_chosen(folder: Folder) -> None:
     fast, slow, ce = trial("BL", gamma=0.1), trial("BL", gamma=0.9), trial()
     folder.manifest({"grid": [ce, fast, slow]}, seeds_asked=1)
@@ -279,6 +282,7 @@ def test_the_caption_names_fewer_seeds_than_the_papers(folder: Folder) -> None:
     assert "n = 3 of the published 20 where no other n is given" in markdown(paper_table(source, TABLES[0]))
 
 
+@pytest.mark.slow
 def test_rows_stand_in_the_printed_order(source: Feed) -> None:
     (table4,) = (item for item in TABLES if item.name == "table4")
     labels = [row.labels[0] for row in paper_table(source, table4).rows]

@@ -52,6 +52,7 @@ def differences_of(claim: Claim) -> dict[tuple[str, str], float]:
     return {(test.part, test.setting): test.difference.mean for test in claim.tests}
 
 
+@pytest.mark.slow
 def test_the_main_claim_is_tested_in_every_setting_against_every_baseline(
     claims: dict[str, Claim], published: dict[str, Means]
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_claim_with_data_for_some_settings_alone_holds_in_part() -> None:
     assert summary == "1 hold of 1; for the other settings run sweeps/paper-table1.yaml"
 
 
+@pytest.mark.slow
 def test_settings_measured_by_another_sweep_are_tested(tmp_path: Path) -> None:
     """The records of this repository: MNIST at .2 by sweep mnist-full, one recipe, three seeds."""
     results = ResultsFolder(tmp_path)

@@ -32,6 +32,7 @@ def test_the_file_opens_in_plain_duckdb_and_pandas(paper: ResultsFolder) -> None
     assert {"eta", "wasserstein", "count"} <= set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_answers_are_right_where_they_are_known(paper: ResultsFolder) -> None:
     answers = [query(paper, sql).rows() for _, sql in QUESTIONS]
     assert answers[1][0] == ("CIFAR-10", 0.1, 0.5, pytest.approx(0.787))

@@ -92,6 +92,7 @@ def test_the_losses_of_figure_1_by_hand() -> None:
     assert loss_curves.piecewise_zero(p, 0.2) == pytest.approx([0.0, 0.693147, 0.0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_dynamics_have_a_box_an_epoch_for_wrong_and_right_labels(drawn: Draw) -> None:
     for name in ("figure2", "figure7"):
         axes = drawn(name).axes
@@ -185,6 +186,7 @@ def test_ranks_are_over_the_rows_that_have_every_loss(source: Feed, folder: Fold
     assert ranks_of(paper_table(feed(folder.results), TABLES[0])) is None
 
 
+@pytest.mark.slow
 def test_a_name_with_mathematics_is_drawn_as_text(tmp_path: Path) -> None:
     """A loss or data set of the user's own may have any name."""
     names = ["CE", "FL", r"mine:loss, mode $\frac{$"]

@@ -191,6 +191,7 @@ def test_a_link_to_a_cell_opens_it(small: Folder, chromium: Open, tmp_path: Path
     assert "gamma 0.3, not the best of its column" in dialog
 
 
+@pytest.mark.slow
 def test_failures_are_grouped_with_one_traceback_and_doubts_are_listed(folder: Folder) -> None:
     folder.manifest({"grid": [trial(seed=seed) for seed in range(3)]})
     for seed in (0, 1):

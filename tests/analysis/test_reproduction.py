@@ -54,6 +54,7 @@ def add_archive(folder: Folder, checkout: Path, f1: dict[int, float], sweep: str
     export_sweep(folder.results.sweep(sweep), out, with_scores=False)
 
 
+@pytest.mark.slow
 def test_an_archive_becomes_rows_a_sentence_and_one_line_a_seed(folder: Folder, checkout: Path) -> None:
     add_archive(folder, checkout, {0: 0.968, 1: 0.969, 2: 0.97})
     arguments = ["--root", str(checkout)]
@@ -83,6 +84,7 @@ def test_an_archive_becomes_rows_a_sentence_and_one_line_a_seed(folder: Folder, 
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_number_changed_by_hand_is_found(
     folder: Folder, checkout: Path, name: str, capsys: pytest.CaptureFixture[str]

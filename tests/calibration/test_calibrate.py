@@ -58,6 +58,7 @@ DETECTORS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "words", "detector", "fits"),
     [

@@ -23,6 +23,7 @@ def shown(tasks: Iterable[Task]) -> list[tuple[str, int, str, str]]:
     return [(t.training.model, t.shape[1], t.detector.name, t.training.precision) for t in tasks]
 
 
+@pytest.mark.slow
 def test_the_papers_grid_is_measured_in_both_precisions_with_its_own_detectors() -> None:
     assert shown(tasks_of(load_sweep(SWEEPS / "paper.yaml").trials(), "cpu", 1.0)) == [
         (model, height, detector, precision)

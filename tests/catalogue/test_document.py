@@ -35,6 +35,7 @@ def test_every_loss_has_a_row() -> None:
     assert [line.split("`")[1] for line in text.splitlines()[3:-1]] == list(LOSSES)
 
 
+@pytest.mark.slow
 def test_the_grid_of_the_papers_is_counted_right() -> None:
     found = budgets_of_the_grid()
     section = PAGE.read_text().split("## The papers' grid")[1]

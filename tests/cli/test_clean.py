@@ -50,6 +50,7 @@ def kinds(results: ResultsFolder, *arguments: str) -> list[tuple[str, int]]:
     return [(item["kind"], item["paths"]) for item in items if item["sweep"] == "demo"]
 
 
+@pytest.mark.slow
 def test_a_preview_removes_nothing(results: ResultsFolder) -> None:
     assert kinds(results) == [("checkpoints", 1), ("logs", 1)]
     assert kinds(results) == [("checkpoints", 1), ("logs", 1)]

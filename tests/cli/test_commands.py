@@ -48,6 +48,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_table_has_a_cell_for_every_loss_and_marks_the_best(finished: Path) -> None:
     table = (finished / "table.txt").read_text()
     header = next(line for line in table.splitlines() if "noise" in line)
@@ -121,6 +122,7 @@ def test_failures_and_show(finished: Path) -> None:
     assert "trial_id: " + group["example"] in readable
 
 
+@pytest.mark.slow
 def test_resume_runs_the_failed_again_unless_told_otherwise(finished: Path) -> None:
     left = noisebench_here("resume", "demo", "--inline", "--pending-only", cwd=finished)
     assert "nothing was pending" in left.stderr
@@ -200,6 +202,7 @@ def test_a_sweep_is_planned_by_its_name_too_and_with_other_values(finished: Path
     assert (missing.returncode, missing.stdout.count(": missing (expected ")) == (0, 4)
 
 
+@pytest.mark.slow
 def test_values_from_the_command_line_are_kept_with_the_sweep(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text("CE", seeds="3", name="demo"))
     options = ("--set", "seeds=1", "--set", "training.epochs=1", "--inline")
@@ -214,6 +217,7 @@ def test_values_from_the_command_line_are_kept_with_the_sweep(tmp_path: Path) ->
     assert (wrong.returncode, "--set seeds=0" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_errors_from_records_cannot_control_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "escaping_losses.py").write_text(
         "def broken(logits, targets):\n    raise ValueError('\\x1b[2J\\x1b]0;owned\\x07')\n"
@@ -235,6 +239,7 @@ def test_plan_for_a_cluster(finished: Path) -> None:
     assert there["wall_hours"] == pytest.approx(plan["blocks"][-1]["v100_hours"] / 32)
 
 
+@pytest.mark.slow
 def test_plan_shows_the_gpu_hours_of_both_precisions_as_not_measured(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text(dataset="CIFAR-100", training="{}"))
     planned = json.loads(noisebench("plan", "sweep.yaml", "--json", cwd=tmp_path).stdout)

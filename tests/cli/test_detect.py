@@ -43,6 +43,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str], Com
     return where, wrong, detect("stripes", *QUICK, "--json", cwd=where)
 
 
+@pytest.mark.slow
 def test_wrong_labels_of_a_folder_are_suspects(
     found: tuple[Path, set[str], CompletedProcess[str]],
 ) -> None:
@@ -70,6 +71,7 @@ def test_the_command_repeats_nothing_and_says_the_same(
     assert text.endswith("report.json\n")
 
 
+@pytest.mark.slow
 def test_corrected_labels_are_judged_again(
     found: tuple[Path, set[str], CompletedProcess[str]], tmp_path: Path
 ) -> None:
@@ -106,6 +108,7 @@ def test_corrected_labels_are_judged_again(
     assert (answer["sweep"], answer["suspects"]) == ("stripes-3", 1)
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "noise.npz", X=rng.normal(size=(60, 3)), y=rng.integers(0, 2, 60))
@@ -125,6 +128,7 @@ def test_a_model_that_does_not_learn_is_reported(tmp_path: Path) -> None:
     assert "warning: after the first of 2 trials, the model does not learn: CE" in status.stdout
 
 
+@pytest.mark.slow
 def test_a_name_of_other_data_is_refused_and_their_files_stay(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     quick = ("--loss", "CE", "--set", "training.epochs=1", "--inline")
@@ -280,6 +284,7 @@ def test_planted_errors_reject_a_loss_and_bracket_the_number_of_errors(
     assert len(read) == len(set(read)) == 2 * 2 * 4
 
 
+@pytest.mark.slow
 def test_two_detectors_of_one_name_are_two(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(200) % 2
@@ -299,6 +304,7 @@ def test_two_detectors_of_one_name_are_two(tmp_path: Path) -> None:
     assert (answer["suspects"], answer["candidates"][0]["flagged"]) == (20, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["normalized-margin", "small-loss"])
 def test_precision_is_on_the_scale_of_the_users_detector_or_empty(tmp_path: Path, detector: str) -> None:
     rng = np.random.default_rng(0)

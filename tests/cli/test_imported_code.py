@@ -41,6 +41,7 @@ def imported(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_code_of_an_imported_sweep_needs_consent_once(imported: Path) -> None:
     refused = noisebench_here("resume", "demo", "--inline", cwd=imported)
     assert refused.returncode == 2

@@ -38,12 +38,14 @@ def ingests(folder: Path, *arguments: str) -> int:
     return counted.call_count
 
 
+@pytest.mark.slow
 def test_a_run_ingests_at_its_start_and_after_its_trials(folder: Path) -> None:
     assert ingests(folder, "run", "second.yaml", "--inline") == 2
     assert ingests(folder, "run", "second.yaml", "--inline") == 1  # nothing was pending
     assert ingests(folder, "run", "second.yaml", "--inline", "--block", "grid") == 1
 
 
+@pytest.mark.slow
 def test_a_run_ingests_once_more_only_if_a_killed_run_left_attempts_without_an_end(folder: Path) -> None:
     (trial, _) = sweep_of(name="second", seeds="2").trials()
     with JournalWriter(ResultsFolder(folder / "results").sweep("second").journal, "host") as journal:
@@ -52,6 +54,7 @@ def test_a_run_ingests_once_more_only_if_a_killed_run_left_attempts_without_an_e
     assert ingests(folder, "resume", "second") == 1
 
 
+@pytest.mark.slow
 def test_every_other_command_ingests_once_however_many_sweeps_there_are(folder: Path) -> None:
     assert ingests(folder, "run", "second.yaml", "--inline") == 2
     trial_id = next(sweep_of(name="first").trials()).trial_id

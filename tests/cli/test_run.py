@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import pytest
+
 from noisebench.cli.run import _by_model
 from noisebench.sweep.calibration import FILE, Measured
 from tests.command import noisebench_here
@@ -29,6 +31,7 @@ blocks:
 """
 
 
+@pytest.mark.slow
 def test_the_tables_show_f1_then_auroc_and_average_precision(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SWEEP)
     done = noisebench_here("run", "small.yaml", "--inline", cwd=tmp_path)

@@ -104,6 +104,7 @@ def test_cifar_100n_rate(cifar_100: Path) -> None:
     assert round(float((data.human != data.judged.labels).mean()), 4) == 0.4020
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_cleaned_test_set_keeps_the_confirmed_images(cifar_100: Path) -> None:
     data = load_dataset(Component.of("CIFAR-100-cleaned-test", corrupt_training=True), cifar_100)

@@ -22,6 +22,7 @@ def named(name: str, **parameters: int | None) -> Component:
     return Component.of(name, **{"samples": None, **parameters})
 
 
+@pytest.mark.slow
 def test_digits_have_the_images_and_labels_of_scikit_learn() -> None:
     data = load_dataset(named("digits"), None)
     assert data.judged.images.shape == (1797, 1, 8, 8)
@@ -47,6 +48,7 @@ def test_a_subset_is_the_same_for_every_trial() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["MNIST", "Fashion-MNIST"])
 def test_real_files_give_the_catalogues_shapes_and_classes(name: str, real_data: Path) -> None:

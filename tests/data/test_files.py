@@ -34,6 +34,7 @@ def files_of(dataset: str, pretrained: bool = False) -> list[DataFile]:
     return needed_files([trial_of(dataset=dataset, training=training, detector=detector, **corruption)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dataset", "name"), [("MNIST", "MNIST"), ("Fashion-MNIST", "FashionMNIST")], ids=["MNIST", "Fashion"]
 )
@@ -106,6 +107,7 @@ def test_real_files_have_the_checksums(dataset: str, real_data: Path) -> None:
     assert [problem(file, real_data) for file in files] == [None] * len(files)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("dataset", ["MNIST", "Fashion-MNIST"])
 def test_unpacked_files_are_accepted(dataset: str, real_data: Path, tmp_path: Path) -> None:

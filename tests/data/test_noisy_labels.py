@@ -68,6 +68,7 @@ def test_a_separate_training_part_has_independent_noise() -> None:
     assert training_labels(trial, dataset_of(LABELS)) is None
 
 
+@pytest.mark.slow
 def test_a_separate_training_part_needs_no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Table 3's design on digits: train one model on one part, judge the other part."""
     from noisebench.data.datasets import load_dataset

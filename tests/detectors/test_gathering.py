@@ -38,6 +38,7 @@ def gathered(route: Any, trial: Trial, needs: dict[str, int]) -> Evidence:
     return found
 
 
+@pytest.mark.slow
 def test_traces_after_the_epoch_are_those_of_all_samples_in_evaluation_mode() -> None:
     surrogate = surrogate_of(trial_of(detector="ctrl"))
     torch.manual_seed(0)
@@ -58,6 +59,7 @@ def test_traces_after_the_epoch_are_those_of_all_samples_in_evaluation_mode() ->
     assert torch.allclose(found["squared_errors"], errors.square().sum(1), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_traces_after_the_epoch_do_not_change_the_training() -> None:
     trial = trial_of(detector="ctrl")
     alone = gathered(single_run, trial, {"in-passing.losses": 1})

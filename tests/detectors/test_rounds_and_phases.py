@@ -36,6 +36,7 @@ def rounds_of(trial: Trial) -> tuple[Evidence, list[dict[str, object]]]:
         return late_stopping.gather(surrogate, {}), surrogate.rows
 
 
+@pytest.mark.slow
 def test_a_round_that_ends_early_has_the_result_of_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
     found, rows = rounds_of(trial(ROUNDS, epochs=14))
     assert found.kept_rounds is not None

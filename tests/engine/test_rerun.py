@@ -34,6 +34,7 @@ def falsify(folder: Path, **changes: Any) -> str:
     return str(lines[0]["trial_id"])
 
 
+@pytest.mark.slow
 def test_repeated_trials_give_the_same_numbers(finished: Path) -> None:
     files = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
     done = noisebench_here("verify", "demo", "--rerun", "2", "--json", cwd=finished)

@@ -52,6 +52,7 @@ def test_a_linked_journal_folder_is_refused_before_any_work(results: ResultsFold
     assert list((tmp_path / "outside").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_sweeps_share_the_result_of_a_common_trial(results: ResultsFolder) -> None:
     run_sweep(sweep_of(name="first"), results, INLINE)
     outcome = run_sweep(sweep_of(name="second", seeds="2"), results, INLINE)
@@ -68,6 +69,7 @@ def failing_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "failing_losses"
 
 
+@pytest.mark.slow
 def test_failures_are_isolated_and_resume_repeats_them(results: ResultsFolder, failing_module: str) -> None:
     losses = f'["{failing_module}:broken", CE, "{failing_module}:infinite"]'
     sweep = sweep_of(losses)
@@ -82,6 +84,7 @@ def test_failures_are_isolated_and_resume_repeats_them(results: ResultsFolder, f
     assert (resumed.started, resumed.failed) == (2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("include_failed", [False, True])
 def test_a_driver_that_takes_over_repeats_only_what_lacked_memory_once(
     results: ResultsFolder, include_failed: bool
@@ -110,6 +113,7 @@ def record_failures(results: ResultsFolder, *failures: tuple[Trial, ErrorKind]) 
             )
 
 
+@pytest.mark.slow
 def test_a_block_with_equal_failures_stops_until_resume(results: ResultsFolder, failing_module: str) -> None:
     sweep = sweep_of(f'["{failing_module}:broken"]', seeds="11")
     first = run_sweep(sweep, results, INLINE)
@@ -122,6 +126,7 @@ def test_a_block_with_equal_failures_stops_until_resume(results: ResultsFolder, 
     assert (resumed.started, resumed.failed, resumed.held, resumed.stopped) == (3, 11, 0, {})
 
 
+@pytest.mark.slow
 def test_attempts_of_a_dead_driver_are_interrupted_and_run_again(results: ResultsFolder) -> None:
     sweep = sweep_of()
     (trial,) = sweep.trials()
@@ -139,6 +144,7 @@ def test_a_single_block_is_run_by_its_name(results: ResultsFolder) -> None:
         run_sweep(sweep, results, Options(inline=True, block="gird"))
 
 
+@pytest.mark.slow
 def test_a_repeated_trial_gives_the_same_result(results: ResultsFolder) -> None:
     sweep = sweep_of(seeds="2")
     run_sweep(sweep, results, INLINE)
@@ -159,6 +165,7 @@ def test_a_sweep_is_stored_as_submitted(results: ResultsFolder) -> None:
         kept_sweep(results.sweep("other"))
 
 
+@pytest.mark.slow
 def test_progress_reports_every_change(results: ResultsFolder) -> None:
     seen = []
     run_sweep(
@@ -167,6 +174,7 @@ def test_progress_reports_every_change(results: ResultsFolder) -> None:
     assert seen == [(0, 1, 1), (1, 0, 1), (1, 1, 0), (2, 0, 0)]
 
 
+@pytest.mark.slow
 def test_a_journal_removed_after_its_last_record_is_reported(
     results: ResultsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

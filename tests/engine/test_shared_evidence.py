@@ -73,6 +73,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_list_of_detectors_trains_once_for_each_plan(
     tmp_path: Path, separate: dict[str, tuple[Any, ...]], trainings: list[str]
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_list_of_detectors_trains_once_for_each_plan(
     assert not results.sweep("test").awaited_evidence.exists()
 
 
+@pytest.mark.slow
 def test_kept_evidence_serves_later_sweeps(tmp_path: Path, trainings: list[str]) -> None:
     results = ResultsFolder(tmp_path)
     text = sweep_text(detector="ctrl", name="first")
@@ -101,6 +103,7 @@ def test_kept_evidence_serves_later_sweeps(tmp_path: Path, trainings: list[str])
     assert second.evidence == first.evidence
 
 
+@pytest.mark.slow
 def test_damaged_evidence_is_detected_and_trained_again(
     tmp_path: Path,
     separate: dict[str, tuple[Any, ...]],

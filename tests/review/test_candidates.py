@@ -1,5 +1,7 @@
 """The choice among losses by their accuracy on the given labels."""
 
+import pytest
+
 from noisebench.review.candidates import Candidate, as_report, best_of, chosen
 
 ERROR = 0.01
@@ -9,6 +11,7 @@ WORSE = Candidate("FL", 0.87, 60, ERROR)
 FAILED = Candidate("PZ", 0.95, 9, ERROR, failed=True)
 
 
+@pytest.mark.slow
 def test_losses_within_two_standard_errors_of_the_best_are_used_together() -> None:
     everyone = [WORSE, ALIKE, BEST, FAILED]
     assert best_of(everyone) == BEST

@@ -29,6 +29,7 @@ def test_margin_by_hand() -> None:
     assert not margins.sums.requires_grad
 
 
+@pytest.mark.slow
 def test_equal_to_the_package_over_a_whole_training(planted_digits: PlantedDigits, train: Trainer) -> None:
     count = 64 * 12 + 1  # the last batch of each epoch holds one sample
     ours, package = MarginAccumulator(count + 1, "cpu"), PackageMarginAccumulator(count + 1, "cpu")

@@ -49,6 +49,7 @@ def test_a_lone_sample_and_equal_curves_are_left_alone() -> None:
     assert not detection.flagged.any()
 
 
+@pytest.mark.slow
 def test_planted_errors_are_found(planted_digits: PlantedDigits, digit_losses: np.ndarray) -> None:
     detection = ctrl.find(digit_losses, planted_digits.labels, planted_digits.classes)
     assert roc_auc_score(planted_digits.wrong, detection.suspicion) >= 0.95
@@ -130,6 +131,7 @@ def test_windows_vote() -> None:
     assert masks[ctrl.GridPoint(2, 1, 2, 2)].tolist() == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_planted_errors_are_found_by_the_search(
     planted_digits: PlantedDigits, digit_traces: dict[str, np.ndarray]
 ) -> None:

@@ -178,6 +178,7 @@ def test_a_real_sbatch_accepts_them(cluster: Devcluster) -> None:
     cluster.run("scancel", before)
 
 
+@pytest.mark.slow
 def test_dry_run_prints_every_script_and_touches_nothing(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text(seeds="5"))
     site = SITES / "devcluster.yaml"

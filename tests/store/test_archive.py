@@ -57,6 +57,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_another_site_continues_from_an_archive(tmp_path: Path) -> None:
     there, here = site(tmp_path / "there", [0, 2]), ResultsFolder(tmp_path / "here")
     assert export_sweep(there.results.sweep("paper"), tmp_path / "paper.tar") == Transfer("paper", 4, 2)
@@ -78,6 +79,7 @@ def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
     assert import_archive(there.results, tmp_path / "paper.tar") == Transfer("paper", 0, 0)
 
 
+@pytest.mark.slow
 def test_two_sites_merge_in_any_order(tmp_path: Path) -> None:
     """Both completed seed 1: the trial counts once, in either order."""
     first, second = site(tmp_path / "first", [0, 1]), site(tmp_path / "second", [1, 2])

@@ -190,6 +190,7 @@ def test_a_macro_in_a_hostile_database_reads_no_file(filled: Folder, tmp_path: P
     assert report.rebuilt or all(key > 1 for (key,) in keys)
 
 
+@pytest.mark.slow
 def test_a_line_that_the_database_refuses_is_skipped_and_no_other(filled: Folder) -> None:
     number = ended(trial(seed=1), "b", result={"flagged": -(2**63), "f1": 0.5})
     matrix = ended(trial(seed=2), "c", result={"f1": 0.5, "transition": "[[1, 2"})

@@ -198,6 +198,7 @@ def test_nan_and_infinity_become_null(folder: Folder) -> None:
     assert ingest(folder.results).skipped == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backwards", [False, True])
 def test_completed_counts_before_failed_before_interrupted(folder: Folder, backwards: bool) -> None:
     a, b = trial(seed=0), trial(seed=1)
@@ -273,6 +274,7 @@ def eventful(folder: Folder, pause: Any) -> None:
     pause()
 
 
+@pytest.mark.slow
 def test_a_rebuilt_database_equals_the_incremental_one(folder: Folder) -> None:
     eventful(folder, lambda: ingest(folder.results))
     incremental = contents(folder)
@@ -320,6 +322,7 @@ def test_a_damaged_database_is_rebuilt(
     assert contents(folder) == whole
 
 
+@pytest.mark.slow
 def test_a_journal_that_shrank_is_read_again_from_its_start(folder: Folder) -> None:
     path = folder.journal(started(trial(), "a"), ended(trial(), "a"))
     ingest(folder.results)

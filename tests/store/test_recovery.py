@@ -30,6 +30,7 @@ from tests.fuzz.lines import contents
 from tests.store.results_folder import Folder, ended, line_of, started, trial, unsuccessful
 
 
+@pytest.mark.slow
 def test_a_removed_journal_is_gone_from_the_database(folder: Folder) -> None:
     folder.journal(started(trial(), "a"), ended(trial(), "a"), sweep="first")
     folder.journal(started(trial(seed=1), "b"), ended(trial(seed=1), "b"), sweep="second")
@@ -121,6 +122,7 @@ def test_a_reason_that_quotes_no_valid_text_is_kept(folder: Folder) -> None:
     assert why.startswith(r"the trial is called \ud800, but its configuration makes it")
 
 
+@pytest.mark.slow
 def test_an_import_does_not_displace_the_folders_own_result(folder: Folder, tmp_path: Path) -> None:
     there = Folder(tmp_path / "there")
     for each in (folder, there):
@@ -138,6 +140,7 @@ def test_an_import_does_not_displace_the_folders_own_result(folder: Folder, tmp_
 
 
 # The second end is earlier, later, or at the same time in a file that a rebuild reads first.
+@pytest.mark.slow
 @pytest.mark.parametrize(("late", "file"), [(5, "node2-b"), (50, "node2-b"), (20, "node0-b")])
 def test_two_ends_of_one_attempt_give_the_same_row_read_at_once_or_one_by_one(
     folder: Folder, late: int, file: str
@@ -154,6 +157,7 @@ def test_two_ends_of_one_attempt_give_the_same_row_read_at_once_or_one_by_one(
     assert incremental[0][0] == (0.8 if late < 20 else 0.4)
 
 
+@pytest.mark.slow
 def test_after_two_starts_of_one_attempt_the_database_equals_a_rebuilt_one(folder: Folder) -> None:
     folder.manifest({"grid": [trial()]})
     folder.journal(started(trial(seed=1), "a", 20), file="one")

@@ -77,6 +77,7 @@ def change_lines(path: Path, change: Callable[[list[Members]], None]) -> None:
     path.write_bytes(b"".join(with_checksum(json.dumps(line).encode()) for line in lines))
 
 
+@pytest.mark.slow
 def test_a_whole_folder_has_no_damage(results: ResultsFolder) -> None:
     code, content = verified(results)
     assert (code, content["damages"], content["notes"]) == (0, [], [])
@@ -160,6 +161,7 @@ def test_a_repeated_trial_with_an_equal_result_is_whole(results: ResultsFolder) 
     assert damages(results) == []
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_the_scores_is_reported(results: ResultsFolder) -> None:
     path = sorted(results.root.glob("scores/*/*.parquet"))[0]
     data = bytearray(path.read_bytes())
@@ -192,6 +194,7 @@ def test_a_removed_journal_is_reported(results: ResultsFolder) -> None:
     assert damages(results) == [("journal-lost", name, None)]
 
 
+@pytest.mark.slow
 def test_a_removed_journal_stays_reported_after_the_next_command(results: ResultsFolder) -> None:
     path = journal_of(results)
     aside = path.rename(results.root / "aside")
@@ -229,6 +232,7 @@ def test_a_difference_of_the_database_is_named_beside_other_damage(results: Resu
     assert "table results: 1 rows are not in the records" in note
 
 
+@pytest.mark.slow
 def test_changed_own_data_are_reported(results: ResultsFolder) -> None:
     rng = np.random.default_rng(0)
     np.savez(results.root.parent / "f.npz", X=rng.normal(size=(40, 3)), y=np.arange(40) % 2)
@@ -238,6 +242,7 @@ def test_changed_own_data_are_reported(results: ResultsFolder) -> None:
     assert damages(results) == [("own-data", own.content, None)]
 
 
+@pytest.mark.slow
 def test_an_edited_database_is_reported(results: ResultsFolder) -> None:
     with duckdb.connect(results.database) as connection:
         connection.execute(

@@ -85,6 +85,7 @@ def test_any_characters_of_yaml(text: str) -> None:
     check(f"sweep: any\nblocks: {text}\n")
 
 
+@pytest.mark.slow
 @quick
 @given(st.lists(st.sampled_from(FIELDS) | st.text(max_size=3), min_size=1, max_size=3), values)
 def test_any_override(path: list[str], value: Any) -> None:

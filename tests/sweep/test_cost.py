@@ -35,6 +35,7 @@ def test_completed_trials_cost_nothing() -> None:
     assert total.cpu_seconds == block.cpu_seconds
 
 
+@pytest.mark.slow
 def test_a_trial_shared_by_blocks_is_counted_once() -> None:
     found = budgets_of_the_grid()
     assert found["total"].trials < sum(budget.trials for name, budget in found.items() if name != "total")

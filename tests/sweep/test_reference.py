@@ -120,6 +120,7 @@ def test_a_module_edited_after_the_sweep_was_read_is_refused(folder: Path) -> No
     assert load("edited:soft", second)() == 2
 
 
+@pytest.mark.slow
 def test_a_trial_whose_module_was_edited_gives_no_result(folder: Path) -> None:
     module = folder / "edited_later.py"
     module.write_text("def soft(logits, targets):\n    return logits[:, 0]\n")

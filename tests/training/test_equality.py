@@ -200,6 +200,7 @@ def test_a_fit_in_other_modes_is_not_resumed() -> None:
     assert problem.group(Modes(branches=True, graph=True)).accepts(state)
 
 
+@pytest.mark.slow
 def test_float16_scales_the_loss_of_each_branch() -> None:
     fast, plain = Problem.small(2, **OPTIMIZERS["nesterov"]), Problem.small(2, **OPTIMIZERS["nesterov"])
     plain.oracle()

@@ -77,6 +77,7 @@ def test_grouped_models_are_copied_only_for_dynamics_and_at_the_end(
     assert copies == [2] * (4 if dynamics else 1)  # after each of three epochs, and at the end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parts",
     [pytest.param(name, marks=[] if name == "confident-learning" else [pytest.mark.slow]) for name in PARTS],

@@ -56,6 +56,7 @@ def whole(request: pytest.FixtureRequest) -> tuple[str, Measurement]:
     return request.param, measure(TRIALS[request.param], None, CPU)
 
 
+@pytest.mark.slow
 def test_a_trial_resumes_after_each_write(whole: tuple[str, Measurement], tmp_path: Path) -> None:
     name, expected = whole
     stops = 0

@@ -28,6 +28,7 @@ def judged(own: OwnData, root: Path, training: str, detector: str = "confident-l
     return measure(trial, None, CPU, around=Surroundings(own_data=root))
 
 
+@pytest.mark.slow
 def test_wrong_labels_of_a_folder_are_flagged(tmp_path: Path) -> None:
     folder, wrong = checkers(tmp_path / "images")
     own = keep(read_source(str(folder)), tmp_path / "data", say=lambda _: None)

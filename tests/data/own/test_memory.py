@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from noisebench.catalogue.component import Component
@@ -16,6 +17,7 @@ from noisebench.trial.memory import ResidentMemory
 IMAGES, PIXELS = 8000, 64
 
 
+@pytest.mark.slow
 def test_an_epoch_of_images_takes_less_memory_than_the_images(tmp_path: Path) -> None:
     values = np.zeros((IMAGES, 3, PIXELS, PIXELS), dtype=np.uint8)
     values[:, 0, 0, 0] = np.arange(IMAGES) % 251
