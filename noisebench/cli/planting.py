@@ -10,6 +10,7 @@ import numpy as np
 
 from noisebench.catalogue.component import Component
 from noisebench.cli.judged import completed_trials, has_probabilities, probabilities_of, scores_of
+from noisebench.data.own.files import opened, own_root
 from noisebench.data.own.kept import OwnData, keep_planted
 from noisebench.errors import InputError
 from noisebench.records.folders import ResultsFolder
@@ -119,7 +120,8 @@ def failed(found: Mapping[Component, Planting]) -> set[Component]:
 
 def _judged(trial: Trial, results: ResultsFolder, leads: bool) -> JudgedPlants:
     scores = scores_of(trial, results)
-    kinds = np.load(results.own_data / trial.dataset["content"] / "kinds.npy")
+    with opened(own_root(results.own_data) / trial.dataset["content"], "kinds.npy") as file:
+        kinds = np.load(file)
     plants = Plants(scores["suspicion"], scores["flagged"], kinds)
     shares = Shares(
         uniform=recall(kinds, plants.flagged, UNIFORM),

@@ -1,6 +1,7 @@
 """Atomic, durable file writes."""
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+# The file system is full, over quota, read-only, broken or gone: neither a file nor who wrote it is at fault.
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
 RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0, 20.0)
 
 Written = TypeVar("Written")
@@ -24,6 +27,21 @@ def patiently(write: Callable[[], Written]) -> Written:
         except OSError:
             time.sleep(pause)
     return write()
+
+
+def is_storage_error(error: BaseException) -> bool:
+    """Return whether the file system itself fails: what cannot be read may be there and whole."""
+    return isinstance(error, OSError) and error.errno in STORAGE_ERRORS
+
+
+@contextmanager
+def unreadable_skipped() -> Iterator[None]:
+    """Leave the block at a file that cannot be read, unless the file system itself fails: that is raised."""
+    try:
+        yield
+    except OSError as error:
+        if is_storage_error(error):
+            raise
 
 
 def write_durably(path: Path, data: bytes, unless: Callable[[], bool] = lambda: False) -> bool:
@@ -70,6 +88,24 @@ def _replace(
     except OSError as error:
         raise _of(error, path) from error
     return True
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file beside `path` for writing; once the block ends, it durably becomes the file at `path`.
+
+    If the block raises, the old file stays, and the new one is removed.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def _of(error: OSError, path: Path) -> OSError:
@@ -146,12 +182,13 @@ def _folder_in(folder: int, name: str, *, make: bool) -> int:
     return os.open(name, flags, dir_fd=folder)
 
 
-def open_inside(root: Path, relative: str) -> BinaryIO:
+def open_inside(root: Path, relative: str, *, hard_links: bool = False) -> BinaryIO:
     """Open the regular file at `relative` below the folder `root` for reading.
 
     Symbolic links below `root` are not followed. Raises OSError if the file is missing, a link or not a
     regular file, if `relative` leads out of the folder or is no path, or if the file has another name, a hard
-    link, and others may write into its folder: they may have put a private file of yours there.
+    link, and others may write into its folder: they may have put a private file of yours there. With
+    `hard_links`, another name is no fault.
     """
     parents, _, name = relative.rpartition("/")
     path = root / relative
@@ -164,7 +201,7 @@ def open_inside(root: Path, relative: str) -> BinaryIO:
                 descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
             except OSError as error:
                 raise _of(error, path) from error
-            fault = _fault(os.fstat(descriptor), os.fstat(folder))
+            fault = _fault(os.fstat(descriptor), None if hard_links else os.fstat(folder))
     except ValueError as error:  # a NUL, or what no file name can hold
         raise OSError(f"{relative!r} is no path: {error}") from None
     if fault is not None:
@@ -212,10 +249,12 @@ def remove_inside(root: Path, relative: str) -> None:
         return
 
 
-def _fault(file: os.stat_result, folder: os.stat_result) -> str | None:
-    """Return why a file must not be read from its folder, None if it may be."""
+def _fault(file: os.stat_result, folder: os.stat_result | None) -> str | None:
+    """Return why a file must not be read from its folder, None if it may be; without one, hard links may."""
     if not stat.S_ISREG(file.st_mode):
         return "is no regular file"
+    if folder is None:
+        return None
     is_shared = folder.st_uid != os.getuid() or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if file.st_nlink > 1 and is_shared:
         return "has a hard link, and others can write into its folder; replace it with a copy"

@@ -9,8 +9,17 @@ from typing import Any
 import pandas as pd
 
 from noisebench.errors import InputError
-from noisebench.records.durable import write_durably
-from noisebench.review.decisions import Decision, Refused, Verdict, View, as_csv, fitting, read_decisions
+from noisebench.records.durable import read_of_sweep, write_durably, write_of_sweep
+from noisebench.review.decisions import (
+    Decision,
+    Refused,
+    Verdict,
+    View,
+    as_csv,
+    fitting,
+    parsed_decisions,
+    read_decisions,
+)
 from noisebench.review.estimates import Estimates, Reviewed, estimate
 from noisebench.review.files import SuspectFiles, write_report, write_tables
 from noisebench.review.next_cards import NextCards, next_cards
@@ -62,7 +71,7 @@ def review(folder: Path, decisions: Path, *, skip_changed: bool = False) -> Revi
         raise InputError(_refusal(decisions, refused, fit))
     merged = {each.id: each for each in [*_earlier(files), *fit]}
     kept, _ = fitting(list(merged.values()), table, _classes(report))
-    write_durably(files.decisions, as_csv(list(merged.values())))
+    write_of_sweep(files.decisions, as_csv(list(merged.values())))
     return _write(files, report, table, kept, refused)
 
 
@@ -83,7 +92,11 @@ def take_up(files: SuspectFiles, report: dict[str, Any], table: pd.DataFrame) ->
 
 
 def _earlier(files: SuspectFiles) -> list[Decision]:
-    return read_decisions(files.decisions) if files.decisions.is_file() else []
+    try:
+        data = read_of_sweep(files.decisions)
+    except FileNotFoundError:
+        return []
+    return parsed_decisions(data, files.decisions)
 
 
 def _classes(report: dict[str, Any]) -> tuple[str, ...]:
@@ -113,7 +126,7 @@ def _write(
         refused=tuple(refused),
         files=(files.labels, files.decisions, files.csv, files.parquet, files.all, files.report),
     )
-    write_durably(files.labels, table_as_csv(labels))
+    write_of_sweep(files.labels, table_as_csv(labels))
     write_tables(files, table, report["suspects"])
     write_report(files, {**report, "review": result.as_fields()})
     return result

@@ -71,12 +71,22 @@ COLUMNS = tuple(field.name for field in fields(Decision))
 
 
 def read_decisions(path: Path) -> list[Decision]:
-    """Return the decisions of a file; raise InputError with every problem of its first lines.
+    """Return the decisions of a file; raise InputError as `parsed_decisions` does."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: is larger than {MAX_BYTES >> 20} MB, which no decisions file is")
+        return parsed_decisions(path.read_bytes(), path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def parsed_decisions(data: bytes, path: Path) -> list[Decision]:
+    """Return the decisions of a file's content; raise InputError with every problem of its first lines.
 
     Needs columns id, sha256, given, verdict; knows suggested, corrected, reviewer, view, decided, cards. If
     an id occurs twice, the last row counts.
     """
-    reader = csv.DictReader(io.StringIO(_text(path)), strict=True)
+    reader = csv.DictReader(io.StringIO(_text(data, path)), strict=True)
     found: dict[str, Decision] = {}
     problems = []
     try:
@@ -100,13 +110,9 @@ def read_decisions(path: Path) -> list[Decision]:
     return list(found.values())
 
 
-def _text(path: Path) -> str:
+def _text(data: bytes, path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: is larger than {MAX_BYTES >> 20} MB, which no decisions file is")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text; save it as CSV in UTF-8") from None
 

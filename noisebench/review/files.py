@@ -1,4 +1,4 @@
-"""The files in the folder of one run's suspects, and how they are written."""
+"""The files in the folder of one run's suspects, and how they are written: through no link below results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import write_of_sweep
 from noisebench.review.table import as_csv, as_parquet
 
 
@@ -58,12 +58,12 @@ class SuspectFiles:
 def write_tables(files: SuspectFiles, table: pd.DataFrame, suspects: int) -> None:
     """Write the table of all samples by rank, and its first `suspects` rows."""
     top = table.iloc[:suspects]
-    write_durably(files.all, as_parquet(table))
-    write_durably(files.parquet, as_parquet(top))
-    write_durably(files.csv, as_csv(top))
+    write_of_sweep(files.all, as_parquet(table))
+    write_of_sweep(files.parquet, as_parquet(top))
+    write_of_sweep(files.csv, as_csv(top))
 
 
 def write_report(files: SuspectFiles, report: dict[str, Any]) -> None:
     """Write report.json."""
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False, default=list)
-    write_durably(files.report, text.encode(errors="backslashreplace") + b"\n")
+    write_of_sweep(files.report, text.encode(errors="backslashreplace") + b"\n")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import write_of_sweep
 from noisebench.review.corrections import take_up
 from noisebench.review.files import SuspectFiles
 from noisebench.review.gallery import Cards, gallery
@@ -45,7 +45,7 @@ def write_suspects(folder: Path, samples: Samples, suspects: Suspects, run: Run)
     }
     refused = take_up(files, report, table)
     cards = Cards(table, suspects.order, listed, tuple(drawn), _seed(run))
-    write_durably(files.page, gallery(cards, samples, summary, report).encode())
+    write_of_sweep(files.page, gallery(cards, samples, summary, report).encode())
     written = (files.page, files.csv, files.parquet, files.all, files.report)
     return replace(summary, files=written, decisions_left_out=len(refused))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pandas as pd
 
 from noisebench.errors import DataError, InputError
+from noisebench.records.durable import is_storage_error, read_of_sweep
 from noisebench.review.files import SuspectFiles
 from noisebench.review.table import DECISION
 
@@ -29,9 +31,11 @@ def written(files: SuspectFiles) -> tuple[dict[str, Any], pd.DataFrame]:
             f"{files.folder}: there are no suspects to review here; `noisebench detect DATA` finds them"
         )
     try:
-        report = json.loads(files.report.read_text(encoding="utf-8"))
-        table = pd.read_parquet(files.all)
+        report = json.loads(read_of_sweep(files.report))
+        table = pd.read_parquet(io.BytesIO(read_of_sweep(files.all)))
     except (ValueError, RecursionError, pyarrow.ArrowException, OSError, KeyError, TypeError) as error:
+        if is_storage_error(error):
+            raise
         raise _damage(files, str(error).splitlines()[0] if str(error) else type(error).__name__) from None
     columns = [name for name in _COLUMNS if name not in table]
     fields = [name for name in _FIELDS if not isinstance(report, dict) or name not in report]

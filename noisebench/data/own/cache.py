@@ -22,10 +22,11 @@ import numpy.typing as npt
 
 from noisebench.data.own.decoding import Form, Shape, common_form, decode, highest_value
 from noisebench.data.own.duplicates import fold_groups
-from noisebench.data.own.kept import About, OwnData, checksum, complete, mapped
+from noisebench.data.own.files import continued, created, inside, own_root
+from noisebench.data.own.kept import About, OwnData, array, checksum, complete, mapped
 from noisebench.data.own.source import Source, checked, named
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import write_inside
 
 Say = Callable[[str], None]
 
@@ -47,7 +48,7 @@ def keep(
     hashes = hashes_of(source)
     form = _form(source, size)
     content = _content(source, hashes, form)
-    folder = root / content
+    folder = own_root(root) / content
     about = complete(folder)
     if about is None:
         about = _write(source, form, folder, skip_broken=skip_broken, say=say)
@@ -57,7 +58,7 @@ def keep(
     rows = np.array([row for row, name in enumerate(source.ids) if name not in broken], dtype=np.int64)
     kept = checked(source.at(rows)) if broken else source
     of_rows = tuple(hashes[row] for row in rows)
-    digests = np.load(folder / "digests.npy") if source.paths is not None else None
+    digests = array(folder, "digests.npy") if source.paths is not None else None
     texts = of_rows if digests is None else tuple(bytes(digest).hex() for digest in digests)
     if broken:
         note = f"{named([f'{name}: {reason}' for name, reason in about.broken], 'broken file')} left out"
@@ -76,14 +77,14 @@ def _write(source: Source, form: Form, folder: Path, *, skip_broken: bool, say: 
     kind = np.dtype(np.float32 if source.has_features else np.uint8)
     bytes_ = len(source.ids) * shape.channels * shape.height * shape.width * kind.itemsize
     _check_space(bytes_, existed[0], say, len(source.ids), shape)
-    folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         about = complete(folder)  # another process may have been faster
         if about is not None:
             return about
         broken: list[tuple[str, str]] = []
         if source.values is not None:
-            source.values.tofile(folder / "values.bin")
+            with created(folder, "values.bin") as file:
+                source.values.tofile(file)
         else:
             broken = _decode_files(source, form, folder)
         if broken and not skip_broken:
@@ -112,11 +113,17 @@ def _finish(
         _compact(folder, rows, replace(about, samples=len(source.ids)))
     values = mapped(folder, about)
     digests = [hashlib.sha256(row.tobytes()).digest()[:_DIGEST_BYTES] for row in values]
-    np.save(folder / "digests.npy", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIGEST_BYTES))
-    np.save(folder / "labels.npy", kept.labels)
-    np.save(folder / "groups.npy", fold_groups(digests, kept.groups))
+    arrays = {
+        "digests.npy": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIGEST_BYTES),
+        "labels.npy": kept.labels,
+        "groups.npy": fold_groups(digests, kept.groups),
+    }
+    for name, each in arrays.items():
+        with created(folder, name) as file:
+            np.save(file, each)
     about = replace(about, sha256=checksum(folder))
-    write_durably(folder / "about.json", json.dumps(asdict(about), ensure_ascii=False).encode())
+    text = json.dumps(asdict(about), ensure_ascii=False)
+    write_inside(folder.parent, f"{folder.name}/about.json", text.encode())
     (folder / "state.npy").unlink(missing_ok=True)
     return about
 
@@ -125,8 +132,8 @@ def _decode_files(source: Source, form: Form, folder: Path) -> list[tuple[str, s
     """Decode all files that no earlier process has decoded; return (id, reason) of those that are broken."""
     assert source.paths is not None
     count, shape, highest = len(source.paths), form.shape, highest_value(form.deep)
-    values = _created(folder / "values.bin", np.uint8, (count, *asdict(shape).values()))
-    state = _created(folder / "state.npy", np.uint8, (count,))
+    values = _continued(folder, "values.bin", (count, *asdict(shape).values()))
+    state = _continued(folder, "state.npy", (count,))
 
     def decode_chunk(rows: npt.NDArray[np.int64]) -> list[tuple[str, str]]:
         broken, states = [], np.full(len(rows), _DECODED, np.uint8)
@@ -160,22 +167,20 @@ def _reason(error: Exception) -> str:
     return "no image that can be read" if text.startswith("cannot identify image file") else text
 
 
-def _created(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
-    """Return an array mapped to a file, which is made of zeros unless it has the right size."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if not path.is_file() or path.stat().st_size != size:
-        with path.open("wb") as file:
-            file.truncate(size)
-    return np.memmap(path, dtype, "r+", shape=shape)
+def _continued(folder: Path, name: str, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """Return an array of bytes mapped to a file, which is made of zeros unless it has the right size."""
+    with continued(folder, name, int(np.prod(shape))) as file:
+        return np.memmap(file, np.uint8, "r+", shape=shape)
 
 
 def _compact(folder: Path, rows: npt.NDArray[np.int64], whole: About) -> None:
     """Rewrite the values with these rows only."""
-    values, temporary = mapped(folder, whole), folder / "values.compact"
-    with temporary.open("wb") as file:
+    values = mapped(folder, whole)
+    with created(folder, "values.compact") as file:
         for begin in range(0, len(rows), 1024):
             file.write(values[rows[begin : begin + 1024]].tobytes())
-    temporary.replace(folder / "values.bin")
+    with inside(folder) as place:
+        os.replace("values.compact", "values.bin", src_dir_fd=place, dst_dir_fd=place)
 
 
 def _form(source: Source, size: int | None) -> Form:
@@ -254,6 +259,12 @@ def _remove_new(folder: Path, existed: Sequence[Path]) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Let only one process write into the folder."""
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with inside(folder) as place:
+        descriptor = os.open(
+            "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=place
+        )
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from noisebench.data.own.files import created, inside, opened, own_root
 from noisebench.data.own.source import Labels, Source
 from noisebench.errors import DataError
-from noisebench.records.durable import write_durably
+from noisebench.records.durable import write_inside
 
 Digest = Callable[[Path], bytes]
 
@@ -89,14 +92,20 @@ def keep_planted(own: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> 
     content = _planted_content(own.content, planted)
     folder = own.folder.with_name(content)
     if about_of(folder) is None:
-        folder.mkdir(exist_ok=True)
-        for name in _FILES:
-            (folder / name).unlink(missing_ok=True)
-            (folder / name).hardlink_to(own.folder / name)
-        np.save(folder / "planted.npy", planted)
-        np.save(folder / "kinds.npy", kinds)
-        (folder / "planted-of").write_text(own.content)
-        write_durably(folder / "about.json", (own.folder / "about.json").read_bytes())
+        with inside(own.folder) as source, inside(folder) as target:
+            for name in _FILES:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=target)
+                os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        with created(folder, "planted.npy") as file:
+            np.save(file, planted)
+        with created(folder, "kinds.npy") as file:
+            np.save(file, kinds)
+        with created(folder, "planted-of") as file:
+            file.write(own.content.encode())
+        with opened(own.folder, "about.json") as file:
+            about = file.read()
+        write_inside(folder.parent, f"{folder.name}/about.json", about)
     return content
 
 
@@ -112,6 +121,7 @@ def read(root: Path | None, content: str) -> Kept:
     All files are compared with their checksum; a file that has not changed since is not read again by this
     process. Raises DataError if the data are not there, or if their files differ from what was kept.
     """
+    root = None if root is None else own_root(root)
     about = None if root is None else about_of(root / content)
     if root is None or about is None:
         raise DataError(
@@ -122,27 +132,36 @@ def read(root: Path | None, content: str) -> Kept:
     fault = problem(folder, about, _cached_digest)
     if fault is not None:
         raise DataError(f"{folder}: {fault}; remove the folder, and run `noisebench detect` again")
-    labels, groups = np.load(folder / "labels.npy"), np.load(folder / "groups.npy")
-    planted = np.load(folder / "planted.npy") if (folder / "planted.npy").is_file() else None
+    labels, groups, planted = (array(folder, f"{name}.npy") for name in ("labels", "groups", "planted"))
     return Kept(mapped(folder, about), labels, groups, len(about.classes), planted)
+
+
+def array(folder: Path, name: str) -> Any:
+    """Return an array of a content's folder, None if there is no such file; raise OSError or ValueError."""
+    try:
+        with opened(folder, name) as file:
+            return np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        return None
 
 
 def mapped(folder: Path, about: About) -> npt.NDArray[Any]:
     """Return the values [N, C, H, W], mapped into memory; raise DataError where they are damaged."""
-    path = folder / "values.bin"
     try:
-        # Copy on write: torch warns about arrays that it must not write to.
-        return np.memmap(path, np.dtype(about.dtype), "c", shape=about.shape)
+        with opened(folder, "values.bin") as file:
+            # Copy on write: torch warns about arrays that it must not write to.
+            return np.memmap(file, np.dtype(about.dtype), "c", shape=about.shape)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: damaged ({error}); remove {folder}, and run `noisebench detect` again"
+            f"{folder / 'values.bin'}: damaged ({error}); remove {folder}, and run `noisebench detect` again"
         ) from None
 
 
 def about_of(folder: Path) -> About | None:
     """Return what `about.json` says, None where it is missing or damaged."""
     try:
-        fields = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        with opened(folder, "about.json") as file:
+            fields = json.loads(file.read())
         fields["classes"] = tuple(fields["classes"])
         fields["broken"] = tuple((name, reason) for name, reason in fields["broken"])
         return About(**fields)
@@ -168,9 +187,9 @@ def problem(folder: Path, about: About, digest: Digest) -> str | None:
         if checksum(folder, digest) != about.sha256:
             return f"{', '.join(_FILES)} are not as they were kept: their checksum differs"
         # Older versions did not note of which data these are, so their plants cannot be checked.
-        if (folder / "planted-of").is_file():
-            original = (folder / "planted-of").read_text()
-            if _planted_content(original, np.load(folder / "planted.npy")) != folder.name:
+        with suppress(FileNotFoundError), opened(folder, "planted-of") as file:
+            planted = array(folder, "planted.npy")
+            if planted is None or _planted_content(file.read().decode(), planted) != folder.name:
                 return "planted.npy is not as it was kept"
     except (OSError, ValueError) as error:
         return f"damaged ({error})"
@@ -179,11 +198,12 @@ def problem(folder: Path, about: About, digest: Digest) -> str | None:
 
 def problems(root: Path) -> dict[str, str]:
     """Return the problem of each kept data set below `root` whose files differ, by its content."""
+    root = own_root(root)
     folders = sorted(root.iterdir()) if root.is_dir() else []
     found = {}
     for folder in folders:
         about = about_of(folder)
-        if about is None and (folder / "about.json").exists():
+        if about is None and os.path.lexists(folder / "about.json"):
             found[folder.name] = "about.json is damaged"
         elif about is not None and (fault := problem(folder, about, _digest)):
             found[folder.name] = fault
@@ -199,13 +219,14 @@ def checksum(folder: Path, digest: Digest | None = None) -> str:
 
 
 def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with opened(path.parent, path.name) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
 def _cached_digest(path: Path) -> bytes:
     """Return the sha256 of a file; a file that was hashed before is read again only if it has changed."""
-    status = path.stat()
+    with opened(path.parent, path.name) as file:
+        status = os.fstat(file.fileno())
     return _digest_at(path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
 
 

@@ -309,9 +309,13 @@ def test_the_rows_of_another_npz_file_are_not_those_that_were_reviewed(tmp_path:
         np.savez(tmp_path / f"{name}.npz", X=rng.normal(size=(12, 2)), y=np.arange(12) % 2)
     train, test = (read_source(str(tmp_path / f"{name}.npz")) for name in ("train", "test"))
     rows = [
-        f"{name},0,{int(name) % 2},{hash_}" for name, hash_ in zip(train.ids, hashes_of(train), strict=True)
+        f"{name},{int(name) // 6},{int(name) % 2},{hash_}"
+        for name, hash_ in zip(train.ids, hashes_of(train), strict=True)
     ]
     (tmp_path / "labels.csv").write_text("\n".join([HEADER, *rows]))
-    assert set(corrected(train, tmp_path / "labels.csv").labels.tolist()) == {0}
+    assert set(corrected(train, tmp_path / "labels.csv").labels.tolist()) == {0, 1}
     with pytest.raises(InputError, match=r"12 samples \(00: other content, 01"):
         corrected(test, tmp_path / "labels.csv")
+    (tmp_path / "few.csv").write_text("\n".join([HEADER, *rows[:6]]))
+    with pytest.raises(InputError, match="has 1 class, '0'; a label can only be wrong"):
+        corrected(train, tmp_path / "few.csv")
