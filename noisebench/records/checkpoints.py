@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from noisebench.records import provenance
-from noisebench.records.durable import patiently, read_inside, write_durably
+from noisebench.records.durable import is_storage_error, patiently, read_inside, write_durably
 
 Rows = list[dict[str, Any]]
 
@@ -43,14 +43,19 @@ class Checkpoints:
         return self.folder is not None and time.monotonic() - self._written >= self._epoch_seconds
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Return the content of checkpoint `name`, tensors on the CPU; None if it is missing or damaged."""
+        """Return the content of checkpoint `name`, tensors on the CPU; None if it is missing or damaged.
+
+        Raises OSError where the file system fails.
+        """
         if self.folder is None:
             return None
         path = self.folder / f"{name}.pt"
         try:
             header, _, payload = read_inside(self.folder, path.name).partition(b"\n")
-        except OSError:  # none, or no file of ours, such as a pipe, which would block
-            return None
+        except OSError as error:
+            if is_storage_error(error):
+                raise
+            return None  # none, or no file of ours, such as a pipe, which would block
         if header != self._header(payload):
             path.unlink(missing_ok=True)
             return None

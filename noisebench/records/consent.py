@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable
 
 from noisebench.errors import InputError
-from noisebench.records.durable import open_of_sweep, write_of_sweep
+from noisebench.records.durable import is_storage_error, open_of_sweep, write_of_sweep
 from noisebench.records.folders import SweepFolder
 from noisebench.sweep.reference import module_of
 from noisebench.sweep.sweep import Sweep
@@ -42,7 +42,9 @@ def _allowed(folder: SweepFolder) -> set[str]:
     """Return the modules allowed so far; none if another user could have written the file."""
     try:
         opened = open_of_sweep(folder.allowed_code)
-    except OSError:
+    except OSError as error:
+        if is_storage_error(error):
+            raise
         return set()
     with opened as file:
         status = os.fstat(file.fileno())

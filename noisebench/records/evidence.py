@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from noisebench.records import provenance
-from noisebench.records.durable import open_inside, patiently, read_inside, write_durably
+from noisebench.records.durable import is_storage_error, open_inside, patiently, read_inside, write_durably
 
 # A header has about 100 bytes; a file without lines is not read whole for it.
 _LONGEST_HEADER = 1000
@@ -62,7 +62,10 @@ class EvidenceFile:
     sharing: Sharing = field(default_factory=Sharing)
 
     def read(self) -> KeptEvidence | None:
-        """Return the evidence, None if there is none; raise DamagedEvidenceError if it is damaged."""
+        """Return the evidence, None if there is none.
+
+        Raises DamagedEvidenceError if it is damaged, OSError where the file system fails.
+        """
         if self.path is None:
             return None
         try:
@@ -70,6 +73,8 @@ class EvidenceFile:
         except FileNotFoundError:
             return None
         except OSError as error:
+            if is_storage_error(error):
+                raise
             raise DamagedEvidenceError(f"{self.path}: {error}") from error
         if header != _header(payload):
             raise DamagedEvidenceError(f"{self.path}: damaged, or written by another version of noisebench")

@@ -3,13 +3,19 @@
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Self
 
 from noisebench.errors import EnvironmentFault
 from noisebench.records.attempts import Record
-from noisebench.records.durable import folder_inside, make_folder, open_of_sweep, patiently
+from noisebench.records.durable import (
+    folder_inside,
+    make_folder,
+    open_of_sweep,
+    patiently,
+    unreadable_skipped,
+)
 from noisebench.records.lines import LineError, decode, encode
 
 
@@ -109,10 +115,11 @@ def complete_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
 def records(folder: Path) -> Iterator[Record]:
     """Yield every record in the journal files of `folder`; skip lines without a record.
 
-    Files that cannot be read, such as links, are left out; ingestion reports them.
+    Files that cannot be read, such as links, are left out; ingestion reports them. Raises OSError where the
+    file system fails.
     """
     for path in sorted(folder.glob("*.jsonl")):
-        with suppress(OSError):
+        with unreadable_skipped():
             yield from readable(complete_lines(path)[0])
 
 
@@ -120,7 +127,7 @@ def records_of(folder: Path, key: Literal["attempt_id", "trial_id"], value: str)
     """Yield the records of one attempt or trial; decode only lines that contain its id."""
     mention = value.encode()
     for path in sorted(folder.glob("*.jsonl")):
-        with suppress(OSError):
+        with unreadable_skipped():
             candidates = readable(line for line in complete_lines(path)[0] if mention in line)
             yield from (record for record in candidates if getattr(record, key) == value)
 

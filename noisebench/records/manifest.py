@@ -12,7 +12,7 @@ from typing import Any
 from noisebench.catalogue.detectors import with_former_default
 from noisebench.errors import InputError
 from noisebench.records.consent import allow_code, check_code
-from noisebench.records.durable import read_of_sweep, write_of_sweep
+from noisebench.records.durable import is_storage_error, read_of_sweep, write_of_sweep
 from noisebench.records.folders import SweepFolder
 from noisebench.records.lines import LineError, json_object
 from noisebench.sweep.reference import module_of
@@ -181,7 +181,9 @@ def _lines(manifest: Path) -> tuple[list[ManifestLine], list[str]]:
 def _kept_text(folder: SweepFolder) -> str | None:
     try:
         return kept_spec(folder)
-    except (OSError, InputError):
+    except (OSError, InputError) as error:
+        if is_storage_error(error):
+            raise
         return None
 
 

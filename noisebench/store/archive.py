@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noisebench.errors import EnvironmentFault, InputError
-from noisebench.records.durable import read_inside, read_of_sweep, write_inside, write_of_sweep
+from noisebench.records.durable import (
+    is_storage_error,
+    read_inside,
+    read_of_sweep,
+    replacing,
+    write_inside,
+    write_of_sweep,
+)
 from noisebench.records.folders import ResultsFolder, SweepFolder
 from noisebench.records.journal import complete_lines
 from noisebench.records.lines import LineError, json_object
@@ -62,7 +69,7 @@ def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Tr
     Without scores the archive holds every metric, but no per-sample values: figures of margins need those.
     Lines that another sweep left for these trials are among them; equal contents give equal bytes. Raises
     InputError where there is no such sweep, or one with a damaged manifest, EnvironmentFault where `out`
-    can't be written.
+    can't be written; then a former archive stays.
     """
     results, sweep, manifest = folder.results, folder.name, folder.manifest
     if not manifest.is_file():
@@ -75,7 +82,7 @@ def export_sweep(folder: SweepFolder, out: Path, with_scores: bool = True) -> Tr
     lines = [line for line, trial_id in records if trial_id in trials]
     scores = [path for trial in sorted(trials) if with_scores for path in score_files(results, trial)]
     try:
-        with tarfile.open(out, "w") as archive:
+        with replacing(out) as file, tarfile.open(fileobj=file, mode="w") as archive:
             _add(archive, f"sweep/{sweep}/spec.yaml", _content(results, folder.spec))
             _add(archive, f"sweep/{sweep}/manifest.jsonl", _content(results, manifest))
             _add(archive, f"sweep/{sweep}/records.jsonl", _joined(lines))
@@ -180,6 +187,8 @@ def _records(results: ResultsFolder) -> tuple[list[tuple[bytes, str]], list[str]
         try:
             lines = complete_lines(path)[0]
         except OSError as error:
+            if is_storage_error(error):
+                raise
             file = path.relative_to(results.root).as_posix()
             skipped.append(f"{file}: cannot be read: {error.strerror or error}")
             continue

@@ -12,7 +12,7 @@ from noisebench.errors import EnvironmentFault
 from noisebench.records.folders import ResultsFolder
 from noisebench.store import database
 from noisebench.store.damage import Kind, Location, Verification
-from noisebench.store.ingest import build, read_so_far
+from noisebench.store.ingest import UNREADABLE, build, read_so_far
 from noisebench.store.lost import known_losses
 
 # They hold which version made the file, when files were changed, and what no record says.
@@ -59,6 +59,10 @@ def compare_database(results: ResultsFolder, verification: Verification, *, cert
         verification.notes.append("there is no database yet; the next command makes it")
         return
     why, _ = read_so_far(results)
+    if why is not None and why.startswith(UNREADABLE):
+        if all(damage.kind is not Kind.DATABASE for damage in verification.damages):
+            verification.add(Kind.DATABASE, Place(results.database.name), why)
+        return
     if why is not None:
         verification.notes.append(f"{results.database.name}: not compared with the records: {why}")
         return

@@ -19,6 +19,7 @@ from noisebench.store.lost import lost_now, note_losses
 from noisebench.store.staging import Skipped, Staging
 from noisebench.store.statements import SQL
 
+UNREADABLE = "the database could not be read"
 _OTHER_VERSION = "the database was made by another version of noisebench"
 
 
@@ -200,4 +201,4 @@ def _taken(connection: duckdb.DuckDBPyConnection) -> Taken:
 
 
 def _unreadable(error: duckdb.Error) -> str:
-    return f"the database could not be read ({str(error).splitlines()[0]})"
+    return f"{UNREADABLE} ({str(error).splitlines()[0]})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from noisebench.records.durable import open_inside
+from noisebench.records.durable import is_storage_error, open_inside
 from noisebench.records.folders import ResultsFolder
 
 # File inside the results folder -> bytes taken in, modification time in ns.
@@ -76,7 +76,7 @@ class Unreadable:
 def journals(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[Unreadable]]:
     """Return the journal files with whole lines that were not taken in yet, and those that shrank.
 
-    With them, the files that cannot be read.
+    With them, the files that cannot be read. Raises OSError where the file system fails.
     """
     sources, unreadable = [], []
     for source in _sources(results, results.journal.glob("*/*.jsonl"), taken):
@@ -84,6 +84,8 @@ def journals(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[U
             if source.shrunk or (source.size != source.start and any(source.lines())):
                 sources.append(source)
         except OSError as error:
+            if is_storage_error(error):
+                raise
             unreadable.append(_unreadable(source, error))
     return sources, unreadable
 
@@ -91,7 +93,7 @@ def journals(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[U
 def manifests(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[Unreadable]]:
     """Return the manifests that are not as they were taken in; they are replaced whole, so start at 0.
 
-    With them, those that cannot be read.
+    With them, those that cannot be read. Raises OSError where the file system fails.
     """
     sources, unreadable = [], []
     for source in _sources(results, results.sweeps.glob("*/manifest.jsonl"), {}):
@@ -100,6 +102,8 @@ def manifests(results: ResultsFolder, taken: Taken) -> tuple[list[Source], list[
         try:
             any(source.lines())
         except OSError as error:
+            if is_storage_error(error):
+                raise
             unreadable.append(_unreadable(source, error))
         else:
             sources.append(source)

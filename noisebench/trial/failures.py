@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +11,9 @@ import torch
 from noisebench.errors import DataError, DivergedError
 from noisebench.records import provenance
 from noisebench.records.attempts import End, ErrorKind, Status
+from noisebench.records.durable import is_storage_error
 
 MAX_ERROR_CHARACTERS = 2_000
-
-# The file system is full, over quota, read-only or broken; the trial is not at fault.
-_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
 
 _CUDA_OUT_OF_MEMORY = 2
 # Failed allocations of CUDA's libraries outside torch's allocator. cuDNN reports them as "unable to find an
@@ -53,7 +50,7 @@ class Failure:
 def classify(error: BaseException) -> Failure:
     """Return the failure of an attempt that raised `error`."""
     text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
-    if any(_is_storage_error(cause) for cause in _chain(error)):
+    if any(is_storage_error(cause) for cause in _chain(error)):
         return Failure(End(Status.INTERRUPTED, ErrorKind.STORAGE, text))
     if isinstance(error, DivergedError):
         return Failure(End(Status.FAILED, ErrorKind.DIVERGED, text))
@@ -92,10 +89,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
-
-
-def _is_storage_error(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in _STORAGE_ERRORS
 
 
 def _is_library_out_of_memory(error: BaseException) -> bool:

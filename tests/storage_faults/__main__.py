@@ -1,12 +1,11 @@
-"""The driver: a row of figures for each command and error, cases that went wrong on stderr; exit code 1 then.
+"""The driver: a row of figures for each command, kind of calls and error.
 
-Each case runs in a fork of this process, which imports all modules and builds the command line, but never
-starts a thread.
+Cases that went wrong are on stderr; exit code 1 then. Each case runs in a fork of this process,
+which imports all modules and builds the command line, but never starts a thread.
 """
 
 import argparse
 import errno
-import hashlib
 import importlib
 import os
 import shutil
@@ -16,9 +15,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 import typer.main
@@ -30,27 +29,20 @@ import noisebench.trial.runner
 from noisebench.cli.app import app
 from noisebench.cli.app import main as noisebench
 from noisebench.records import durable
-from noisebench.records.attempts import Ended, Result, Status
-from noisebench.records.folders import ResultsFolder
-from noisebench.records.journal import records
+from noisebench.records.attempts import Result
 from tests.memory import keep_temporary_files_in_memory
 from tests.storage_faults.injection import ERRORS, Injection, remove_library, restart_with_library
-from tests.trials import sweep_text
+from tests.storage_faults.scenes import NAMES, Case, Scene, Words, results_of, scenes
 
-SWEEP = sweep_text(
-    name="demo", dataset="{name: digits, samples: 100}", training="{epochs: 1, batch_size: 128}", seeds="2"
-)
-RUN = ("run", "sweep.yaml", "--inline")
+# Both kinds of calls; those that read fail as a disk fails, not as a full one.
+READ_ERRORS = (errno.EIO,)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A command with the folder that it starts from; `ends` are the commands that must succeed afterwards."""
+class Fault(NamedTuple):
+    """An error, and whether it hits the calls that read instead of those that change."""
 
-    name: str
-    command: tuple[str, ...]
-    start: Path
-    ends: tuple[tuple[str, ...], ...]
+    number: int
+    reading: bool
 
 
 def in_fork(work: Callable[[], int], errors: Path) -> int:
@@ -95,45 +87,14 @@ def import_all(names: list[str]) -> None:
             importlib.import_module(name)
 
 
-def scenes(root: Path) -> list[Scene]:
-    """Return a run of two trials, an ingestion, and an import, each with the folder that it starts from."""
-    empty, finished, target = root / "empty", root / "finished", root / "target"
-    empty.mkdir()
-    (empty / "sweep.yaml").write_text(SWEEP)
-    shutil.copytree(empty, finished)
-    whole = (("verify",),)
-    for words in (RUN, ("export", "demo", "--out", "demo.tar"), *whole):
-        code = in_fork(lambda words=words: command(finished, words), root / "errors")  # type: ignore[misc]
-        assert code == 0, (root / "errors").read_text()
-        import_all((finished / "modules").read_text().split())
-    target.mkdir()
-    shutil.move(finished / "demo.tar", target / "demo.tar")
-    journal = root / "journal"
-    shutil.copytree(finished, journal)
-    (journal / "results" / "results.duckdb").unlink()
-    return [
-        Scene("run", RUN, empty, (RUN, *whole)),
-        Scene("ingest", ("ingest",), journal, (("ingest",), *whole)),
-        Scene("import", ("import", "demo.tar"), target, (("import", "demo.tar"), ("ingest",), *whole)),
-    ]
-
-
-def results_of(folder: Path) -> dict[str, Result]:
-    """Return the results of the completed trials; assert that nothing failed and that scores are whole."""
-    results = ResultsFolder(folder / "results")
-    completed = {}
-    for record in records(results.sweep("demo").journal):
-        if not isinstance(record, Ended):
-            continue
-        assert record.status != Status.FAILED, f"recorded as failed: {record.error}"
-        if record.status == Status.COMPLETED:
-            assert record.result is not None
-            assert record.scores is not None
-            data = (results.root / record.scores).read_bytes()
-            assert hashlib.sha256(data).hexdigest() == record.scores_sha256, "scores without their hash"
-            values = {**vars(record.result), "seconds": None}
-            completed[record.trial_id] = Result(**values)
-    return completed
+def prepare(folder: Path, words: Words) -> None:
+    """Run a command without errors; import what it imports."""
+    errors = folder.parent / "errors"
+    code = in_fork(lambda: command(folder, words), errors)
+    assert code == 0, errors.read_text()
+    import_all((folder / "modules").read_text().split())
+    for name in ("calls", "modules"):
+        (folder / name).unlink()
 
 
 def check(scene: Scene, injection: Injection, folder: Path, expected: dict[str, Result]) -> None:
@@ -141,48 +102,58 @@ def check(scene: Scene, injection: Injection, folder: Path, expected: dict[str, 
     shutil.copytree(scene.start, folder)
     errors = folder / "errors"
     code = in_fork(lambda: command(folder, scene.command, injection), errors)
-    assert "Traceback" not in errors.read_text(), errors.read_text()[-1500:]
-    assert code in ((3,) if injection.lasting else (0, 3)), f"exit code {code}: {errors.read_text()[-500:]}"
+    text = errors.read_text()
+    assert "Traceback" not in text, text[-1500:]
+    assert code in (scene.codes if injection.lasting else (0, *scene.codes)), (
+        f"exit code {code}: {text[-500:]}"
+    )
+    assert code == 0 or os.strerror(injection.number) in text, f"does not say why: {text[-500:]}"
     before = results_of(folder)
     assert before.items() <= expected.items(), "a result differs"
-    assert code == 3 or before == expected, "exit code 0, but a result is missing"
+    assert code or before == expected, "exit code 0, but a result is missing"
+    scene.holds(Case(folder, scene.start, code))
     for words in scene.ends:
         again = in_fork(lambda words=words: command(folder, words), errors)  # type: ignore[misc]
         assert again == 0, f"{words} afterwards: exit code {again}: {errors.read_text()[-500:]}"
     assert results_of(folder) == expected, "a result is lost"
+    scene.holds(Case(folder, scene.start, 0, over=True))
 
 
-def cases(scene: Scene, number: int, every: int, folder: Path) -> Iterator[Injection]:
+def cases(scene: Scene, fault: Fault, every: int, folder: Path) -> Iterator[Injection]:
     """Yield the cases of a scene with one error: every `every`-th call, lasting and once."""
-    for at in range(1, calls_of(scene, number, folder) + 1, every):
+    for at in range(1, calls_of(scene, fault, folder) + 1, every):
         for lasting in (True, False):
-            yield Injection(folder / "results", at, number, lasting)
+            yield Injection(folder / "results", at, fault.number, lasting, fault.reading)
 
 
-def calls_of(scene: Scene, number: int, folder: Path) -> int:
+def calls_of(scene: Scene, fault: Fault, folder: Path) -> int:
     """Return how many calls of a scene an error can hit."""
     shutil.copytree(scene.start, folder)
-    injection = Injection(folder / "results", 0, number, False)
+    injection = Injection(folder / "results", 0, fault.number, False, fault.reading)
     assert in_fork(lambda: command(folder, scene.command, injection), folder / "errors") == 0
     calls = int((folder / "calls").read_text())
     shutil.rmtree(folder)
     return calls
 
 
-def run(scene: Scene, number: int, every: int, expected: dict[str, Result], folder: Path) -> int:
+def run(scene: Scene, fault: Fault, every: int, expected: dict[str, Result], folder: Path) -> int:
     """Run the cases of a scene with one error, print a row of figures; return how many went wrong."""
     done = faults = 0
-    begun, name = time.monotonic(), errno.errorcode[number]
-    for injection in cases(scene, number, every, folder):
+    begun, name = time.monotonic(), errno.errorcode[fault.number]
+    kind_of_calls = "read" if fault.reading else "change"
+    for injection in cases(scene, fault, every, folder):
         done += 1
         try:
             check(scene, injection, folder, expected)
         except (AssertionError, OSError) as error:
             faults += 1
-            kind = f"{name}{' lasting' if injection.lasting else ''} at call {injection.at}"
+            kind = f"{name}{' lasting' if injection.lasting else ''} at {kind_of_calls} {injection.at}"
             print(f"FAULT {scene.name}: {kind}: {error}", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"| {scene.name} | {name} | {done} | {time.monotonic() - begun:.0f} | {faults} |", flush=True)
+    print(
+        f"| {scene.name} | {kind_of_calls} | {name} | {done} | {time.monotonic() - begun:.0f} | {faults} |",
+        flush=True,
+    )
     return faults
 
 
@@ -190,7 +161,8 @@ def main() -> int:
     """Run all cases of all scenes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--only", choices=("run", "ingest", "import"))
+    parser.add_argument("--only", choices=NAMES, action="append")
+    parser.add_argument("--calls", choices=("read", "change"))
     parser.add_argument("--error", choices=[errno.errorcode[number] for number in ERRORS])
     options = parser.parse_args()
     keep_temporary_files_in_memory()
@@ -201,13 +173,17 @@ def main() -> int:
     typer.main.get_command(app)
     with tempfile.TemporaryDirectory() as tmp:
         root = Path(tmp)
-        played = [scene for scene in scenes(root) if options.only in (None, scene.name)]
+        played = [scene for scene in scenes(root, prepare) if not options.only or scene.name in options.only]
         expected = results_of(root / "finished")
-        numbers = [number for number in ERRORS if options.error in (None, errno.errorcode[number])]
+        kinds = [Fault(number, False) for number in ERRORS] + [Fault(number, True) for number in READ_ERRORS]
+        chosen = [
+            fault
+            for fault in kinds
+            if options.error in (None, errno.errorcode[fault.number])
+            and options.calls in (None, "read" if fault.reading else "change")
+        ]
         faults = sum(
-            run(scene, number, options.every, expected, root / "case")
-            for scene in played
-            for number in numbers
+            run(scene, fault, options.every, expected, root / "case") for scene in played for fault in chosen
         )
     return 1 if faults else 0
 

@@ -1,4 +1,4 @@
-"""Errors of the file system at the k-th call that changes a results folder or a database being built."""
+"""Errors of the file system at the k-th call that changes, or reads, a results folder or a new database."""
 
 import ctypes
 import errno
@@ -39,13 +39,14 @@ def remove_library() -> None:
 class Injection:
     """Raises `number` at call `at` (from 1) below `root`, and, if `lasting`, at all later ones; 0 at none.
 
-    `calls` is how many calls there were.
+    Of calls that change files or, with `reading`, of those that read or look. `calls` is how many there were.
     """
 
     root: Path
     at: int
     number: int
     lasting: bool
+    reading: bool = False
     calls: int = field(default=0)
 
     @contextmanager
@@ -53,7 +54,7 @@ class Injection:
         """Let the calls of this process fail in the block."""
         library = ctypes.CDLL(None)
         builds = Path(tempfile.gettempdir()) / _BUILDS
-        library.begin(bytes(self.root), bytes(builds), self.at, self.number, self.lasting)
+        library.begin(bytes(self.root), bytes(builds), self.reading, self.at, self.number, self.lasting)
         try:
             yield
         finally:
