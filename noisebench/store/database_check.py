@@ -61,7 +61,7 @@ def compare_database(results: ResultsFolder, verification: Verification, *, cert
     why, _ = read_so_far(results)
     if why is not None and why.startswith(UNREADABLE):
         if all(damage.kind is not Kind.DATABASE for damage in verification.damages):
-            verification.add(Kind.DATABASE, Place(results.database.name), why)
+            verification.add(Kind.DATABASE, Location(results.database.name), why)
         return
     if why is not None:
         verification.notes.append(f"{results.database.name}: not compared with the records: {why}")
