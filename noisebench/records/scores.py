@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from noisebench.records.durable import patiently, read_inside, unreadable_skipped, write_inside
+from noisebench.records.durable import is_storage_error, patiently, read_inside, write_inside
 from noisebench.records.folders import ResultsFolder
 
 
@@ -41,6 +41,9 @@ def write_scores(
 
 def _digest(results: ResultsFolder, inside: str) -> str | None:
     """Return the sha256 of a scores file; None if it is missing, or a link, which the new file replaces."""
-    with unreadable_skipped():
+    try:
         return hashlib.sha256(read_inside(results.root, inside)).hexdigest()
-    return None
+    except OSError as error:
+        if is_storage_error(error):
+            raise
+        return None

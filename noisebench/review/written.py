@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
@@ -59,7 +59,9 @@ def _problem_of_table(table: pd.DataFrame) -> str | None:
     for name in _TEXTS:
         if not all(isinstance(each, str) for each in table[name]):
             return f"not every {name} is a text"
-    if table["rank"].tolist() != list(range(1, len(table) + 1)) or table.empty:
+    ranks = table["rank"]
+    is_whole = pd.api.types.is_integer_dtype(ranks) and not table.empty
+    if not is_whole or ranks.tolist() != list(range(1, len(table) + 1)):
         return "the ranks are not 1, 2, 3 and so on"
     return "an id occurs twice" if table["id"].duplicated().any() else None
 
@@ -87,7 +89,7 @@ def _is_count(number: object, highest: int) -> bool:
     return type(number) is int and 0 <= number <= highest
 
 
-def _are_ranks(ranks: object, samples: int) -> bool:
+def _are_ranks(ranks: Any, samples: int) -> TypeGuard[list[int]]:
     """Whether these are distinct ranks from 1 to N."""
     if not isinstance(ranks, list) or not all(_is_count(each, samples) and each for each in ranks):
         return False

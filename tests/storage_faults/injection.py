@@ -15,7 +15,7 @@ ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _SOURCE = Path(__file__).with_name("failing_calls.c")
 _LIBRARY = "NOISEBENCH_FAILING_CALLS"
 # Where databases are built, beside other temporary files.
-_BUILDS = "noisebench-ingest-"
+_BUILDS = "noisebench-"
 
 
 def restart_with_library(arguments: list[str]) -> None:

@@ -113,7 +113,7 @@ def _finish(
         _compact(folder, rows, replace(about, samples=len(source.ids)))
     values = mapped(folder, about)
     digests = [hashlib.sha256(row.tobytes()).digest()[:_DIGEST_BYTES] for row in values]
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "digests.npy": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIGEST_BYTES),
         "labels.npy": kept.labels,
         "groups.npy": fold_groups(digests, kept.groups),

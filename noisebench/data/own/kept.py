@@ -220,7 +220,7 @@ def checksum(folder: Path, digest: Digest | None = None) -> str:
 
 def _digest(path: Path) -> bytes:
     with opened(path.parent, path.name) as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
 
 
 def _cached_digest(path: Path) -> bytes:
