@@ -99,7 +99,7 @@ def task_of(images: Images, recipe: Training, device: torch.device, fits: int) -
 def epoch_ends(
     task: TrainingTask, modes: Modes, epochs: int = 3, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """Train one epoch, in which steps are compiled and recorded, then `epochs` more; return when each ended.
+    """Train one epoch, in which steps are compiled and captured, then `epochs` more; return when each ended.
 
     An epoch ends with its statistics on the host, so the device is done.
     """

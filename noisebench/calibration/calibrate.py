@@ -38,7 +38,7 @@ CANDIDATES = (
     "fp32 graph branches",
     "fp32",
 )
-# Time for a process to start, compile, record and finish a short trial, in addition to the measured time.
+# Time for a process to start, compile, capture and finish a short trial, in addition to the measured time.
 START_SECONDS = 400.0
 
 

@@ -25,7 +25,7 @@ Shape = tuple[int, int, int]
 
 # Batches of an epoch. On a GPU as many as MNIST has, because the cost of an epoch's end matters there.
 _BATCHES = {"cuda": 750, "cpu": 8}
-# The same of a short trial: on a GPU enough to record a step.
+# The same of a short trial: on a GPU enough to capture a step.
 _SHORT_BATCHES = {"cuda": 5, "cpu": 1}
 # Detectors need some samples of each class.
 _LEAST_SAMPLES = 100

@@ -77,7 +77,7 @@ class ShortTrial(Checkpoints):
 class Stopwatch(Checkpoints):
     """Times the epochs of real trials, one after another, until the time is over.
 
-    The first two epochs of each fit are a warm-up: they compile, record, and start the trial's loss.
+    The first two epochs of each fit are a warm-up: they compile, capture, and start the trial's loss.
     Checkpoints of unfinished fits are not written, since one would count for more than in a trial of hours:
     each of `checkpoint_seconds` counts once in CHECKPOINT_SECONDS.
     """

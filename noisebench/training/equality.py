@@ -41,7 +41,7 @@ def difference(task: TrainingTask, build: Callable[[], Sequence[nn.Module]], mod
     """Train the fits of `task` in `modes`, and one by one in the reference; compare the logits of every step.
 
     `build` returns one new model for each fit, with the same weights at every call. Raises EnvironmentFault
-    if a mode could not be used, as a graph that was not recorded.
+    if a mode could not be used, as a graph that was not captured.
     """
     in_modes = _logits(task, build(), modes)
     in_reference: list[list[Tensor]] = []

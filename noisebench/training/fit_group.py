@@ -38,7 +38,7 @@ class Branch:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         for group in self.optimizer.param_groups:
-            # A recorded step keeps its rate on the device; the next training creates a new one.
+            # A captured step keeps its rate on the device; the next training creates a new one.
             group["lr"] = float(group["lr"])
             if "capturable" in group:
                 group["capturable"] = False
@@ -81,7 +81,7 @@ class FitGroup:
         self.epochs_done = state["epochs_done"]
 
     def _kind(self) -> str:
-        # A recorded step computes the same as an eager step.
+        # A captured step computes the same as an eager step.
         return str(replace(self.modes, graph=False))
 
 
@@ -136,7 +136,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, training: Training, epoc
             group["lr"] = rate
 
 
-def make_recordable(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+def make_capturable(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
     """Keep on the device the values that change between steps or epochs."""
     for group in optimizer.param_groups:
         group["lr"] = torch.zeros((), device=device)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from noisebench.records.checkpoints import pack, unpack
 from noisebench.training.fit_group import FitGroup, start_group
-from noisebench.training.graph import recording_epochs
+from noisebench.training.graph import capture_epochs
 from noisebench.training.loop import EpochStatistics, train
 from noisebench.training.observation import Fit, Observation
 from noisebench.training.surrogate import Indices, Surrogate
@@ -20,8 +20,8 @@ from noisebench.training.task import Selection, TrainingTask
 # Fits that are over before their last epoch must be trained alone.
 Finish = Callable[[Fit, nn.Module], dict[str, Tensor]]
 
-# The checkpoint that marks an epoch in which a step is recorded, or replayed for the first time.
-_RECORDING = "recording"
+# The checkpoint that marks an epoch in which a step is captured, or replayed for the first time.
+_CAPTURE = "capture"
 
 
 def results_of(
@@ -30,7 +30,7 @@ def results_of(
     """Return the tensors of each fit: from its checkpoint, or from `finish` on the trained model.
 
     Models are trained one after another, or together if the surrogate's modes allow it. With a `selection`
-    all of them are trained together, in steps that are neither grouped, compiled nor recorded.
+    all of them are trained together, in steps that are neither grouped, compiled nor captured.
     """
     checkpoints = {fit.number: surrogate.checkpoints.read(_name_of(fit)) for fit in fits}
     results = {number: unpack(content) for number, content in checkpoints.items() if content is not None}
@@ -75,11 +75,11 @@ def _train(
     models = [surrogate.fresh_model(fit.number, fit.classes or surrogate.dataset.classes) for fit in fits]
     group = start_group(models, task, surrogate.modes)
     _restore(surrogate, task, group, observations)
-    recording = recording_epochs(task, group.epochs_done) if group.modes.graph else None
-    _mark_recording(surrogate, group, recording)
+    epochs_of_capture = capture_epochs(task, group.epochs_done) if group.modes.graph else None
+    _mark_capture(surrogate, group, epochs_of_capture)
 
     def after_epoch(group: FitGroup, statistics: list[EpochStatistics]) -> bool:
-        _mark_recording(surrogate, group, recording)
+        _mark_capture(surrogate, group, epochs_of_capture)
         # Grouped models must be copied, so only where they are needed.
         needed = any(observation.needs_model for observation in observations)
         models = group.models() if needed else [None] * len(fits)
@@ -92,8 +92,8 @@ def _train(
 
     hooks = [observation.on_batch for observation in observations if observation.watching]
     train(group, task, hooks, after_epoch)
-    if recording is not None:
-        surrogate.checkpoints.forget(_RECORDING)  # a fit that was over early may have left it
+    if epochs_of_capture is not None:
+        surrogate.checkpoints.forget(_CAPTURE)  # a fit that was over early may have left it
     surrogate.take_over(group.modes, group.notes)
     return group.models()
 
@@ -112,27 +112,27 @@ def _task(surrogate: Surrogate, fits: Sequence[Fit], selection: Selection | None
 
 
 def _avoid_repeated_crash(surrogate: Surrogate) -> None:
-    """Train without a graph if an earlier attempt of this trial ended in an epoch that recorded one.
+    """Train without a graph if an earlier attempt of this trial ended in an epoch that captured one.
 
     A crash, or an error that makes the GPU unusable for the process, leaves no other trace.
     """
-    if surrogate.modes.graph and surrogate.checkpoints.read(_RECORDING) is not None:
+    if surrogate.modes.graph and surrogate.checkpoints.read(_CAPTURE) is not None:
         modes = replace(surrogate.modes, graph=False)
-        surrogate.take_over(modes, ["no graph: an earlier attempt ended while it was recorded"])
+        surrogate.take_over(modes, ["no graph: an earlier attempt ended while it was captured"])
 
 
-def _mark_recording(surrogate: Surrogate, group: FitGroup, recording: set[int] | None) -> None:
-    """Write the mark if the next epoch is one of `recording`, else remove it.
+def _mark_capture(surrogate: Surrogate, group: FitGroup, epochs_of_capture: set[int] | None) -> None:
+    """Write the mark if the next epoch is one of these, else remove it.
 
-    None: this attempt records nothing. The mark of an earlier attempt stays for later attempts.
+    None: this attempt captures nothing. The mark of an earlier attempt stays for later attempts.
     """
-    if recording is None:
+    if epochs_of_capture is None:
         return
     continues = group.epochs_done < surrogate.trial.training.epochs
-    if continues and group.modes.graph and group.epochs_done in recording:
-        surrogate.checkpoints.write(_RECORDING, {})
+    if continues and group.modes.graph and group.epochs_done in epochs_of_capture:
+        surrogate.checkpoints.write(_CAPTURE, {})
     else:
-        surrogate.checkpoints.forget(_RECORDING)
+        surrogate.checkpoints.forget(_CAPTURE)
 
 
 def _targets(surrogate: Surrogate, fit: Fit) -> Indices:

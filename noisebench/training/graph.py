@@ -1,4 +1,4 @@
-"""One training step recorded as a CUDA graph; docs/decisions/0010 has why one, and one for each fit."""
+"""One training step captured as a CUDA graph; docs/decisions/0010 has why one, and one for each fit."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from noisebench.training.step import Step
 from noisebench.training.streams import is_usable
 from noisebench.training.task import TrainingTask
 
-# In the first steps libraries choose kernels and the optimizer creates its state; neither may be recorded.
-STEPS_BEFORE_RECORDING = 3
+# In the first steps libraries choose kernels and the optimizer creates its state; neither may be captured.
+STEPS_BEFORE_CAPTURE = 3
 # Since torch 2.14 graphs register their generators themselves, and registering one only warns.
 _REGISTERS_GENERATORS = TorchVersion(torch.__version__) < "2.14"
 
-# The reason for a failed recording, by device: a second attempt in the same process is not safe.
+# The reason for a failed capture, by device: a second attempt in the same process is not safe.
 _refusals: dict[torch.device, str] = {}
 
 
-def recording_epochs(task: TrainingTask, first_epoch: int) -> set[int]:
-    """Return the epochs, from `first_epoch` on, up to those in which steps are recorded.
+def capture_epochs(task: TrainingTask, first_epoch: int) -> set[int]:
+    """Return the epochs, from `first_epoch` on, up to those in which steps are captured.
 
-    Only full batches are recorded; if an epoch has few, eager steps take several epochs.
+    Only full batches are captured; if an epoch has few, eager steps take several epochs.
     """
     whole_batches = task.samples // task.training.batch_size
     if not whole_batches:
         return set()
     starts = {first_epoch, max(first_epoch, task.objective.delay)}
-    later = range(STEPS_BEFORE_RECORDING // whole_batches + 1)
+    later = range(STEPS_BEFORE_CAPTURE // whole_batches + 1)
     return {start + epoch for start in starts for epoch in later}
 
 
 @dataclass(frozen=True)
-class _Recording:
+class _Capture:
     graph: torch.cuda.CUDAGraph
     batch: Tensor
     draws: Tensor | None
     logits: Tensor
 
 
-class RecordedStep:
-    """A step on batches of one size: first eager, then recorded, then replayed.
+class CapturedStep:
+    """A step on batches of one size: first eager, then captured, then replayed.
 
     The eager steps train, so nothing has to be undone. All steps must be launched on one stream that is not
-    the default stream. If recording fails, the steps stay eager, and the group notes the reason.
+    the default stream. If capture fails, the steps stay eager, and the group notes the reason.
     """
 
     def __init__(self, step: Step, group: FitGroup) -> None:
         self._step, self._group = step, group
         self._phase: bool | None = None
         self._steps_seen = 0
-        self._recording: _Recording | None = None
+        self._capture: _Capture | None = None
 
     def phase(self, epoch: int) -> bool:
         """Return a value that changes when the operations of a step change."""
@@ -70,21 +70,21 @@ class RecordedStep:
         assert pixels is None
         phase = self._step.phase(epoch)
         if phase != self._phase:
-            # Free the old graph before recording a new one on the same stream: up to torch 2.14, freeing it
+            # Free the old graph before capturing a new one on the same stream: up to torch 2.14, freeing it
             # also frees the stream's cuBLAS workspace.
-            self._phase, self._steps_seen, self._recording = phase, 0, None
+            self._phase, self._steps_seen, self._capture = phase, 0, None
         self._steps_seen += 1
         refusal = _refusals.get(batch.device)
-        if refusal is None and self._recording is None and self._steps_seen > STEPS_BEFORE_RECORDING:
-            self._recording = self._record(batch, draws, epoch)
+        if refusal is None and self._capture is None and self._steps_seen > STEPS_BEFORE_CAPTURE:
+            self._capture = self._try_capture(batch, draws, epoch)
             refusal = _refusals.get(batch.device)
         if refusal is not None:
             self._note(refusal)
-        if self._recording is None:
+        if self._capture is None:
             return self._step(batch, draws, epoch)
-        return _replayed(self._recording, batch, draws)
+        return _replayed(self._capture, batch, draws)
 
-    def _record(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Recording | None:
+    def _try_capture(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Capture | None:
         state = _HostState(self._group)
         try:
             return self._captured(batch.clone(), None if draws is None else draws.clone(), epoch)
@@ -95,7 +95,7 @@ class RecordedStep:
         state.restore()
         return None
 
-    def _captured(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Recording:
+    def _captured(self, batch: Tensor, draws: Tensor | None, epoch: int) -> _Capture:
         graph = torch.cuda.CUDAGraph()
         if _REGISTERS_GENERATORS:
             for branch in self._group.branches:
@@ -104,20 +104,20 @@ class RecordedStep:
                     graph.register_generator_state(generator)
         with _without_garbage_collection(), torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
             logits = self._step(batch, draws, epoch)
-        return _Recording(graph, batch, draws, logits)
+        return _Capture(graph, batch, draws, logits)
 
     def _note(self, refusal: str) -> None:
         if self._group.modes.graph:
             self._group.modes = replace(self._group.modes, graph=False)
-            self._group.notes.append(f"graph not recorded: {refusal}")
+            self._group.notes.append(f"graph not captured: {refusal}")
 
 
-def _replayed(recording: _Recording, batch: Tensor, draws: Tensor | None) -> Tensor:
-    recording.batch.copy_(batch)
-    if recording.draws is not None and draws is not None:
-        recording.draws.copy_(draws)
-    recording.graph.replay()
-    return recording.logits.clone()  # the next step overwrites it
+def _replayed(capture: _Capture, batch: Tensor, draws: Tensor | None) -> Tensor:
+    capture.batch.copy_(batch)
+    if capture.draws is not None and draws is not None:
+        capture.draws.copy_(draws)
+    capture.graph.replay()
+    return capture.logits.clone()  # the next step overwrites it
 
 
 class _HostState:
@@ -131,7 +131,7 @@ class _HostState:
         ]
 
     def restore(self) -> None:
-        """Undo an incomplete step; replace the objects that took part in the failed recording."""
+        """Undo an incomplete step; replace the objects that took part in the failed capture."""
         for branch, scale, states in zip(self._group.branches, self._scalers, self._generators, strict=True):
             enabled, device = branch.scaler.is_enabled(), branch.stack.device
             branch.scaler = torch.amp.GradScaler(device.type, enabled=enabled)
@@ -146,7 +146,7 @@ class _HostState:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Prevent the collector from freeing tensors of other streams or graphs during recording."""
+    """Prevent the collector from freeing tensors of other streams or graphs during capture."""
     gc.collect()
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Detect operations that make the host wait for the device; a recorded step must not contain them."""
+"""Detect operations that make the host wait for the device; a captured step must not contain them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SAMPLES = 64
 
 
 class HostAccessError(RuntimeError):
-    """A step contains an operation that cannot be recorded."""
+    """A step contains an operation that cannot be captured."""
 
 
 class RefuseHostAccess(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -62,7 +62,7 @@ class RefuseHostAccess(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def refused_operation(objective: Objective, classes: int) -> str | None:
-    """Return why a loss cannot be recorded, None if it can.
+    """Return why a loss cannot be captured, None if it can.
 
     The loss is computed on fake CUDA tensors, which have no values and reveal copies to the host; its
     gradient on the CPU. Operations that depend on the values of the logits may not be detected.

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from noisebench.errors import DivergedError
 from noisebench.science.stacked import active_dropout
-from noisebench.training.fit_group import FitGroup, make_recordable, set_learning_rate
-from noisebench.training.graph import RecordedStep
+from noisebench.training.fit_group import FitGroup, make_capturable, set_learning_rate
+from noisebench.training.graph import CapturedStep
 from noisebench.training.inputs import InputPipeline
 from noisebench.training.step import EagerStep, SelectiveStep, Step
 from noisebench.training.streams import training_stream
@@ -72,14 +72,14 @@ class _Epochs:
             if task.selection is None
             else SelectiveStep(group, task, self._totals)
         )
-        # Compilation and recording both need batches of one size, so a short last batch is trained eagerly.
+        # Compilation and capture both need batches of one size, so a short last batch is trained eagerly.
         self._full_batch_step: Step = self._step
         if group.modes.compiled:
             self._full_batch_step = EagerStep(group, task, self._totals, compiled=True)
         if group.modes.graph:
             for branch in group.branches:
-                make_recordable(branch.optimizer, task.device)
-            self._full_batch_step = RecordedStep(self._full_batch_step, group)
+                make_capturable(branch.optimizer, task.device)
+            self._full_batch_step = CapturedStep(self._full_batch_step, group)
 
     def train(self, epoch: int) -> list[EpochStatistics]:
         """Train one epoch."""

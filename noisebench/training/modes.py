@@ -25,7 +25,7 @@ _TINY_PIXELS = 10 * 10
 class Modes:
     """Execution modes; the defaults are the reference: eager float32, one fit after another.
 
-    `dtype`: type of convolutions and matrix products. `channels_last`: memory layout. `graph`: record whole
+    `dtype`: type of convolutions and matrix products. `channels_last`: memory layout. `graph`: capture whole
     steps as a CUDA graph and replay them. `branches`: train the fits of a trial concurrently, each on its own
     CUDA stream; on a CPU one after another. `grouped`: train the fits of a trial as one model. `compiled`:
     run forward and backward pass through torch.compile. `tuned`: let cuDNN choose kernels by timing them.

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def training_stream(device: torch.device, modes: Modes) -> Iterator[None]:
-    """On a GPU, run the block on this process's training stream: the default stream cannot record graphs."""
+    """On a GPU, run the block on this process's training stream: the default stream cannot capture graphs."""
     if device.type != "cuda":
         yield
         return
@@ -80,7 +80,7 @@ def run_side_by_side(
     """Call each step on its stream; without streams, call them one after another.
 
     The steps wait for all work launched before, and work launched afterwards waits for all steps. In a
-    recorded graph the streams become parallel branches.
+    captured graph the streams become parallel branches.
     """
     if not streams:
         return [step() for step in steps]

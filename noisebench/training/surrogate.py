@@ -179,7 +179,7 @@ class Surrogate:
 
 
 def _refused_graph(trial: Trial, training: InputPipeline, objective: Objective, classes: int) -> str | None:
-    """Return why a step cannot be recorded, None if it can."""
+    """Return why a step cannot be captured, None if it can."""
     if training.gathered:
         return "the images are read by batches"
     if not reference.is_reference(trial.loss.name):

@@ -42,7 +42,7 @@ class TraceWatcher:
             self._trace()
             self._epoch = epoch
         # Traced together: for a small batch, each operation costs more than its arithmetic. A copy, since a
-        # recorded step writes its next logits into the same memory.
+        # captured step writes its next logits into the same memory.
         self._seen.append((logits.clone(), targets, indices))
         if len(self._seen) * len(indices) >= _TRACED_TOGETHER:
             self._trace()

@@ -1,4 +1,4 @@
-"""Every mode on a real GPU: equal to the reference, recorded, resumed, deterministic."""
+"""Every mode on a real GPU: equal to the reference, captured, resumed, deterministic."""
 
 from dataclasses import replace
 
@@ -63,12 +63,12 @@ def test_each_mode_is_within_its_bound_of_the_reference(gpu: torch.device, words
 def test_a_graph_replays_the_eager_steps(gpu: torch.device, words: str, augmentation: str) -> None:
     """Through a phase change, a short last batch and new seeds every epoch."""
     modes = Modes.parse(words, gpu)
-    recorded, eager = problem(gpu, augmentation=augmentation), problem(gpu, augmentation=augmentation)
-    group = recorded.train(modes)
+    captured, eager = problem(gpu, augmentation=augmentation), problem(gpu, augmentation=augmentation)
+    group = captured.train(modes)
     expected = eager.train(replace(modes, graph=False))
     assert group.notes == []
     assert group.modes.graph
-    assert not differences(recorded, eager).any()
+    assert not differences(captured, eager).any()
     assert not parameters_differ(group.models(), expected.models())
 
 

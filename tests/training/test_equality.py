@@ -219,6 +219,6 @@ def test_divergence_of_any_run_names_its_epoch(modes: Modes) -> None:
 
 def test_modes_that_could_not_be_used_are_not_called_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Problem.small(1)
-    monkeypatch.setattr(equality, "train", lambda group, *_: group.notes.append("graph not recorded: why"))
-    with pytest.raises(EnvironmentFault, match="fp32: graph not recorded: why"):
+    monkeypatch.setattr(equality, "train", lambda group, *_: group.notes.append("graph not captured: why"))
+    with pytest.raises(EnvironmentFault, match="fp32: graph not captured: why"):
         equality.difference(made.task(), made.models, Modes())

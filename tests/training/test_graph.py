@@ -1,4 +1,4 @@
-"""Steps are eager, then recorded, then replayed; a fake graph replays a step by running it again."""
+"""Steps are eager, then captured, then replayed; a fake graph replays a step by running it again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from noisebench.catalogue.component import Component
 from noisebench.records.checkpoints import Checkpoints
 from noisebench.training import graph
 from noisebench.training.fit_group import FitGroup
-from noisebench.training.graph import STEPS_BEFORE_RECORDING, RecordedStep
+from noisebench.training.graph import STEPS_BEFORE_CAPTURE, CapturedStep
 from noisebench.training.modes import Modes
 from noisebench.trial.measurement import measure
 from tests.training.problem import Problem, differences, parameters_differ
@@ -24,7 +24,7 @@ DELAYED = Component.of("PZ", c=0.02, delay=1)
 
 
 class FakeGraph:
-    """Replays the recorded call on the tensors of that call."""
+    """Replays the captured call on the tensors of that call."""
 
     def __init__(self) -> None:
         self.generators: list[torch.Generator] = []
@@ -37,10 +37,10 @@ class FakeGraph:
 
 
 class FakeStep:
-    """Doubles the batch; a call during recording is stored, not run."""
+    """Doubles the batch; a call during capture is stored, not run."""
 
     def __init__(self) -> None:
-        self.recording: FakeGraph | None = None
+        self.capture: FakeGraph | None = None
         self.graphs: list[FakeGraph] = []
         self.runs = 0
 
@@ -51,13 +51,13 @@ class FakeStep:
         return 2.0 * batch + epoch + (0 if draws is None else draws.sum(2))
 
     def __call__(self, batch: Tensor, draws: Tensor | None, epoch: int) -> Tensor:
-        if self.recording is None:
+        if self.capture is None:
             self.runs += 1
             return self.logits_of(batch, draws, epoch)
-        recorded = self.recording
-        recorded.step, recorded.call, recorded.logits = self, (batch, draws, epoch), torch.empty(batch.shape)  # type: ignore[attr-defined]
-        self.graphs.append(recorded)
-        return recorded.logits  # type: ignore[attr-defined,no-any-return]
+        captured = self.capture
+        captured.step, captured.call, captured.logits = self, (batch, draws, epoch), torch.empty(batch.shape)  # type: ignore[attr-defined]
+        self.graphs.append(captured)
+        return captured.logits  # type: ignore[attr-defined,no-any-return]
 
 
 @pytest.fixture(autouse=True)
@@ -70,14 +70,14 @@ def step(monkeypatch: pytest.MonkeyPatch) -> FakeStep:
     fake = FakeStep()
 
     @contextmanager
-    def record(recorded: FakeGraph, stream: object) -> Iterator[None]:
+    def capture(captured: FakeGraph, stream: object) -> Iterator[None]:
         del stream
-        fake.recording = recorded
+        fake.capture = captured
         yield
-        fake.recording = None
+        fake.capture = None
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
-    monkeypatch.setattr(torch.cuda, "graph", record)
+    monkeypatch.setattr(torch.cuda, "graph", capture)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
     return fake
 
@@ -90,15 +90,15 @@ def group_of(model: str = "small-cnn") -> FitGroup:
 
 @pytest.mark.parametrize("augmented", [False, True])
 def test_every_step_sees_its_own_batch(step: FakeStep, augmented: bool) -> None:
-    recorded = RecordedStep(step, group_of())
+    captured = CapturedStep(step, group_of())
     results = []
     for number in range(8):
         batch = torch.full((1, 4), number)
         draws = torch.full((1, 4, 3), 10 * number) if augmented else None
-        results.append((recorded(batch, draws, 0), step.logits_of(batch, draws, 0)))
+        results.append((captured(batch, draws, 0), step.logits_of(batch, draws, 0)))
     # Compared after all steps: a replay must not overwrite earlier logits.
     assert all(torch.equal(logits, expected) for logits, expected in results)
-    assert step.runs == STEPS_BEFORE_RECORDING
+    assert step.runs == STEPS_BEFORE_CAPTURE
     assert len(step.graphs) == 1
 
 
@@ -111,29 +111,29 @@ def test_only_generators_that_draw_are_registered(
     step: FakeStep, monkeypatch: pytest.MonkeyPatch, model: str, registers: bool, expected: int
 ) -> None:
     monkeypatch.setattr(graph, "_REGISTERS_GENERATORS", registers)
-    recorded = RecordedStep(step, group_of(model))
-    for _ in range(STEPS_BEFORE_RECORDING + 1):
-        recorded(torch.zeros(1, 4), None, 0)
+    captured = CapturedStep(step, group_of(model))
+    for _ in range(STEPS_BEFORE_CAPTURE + 1):
+        captured(torch.zeros(1, 4), None, 0)
     assert len(step.graphs[0].generators) == expected
 
 
 def test_each_phase_is_recorded_after_the_old_graph_is_freed(step: FakeStep) -> None:
-    recorded = RecordedStep(step, group_of())
+    captured = CapturedStep(step, group_of())
     for epoch in (0, 1):
         for number in range(6):
             batch = torch.full((1, 4), number)
-            assert torch.equal(recorded(batch, None, epoch), step.logits_of(batch, None, epoch))
-            assert (recorded._recording is None) == (number < STEPS_BEFORE_RECORDING)
-    assert step.runs == 2 * STEPS_BEFORE_RECORDING
+            assert torch.equal(captured(batch, None, epoch), step.logits_of(batch, None, epoch))
+            assert (captured._capture is None) == (number < STEPS_BEFORE_CAPTURE)
+    assert step.runs == 2 * STEPS_BEFORE_CAPTURE
     assert len(step.graphs) == 2
 
 
 class ReplayingGraph:
-    """A fake graph of a real step: replaying it runs the step on the recorded buffers."""
+    """A fake graph of a real step: replaying it runs the step on the captured buffers."""
 
-    def __init__(self, recorded: RecordedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> None:
+    def __init__(self, captured: CapturedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> None:
         self.call = (batch, draws, epoch)
-        self.step = recorded._step
+        self.step = captured._step
         self.logits = torch.empty(0)
 
     def replay(self) -> None:
@@ -148,13 +148,13 @@ def test_a_recorded_training_equals_an_eager_training(
     """With two phases, a short last batch, and the learning rate on the device."""
     recordings = []
 
-    def captured(recorded: RecordedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> object:
-        fake = ReplayingGraph(recorded, batch, draws, epoch)
+    def captured(captured: CapturedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> object:
+        fake = ReplayingGraph(captured, batch, draws, epoch)
         fake.logits = torch.empty(*batch.shape, 10)
         recordings.append(epoch)
-        return graph._Recording(fake, batch, draws, fake.logits)  # type: ignore[arg-type]
+        return graph._Capture(fake, batch, draws, fake.logits)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(RecordedStep, "_captured", captured)
+    monkeypatch.setattr(CapturedStep, "_captured", captured)
     modes = Modes.parse(words, CPU)
     # On the device the rate is a float32, which represents this rate exactly.
     changes = {"epochs": 3, "batch_size": 18, "augmentation": augmentation, "learning_rate": 2**-10}
@@ -172,13 +172,13 @@ def recorded_modes(modes: Modes) -> Modes:
 
 
 @pytest.fixture
-def _failing_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recording that fails after the step has changed generators and scalers."""
+def _failing_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture that fails after the step has changed generators and scalers."""
 
     @contextmanager
-    def fail(recorded: FakeGraph, stream: object) -> Iterator[None]:
+    def fail(captured: FakeGraph, stream: object) -> Iterator[None]:
         del stream
-        for generator in recorded.generators:
+        for generator in captured.generators:
             torch.rand(3, generator=generator)
         raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nand more")
         yield
@@ -189,9 +189,9 @@ def _failing_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
 
 
-@pytest.mark.usefixtures("_failing_recording")
+@pytest.mark.usefixtures("_failing_capture")
 @pytest.mark.parametrize("words", ["fp32 branches", pytest.param("fp16 branches", marks=pytest.mark.slow)])
-def test_a_training_whose_recording_fails_stays_eager_with_a_note(words: str) -> None:
+def test_a_training_whose_capture_fails_stays_eager_with_a_note(words: str) -> None:
     modes = Modes.parse(words, CPU)
     eager, refused = (Problem.small(2, learning_rate=2**-10) for _ in range(2))
     expected = eager.train(modes)
@@ -200,19 +200,19 @@ def test_a_training_whose_recording_fails_stays_eager_with_a_note(words: str) ->
     assert not parameters_differ(group.models(), expected.models())
     assert group.modes == modes
     assert group.notes == [
-        "graph not recorded: RuntimeError: CUDA error: operation not permitted when stream is capturing"
+        "graph not captured: RuntimeError: CUDA error: operation not permitted when stream is capturing"
     ]
 
 
-@pytest.mark.usefixtures("_failing_recording")
+@pytest.mark.usefixtures("_failing_capture")
 def test_a_process_does_not_try_to_record_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Problem.small(1).train(Modes(graph=True))
-    monkeypatch.setattr(RecordedStep, "_record", lambda *_: pytest.fail("recorded again"))
+    monkeypatch.setattr(CapturedStep, "_try_capture", lambda *_: pytest.fail("captured again"))
     second = Problem.small(1).train(Modes(graph=True))
     assert first.notes == second.notes != []
 
 
-@pytest.mark.usefixtures("_failing_recording")
+@pytest.mark.usefixtures("_failing_capture")
 def test_a_failure_that_makes_the_gpu_unusable_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "is_usable", lambda _: False)
     with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
@@ -223,7 +223,7 @@ class Killed(BaseException):
     """Simulates the death of the process."""
 
 
-def test_a_trial_whose_process_died_while_recording_is_trained_without_a_graph(
+def test_a_trial_whose_process_died_while_capture_is_trained_without_a_graph(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
@@ -233,27 +233,27 @@ def test_a_trial_whose_process_died_while_recording_is_trained_without_a_graph(
     expected = measure(trial, None, CPU)
     graphed = Modes(channels_last=True, graph=True, grouped=True)
     monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: graphed)
-    monkeypatch.setattr(RecordedStep, "_captured", die)
+    monkeypatch.setattr(CapturedStep, "_captured", die)
     with pytest.raises(Killed):
         measure(trial, None, CPU, Checkpoints(tmp_path))
     resumed = measure(trial, None, CPU, Checkpoints(tmp_path))
     assert resumed.fast_path == (
-        "fp32 channels-last grouped; no graph: an earlier attempt ended while it was recorded"
+        "fp32 channels-last grouped; no graph: an earlier attempt ended while it was captured"
     )
     assert resumed.result == expected.result
-    # Later attempts do not record either.
+    # Later attempts do not capture either.
     for finished in tmp_path.glob("run-*.pt"):
         finished.unlink()
     assert "no graph" in str(measure(trial, None, CPU, Checkpoints(tmp_path)).fast_path)
 
 
-def test_the_recording_mark_is_removed_after_the_first_epoch(
+def test_the_capture_mark_is_removed_after_the_first_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
-    monkeypatch.setattr(RecordedStep, "_record", lambda *_: seen.append(mark.exists()))
-    mark = tmp_path / "recording.pt"
+    monkeypatch.setattr(CapturedStep, "_try_capture", lambda *_: seen.append(mark.exists()))
+    mark = tmp_path / "capture.pt"
     training = "{epochs: 3, batch_size: 40, precision: fast}"
     trial = trial_of("{name: PZ, c: 0.02, delay: 1}", detector="none", training=training)
     measure(trial, None, CPU, Checkpoints(tmp_path))
@@ -262,14 +262,14 @@ def test_the_recording_mark_is_removed_after_the_first_epoch(
     assert not mark.exists()
 
 
-def test_a_fit_that_ends_before_recording_leaves_no_mark(
+def test_a_fit_that_ends_before_capture_leaves_no_mark(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The only epoch has three full batches; the fourth would be recorded."""
+    """The only epoch has three full batches; the fourth would be captured."""
     monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
     trial = trial_of(training="{epochs: 1, batch_size: 64, precision: fast}")
     assert measure(trial, None, CPU, Checkpoints(tmp_path)).fast_path == "fp32 graph"
-    assert not (tmp_path / "recording.pt").exists()
+    assert not (tmp_path / "capture.pt").exists()
 
 
 @pytest.mark.parametrize(
@@ -282,9 +282,9 @@ def test_a_fit_that_ends_before_recording_leaves_no_mark(
         (128, 0, 0, set()),
     ],
 )
-def test_recording_epochs(batch_size: int, delay: int, first_epoch: int, expected: set[int]) -> None:
+def test_capture_epochs(batch_size: int, delay: int, first_epoch: int, expected: set[int]) -> None:
     problem = Problem.small(1, Component.of("CE", delay=delay), batch_size=batch_size)
     problem.indices = torch.arange(120 if batch_size == 40 else 100)[None]
     if batch_size == 40:
         problem.training = replace(problem.training, batch_size=20)
-    assert graph.recording_epochs(problem.task(), first_epoch) == expected
+    assert graph.capture_epochs(problem.task(), first_epoch) == expected

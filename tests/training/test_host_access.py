@@ -1,4 +1,4 @@
-"""No training step makes the host wait for the device, so every step can be recorded."""
+"""No training step makes the host wait for the device, so every step can be captured."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -265,7 +265,7 @@ def test_a_trial_records_why_its_loss_has_no_graph(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("noisebench.training.surrogate.default_modes", lambda *_: Modes(graph=True))
     # A CPU has no graphs, so every step stays eager.
-    monkeypatch.setattr("noisebench.training.graph.RecordedStep._record", lambda *_: None)
+    monkeypatch.setattr("noisebench.training.graph.CapturedStep._try_capture", lambda *_: None)
     trial = trial_of('"graph_loss_of_a_test:f"', training="{epochs: 1, batch_size: 64, precision: fast}")
     recorded = measure(trial, None, CPU).fast_path
     assert recorded is not None

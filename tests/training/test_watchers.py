@@ -36,7 +36,7 @@ def test_traces_in_passing_are_each_samples_values_at_its_step() -> None:
 
 
 def test_batches_are_traced_as_they_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A recorded step writes each batch's logits into the same memory. The state is asked for at any time.
+    # A captured step writes each batch's logits into the same memory. The state is asked for at any time.
     names, targets = ("losses", "margins"), torch.tensor([0, 1, 2, 0, 1, 2])
     logits = torch.randn(2, 3, 2, 3, generator=torch.Generator().manual_seed(0))
 
