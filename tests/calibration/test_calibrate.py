@@ -92,6 +92,7 @@ def test_a_checkpoint_a_minute_is_part_of_the_rate(tmp_path: Path, monkeypatch: 
     assert stopwatch.run().training == pytest.approx(stopwatch._images / stopwatch._seconds / 1.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_a_short_trial_of_every_plan_ends_with_checkpoints_and_scores(
     detector: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

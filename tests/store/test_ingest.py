@@ -302,6 +302,7 @@ def undamaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, dict[st
     return folder, contents(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "older", "overwritten"])
 def test_a_damaged_database_is_rebuilt(
     undamaged: tuple[Folder, dict[str, list[tuple[Any, ...]]]], tmp_path: Path, damage: str

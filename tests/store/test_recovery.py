@@ -76,6 +76,7 @@ def file_sizes_up_to(size: int) -> Iterator[None]:
 
 
 # The database, its write-ahead log, and its last checkpoint become too large.
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1_000, 20_000, 100_000])
 def test_a_full_temporary_folder_leaves_the_old_snapshot(folder: Folder, size: int) -> None:
     folder.journal(started(trial(), "a"), ended(trial(), "a"))

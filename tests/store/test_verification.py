@@ -212,6 +212,7 @@ def test_a_removed_journal_stays_reported_after_the_next_command(results: Result
     assert damages(results) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, "[1]", '{"../x": 5, "journal/../../x": 5, "journal/a": "b"}', "{"]
 )
@@ -269,6 +270,7 @@ def test_a_damaged_database_is_reported(results: ResultsFolder) -> None:
     assert damages(results) == [("database", "results.duckdb", None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", ["line removed", "block renamed", "configuration", "no JSON"])
 def test_an_edited_manifest_is_reported(results: ResultsFolder, edit: str) -> None:
     path = results.sweep("demo").manifest

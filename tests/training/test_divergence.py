@@ -38,6 +38,7 @@ def end_of_attempt(loss: str, detector: str, folder: Path) -> Ended:
     return ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["{name: confident-learning, folds: 2}", "aum", "none"])
 @pytest.mark.parametrize("loss", ["nan", "endless"])
 def test_the_record_names_the_epoch(module: str, loss: str, detector: str, tmp_path: Path) -> None:
