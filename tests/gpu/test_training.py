@@ -116,7 +116,7 @@ def test_the_reference_agrees_with_that_of_a_cpu(gpu: torch.device) -> None:
 
 
 @pytest.mark.parametrize("words", ["fp32 graph branches", "fp16 graph branches"])
-def test_a_recorded_fit_is_resumed(gpu: torch.device, words: str) -> None:
+def test_a_captured_fit_is_resumed(gpu: torch.device, words: str) -> None:
     modes = Modes.parse(words, gpu)
     whole, halves = problem(gpu), problem(gpu)
     expected = whole.train(modes)

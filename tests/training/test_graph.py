@@ -117,7 +117,7 @@ def test_only_generators_that_draw_are_registered(
     assert len(step.graphs[0].generators) == expected
 
 
-def test_each_phase_is_recorded_after_the_old_graph_is_freed(step: FakeStep) -> None:
+def test_each_phase_is_captured_after_the_old_graph_is_freed(step: FakeStep) -> None:
     captured = CapturedStep(step, group_of())
     for epoch in (0, 1):
         for number in range(6):
@@ -142,16 +142,16 @@ class ReplayingGraph:
 
 @pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
 @pytest.mark.parametrize("words", ["fp32", "fp32 branches", "bf16 grouped"])
-def test_a_recorded_training_equals_an_eager_training(
+def test_a_captured_training_equals_an_eager_training(
     words: str, augmentation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With two phases, a short last batch, and the learning rate on the device."""
-    recordings = []
+    captures = []
 
     def captured(captured: CapturedStep, batch: Tensor, draws: Tensor | None, epoch: int) -> object:
         fake = ReplayingGraph(captured, batch, draws, epoch)
         fake.logits = torch.empty(*batch.shape, 10)
-        recordings.append(epoch)
+        captures.append(epoch)
         return graph._Capture(fake, batch, draws, fake.logits)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CapturedStep, "_captured", captured)
@@ -161,7 +161,7 @@ def test_a_recorded_training_equals_an_eager_training(
     eager, replayed = (Problem.small(2, DELAYED, **changes) for _ in range(2))
     expected = eager.train(modes)
     group = replayed.train(recorded_modes(modes))
-    assert recordings == [0, 1]
+    assert captures == [0, 1]
     assert not differences(replayed, eager).any()
     assert not parameters_differ(group.models(), expected.models())
     assert group.notes == []

@@ -64,7 +64,7 @@ def take_step(group: FitGroup, task: TrainingTask, objective: Objective) -> None
 
 @pytest.mark.parametrize("words", MODES)
 @pytest.mark.parametrize("model", MODEL_CASES)
-def test_a_step_of_every_loss_can_be_recorded(model: str, words: str) -> None:
+def test_a_step_of_every_loss_can_be_captured(model: str, words: str) -> None:
     made = problem(model)
     task, group = made.task(), made.group(Modes.parse(words, CPU))
     for branch in group.branches:
