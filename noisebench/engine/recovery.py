@@ -16,6 +16,7 @@ from pathlib import Path
 
 from noisebench.engine.node import leave_note
 from noisebench.records.attempts import End, Ended, ErrorKind, Started, Status
+from noisebench.records.durable import unreadable_skipped
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import complete_lines, readable
 from noisebench.store.states import Interruption
@@ -190,11 +191,14 @@ def recorded_loss(end: End | None) -> Loss | None:
 
 
 def has_completed(journal: Path, trial_id: str) -> bool:
-    """Return whether the process that writes this journal file has completed the trial."""
-    try:
+    """Return whether the process that writes this journal file has completed the trial.
+
+    A file that is missing says that it has not. Raises OSError where the file system fails: the trial may
+    have completed.
+    """
+    lines: list[bytes] = []
+    with unreadable_skipped():
         lines, _ = complete_lines(journal)
-    except OSError:
-        return False
     mention = trial_id.encode()
     return any(
         isinstance(record, Ended) and record.trial_id == trial_id and record.status == Status.COMPLETED

@@ -142,8 +142,11 @@ class TrialActor(tune.Trainable):
         """Run the trial unless it has completed; None if this node leaves before it could."""
         trial = Trial.from_fields(self._config["trial"])
         previous = self._config["previous_journal"]
-        if previous is not None and has_completed(Path(previous), trial.trial_id):
-            return End(Status.COMPLETED)
+        try:
+            if previous is not None and has_completed(Path(previous), trial.trial_id):
+                return End(Status.COMPLETED)
+        except OSError as error:  # run again now, the trial could be completed twice
+            return End(Status.INTERRUPTED, ErrorKind.STORAGE, str(error))
         settings, sharing = self._settings, Sharing(**self._config["sharing"])
         work = self._work(trial, sharing)
         if self._leaves_before(work):

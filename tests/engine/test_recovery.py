@@ -1,5 +1,7 @@
 """The cause of a process loss, on one machine and on a cluster."""
 
+import errno
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -172,3 +174,14 @@ def test_has_completed_reads_the_journal_of_a_process(folder: SweepFolder) -> No
         journal.append(replace(ended, result=Result(f1=1.0)))
         assert has_completed(journal.path, TRIAL.trial_id)
     assert not has_completed(folder.journal / "missing.jsonl", TRIAL.trial_id)
+
+
+def test_a_journal_that_the_disk_does_not_give_is_not_taken_for_one_without_an_end(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> tuple[list[bytes], int]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(recovery, "complete_lines", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        has_completed(folder.journal / "host.jsonl", TRIAL.trial_id)
