@@ -43,6 +43,7 @@ def test_where_lower_is_better_the_lowest_is_best_and_chosen(folder: Folder) -> 
     assert (cells["BL"].value, cells["BL"].rank, cells["CE"].rank) == (0.1, 1, 2)
 
 
+@pytest.mark.slow
 def test_means_equal_at_the_printed_digits_share_the_mark(folder: Folder) -> None:
     values = {"CE": 0.96349, "MAE": 0.9631, "SCE": 0.9624, "NCE+MAE": 0.9}
     trials = {loss: trial(loss) for loss in values}
@@ -54,6 +55,7 @@ def test_means_equal_at_the_printed_digits_share_the_mark(folder: Folder) -> Non
     assert "| **<u>0.963</u>** | **<u>0.963</u>** | **0.962** | 0.900 |" in text
 
 
+@pytest.mark.slow
 def test_one_seed_has_no_deviation_and_says_so(folder: Folder) -> None:
     folder.manifest({"grid": [trial(seed=seed) for seed in (0, 1, 2)]}, seeds_asked=3)
     complete(folder, (trial(), {"f1": 0.5}))
@@ -62,6 +64,7 @@ def test_one_seed_has_no_deviation_and_says_so(folder: Folder) -> None:
     assert "**<u>0.500</u>** (n=1 of 3)" in markdown(table_of(folder))
 
 
+@pytest.mark.slow
 def test_nan_is_no_seed(folder: Folder) -> None:
     folder.manifest({"grid": [trial(seed=0), trial(seed=1)]})
     complete(folder, (trial(seed=0), {"f1": 0.5}), (trial(seed=1), {"f1": math.nan}))
@@ -69,6 +72,7 @@ def test_nan_is_no_seed(folder: Folder) -> None:
     assert (cell.mean, cell.n, cell.warnings) == (0.5, 1, ["n=1 of 2"])
 
 
+@pytest.mark.slow
 def test_a_cell_of_nan_alone_is_missing(folder: Folder) -> None:
     folder.manifest({"grid": [trial(), trial("MAE")]}, seeds_asked=1)
     complete(folder, (trial(), {"f1": math.nan}), (trial("MAE"), {"f1": 0.5}))
@@ -76,6 +80,7 @@ def test_a_cell_of_nan_alone_is_missing(folder: Folder) -> None:
     assert (cells["CE"].n, cells["CE"].mean, cells["CE"].rank, cells["MAE"].rank) == (0, None, None, 1)
 
 
+@pytest.mark.slow
 def test_a_loss_without_parameter_stands_beside_swept_ones(folder: Folder) -> None:
     trials = [trial("CE"), *(trial("PZ", c=c) for c in (0.02, 0.04))]
     folder.manifest({"grid": trials}, seeds_asked=1)
@@ -89,6 +94,7 @@ def test_a_loss_without_parameter_stands_beside_swept_ones(folder: Folder) -> No
     assert "\ndigits,0.2,CE,f1,,,0,0.5,,1,1,1,False,,abc,cpu," in csv_text(table_of(folder))
 
 
+@pytest.mark.slow
 def test_a_loss_without_results_stays_as_a_missing_cell(folder: Folder) -> None:
     folder.manifest({"grid": [trial(), trial("GCE", q=0.7)]}, seeds_asked=1)
     complete(folder, (trial(), {"f1": 0.5}))
@@ -100,6 +106,7 @@ def test_a_loss_without_results_stays_as_a_missing_cell(folder: Folder) -> None:
     assert ",GCE,f1,q,,0,,,0,1,,False,,,," in csv_text(table)
 
 
+@pytest.mark.slow
 def test_a_parameter_swept_here_and_fixed_there(folder: Folder) -> None:
     swept = [trial("GCE", seed, q=q) for q in (0.3, 0.7) for seed in (0, 1)]
     folder.manifest({"swept": swept, "fixed": [each for each in swept if each.loss["q"] == 0.3]})
@@ -110,6 +117,7 @@ def test_a_parameter_swept_here_and_fixed_there(folder: Folder) -> None:
     assert (fixed.value, fixed.chosen) == (0.3, ())
 
 
+@pytest.mark.slow
 def test_the_same_trial_in_two_sweeps_is_counted_for_each(folder: Folder) -> None:
     trials = [trial(seed=seed) for seed in (0, 1)]
     folder.manifest({"grid": trials})
@@ -133,6 +141,7 @@ def test_mixed_commits_and_hardware_are_marked(folder: Folder) -> None:
     assert "(2 commits, 2 kinds of hardware)" in markdown(table_of(folder))
 
 
+@pytest.mark.slow
 def test_a_whole_cell_among_partial_ones_has_its_n_too(folder: Folder) -> None:
     trials = [trial(loss, seed) for loss in ("CE", "MAE", "SCE") for seed in (0, 1)]
     folder.manifest({"grid": trials})
@@ -162,6 +171,7 @@ def test_forms_of_a_loss_are_columns_of_their_own(folder: Folder) -> None:
     }
 
 
+@pytest.mark.slow
 def test_an_unusual_form_is_named_even_where_it_stands_alone(folder: Folder) -> None:
     usual, other = trial("BL", gamma=0.4, form="detached"), trial("BL", gamma=0.4, form="printed", eta=0.4)
     folder.manifest({"both": [usual, other], "one": [other], "plain": [usual]}, seeds_asked=1)
@@ -170,6 +180,7 @@ def test_an_unusual_form_is_named_even_where_it_stands_alone(folder: Folder) -> 
     assert table_of(folder, block="plain").columns == ["BL"]
 
 
+@pytest.mark.slow
 def test_a_chosen_delay_never_mixes_forms(folder: Folder) -> None:
     trials = [
         trial("BL", gamma=0.4, form=form, delay=delay) for form in ("detached", "printed") for delay in (0, 2)
@@ -184,12 +195,14 @@ def test_a_chosen_delay_never_mixes_forms(folder: Folder) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_users_loss_is_named_with_its_parameters(folder: Folder) -> None:
     users_loss = [trial("mine:loss", source="ab", cutoff=cutoff) for cutoff in (0.1, 0.2)]
     folder.manifest({"grid": [*users_loss, trial()]}, seeds_asked=1)
     assert table_of(folder).columns == ["CE", "mine:loss, cutoff 0.1", "mine:loss, cutoff 0.2"]
 
 
+@pytest.mark.slow
 def test_equal_tuning_chooses_on_other_seeds_than_it_reports(folder: Folder) -> None:
     """By `choose` alpha 1, beta 5 and gamma .1 are best; `report` would have chosen otherwise."""
     anl = {
@@ -222,6 +235,7 @@ def test_equal_tuning_chooses_on_other_seeds_than_it_reports(folder: Folder) -> 
     assert ",ANL-CE,f1,,,0,0.09999999999999998,,1,1,2,False,alpha=1 beta=5,abc" in csv_text(table)
 
 
+@pytest.mark.slow
 def test_what_was_chosen_but_not_reported_is_missing(folder: Folder) -> None:
     chosen = trial("BL", 20, gamma=0.1, form="detached")
     folder.manifest({"choose": [chosen], "report": [replace(chosen, seed=0)]}, seeds_asked=1)
@@ -247,12 +261,14 @@ def test_settings_that_differ_elsewhere_are_told_apart(folder: Folder) -> None:
     assert [row.labels[2] for row in table.rows] == ["learning_rate 0.001", "learning_rate 0.0001"]
 
 
+@pytest.mark.slow
 def test_blocks_of_no_paper_have_tables_too(folder: Folder) -> None:
     folder.manifest({"grid": [trial()], "empty": [trial("MAE")], "table1": [trial()]}, seeds_asked=1)
     complete(folder, (trial(), {"f1": 0.5}))
     assert [table.name for table in other_tables(feed(folder.results))] == ["paper-grid"]
 
 
+@pytest.mark.slow
 def test_blocks_of_the_same_name_have_a_table_for_each_sweep(folder: Folder) -> None:
     for sweep in ("first", "second"):
         folder.manifest({"grid": [trial()]}, seeds_asked=1, sweep=sweep)
@@ -273,6 +289,7 @@ def test_rows_that_no_paper_prints_stand_in_its_table_as_well(folder: Folder) ->
     assert (len(table.rows), table.missing) == (17, 17 * 7 - 1)
 
 
+@pytest.mark.slow
 def test_the_caption_names_fewer_seeds_than_the_papers(folder: Folder) -> None:
     """As with mnist-rows, which asks for 3 seeds where Table 1 has 20."""
     mnist = [replace(trial(seed=seed), dataset=Component.of("MNIST", samples=None)) for seed in range(3)]

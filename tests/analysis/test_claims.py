@@ -81,6 +81,7 @@ def test_the_main_claim_is_tested_in_every_setting_against_every_baseline(
     assert ("F1, BL above FL", "CIFAR-100, 0.1") in contradicted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "table", "part", "setting"),
     [
@@ -104,12 +105,14 @@ def test_a_table_claim_has_the_published_differences(
     assert len(measured) >= 4
 
 
+@pytest.mark.slow
 def test_table_5_contradicts_pz_above_ce_at_high_rates_by_its_means(claims: dict[str, Claim]) -> None:
     measured = differences_of(claims["aum-proposed-above-ce"])
     assert {setting for (part, setting), mean in measured.items() if mean < 0} == {"0.3", "0.4"}
     assert {part for (part, setting), mean in measured.items() if mean < 0} == {"F1, PZ above CE"}
 
 
+@pytest.mark.slow
 def test_the_preliminary_claims_have_the_published_differences(
     claims: dict[str, Claim], published: dict[str, Means]
 ) -> None:
@@ -205,6 +208,7 @@ def two_settings(folder: Folder) -> ResultsFolder:
     return folder.results
 
 
+@pytest.mark.slow
 def test_each_setting_is_a_test_of_its_own_with_its_effect_size(two_settings: ResultsFolder) -> None:
     """Pooled, the gains of the two settings would cancel out."""
     claim = next(claim for claim in evaluate_claims(feed(two_settings)) if claim.name.endswith("baselines"))
@@ -335,6 +339,7 @@ def test_harder_data_are_cifar_100_against_mnist(folder: Folder) -> None:
     }
 
 
+@pytest.mark.slow
 def test_tuned_baselines_are_chosen_on_other_seeds(folder: Folder) -> None:
     """By seed 20 q = .3 is chosen, although q = .7 is better on the reported seed 0."""
     losses = [trial("BL", gamma=0.4, form="detached"), *(trial("GCE", q=q) for q in (0.3, 0.7))]
@@ -347,6 +352,7 @@ def test_tuned_baselines_are_chosen_on_other_seeds(folder: Folder) -> None:
     assert measured == {("F1, BL above GCE", "digits, 0.2"): [pytest.approx(0.2)]}
 
 
+@pytest.mark.slow
 def test_the_printed_sign_of_bl_is_not_the_trained_one(claims: dict[str, Claim]) -> None:
     """Figure 2 prints a positive gradient of wrong labels; with the factor held constant it is negative."""
     verdicts = {(test.part, test.setting): test.verdict for test in claims["gradient-signs"].tests}
@@ -354,6 +360,7 @@ def test_the_printed_sign_of_bl_is_not_the_trained_one(claims: dict[str, Claim])
     assert verdicts["BL, wrong labels above 0", "as trained"] == "contradicted"
 
 
+@pytest.mark.slow
 def test_over_fitting_is_looked_for_near_epoch_ten(claims: dict[str, Claim]) -> None:
     """The synthetic training loss falls below the test loss in epoch 11, counted from 1: 3.5 - 1."""
     tests = claims["over-fitting-near-ten"].tests
@@ -363,6 +370,7 @@ def test_over_fitting_is_looked_for_near_epoch_ten(claims: dict[str, Claim]) -> 
     }
 
 
+@pytest.mark.slow
 def test_the_command_prints_json(two_settings: ResultsFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--results", str(two_settings.root), "--json"]) == 0
     every: list[dict[str, Any]] = json.loads(capsys.readouterr().out)

@@ -47,6 +47,7 @@ def with_values(folder: Folder, *values: float) -> None:
     complete(folder, *((each, {"f1": f1}) for each, f1 in zip(trials, values, strict=True)))
 
 
+@pytest.mark.slow
 def test_the_whole_synthetic_grid_is_reproduced(
     paper: ResultsFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_cell_shifted_by_five_deviations_is_the_one_reported(
     assert main(["--results", str(tmp_path), "--exit-zero"]) == 0
 
 
+@pytest.mark.slow
 def test_the_difference_over_its_standard_error_by_hand(folder: Folder) -> None:
     """Deviation s2 over 2 beside .002 over 20: s² = (19 x .002² + s2²) / 20, s.e. = s sqrt(1/20 + 1/2)."""
     with_values(folder, 0.960, 0.962)
@@ -107,6 +109,7 @@ def test_the_difference_over_its_standard_error_by_hand(folder: Folder) -> None:
     assert row.verdict == "lower"
 
 
+@pytest.mark.slow
 def test_the_bound_is_two_deviations_with_the_tolerance(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_printed_deviation_of_zero_counts_as_half_a_digit(folder: Folder) -> N
     assert verdict_of(folder, eta=0.4, loss="PZ").verdict == "reproduced"
 
 
+@pytest.mark.slow
 def test_the_best_over_the_grid_is_compared_apart(folder: Folder) -> None:
     """The paper's best is gamma .3 with .979; ours is another, and the same parameter is judged by itself."""
     f1 = {0.3: 0.979, 0.5: 0.985}
@@ -148,6 +152,7 @@ def test_the_best_over_the_grid_is_compared_apart(folder: Folder) -> None:
     assert (counts.verdicts["reproduced"], counts.verdicts["missing"], counts.parameter_agrees) == (1, 111, 0)
 
 
+@pytest.mark.slow
 def test_another_form_of_a_loss_is_not_the_published_one(folder: Folder) -> None:
     """Printed BL lies where the papers' BL does; only the detached form, the usual one, is compared."""
     forms = [mnist(seed, "BL", gamma=0.3, form=form) for form in ("detached", "printed") for seed in (0, 1)]
@@ -177,6 +182,7 @@ def test_a_fast_trial_of_another_block_answers_by_its_key_and_says_so(folder: Fo
     )
 
 
+@pytest.mark.slow
 def test_of_several_recipes_the_result_never_decides(folder: Folder) -> None:
     """The data set's recipe is shown although another one agrees with the paper; both are listed."""
     usual = [with_training(mnist(seed)) for seed in (0, 1)]
@@ -192,11 +198,13 @@ def test_of_several_recipes_the_result_never_decides(folder: Folder) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_preliminary_paper_is_compared_with_its_own_block_alone(folder: Folder) -> None:
     with_values(folder, 0.969, 0.969)
     assert verdict_of(folder, source="preliminary-table1").verdict == "missing"
 
 
+@pytest.mark.slow
 def test_the_margin_is_half_of_the_published_effect(folder: Folder) -> None:
     """MNIST at .1: CE .969, BL .979, so .005. Two equal seeds: s.e. = .002 sqrt(19/20) sqrt(1/20 + 1/2)."""
     with_values(folder, 0.969, 0.969)

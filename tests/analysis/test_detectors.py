@@ -120,6 +120,7 @@ def _trial(detector: Component, loss: str, seed: int) -> Trial:
     return replace(trial(loss, seed, **parameters), detector=detector)
 
 
+@pytest.mark.slow
 def test_the_records_of_a_block_are_ranked(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     detectors = [*(Component.of("small-loss", share=share) for share in (None, 0.2)), Component.of("ctrl")]
     trials = {

@@ -79,6 +79,7 @@ def test_file_names_stay_in_their_folder_and_differ() -> None:
     assert long != file_name("x" * 399)
 
 
+@pytest.mark.slow
 def test_tables_of_a_block_named_like_a_path_stay_in_the_folder(folder: Folder, tmp_path: Path) -> None:
     names = ("a/b", "/../../up", "c" * 300)
     folder.manifest({name: [trial()] for name in names}, seeds_asked=1)

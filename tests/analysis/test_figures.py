@@ -79,6 +79,7 @@ def test_without_results_a_figure_says_which_sweep_makes_it(
     assert len(list((tmp_path / "out").iterdir())) == 3 * len(FIGURES)
 
 
+@pytest.mark.slow
 def test_the_same_figure_is_the_same_bytes(tmp_path: Path) -> None:
     first = [path.read_bytes() for path in save(message_figure("text"), tmp_path, "first")]
     second = [path.read_bytes() for path in save(message_figure("text"), tmp_path, "second")]
@@ -105,6 +106,7 @@ def test_dynamics_have_a_box_an_epoch_for_wrong_and_right_labels(drawn: Draw) ->
         ]
 
 
+@pytest.mark.slow
 def test_the_trained_gradient_of_bl_has_another_sign_than_the_printed_one(drawn: Draw) -> None:
     """By hand at gamma .7 and p = .01: -p^-.3 = -3.98; the printed formula gives +8.85."""
     p = np.array([0.01, 1.0])
@@ -148,6 +150,7 @@ def test_the_heat_map_marks_the_best(drawn: Draw) -> None:
     assert heat_map.DATASETS == ("MNIST", "CIFAR-100")
 
 
+@pytest.mark.slow
 def test_figures_leave_other_forms_out(folder: Folder) -> None:
     forms = [trial("BL", gamma=0.4, form=form) for form in ("detached", "printed")]
     folder.manifest({"table1": forms}, seeds_asked=1)

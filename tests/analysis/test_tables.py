@@ -64,6 +64,7 @@ def test_without_results_every_printed_cell_is_missing(folder: Folder, tmp_path:
     assert "12 cells are missing (–): noisebench run sweeps/paper-table5.yaml makes them." in text
 
 
+@pytest.mark.slow
 def test_latex_compiles(source: Feed, tool: Callable[[str, str], str], tmp_path: Path) -> None:
     compiler = tool("pdflatex", "texlive-latex-recommended")
     tables = "\n".join(latex(paper_table(source, item)) for item in TABLES)

@@ -106,12 +106,14 @@ def test_a_row_that_dies_keeps_its_lines_and_is_named(
     assert (second.verdict, second.figures) == ("failed", "its process ended with code 139")
 
 
+@pytest.mark.slow
 def test_a_row_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     child(monkeypatch, tmp_path, "import time\ntime.sleep(600)")
     (row,) = gpu.rows(options_of(limit=1.0))
     assert (row.verdict, row.figures) == ("failed", "not done within 1 s")
 
 
+@pytest.mark.slow
 def test_all_rows_together_keep_within_their_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     child(monkeypatch, tmp_path, "import time\ntime.sleep(600)")
     monkeypatch.setattr(gpu, "LEAST_SECONDS", 0.5)
@@ -139,6 +141,7 @@ def test_the_grid_is_projected_from_the_fastest_modes_that_are_equal(
     assert "resnet-34 bf16 graph, small-cnn bf16 graph branches" in row.figures
 
 
+@pytest.mark.slow
 def test_modes_that_differ_too_much_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.gpu_checks.share_allowed", lambda *_: -1.0)
     found: list[object] = []

@@ -16,6 +16,7 @@ TRAINING_RATES = {"small-cnn": 8e5, "resnet-32": 1e5, "resnet-34": 4e4}
 EVALUATION_RATES = {model: 3 * rate for model, rate in TRAINING_RATES.items()}
 
 
+@pytest.mark.slow
 def test_hours_of_the_grid_are_those_that_plan_estimates() -> None:
     rates = {
         (model, height): cost.Rate(TRAINING_RATES[model], EVALUATION_RATES[model])

@@ -62,6 +62,7 @@ def test_a_preview_removes_nothing(results: ResultsFolder) -> None:
     assert kinds(results, "--only", "evidence") == [("evidence", 1)]
 
 
+@pytest.mark.slow
 def test_the_checkpoints_of_pending_trials_and_the_scores_stay(results: ResultsFolder) -> None:
     completed, pending = sweep_of(name="demo", seeds="2").trials()
     kinds(results, "--yes")

@@ -57,6 +57,7 @@ def test_the_table_has_a_cell_for_every_loss_and_marks_the_best(finished: Path) 
     assert "–" in table  # the failed loss has no number
 
 
+@pytest.mark.slow
 def test_run_again_starts_nothing_and_leaves_the_failed(finished: Path) -> None:
     again = noisebench_here("run", "sweep.yaml", cwd=finished)
     assert again.returncode == 1
@@ -167,6 +168,7 @@ def test_schema_describes_every_view(finished: Path) -> None:
         assert name in text
 
 
+@pytest.mark.slow
 def test_ingest_rebuild(finished: Path) -> None:
     before = noisebench_here(
         "query", "SELECT * FROM runs ORDER BY ALL", "--format", "csv", cwd=finished

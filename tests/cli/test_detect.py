@@ -179,6 +179,7 @@ def test_the_loss_with_the_highest_accuracy_is_chosen(tmp_path: Path) -> None:
     assert set(suspects(tmp_path, "f")) == {f"{row:03}" for row in range(9)}
 
 
+@pytest.mark.slow
 def test_a_class_smaller_than_the_folds_is_not_judged(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1, 2], [30, 30, 3])

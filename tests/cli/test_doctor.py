@@ -28,6 +28,7 @@ def test_each_problem_is_named_with_its_fix(tmp_path: Path) -> None:
     assert "--data DIR" in problem["fix"]
 
 
+@pytest.mark.slow
 def test_a_cluster_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     (tmp_path / "site.yaml").write_text(

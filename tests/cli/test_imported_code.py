@@ -54,6 +54,7 @@ def test_code_of_an_imported_sweep_needs_consent_once(imported: Path) -> None:
     assert noisebench_here("resume", "demo", "--inline", cwd=imported).returncode == 0
 
 
+@pytest.mark.slow
 def test_status_and_plan_of_an_imported_sweep_import_no_code(imported: Path) -> None:
     for command in (["status"], ["failures", "demo"], ["plan", imported / "results/sweeps/demo/spec.yaml"]):
         assert noisebench_here(*command, cwd=imported).returncode == 0

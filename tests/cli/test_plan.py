@@ -13,6 +13,7 @@ from tests.trials import sweep_text
 FOLDS = "{name: confident-learning, folds: 5}"
 
 
+@pytest.mark.slow
 def test_plan_for_a_cluster_counts_with_what_was_measured_on_its_gpus(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text(dataset="MNIST", training="{}", detector=FOLDS))
     (tmp_path / "site.yaml").write_text(POOLS)

@@ -73,6 +73,7 @@ def test_traces_after_the_epoch_do_not_change_the_training() -> None:
     assert not np.array_equal(watched.after_epoch.losses, watched.in_passing.losses)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_has_the_traces_of_an_uninterrupted_one(tmp_path: Any) -> None:
     trial = trial_of(detector="ctrl", training="{epochs: 3, batch_size: 128}")
     whole = gathered(single_run, trial, TRACES)

@@ -95,6 +95,7 @@ def test_a_descriptor_fits_its_arithmetic(name: str) -> None:
     assert set(entry.needs) <= {*TRACES, *Evidence.__dataclass_fields__}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_models_with_dropout_say_so(name: str) -> None:
     from torch import nn

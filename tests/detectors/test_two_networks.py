@@ -66,6 +66,7 @@ def plain_co_teaching(surrogate: Surrogate) -> tuple[list[nn.Module], Tensor]:
     return models, seen
 
 
+@pytest.mark.slow
 def test_each_network_learns_what_the_other_one_selects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Dropout, "forward", lambda _, inputs: inputs)
     monkeypatch.setattr("noisebench.science.stacked._Dropout.forward", lambda _, inputs: inputs)

@@ -46,6 +46,7 @@ def test_repeated_trials_give_the_same_numbers(finished: Path) -> None:
     assert "2 trials repeated, 2 of them on a CPU with equal versions: no result differs" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_seed_selects_the_trials(finished: Path) -> None:
     samples = {
         json.loads(

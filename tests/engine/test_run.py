@@ -34,6 +34,7 @@ def recorded_attempts(results: ResultsFolder) -> list[tuple[str, str | None]]:
     ).rows()  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 def test_a_second_run_starts_nothing(results: ResultsFolder) -> None:
     sweep = sweep_of(seeds="2")
     first = run_sweep(sweep, results, INLINE)
@@ -137,6 +138,7 @@ def test_attempts_of_a_dead_driver_are_interrupted_and_run_again(results: Result
     assert recorded_attempts(results) == [("interrupted", "driver-lost"), ("completed", None)]
 
 
+@pytest.mark.slow
 def test_a_single_block_is_run_by_its_name(results: ResultsFolder) -> None:
     sweep = sweep_of()
     assert run_sweep(sweep, results, Options(inline=True, block="grid")).total == 1
@@ -157,6 +159,7 @@ def test_a_repeated_trial_gives_the_same_result(results: ResultsFolder) -> None:
         run_sweep(sweep, results, Options(inline=True, trial="zz"))
 
 
+@pytest.mark.slow
 def test_a_sweep_is_stored_as_submitted(results: ResultsFolder) -> None:
     sweep = sweep_of(seeds="2")
     run_sweep(sweep, results, INLINE)

@@ -37,6 +37,7 @@ def test_queries_that_write_are_noticed(tmp_path: Path, monkeypatch: pytest.Monk
         fuzz("queries", 25, 20, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_damaged_line_that_is_taken_in_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "is_unreadable", lambda _: True)
     with pytest.raises(AssertionError, match="taken in, although it holds no record"):

@@ -224,6 +224,7 @@ def test_decisions_that_no_longer_fit_are_counted_and_kept(folder: Path, tmp_pat
     assert len(read_decisions(SuspectFiles(folder).decisions)) == 3
 
 
+@pytest.mark.slow
 def test_random_cards_of_another_ranking_correct_labels_but_estimate_nothing(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ def test_bad_aums_are_refused() -> None:
         aum.flag(np.zeros((1, 2)), [np.array([0]), np.array([1])], 99)
 
 
+@pytest.mark.slow
 def test_planted_errors_are_found(planted_digits: PlantedDigits, train: Trainer) -> None:
     samples, classes = len(planted_digits.labels), planted_digits.classes
     sets = aum.threshold_sets(samples, classes, 2, np.random.default_rng(0), "code")

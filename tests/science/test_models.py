@@ -48,6 +48,7 @@ def test_a_classifier_of_torchvision(channels: int) -> None:
     assert model.train()(torch.zeros(1, channels, 32, 32)).shape == (1, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
@@ -164,6 +165,7 @@ def test_small_models_are_built_without_torchvision() -> None:
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_resnet34_keeps_the_pretrained_layers_but_stem_and_head() -> None:
     torch.manual_seed(0)
     state = import_torchvision().models.resnet34(weights=None).state_dict()

@@ -80,6 +80,7 @@ def test_simifeat_votes_by_hand() -> None:
     assert two.suspicion.tolist() == [0.5]
 
 
+@pytest.mark.slow
 def test_simifeat_ranks_flag_the_estimated_share_of_each_class() -> None:
     """Clusters in which 30% of class 0 have label 1: the share of errors of label 1 is 0.3 / 1.3."""
     rng = np.random.default_rng(0)
@@ -94,6 +95,7 @@ def test_simifeat_ranks_flag_the_estimated_share_of_each_class() -> None:
     assert detection_metrics(detection.flagged, labels != true)["f1"] >= 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("find", [neighbours.find_simifeat_votes, neighbours.find_simifeat_ranks])
 def test_planted_errors_are_found(
     planted_digits: PlantedDigits, of_digits: tuple[np.ndarray, np.ndarray], find: neighbours.Find

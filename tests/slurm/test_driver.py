@@ -75,6 +75,7 @@ def test_a_fault_of_its_node_is_left_to_the_standby(scene: Scene) -> None:
     assert "MNIST" in scene.messages.faults()[f"driver-{scene.job}"]
 
 
+@pytest.mark.slow
 def test_a_head_that_does_not_start_is_left_to_the_standby(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_driver_can_be_ended_where_sigint_was_ignored(scene: Scene) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_a_missing_standby_is_sent_before_a_driver_ends_by_a_fault(scene: Scene) -> None:
     scene.slurm.jobs[scene.standby].state = "CANCELLED"
     with pytest.raises(EnvironmentFault):
@@ -115,6 +117,7 @@ def test_a_missing_standby_is_sent_before_a_driver_ends_by_a_fault(scene: Scene)
     assert [words[0] for words in scene.slurm.calls].count("sbatch") == 1
 
 
+@pytest.mark.slow
 def test_faults_of_several_drivers_in_a_row_end_the_sweep(scene: Scene) -> None:
     for _ in range(driver.MAX_FAULTS):
         assert scene.states(scene.standby, *scene.workers) == {"PENDING", "RUNNING"}
@@ -139,6 +142,7 @@ def test_a_mistake_of_the_user_ends_the_sweep(scene: Scene) -> None:
     assert "no-such-data" in scene.messages.faults()[f"driver-{scene.job}"]
 
 
+@pytest.mark.slow
 def test_a_former_driver_knows_before_the_records_are_read(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +203,7 @@ def test_a_driver_that_is_superseded_while_it_takes_over_ends_with_success(
     assert scene.states(scene.standby, *scene.workers) == {"PENDING", "RUNNING"}
 
 
+@pytest.mark.slow
 def test_a_lock_whose_holder_shows_no_life_is_taken_over(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +215,7 @@ def test_a_lock_whose_holder_shows_no_life_is_taken_over(
     assert (head and head.generation) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("life", ["beats", "heartbeat", "no driver"])
 def test_a_lock_whose_holder_lives_is_waited_for(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, life: str

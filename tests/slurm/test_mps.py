@@ -34,6 +34,7 @@ def folder_of(daemon: MpsDaemon) -> Path:
     return Path(daemon.environment["CUDA_MPS_PIPE_DIRECTORY"])
 
 
+@pytest.mark.slow
 def test_a_daemon_has_a_folder_of_its_own_and_leaves_nothing() -> None:
     with mps_daemon("1,0", CLIENT) as daemon:
         pipe = folder_of(daemon)
@@ -53,6 +54,7 @@ def test_a_daemon_has_a_folder_of_its_own_and_leaves_nothing() -> None:
     assert not pipe.parent.exists()
 
 
+@pytest.mark.slow
 def test_a_daemon_that_dies_is_a_fault_and_its_server_ends() -> None:
     with mps_daemon("0", CLIENT) as daemon:
         daemon.check()
@@ -67,6 +69,7 @@ def test_a_daemon_that_dies_is_a_fault_and_its_server_ends() -> None:
     assert not folder_of(daemon).exists()
 
 
+@pytest.mark.slow
 def test_a_fault_that_clients_do_not_clear_is_one_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mps, "LOOK_SECONDS", 0.0)
     with mps_daemon("0", CLIENT) as daemon:

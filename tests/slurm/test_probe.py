@@ -44,6 +44,7 @@ def test_without_the_drivers_probe_the_network_is_not_checked(
     assert answer(probe)["final"]
 
 
+@pytest.mark.slow
 def test_a_worker_has_answered_while_it_waits_for_the_drivers_probe(probe: Probe) -> None:
     seen = []
 
@@ -64,6 +65,7 @@ def test_a_worker_has_answered_while_it_waits_for_the_drivers_probe(probe: Probe
     assert (answer(probe)["final"], network(probe)["fix"]) == (True, None)
 
 
+@pytest.mark.slow
 def test_the_survey_waits_for_the_final_answer_and_takes_the_one_before_at_its_end(probe: Probe) -> None:
     waited: list[list[str]] = []
     fake = FakeSlurm()

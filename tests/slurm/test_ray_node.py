@@ -116,6 +116,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_the_address_of_a_head_is_awaited_until_rays_file_has_it(tmp_path: Path) -> None:
     file = tmp_path / "ray/ray_current_cluster"
     file.parent.mkdir()

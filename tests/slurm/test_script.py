@@ -192,6 +192,7 @@ def test_dry_run_prints_every_script_and_touches_nothing(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.yaml"]
 
 
+@pytest.mark.slow
 def test_a_wrong_site_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(sweep_text())
     done = noisebench("submit", "sweep.yaml", "--site", "nowhere.yaml", "--dry-run", cwd=tmp_path)

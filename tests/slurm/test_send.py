@@ -60,6 +60,7 @@ def test_all_jobs_find_their_arguments(submission: Submission, tmp_path: Path) -
     assert found == {"101": first, "102_0": first, "102_1": first, "103": "driver 1, pool 1"}
 
 
+@pytest.mark.slow
 def test_jobs_whose_submission_got_no_answer_find_their_arguments(
     submission: Submission, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_as_many_workers_as_requested(folder: SweepFolder) -> None:
     assert sum(job.name == job_name(folder, "worker") for job in fake.jobs.values()) == 5
 
 
+@pytest.mark.slow
 def test_no_more_workers_than_the_users_other_jobs_leave_room_for(
     folder: SweepFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +151,7 @@ def test_failed_trials_of_a_submission_need_no_site_to_run_again(capsys: pytest.
     assert "2 failed: `noisebench resume test` runs them again" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_sweep_is_submitted_while_its_last_jobs_end(folder: SweepFolder) -> None:
     fake = FakeSlurm()
     submitted(folder, fake)

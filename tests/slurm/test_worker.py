@@ -87,6 +87,7 @@ def test_a_trial_that_begins_while_its_worker_leaves_as_idle_may_end(
     assert list(busy) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ray::TrialActor.__init__", "python3 ray/default_worker.py"])
 def test_a_process_that_starts_is_no_idle_time(submission: Submission, tmp_path: Path, name: str) -> None:
     site = parse_site(SITE.format(idle=0), "x.yaml")

@@ -211,6 +211,7 @@ def test_an_unknown_sweep_and_an_unwritable_file(tmp_path: Path) -> None:
         export_sweep(folder.results.sweep("paper"), tmp_path / "absent" / "paper.tar")
 
 
+@pytest.mark.slow
 def test_an_archive_without_scores_has_every_record(tmp_path: Path) -> None:
     there, here = site(tmp_path / "there", [0, 2]), ResultsFolder(tmp_path / "here")
     out = tmp_path / "paper.tar"

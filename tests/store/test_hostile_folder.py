@@ -113,6 +113,7 @@ def test_a_pipe_in_place_of_the_database_is_replaced(filled: Folder) -> None:
     assert filled.results.database.is_file()
 
 
+@pytest.mark.slow
 def test_a_write_ahead_log_of_another_is_removed(filled: Folder) -> None:
     """Readers would replay the log, or could no longer open the snapshot."""
     log = filled.root / "results.duckdb.wal"
@@ -156,6 +157,7 @@ def test_other_files_in_the_journal_are_reported_and_skipped(filled: Folder) -> 
     assert query(filled.results, "SELECT count(*) FROM attempts").rows() == [(2,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plant", ["link", "pipe", "folder"])
 def test_a_manifest_that_cannot_be_read_stops_no_other_sweep(
     filled: Folder, tmp_path: Path, plant: str

@@ -110,6 +110,7 @@ def test_without_new_lines_the_database_is_not_rewritten(folder: Folder) -> None
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+@pytest.mark.slow
 def test_a_torn_last_line_is_read_once_it_is_complete(folder: Folder) -> None:
     ce = trial()
     line = json.dumps(ended(ce, "a")).encode() + b"\n"
@@ -159,6 +160,7 @@ BROKEN_RECORDS = {
 }
 
 
+@pytest.mark.slow
 def test_every_broken_line_is_skipped_and_no_other(folder: Folder) -> None:
     folder.journal(started(trial(), "a"), b"\n")
     starts = {}
@@ -179,6 +181,7 @@ def test_every_broken_line_is_skipped_and_no_other(folder: Folder) -> None:
     assert ingest(folder.results).skipped == ()
 
 
+@pytest.mark.slow
 def test_broken_manifest_lines_are_skipped_until_the_manifest_is_replaced(folder: Folder) -> None:
     path = folder.manifest({"table": [trial()]})
     path.write_bytes(b'{"block": 3}\n' + path.read_bytes() + b"[]\n")
@@ -218,6 +221,7 @@ def test_completed_counts_before_failed_before_interrupted(folder: Folder, backw
     assert rows == [("a", "completed", None, "node1"), ("b", "failed", "exception", "node1")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backwards", [False, True])
 def test_the_first_completed_attempt_counts_with_its_epochs(folder: Folder, backwards: bool) -> None:
     ce = trial()
@@ -234,6 +238,7 @@ def test_the_first_completed_attempt_counts_with_its_epochs(folder: Folder, back
     assert found.rows() == [("f1", 0.7, 0.8, "one", "two")]
 
 
+@pytest.mark.slow
 def test_the_same_records_in_two_files_count_once(folder: Folder) -> None:
     records = [started(trial(), "a"), ended(trial(), "a")]
     folder.journal(*records)
@@ -243,6 +248,7 @@ def test_the_same_records_in_two_files_count_once(folder: Folder) -> None:
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_an_end_before_its_start_finds_its_configuration(folder: Folder) -> None:
     folder.journal(ended(trial(), "a"), file="driver")
     ingest(folder.results)

@@ -25,6 +25,7 @@ def folder(tmp_path: Path) -> Folder:
     return found
 
 
+@pytest.mark.slow
 def test_a_row_has_the_result_the_machine_and_the_command_that_repeats_it(folder: Folder) -> None:
     answer = query(folder.results, named("measured"))
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows()]

@@ -104,6 +104,7 @@ def test_wrong_sql_gives_duckdbs_message_with_the_position(folder: Folder) -> No
         query(folder.results, "SELECT name::INTEGER FROM (SELECT 'x' AS name FROM metrics)")
 
 
+@pytest.mark.slow
 def test_the_error_of_a_damaged_block_names_the_rebuild_command(folder: Folder) -> None:
     folder.journal(*(started(trial(seed=seed), f"{seed}" * 999) for seed in range(9)))
     ingest(folder.results)

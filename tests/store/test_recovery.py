@@ -43,6 +43,7 @@ def test_a_removed_journal_is_gone_from_the_database(folder: Folder) -> None:
     assert query(folder.results, "SELECT attempt_id FROM attempts").rows() == [("b",)]
 
 
+@pytest.mark.slow
 def test_bytes_that_become_visible_late_are_read(folder: Folder) -> None:
     """A reader over a network can see the end of a line while its middle still reads as zeros."""
     path = folder.journal(started(trial(), "a"))
@@ -56,6 +57,7 @@ def test_bytes_that_become_visible_late_are_read(folder: Folder) -> None:
     assert query(folder.results, "SELECT f1 FROM runs").rows() == [(0.9,)]
 
 
+@pytest.mark.slow
 def test_zeros_that_remain_are_skipped(folder: Folder) -> None:
     path = folder.journal(started(trial(), "a"), b"\0" * 50 + b"\n", ended(trial(), "a"))
     assert query(folder.results, "SELECT count(*) FROM runs").rows() == [(0,)]
@@ -169,6 +171,7 @@ def test_after_two_starts_of_one_attempt_the_database_equals_a_rebuilt_one(folde
     _assert_equals_a_rebuilt_database(folder)
 
 
+@pytest.mark.slow
 def test_a_replaced_manifest_takes_the_configuration_of_a_trial_without_a_start(folder: Folder) -> None:
     folder.manifest({"grid": [trial(seed=1), trial(seed=2)]})
     folder.journal(*(ended(trial(seed=1), name, at) for name, at in (("a", 10), ("b", 20))))
@@ -193,6 +196,7 @@ def test_a_failure_on_a_node_whose_clock_is_behind_counts(folder: Folder) -> Non
         assert trial_states(store, "paper") == {trial().trial_id: "failed"}
 
 
+@pytest.mark.slow
 def test_an_older_snapshot_never_replaces_a_newer_one(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def sweep(folder: Folder) -> Folder:
     return folder
 
 
+@pytest.mark.slow
 def test_the_state_of_a_trial_follows_from_its_records(sweep: Folder) -> None:
     expected = {
         COMPLETED: "completed",
@@ -71,6 +72,7 @@ def test_unended_attempts_are_those_of_the_sweep(sweep: Folder) -> None:
     assert states.unended_attempts(open_store(sweep.results), "other") == []
 
 
+@pytest.mark.slow
 def test_progress_counts_each_trial_once(sweep: Folder) -> None:
     progress = asdict(states.sweep_progress(open_store(sweep.results), "paper", ["fresh"]))
     hours = progress.pop("device_hours")
@@ -109,6 +111,7 @@ def test_failures_are_grouped(folder: Folder) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_table_has_every_cell_that_was_asked_for_in_its_order(folder: Folder) -> None:
     bl = [trial("BL", gamma=gamma) for gamma in (0.9, 0.1)]
     folder.manifest({"second": [trial("PZ", c=0.1), trial("CE")], "first": [*bl, trial("CE")]}, seeds_asked=5)

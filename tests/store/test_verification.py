@@ -86,6 +86,7 @@ def test_a_whole_folder_has_no_damage(results: ResultsFolder) -> None:
     assert damages(results, "demo") == []
 
 
+@pytest.mark.slow
 def test_a_flipped_digit_of_an_f1_is_reported(results: ResultsFolder) -> None:
     path = journal_of(results)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -96,6 +97,7 @@ def test_a_flipped_digit_of_an_f1_is_reported(results: ResultsFolder) -> None:
     assert damages(results) == [("line", path.name, 4)]
 
 
+@pytest.mark.slow
 def test_an_f1_with_a_checksum_that_fits_contradicts_the_scores(results: ResultsFolder) -> None:
     def change(lines: list[Members]) -> None:
         lines[1]["result"]["f1"] += 0.01
@@ -104,6 +106,7 @@ def test_an_f1_with_a_checksum_that_fits_contradicts_the_scores(results: Results
     assert damages(results) == [("scores", journal_of(results).name, 2)]
 
 
+@pytest.mark.slow
 def test_results_swapped_between_two_trials_are_reported(results: ResultsFolder) -> None:
     def swap(lines: list[Members]) -> None:
         assert lines[1]["result"]["f1"] != lines[3]["result"]["f1"]
@@ -114,6 +117,7 @@ def test_results_swapped_between_two_trials_are_reported(results: ResultsFolder)
     assert damages(results) == [("scores", name, 2), ("scores", name, 4)]
 
 
+@pytest.mark.slow
 def test_ends_swapped_between_two_trials_are_reported(results: ResultsFolder) -> None:
     def swap(lines: list[Members]) -> None:
         lines[1]["trial_id"], lines[3]["trial_id"] = lines[3]["trial_id"], lines[1]["trial_id"]
@@ -123,6 +127,7 @@ def test_ends_swapped_between_two_trials_are_reported(results: ResultsFolder) ->
     assert damages(results) == [("attempt", name, 2), ("attempt", name, 4)]
 
 
+@pytest.mark.slow
 def test_starts_with_swapped_configurations_are_reported(results: ResultsFolder) -> None:
     def swap(lines: list[Members]) -> None:
         lines[0]["config"], lines[2]["config"] = lines[2]["config"], lines[0]["config"]
@@ -140,6 +145,7 @@ def test_an_end_whose_start_was_removed_is_reported(results: ResultsFolder) -> N
     assert damages(results) == [("attempt", path.name, 1)]
 
 
+@pytest.mark.slow
 def test_two_different_results_of_one_trial_are_reported(results: ResultsFolder) -> None:
     def repeat(lines: list[Members]) -> None:
         again = [{**line, "attempt_id": "f" * 32} for line in lines[:2]]
@@ -171,6 +177,7 @@ def test_a_flipped_byte_in_the_scores_is_reported(results: ResultsFolder) -> Non
     assert damages(results, "--without-scores") == []
 
 
+@pytest.mark.slow
 def test_missing_scores_are_reported(results: ResultsFolder) -> None:
     path = sorted(results.root.glob("scores/*/*.parquet"))[0]
     path.unlink()
@@ -221,6 +228,7 @@ def test_a_damaged_list_of_lost_journals_reports_nothing(results: ResultsFolder,
     assert damages(results) == []
 
 
+@pytest.mark.slow
 def test_a_difference_of_the_database_is_named_beside_other_damage(results: ResultsFolder) -> None:
     with duckdb.connect(results.database) as connection:
         connection.execute(
@@ -254,6 +262,7 @@ def test_an_edited_database_is_reported(results: ResultsFolder) -> None:
     assert "table results: 1 rows are not in the records" in content["damages"][0]["problem"]
 
 
+@pytest.mark.slow
 def test_a_database_that_lacks_the_newest_records_is_whole(results: ResultsFolder) -> None:
     def add(lines: list[Members]) -> None:
         lines += [{**line, "attempt_id": "f" * 32} for line in lines[:2]]
@@ -337,6 +346,7 @@ def test_lines_of_an_older_version_are_counted(results: ResultsFolder) -> None:
     assert (code, content["lines"], content["lines_without_checksum"]) == (0, 6, 6)
 
 
+@pytest.mark.slow
 def test_place_and_meaning_of_each_damage_are_printed(results: ResultsFolder) -> None:
     path = results.sweep("demo").manifest
     path.write_text(path.read_text().replace('"epochs":2', '"epochs":3'))

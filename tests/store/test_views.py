@@ -88,6 +88,7 @@ def test_a_delay_makes_another_family(folder: Folder) -> None:
     assert found == [(0, 0.04, 0.7), (1, 0.04, 0.8)]
 
 
+@pytest.mark.slow
 def test_a_rank_is_among_the_losses_of_one_setting(folder: Folder) -> None:
     trials = [trial(loss, eta=eta) for eta in (0.2, 0.4) for loss in ("CE", "ANL-CE")]
     folder.manifest({"table": trials})
@@ -96,6 +97,7 @@ def test_a_rank_is_among_the_losses_of_one_setting(folder: Folder) -> None:
     assert found == [(0.2, "ANL-CE", 2), (0.2, "CE", 1), (0.4, "ANL-CE", 1), (0.4, "CE", 2)]
 
 
+@pytest.mark.slow
 def test_means_that_print_the_same_share_a_rank(folder: Folder) -> None:
     values = {"CE": 0.96349, "GCE": 0.96251, "FL": 0.9624, "ANL-CE": 0.9}
     trials = {loss: trial(loss) for loss in values}
@@ -111,6 +113,7 @@ def test_one_loss_alone_is_the_best(folder: Folder) -> None:
     assert rows(folder, "SELECT rank FROM ranked_cells WHERE metric = 'f1'") == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_block_reads_its_own_trials_alone(folder: Folder) -> None:
     """The same trials in two sweeps; a parameter swept in one block, fixed in another; fewer seeds."""
     swept = [trial("GCE", seed, q=q) for q in (0.3, 0.7) for seed in (0, 1)]
@@ -131,6 +134,7 @@ def test_a_block_reads_its_own_trials_alone(folder: Folder) -> None:
     assert rows(folder, "SELECT count(*) FROM runs") == [(4,)]
 
 
+@pytest.mark.slow
 def test_every_number_of_results_is_a_metric(folder: Folder) -> None:
     sql = """
         SELECT column_name FROM duckdb_columns() WHERE table_name = 'results'
@@ -145,6 +149,7 @@ def test_a_subset_of_a_data_set_is_named(folder: Folder) -> None:
     assert rows(folder, "SELECT dataset, corruption, eta FROM trials") == [("MNIST:3000", "human", None)]
 
 
+@pytest.mark.slow
 def test_rankings_have_cells_and_old_records_have_none(folder: Folder) -> None:
     told = {"f1": 0.5, "auroc": 0.75, "average_precision": 0.25, "knows_rate": True}
     complete(folder, (trial(seed=0), {"f1": 0.5}), (trial(seed=1), told))

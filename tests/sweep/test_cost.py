@@ -58,6 +58,7 @@ def test_small_models_take_the_time_of_their_operations() -> None:
     assert block.unmeasured_seconds["H200"]["reference"] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_grid_has_hours_with_and_without_fast() -> None:
     total = budgets_of_the_grid()["total"]
     assert set(total.unmeasured_seconds) == set(GPUS)

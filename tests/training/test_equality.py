@@ -69,6 +69,7 @@ def test_branches_equal_single_fits_bit_for_bit(loss: str, modes: Modes) -> None
         assert not parameters_differ([trained], alone.models())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
 def test_dropout_draws_the_same_masks_in_every_mode(
     augmentation: str, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +113,7 @@ def test_grouped_runs_equal_single_runs(loss: str, optimizer: str) -> None:
     assert differences(together, alone).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_twenty_steps_on_digits_in_the_modes_of_tiny_images() -> None:
     together, alone = Problem.digits(), Problem.digits()
     alone.oracle()

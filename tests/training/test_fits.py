@@ -103,6 +103,7 @@ def test_a_grouped_trial_resumes_after_each_write(
             assert np.mean(resumed.samples["flagged"] == expected.samples["flagged"]) > 0.98
 
 
+@pytest.mark.slow
 def test_fits_of_equal_size_are_trained_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three folds of 400 samples, the first trains on 266 samples, the others on 267."""
     monkeypatch.setenv(OVERRIDE, "fp32 grouped")

@@ -223,6 +223,7 @@ class Killed(BaseException):
     """Simulates the death of the process."""
 
 
+@pytest.mark.slow
 def test_a_trial_whose_process_died_while_capture_is_trained_without_a_graph(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

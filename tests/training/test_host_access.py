@@ -62,6 +62,7 @@ def take_step(group: FitGroup, task: TrainingTask, objective: Objective) -> None
         step(task.order(0)[:, :4], draws[:, :4], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", MODES)
 @pytest.mark.parametrize("model", MODEL_CASES)
 def test_a_step_of_every_loss_can_be_captured(model: str, words: str) -> None:

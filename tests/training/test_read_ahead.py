@@ -59,6 +59,7 @@ TRIALS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.detector.name)
 def test_a_trial_has_the_same_result(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measure(trial, None, CPU, Checkpoints())

@@ -61,6 +61,7 @@ def test_golden_result(name: str) -> None:
     assert measured.result["f1"] == pytest.approx(golden["f1"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_earlier_work_in_the_process_does_not_change_a_result() -> None:
     trial = trial_of("{name: PZ, c: 0.04}")
     alone = measure(trial, None, CPU)
@@ -108,6 +109,7 @@ def test_confident_learning_gets_out_of_fold_probabilities_of_all_samples(
     assert [row["fold"] for row in measured.epochs] == [0, 0, 1, 1, 2, 2]
 
 
+@pytest.mark.slow
 def test_aum_skips_its_first_epochs_and_separates_threshold_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     flag = aum.flag
@@ -124,6 +126,7 @@ def test_aum_skips_its_first_epochs_and_separates_threshold_sets(monkeypatch: py
     assert not np.array_equal(every_epoch.samples["aum"], measured.samples["aum"])
 
 
+@pytest.mark.slow
 def test_both_aum_implementations_agree() -> None:
     ours = measure(trial_of(detector="aum"), None, CPU)
     theirs = measure(trial_of(detector="{name: aum, implementation: aum-package}"), None, CPU)

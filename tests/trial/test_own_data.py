@@ -40,6 +40,7 @@ def test_wrong_labels_of_a_folder_are_flagged(tmp_path: Path) -> None:
     assert np.isnan(measured.result["f1"])
 
 
+@pytest.mark.slow
 def test_features_are_judged_by_a_linear_model_and_by_an_mlp(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(200) % 2

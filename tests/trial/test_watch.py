@@ -31,6 +31,7 @@ def test_exceeding_the_memory_limit_is_reported() -> None:
         assert called.wait(60)
 
 
+@pytest.mark.slow
 def test_the_watch_ends_with_its_block() -> None:
     calls: list[object] = []
     with (
@@ -54,6 +55,7 @@ with watch.watched(watch.Limits(100_000, 0.3), give_up):
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_blocks_the_interpreter_is_ended() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=300, check=False
