@@ -1,7 +1,8 @@
 """`noisebench detect` on data whose true labels are known: the suspects beside the truth.
 
 `python -m benchmarks.own_data DATA_DIR` uses MNIST's 10,000 test images with 5% planted wrong labels, in four
-formats; `--dataset CIFAR-10N-aggregate --samples 5000` uses labels of people; `--only features` chooses.
+formats; `--dataset CIFAR-10N-aggregate --samples 5000` uses labels of people; `--dataset clusters` a million
+feature vectors around ten centres, 5% of them with wrong labels; `--only features` chooses.
 `--model small-cnn` trains that model, on the formats that have images. `detect` runs with its default options
 and two CPUs. Each line has the format, the metrics of the suspects, their recall at the cut of 90% precision,
 AUROC, the F1 of each loss alone, what a review of the random cards estimates, and seconds of wall and CPU
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,16 +33,21 @@ from noisebench.errors import DataError
 FORMATS = ("folder", "manifest", "npz", "features")
 PLANTED = ("MNIST", "FashionMNIST")
 HUMAN = ("CIFAR-10N-aggregate", "CIFAR-10N-worst")
+CLUSTERS = "clusters"
 FEATURE_MODELS = ("linear", "mlp")
 RATE = 0.05
 HUMAN_SAMPLES = 5000
+CLUSTER_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Known:
-    """Images uint8 [N, H, W] or [N, H, W, 3], their true labels [N], and given labels [N], some wrong."""
+    """Samples, with their true labels [N] and given labels [N], of which some are wrong.
 
-    images: npt.NDArray[np.uint8]
+    Samples are images, uint8 [N, H, W] or [N, H, W, 3], or feature vectors, float32 [N, D].
+    """
+
+    samples: npt.NDArray[Any]
     true: Labels
     given: Labels
 
@@ -49,12 +56,23 @@ def planted(data_dir: Path, dataset: str, samples: int | None = None, seed: int 
     """Return the first `samples` test images with another label, uniformly drawn, for 5% of them."""
     test = mnist(data_dir, dataset).test
     assert test is not None
-    rng = np.random.default_rng(seed)
     images, true = test.images.numpy()[:samples, 0], test.labels[:samples]
+    return Known(images, true, _with_wrong_labels(true, np.random.default_rng(seed)))
+
+
+def clusters(samples: int, seed: int) -> Known:
+    """Return so many points of eight dimensions around ten centres, with 5% wrong labels."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, 10, samples)
+    features = rng.normal(scale=2, size=(10, 8))[true] + rng.normal(size=(samples, 8))
+    return Known(features.astype(np.float32), true, _with_wrong_labels(true, rng))
+
+
+def _with_wrong_labels(true: Labels, rng: np.random.Generator) -> Labels:
     given = true.copy()
     chosen = rng.permutation(len(given))[: round(RATE * len(given))]
     given[chosen] = (given[chosen] + rng.integers(1, 10, len(chosen))) % 10
-    return Known(images, true, given)
+    return given
 
 
 def human(data_dir: Path, dataset: str, samples: int) -> Known:
@@ -68,17 +86,15 @@ def human(data_dir: Path, dataset: str, samples: int) -> Known:
 def write(data: Known, kind: str, folder: Path) -> Path:
     """Write the data in a format; return what `detect` is given. Ids contain the number of the sample."""
     if kind in ("npz", "features"):
-        of_images = components if data.images.ndim == 3 else patch_features
-        np.savez(
-            folder / f"{kind}.npz",
-            X=data.images if kind == "npz" else of_images(data.images),
-            y=data.given,
-        )
+        values = data.samples
+        if kind == "features" and values.ndim > 2:
+            values = components(values) if values.ndim == 3 else patch_features(values)
+        np.savez(folder / f"{kind}.npz", X=values, y=data.given)
         return folder / f"{kind}.npz"
     from PIL import Image
 
     rows = []
-    for number, (image, label) in enumerate(zip(data.images, data.given, strict=True)):
+    for number, (image, label) in enumerate(zip(data.samples, data.given, strict=True)):
         path = folder / kind / (str(label) if kind == "folder" else "all") / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
@@ -95,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     arguments = parser.parse_args(argv)
     options = shlex.split(arguments.options)
-    formats = arguments.only or FORMATS
+    formats = arguments.only or (("features",) if arguments.dataset == CLUSTERS else FORMATS)
     if arguments.model is not None:
         options += ["--model", arguments.model]
         if arguments.model not in FEATURE_MODELS:
@@ -120,8 +136,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--dataset", default="MNIST", choices=(*PLANTED, *HUMAN))
-    parser.add_argument("--samples", type=int, help="images; default: all test images, 5,000 of CIFAR-10")
+    parser.add_argument("--dataset", default="MNIST", choices=(*PLANTED, *HUMAN, CLUSTERS))
+    parser.add_argument(
+        "--samples", type=int, help="default: all test images; 5,000 of CIFAR-10; a million points"
+    )
     parser.add_argument("--only", nargs="+", choices=FORMATS)
     parser.add_argument("--model", help="of detect, such as small-cnn; default: by the data")
     parser.add_argument("--seed", type=int, default=0, help="of the planted labels")
@@ -132,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _data(arguments: argparse.Namespace) -> Known:
+    if arguments.dataset == CLUSTERS:
+        return clusters(arguments.samples or CLUSTER_SAMPLES, arguments.seed)
     if arguments.dataset in PLANTED:
         return planted(arguments.data, arguments.dataset, arguments.samples, arguments.seed)
     return human(arguments.data, arguments.dataset, arguments.samples or HUMAN_SAMPLES)

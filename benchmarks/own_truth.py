@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
 import subprocess
 import sys
 import threading
@@ -85,6 +86,7 @@ def found_beside_truth(data: Path, true: Labels, results: Path, options: list[st
         "review": _reviewed(table, right, results, found["sweep"]),
         "wall_seconds": seconds,
         "cpu_seconds": cpu.total,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
     }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from noisebench.cli.suspects import Found
 from noisebench.cli.terminal import printable
 from noisebench.review.candidates import Candidate, Rule, as_report, chosen
+from noisebench.review.summary import ClassCount
 
 MAX_PAIRS = 10
+MAX_CLASSES = 20
 
 
 def print_found(name: str, found: Found, as_json: bool) -> None:
@@ -34,15 +37,24 @@ def print_found(name: str, found: Found, as_json: bool) -> None:
             f"estimate from planted errors: {low:,} to {high:,} labels are wrong "
             f"({low / summary.samples:.1%} to {high / summary.samples:.1%})"
         )
-    width = max(len(printable(each.name)) for each in summary.by_class)
-    for of_class in summary.by_class:
-        print(f"  {printable(of_class.name):{width}}  {of_class.suspects:>6,} of {of_class.samples:,}")
+    _print_classes(summary.by_class)
     if summary.pairs:
         print("most confused (given -> suggested):")
     for pair in summary.pairs[:MAX_PAIRS]:
         print(f"  {printable(pair.given)} -> {printable(pair.suggested)}  {pair.count:,}")
     for path in summary.files:
         print(path)
+
+
+def _print_classes(by_class: Sequence[ClassCount]) -> None:
+    """Print the suspects of each class; of many classes, only those with the most suspects."""
+    shown = by_class
+    if len(by_class) > MAX_CLASSES:
+        shown = sorted(by_class, key=lambda each: -each.suspects)[:MAX_CLASSES]
+        print(f"the {MAX_CLASSES} classes with the most suspects, of {len(by_class):,}:")
+    width = max(len(printable(each.name)) for each in shown)
+    for each in shown:
+        print(f"  {printable(each.name):{width}}  {each.suspects:>6,} of {each.samples:,}")
 
 
 def _print_rules(rules: tuple[Rule, ...], leading: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from benchmarks.own_data import Known, main, write
+from benchmarks.own_data import Known, clusters, main, write
 from benchmarks.own_features import CENTRES, patch_features
 from benchmarks.own_truth import found_beside_truth
 from noisebench.data.own.cache import keep
@@ -32,7 +32,7 @@ def test_all_formats_hold_the_same_images_and_labels(tmp_path: Path) -> None:
         own = keep(read_source(str(write(data, kind, tmp_path))), tmp_path / "data", say=lambda _: None)
         numbers = [int(Path(name).stem) for name in own.source.ids]
         assert sorted(numbers) == list(range(len(data.true)))
-        assert np.array_equal(own.values()[:, 0], data.images[numbers])
+        assert np.array_equal(own.values()[:, 0], data.samples[numbers])
         labels = np.array(own.source.classes)[own.source.labels]
         assert np.array_equal(labels, data.given[numbers].astype(str))
 
@@ -83,7 +83,7 @@ def test_a_model_of_images_is_not_trained_on_features(capsys: pytest.CaptureFixt
 def test_planted_errors_of_digits_are_found_at_90_percent_precision(tmp_path: Path) -> None:
     data = digits()
     file = write(data, "npz", tmp_path)
-    np.savez(file, X=data.images.reshape(-1, 64).astype(np.float32), y=data.given)
+    np.savez(file, X=data.samples.reshape(-1, 64).astype(np.float32), y=data.given)
     options = ["--inline", "--loss", "{name: BL, gamma: 0.4}"]
     found = found_beside_truth(file, data.true, tmp_path / "results", options)
     assert found["wrong"] == 90
@@ -92,3 +92,11 @@ def test_planted_errors_of_digits_are_found_at_90_percent_precision(tmp_path: Pa
     assert list(found["f1_by_loss"].values()) == [pytest.approx(found["f1"])]
     interval = found["review"]["wrong"]
     assert interval["low"] <= 90 <= interval["high"]
+
+
+def test_clusters_of_features_are_written_with_their_wrong_labels(tmp_path: Path) -> None:
+    data = clusters(1000, seed=0)
+    assert np.count_nonzero(data.given != data.true) == 50
+    with np.load(write(data, "features", tmp_path)) as file:
+        assert np.array_equal(file["X"], data.samples)
+        assert np.array_equal(file["y"], data.given)
