@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.command import noisebench
@@ -36,3 +37,20 @@ def test_a_cluster_finds_the_same_suspects_as_one_machine(cluster: Devcluster, t
     assert suspects.read_bytes() == local.read_bytes()
     lines = suspects.read_text().splitlines()[1:]
     assert wrong <= {line.split(",")[1] for line in lines}
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+def test_status_warns_of_a_model_that_does_not_learn_on_a_cluster(
+    cluster: Devcluster, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "noise.npz", X=rng.normal(size=(60, 3)), y=rng.integers(0, 2, 60))
+    sweep = Submitted(cluster, tmp_path, "noise")
+    (tmp_path / "site.yaml").write_text(SITE)
+    losses = ("--loss", "[CE, {name: BL, gamma: 0.4}]", "--set", "training.epochs=2")
+    sweep.must("detect", "noise.npz", *losses, "--site", "site.yaml", "--results", "results")
+    sweep.await_end()
+    assert "warning: after the first of 2 trials, the model does not learn: CE" in sweep.must(
+        "status", "noise", "--results", "results"
+    )
