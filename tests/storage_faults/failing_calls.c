@@ -66,7 +66,10 @@ static int path_fails_in(int kind, int folder, const char *name) {
 
 static int descriptor_fails(int descriptor) { return descriptor_fails_in(CHANGES, descriptor); }
 static int path_fails(int folder, const char *name) { return path_fails_in(CHANGES, folder, name); }
-static int reading_fails(int descriptor) { return descriptor_fails_in(READS, descriptor); }
+/* Python looks at a file that it has opened for writing, and takes no error for one. */
+static int reading_fails(int descriptor) {
+    return (fcntl(descriptor, F_GETFL) & O_ACCMODE) != O_WRONLY && descriptor_fails_in(READS, descriptor);
+}
 static int look_fails(int folder, const char *name) { return path_fails_in(READS, folder, name); }
 
 /* A full file system, or a quota that is used up, lets files be removed. */
