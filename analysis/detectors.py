@@ -64,13 +64,13 @@ class Help:
 
 def listings(source: Feed) -> list[Listing]:
     """Return for each block of detectors and each metric the rankings, then the help of BL and PZ."""
-    found = []
+    tables = []
     for block in DETECTOR_BLOCKS:
         sweep = source.sweep(block)
         trials = [] if sweep is None else judged(source, sweep, block)
         for metric, title in METRICS.items() if trials else ():
-            found += [*rankings(trials, block, metric, title), help_listing(trials, block, metric, title)]
-    return [each for each in found if each.rows]
+            tables += [*rankings(trials, block, metric, title), help_listing(trials, block, metric, title)]
+    return [each for each in tables if each.rows]
 
 
 def judged(source: Feed, sweep: str, block: str) -> list[Judged]:
@@ -148,7 +148,7 @@ def help_of(trials: Sequence[Judged], metric: str) -> list[Help]:
 
 def help_listing(trials: Sequence[Judged], block: str, metric: str, title: str) -> Listing:
     """Return the answers of `help_of` as rows of text, and below them how many detectors each loss helps."""
-    found = help_of(trials, metric)
+    helps = help_of(trials, metric)
     rows = [
         [
             each.detector,
@@ -157,17 +157,17 @@ def help_listing(trials: Sequence[Judged], block: str, metric: str, title: str) 
             *each.difference.cells(),
             each.verdict,
         ]
-        for each in found
+        for each in helps
     ]
     heads = ["detector", "loss", "pairs", "loss - CE [95%]", "effect size", "p (Holm)", "verdict"]
     named = f"{block}: does BL or PZ help? {title}"
-    return Listing(f"{block}-{metric}-help", named, heads, rows, [*_counts(found), _HELP])
+    return Listing(f"{block}-{metric}-help", named, heads, rows, [*_counts(helps), _HELP])
 
 
-def _counts(found: Sequence[Help]) -> list[str]:
+def _counts(helps: Sequence[Help]) -> list[str]:
     """Return for each loss how many detectors have each verdict, such as `BL 0.4: helps 2, undecided 3.`."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for each in found:
+    for each in helps:
         counts[each.loss][each.verdict] += 1
     return [
         f"{loss}: {', '.join(f'{verdict} {count}' for verdict, count in sorted(of_loss.items()))}."
@@ -237,12 +237,12 @@ def _ranks(
     scores = np.array(rows, dtype=float)
     if not np.ptp(scores, axis=1).any():
         return {}, ""  # all are equal everywhere, for which Friedman's test has no value
-    found = average_ranks(detectors, scores)
+    ranking = average_ranks(detectors, scores)
     note = (
-        f"Friedman's test over {found.rows} trainings: p = {found.friedman_p:.2g}; mean ranks that differ by "
-        f"less than {found.critical_difference:.2f} are tied (Nemenyi, .05)."
+        f"Friedman's test over {ranking.rows} trainings: p = {ranking.friedman_p:.2g}; mean ranks that "
+        f"differ by less than {ranking.critical_difference:.2f} are tied (Nemenyi, .05)."
     )
-    return dict(zip(found.methods, found.ranks.tolist(), strict=True)), note
+    return dict(zip(ranking.methods, ranking.ranks.tolist(), strict=True)), note
 
 
 def _labels(detectors: dict[str, dict[str, object]]) -> dict[str, str]:

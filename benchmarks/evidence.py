@@ -144,8 +144,8 @@ def main() -> None:
     parser.add_argument("--shared", action="store_true", help="train once, without separate trials")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = rows(options.data, options.epochs, options.rows, shared=options.shared)
-    print_rows(found, as_json=options.json)
+    measured = rows(options.data, options.epochs, options.rows, shared=options.shared)
+    print_rows(measured, as_json=options.json)
 
 
 if __name__ == "__main__":

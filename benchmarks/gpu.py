@@ -83,9 +83,9 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
         yield _grid([rate for rate in rates if (rate.model, rate.modes) not in unequal])
 
 
-def kept(found: Iterator[Row], out: Path | None) -> Iterator[Row]:
+def kept(measured: Iterator[Row], out: Path | None) -> Iterator[Row]:
     """Append each row to `out`, on the disk, before it is passed on."""
-    for row in found:
+    for row in measured:
         if out is not None:
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(row)) + "\n")
@@ -100,8 +100,8 @@ def measure_here(name: str, options: argparse.Namespace) -> None:
     if device.type == "cpu":
         torch.set_num_threads(1)
 
-    def report(found: Row | Rate | Unequal) -> None:
-        print(json.dumps(asdict(found)), flush=True)
+    def report(entry: Row | Rate | Unequal) -> None:
+        print(json.dumps(asdict(entry)), flush=True)
 
     bench = Bench(device, options.data, options.probabilities, options.tiny, report)
     try:
@@ -187,8 +187,8 @@ def main() -> None:
     if device.type == "cuda" and not torch.cuda.is_available():
         print_rows(_without_gpu(), as_json=options.json)
         return
-    found = kept(rows(options), options.out)
-    print_rows((_on_cpu(row) for row in found) if device.type == "cpu" else found, as_json=options.json)
+    measured = kept(rows(options), options.out)
+    print_rows((_on_cpu(row) for row in measured) if device.type == "cpu" else measured, as_json=options.json)
 
 
 if __name__ == "__main__":

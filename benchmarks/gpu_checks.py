@@ -85,9 +85,9 @@ def _fastest(work: Callable[[], object], repeats: int = 8) -> float:
 def repeated(bench: Bench) -> Iterator[Row]:
     """Train the reference twice: equal to the last bit."""
     for model in bench.models:
-        found = difference(*_training(bench, model, fits=1), Modes())
+        measured = difference(*_training(bench, model, fits=1), Modes())
         what = f"{model}, {bench.steps} steps of the reference, twice"
-        yield at_most("=", what, f"logits differ by at most {found.largest:.1e}", found.largest, 0, "")
+        yield at_most("=", what, f"logits differ by at most {measured.largest:.1e}", measured.largest, 0, "")
 
 
 def another_process(bench: Bench) -> Iterator[Row]:
@@ -105,15 +105,15 @@ def another_process(bench: Bench) -> Iterator[Row]:
 def _hashes(device: torch.device, data_dir: Path | None, tiny: bool, threads: int) -> dict[str, str]:
     """Return the hash of each model's weights after some steps of the reference."""
     torch.set_num_threads(threads)
-    bench, found = Bench(device, data_dir, tiny=tiny), {}
+    bench, hashes = Bench(device, data_dir, tiny=tiny), {}
     for model in bench.models:
         task, build = _training(bench, model, fits=1)
         group = start_group(build(), task, Modes())
         train(group, task)
         parameters = group.branches[0].stack.parameters()
         weights = b"".join(each.detach().cpu().numpy().tobytes() for each in parameters)
-        found[model] = hashlib.sha256(weights).hexdigest()
-    return found
+        hashes[model] = hashlib.sha256(weights).hexdigest()
+    return hashes
 
 
 def equality(words: str, bench: Bench) -> Iterator[Row]:
@@ -123,11 +123,12 @@ def equality(words: str, bench: Bench) -> Iterator[Row]:
         if modes.compiled and model != "small-cnn":
             continue  # the others compile for minutes
         task, build = _training(bench, model, fits=2 if modes.together else 1)
-        found = difference(task, build, modes)
+        measured = difference(task, build, modes)
         figures = (
-            f"logits differ by at most {found.largest:.1e}, root mean square {found.root_mean_square:.1e}"
+            f"logits differ by at most {measured.largest:.1e}, "
+            f"root mean square {measured.root_mean_square:.1e}"
         )
-        share, allowed = found.share_of_bound, share_allowed(task, build, modes)
+        share, allowed = measured.share_of_bound, share_allowed(task, build, modes)
         if not share <= allowed:
             bench.report(Unequal(model, str(modes)))
         yield at_most("=", f"{model}, {bench.steps} steps, {modes}", figures, share, allowed, " of bound")

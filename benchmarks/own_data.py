@@ -126,11 +126,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = arguments.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for kind in formats:
-            found = found_beside_truth(write(data, kind, folder), data.true, folder / "results", options)
+            figures = found_beside_truth(write(data, kind, folder), data.true, folder / "results", options)
             if arguments.json:
-                print(json.dumps({"format": kind, **found}), flush=True)
+                print(json.dumps({"format": kind, **figures}), flush=True)
             else:
-                print(kind, *(f"{name} {_text(value)}" for name, value in found.items()), flush=True)
+                print(kind, *(f"{name} {_text(value)}" for name, value in figures.items()), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

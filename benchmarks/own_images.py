@@ -43,11 +43,11 @@ def write_images(folder: Path, count: int) -> None:
 
 def from_cache(images: Path, root: Path) -> int:
     """Decode the images into a cache, and read ten epochs from it; return how many images were read."""
-    own = keep(read_folder(images), root, size=PIXELS, say=lambda _: None)
-    pixels = InputPipeline(torch.from_numpy(own.values()), "normalised")
+    kept = keep(read_folder(images), root, size=PIXELS, say=lambda _: None)
+    pixels = InputPipeline(torch.from_numpy(kept.values()), "normalised")
     read = 0
     for epoch in range(EPOCHS):
-        order = torch.randperm(own.about.samples, generator=torch.Generator().manual_seed(epoch))
+        order = torch.randperm(kept.about.samples, generator=torch.Generator().manual_seed(epoch))
         for begin in range(0, len(order), BATCH):
             read += pixels.drawn_batch(order[None, begin : begin + BATCH], None).shape[1]
     return read

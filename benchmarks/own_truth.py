@@ -74,16 +74,16 @@ def found_beside_truth(data: Path, true: Labels, results: Path, options: list[st
         cpu.join()
     if process.returncode:
         raise SystemExit(f"detect failed with {process.returncode}")
-    found = json.loads(answer)
-    folder = ResultsFolder(results.absolute()).sweep(found["sweep"])
+    summary = json.loads(answer)
+    folder = ResultsFolder(results.absolute()).sweep(summary["sweep"])
     table = pd.read_parquet(SuspectFiles(folder.suspects).all)
     right = true[[int(Path(name).stem) for name in table["id"]]].astype(str)
-    wrong, suspects = table["given"].to_numpy() != right, found["suspects"]
+    wrong, suspects = table["given"].to_numpy() != right, summary["suspects"]
     return {
         **_ranked(table["suspicion"].to_numpy(), wrong, suspects),
-        "f1_by_loss": _by_loss(data, true, results, found["sweep"]),
-        "bracket": found["bracket"],
-        "review": _reviewed(table, right, results, found["sweep"]),
+        "f1_by_loss": _by_loss(data, true, results, summary["sweep"]),
+        "bracket": summary["bracket"],
+        "review": _reviewed(table, right, results, summary["sweep"]),
         "wall_seconds": seconds,
         "cpu_seconds": cpu.total,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,

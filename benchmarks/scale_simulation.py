@@ -280,8 +280,8 @@ def main() -> None:
     shapes.append((64, 8, small_cnn_trials(trials, arguments.trials)))
     places = [workers * GPUS * trials_per_gpu for workers, trials_per_gpu, _ in shapes]
     rates = events_per_second(places)
-    for (workers, trials_per_gpu, own), place in zip(shapes, places, strict=True):
-        print("\n".join(simulate(own, workers, trials_per_gpu, rates[place])), flush=True)
+    for (workers, trials_per_gpu, simulated), place in zip(shapes, places, strict=True):
+        print("\n".join(simulate(simulated, workers, trials_per_gpu, rates[place])), flush=True)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def neighbours(
     name: str,
     function: str,
     source: str,
-    own: Mapping[str, Parameter] | None = None,
+    extra_parameters: Mapping[str, Parameter] | None = None,
     most_classes: int | None = None,
 ) -> DetectorDescriptor:
     """Return a detector that compares the label with those of the nearest samples, out of fold."""
@@ -107,7 +107,7 @@ def neighbours(
         name=name,
         plan="folds",
         arithmetic=f"noisebench.science.neighbours:{function}",
-        parameters={**FOLDS, "k": integer(10, 2), **(own or {})},
+        parameters={**FOLDS, "k": integer(10, 2), **(extra_parameters or {})},
         needs=("neighbour_labels", "neighbour_distances"),
         sizes={"neighbour_labels": "k", "neighbour_distances": "k"},
         most_classes=most_classes,

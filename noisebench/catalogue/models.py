@@ -60,8 +60,8 @@ class ModelDescriptor(Descriptor):
     `cpu` and `v100` are its rates on one CPU thread and on a V100, by image height; `work` is counted.
     `arguments` are those that its implementation takes before the image shape. `weights` is the file of its
     pretrained weights, or the function of `arguments` that tells it; None where there are none. `min_pixels`:
-    the least height and width of an image; 1 for models that also take feature vectors. `own`: its
-    implementation is a user's function, whose source is part of a trial's identity.
+    the least height and width of an image; 1 for models that also take feature vectors.
+    `is_users_function`: its implementation is a user's function, whose source is part of a trial's identity.
     """
 
     cpu: Mapping[int, Rate]
@@ -72,7 +72,7 @@ class ModelDescriptor(Descriptor):
     min_pixels: int = 8
     dropout: bool = False
     modes: FastModes = FastModes()
-    own: bool = False
+    is_users_function: bool = False
 
     def weights_file(self) -> DataFile | None:
         """Return the file of its pretrained weights, None where there are none."""
@@ -182,7 +182,7 @@ def model_of(name: str) -> ModelDescriptor:
             source="torchvision",
         )
     if re.fullmatch(OWN_FUNCTION, name):
-        return replace(_RESNET_18, name=name, implementation=name, min_pixels=1, own=True)
+        return replace(_RESNET_18, name=name, implementation=name, min_pixels=1, is_users_function=True)
     raise InputError(
         f"model {name!r} is unknown; known: {', '.join(MODELS)}, {TORCHVISION}NAME, module:function"
     )

@@ -32,7 +32,7 @@ PLANTINGS = 3
 
 
 def detect(
-    own: Annotated[
+    own_data: Annotated[
         str,
         typer.Argument(
             metavar="DATA",
@@ -130,7 +130,7 @@ def detect(
     all_settings = (*(settings or ()), *_first_weights(weights))
     choices = Choices(model, loss, tuple(detector or ()), all_settings)
     request = DetectRequest(
-        own, name or sweep_name(own), folder, data, size, skip_broken, root, again, choices
+        own_data, name or sweep_name(own_data), folder, data, size, skip_broken, root, again, choices
     )
     request, source = request_with_samples(request)
     kept, sweep = kept_data_and_sweep(request, source)
@@ -141,13 +141,13 @@ def detect(
         if profile is not None and _submitted(request, sweep, profile, as_json):
             return
         failed = _run(request, sweep, local) if profile is None else 0
-    from noisebench.cli.detect_output import print_found
+    from noisebench.cli.detect_output import print_report
     from noisebench.cli.suspects import written_suspects
 
-    found = written_suspects(sweep, folder, kept, own)
-    for note in found.notes:
+    report = written_suspects(sweep, folder, kept, own_data)
+    for note in report.notes:
         say(f"warning: {note}")
-    print_found(sweep.name, found, as_json)
+    print_report(sweep.name, report, as_json)
     if failed:
         raise typer.Exit(1)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from noisebench.cli.suspects import Found
+from noisebench.cli.suspects import DetectReport
 from noisebench.cli.terminal import printable
 from noisebench.review.candidates import Candidate, Rule, as_report, chosen
 from noisebench.review.summary import ClassCount
@@ -15,24 +15,24 @@ MAX_PAIRS = 10
 MAX_CLASSES = 20
 
 
-def print_found(name: str, found: Found, as_json: bool) -> None:
+def print_report(name: str, report: DetectReport, as_json: bool) -> None:
     """Print how many labels are suspected, by class and by pair, and where the files are."""
-    summary = found.summary
+    summary = report.summary
     if as_json:
-        candidates = [asdict(candidate) for candidate in found.candidates]
-        answer = {"sweep": name, "notes": found.notes, "candidates": candidates, "bracket": found.bracket}
-        answer["flag_rules"] = [asdict(rule) for rule in found.rules]
+        candidates = [asdict(candidate) for candidate in report.candidates]
+        answer = {"sweep": name, "notes": report.notes, "candidates": candidates, "bracket": report.bracket}
+        answer["flag_rules"] = [asdict(rule) for rule in report.rules]
         answer |= summary.as_fields()
         print(json.dumps(answer, ensure_ascii=False))
         return
-    if len(found.candidates) > 1 or found.bracket:
-        _print_candidates(found.candidates)
-    if found.rules:
-        _print_rules(found.rules, found.leading)
+    if len(report.candidates) > 1 or report.bracket:
+        _print_candidates(report.candidates)
+    if report.rules:
+        _print_rules(report.rules, report.leading)
     share = summary.suspects / summary.samples
     print(f"{summary.suspects:,} of {summary.samples:,} labels are suspected ({share:.1%})")
-    if found.bracket:
-        low, high = found.bracket
+    if report.bracket:
+        low, high = report.bracket
         print(
             f"estimate from planted errors: {low:,} to {high:,} labels are wrong "
             f"({low / summary.samples:.1%} to {high / summary.samples:.1%})"

@@ -73,9 +73,9 @@ def _row(given: GivenProbabilities, judgement: Judgement) -> dict[str, Any]:
     if given.truth is None:
         return row
     wrong = given.labels != given.truth
-    found = {**ranking_metrics(detection.suspicion, wrong), **detection_metrics(detection.flagged, wrong)}
-    row["wrong_labels"] = found["wrong_labels"]
-    return row | {name: None if math.isnan(found[name]) else found[name] for name in METRICS}
+    metrics = {**ranking_metrics(detection.suspicion, wrong), **detection_metrics(detection.flagged, wrong)}
+    row["wrong_labels"] = metrics["wrong_labels"]
+    return row | {name: None if math.isnan(metrics[name]) else metrics[name] for name in METRICS}
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

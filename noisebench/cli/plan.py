@@ -181,14 +181,14 @@ def _pool(
     if not gpus:
         return {"device": "cores", "devices": job.count * job.cpus}, total.cpu_seconds
     kind = kind_of(job)
-    own = calibration.of_gpus(kind).measured
-    seconds = {entry.device: total.measured_seconds.get(entry.device) for entry in own}
-    known = {device: found for device, found in seconds.items() if found is not None}
+    measured = calibration.of_gpus(kind).measured
+    seconds = {entry.device: total.measured_seconds.get(entry.device) for entry in measured}
+    known = {device: estimate for device, estimate in seconds.items() if estimate is not None}
     slowest = max(known, key=lambda device: known[device], default=None)
     pool = {"device": "GPUs", "devices": job.count * gpus, "kind": kind, "measured_on": slowest}
     if slowest is None:
         return pool, total.v100_seconds
-    on_slowest = Calibration(tuple(entry for entry in own if entry.device == slowest))
+    on_slowest = Calibration(tuple(entry for entry in measured if entry.device == slowest))
     return {**pool, "measured_trials_on_a_gpu": on_slowest.trials_per_gpu(trials)}, known[slowest]
 
 
@@ -196,8 +196,8 @@ def _kept(folder: ResultsFolder) -> dict[str, frozenset[str]]:
     """Return the names of the arrays of each evidence in a results folder, by its id."""
     from noisebench.records.evidence import EvidenceFile
 
-    found = {path.stem: EvidenceFile(path).names() for path in folder.evidences.glob("*.evidence")}
-    return {evidence_id: names for evidence_id, names in found.items() if names}
+    by_id = {path.stem: EvidenceFile(path).names() for path in folder.evidences.glob("*.evidence")}
+    return {evidence_id: names for evidence_id, names in by_id.items() if names}
 
 
 def _completed(folder: ResultsFolder, trial_ids: list[str]) -> set[str]:

@@ -65,7 +65,7 @@ class JudgedPlants:
     plants: Plants | None
 
 
-def planted_contents(sweep: Sweep, results: ResultsFolder, own: OwnData, plantings: int) -> tuple[str, ...]:
+def planted_contents(sweep: Sweep, results: ResultsFolder, kept: OwnData, plantings: int) -> tuple[str, ...]:
     """Keep `plantings` copies of the data, each with other plants; return their contents.
 
     Labels are drawn from the first completed trial, of CE unless the user chose other losses.
@@ -77,11 +77,11 @@ def planted_contents(sweep: Sweep, results: ResultsFolder, own: OwnData, plantin
     probabilities = probabilities_of(trials[0], sweep.name, results)
     contents = []
     for number in range(plantings):
-        rng = np.random.default_rng([int(own.content, 16), number])
-        planted = plant(own.source.labels, probabilities, SHARE, rng)
+        rng = np.random.default_rng([int(kept.content, 16), number])
+        planted = plant(kept.source.labels, probabilities, SHARE, rng)
         if not (planted.kinds != NONE).any():
             raise InputError("--tune: no class is large enough for planted errors; leave --tune out")
-        contents.append(keep_planted(own, planted.labels, planted.kinds))
+        contents.append(keep_planted(kept, planted.labels, planted.kinds))
     return tuple(contents)
 
 
@@ -105,17 +105,17 @@ def plantings(judged: Iterable[JudgedPlants]) -> dict[Component, Planting]:
 def rules(judged: Iterable[JudgedPlants], losses: Iterable[Component]) -> tuple[Rule, ...]:
     """Return what each detector with its flag rule made of the plants under these losses, as means."""
     wanted = set(losses)
-    found: dict[Component, list[Shares]] = {}
+    by_detector: dict[Component, list[Shares]] = {}
     for each in judged:
         if each.loss in wanted:
-            found.setdefault(each.detector, []).append(each.shares)
-    return tuple(Rule(describe(detector), *_means(shares)) for detector, shares in found.items())
+            by_detector.setdefault(each.detector, []).append(each.shares)
+    return tuple(Rule(describe(detector), *_means(shares)) for detector, shares in by_detector.items())
 
 
-def failed(found: Mapping[Component, Planting]) -> set[Component]:
+def failed(planted: Mapping[Component, Planting]) -> set[Component]:
     """Return the losses that do not rank the plants above other labels, or much worse than the best loss."""
-    best = max((each.auroc for each in found.values()), default=0.0)
-    return {loss for loss, each in found.items() if each.auroc < max(_LEAST_AUROC, best - _MAX_LOSS)}
+    best = max((each.auroc for each in planted.values()), default=0.0)
+    return {loss for loss, each in planted.items() if each.auroc < max(_LEAST_AUROC, best - _MAX_LOSS)}
 
 
 def _judged(trial: Trial, results: ResultsFolder, leads: bool) -> JudgedPlants:

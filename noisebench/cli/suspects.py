@@ -36,7 +36,7 @@ from noisebench.sweep.trial import Trial
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectReport:
     """What `detect` prints: the counts, the losses that were compared, and notes for the user.
 
     `leading`: the detector that ranks.
@@ -50,7 +50,7 @@ class Found:
     leading: str = ""
 
 
-def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: str) -> Found:
+def written_suspects(sweep: Sweep, results: ResultsFolder, kept: OwnData, data: str) -> DetectReport:
     """Write the files of suspects from the completed trials of the losses that are chosen.
 
     Raises InputError if no trial has completed.
@@ -60,7 +60,7 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
         raise InputError(
             f"no trial of '{sweep.name}' has completed: `noisebench failures {sweep.name}` says why"
         )
-    samples, folder = _samples(own), results.sweep(sweep.name)
+    samples, folder = _samples(kept), results.sweep(sweep.name)
     small = _small_classes(samples)
     judged = judged_plants(sweep, results)
     planted = plantings(judged)
@@ -71,16 +71,16 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     bracket = _bracket(planted.get(of_best[0].loss), len(samples.ids))
     unjudged = small[samples.labels]
     suspects = rank(samples, _trial_scores(trials, folder, unjudged), _judge(trials, samples, unjudged))
-    compared = rules(judged, {trial.loss for trial in trials})
-    notes = (*own.source.notes, *_notes(samples, small, of_best, results))
-    if trials[0].detector in {each.detector for each in judged if each.plants is not None}:
+    compared, leading = rules(judged, {trial.loss for trial in trials}), trials[0].detector
+    notes = (*kept.source.notes, *_notes(samples, small, of_best, results))
+    if leading in {each.detector for each in judged if each.plants is not None}:
         suspects = _with_precision(suspects, planted.get(of_best[0].loss))
     elif planted:
-        notes = (*notes, _no_precision(trials[0].detector))
+        notes = (*notes, _no_precision(leading))
     run = Run(
         name=sweep.name,
         data=data,
-        data_hash=own.content,
+        data_hash=kept.content,
         configuration=_configuration(trials),
         notes=notes,
         tuning=as_report(list(candidates.values()), compared) if len(candidates) > 1 or planted else None,
@@ -89,7 +89,7 @@ def written_suspects(sweep: Sweep, results: ResultsFolder, own: OwnData, data: s
     summary = write_suspects(folder.suspects, samples, suspects, run)
     if summary.decisions_left_out:
         notes = (*notes, _decisions_left_out(summary.decisions_left_out))
-    return Found(summary, tuple(candidates.values()), notes, bracket, compared, describe(trials[0].detector))
+    return DetectReport(summary, tuple(candidates.values()), notes, bracket, compared, describe(leading))
 
 
 def _decisions_left_out(count: int) -> str:
@@ -160,8 +160,8 @@ def _candidates(
     return candidates
 
 
-def _samples(own: OwnData) -> Samples:
-    source, values = own.source, own.values()
+def _samples(kept: OwnData) -> Samples:
+    source, values = kept.source, kept.values()
     small = np.bincount(source.labels) < FOLDS
     note = f"its class has fewer than {FOLDS} samples: not judged"
 
@@ -171,10 +171,10 @@ def _samples(own: OwnData) -> Samples:
     return Samples(
         ids=source.ids,
         paths=tuple(map(str, source.paths)) if source.paths is not None else ("",) * len(source.ids),
-        sha256=own.sha256,
+        sha256=kept.sha256,
         labels=source.labels,
         classes=source.classes,
-        duplicate_of=first_of_each(own.digests),
+        duplicate_of=first_of_each(kept.digests),
         notes=tuple(note if small[label] else "" for label in source.labels) if small.any() else (),
         picture=None if source.has_features else picture,
     )
@@ -227,12 +227,12 @@ def _judge(trials: Sequence[Trial], samples: Samples, unjudged: npt.NDArray[np.b
             test_accuracies=np.empty(0),
             probabilities=probabilities.astype(np.float32),
         )
-        found = {}
+        detections = {}
         for name, detector in detectors.items():
             detection: Detection = descriptor_of(detector).load()(evidence, detector).detection
             suspicion = np.where(unjudged, np.nan, detection.suspicion)
-            found[name] = Detection(detection.flagged & ~unjudged, suspicion)
-        return found
+            detections[name] = Detection(detection.flagged & ~unjudged, suspicion)
+        return detections
 
     return judge
 

@@ -119,9 +119,9 @@ def _own(own_data: Path | None, dataset: Component) -> Dataset:
 
     Planted errors are read like human labels: the user's labels count as true, and `human` has the plants.
     """
-    own = kept.read(own_data, dataset["content"])
-    judged = LabelledImages(torch.from_numpy(own.values), own.labels)
-    return Dataset(judged, own.classes, human=own.planted, groups=own.groups)
+    data = kept.read(own_data, dataset["content"])
+    judged = LabelledImages(torch.from_numpy(data.values), data.labels)
+    return Dataset(judged, data.classes, human=data.planted, groups=data.groups)
 
 
 def digits(data_dir: Path | None) -> Dataset:

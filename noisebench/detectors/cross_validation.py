@@ -84,17 +84,17 @@ def _held_out(surrogate: Surrogate) -> list[Indices]:
 
 
 def _finish(surrogate: Surrogate, needs: Mapping[str, int], fit: Fit, model: nn.Module) -> dict[str, Tensor]:
-    found = {
+    result = {
         "probabilities": surrogate.probabilities(model, fit.held_out),
         "test_accuracy": surrogate.test_accuracy(model),
     }
     if surrogate.dataset.groups is not None:
-        _note_first_fold(surrogate, fit, found["probabilities"])
+        _note_first_fold(surrogate, fit, result["probabilities"])
     if "passes" in needs:
-        found["passes"] = _passes(surrogate, fit, model, needs["passes"])
+        result["passes"] = _passes(surrogate, fit, model, needs["passes"])
     if "neighbour_labels" in needs:
-        found |= _neighbours(surrogate, fit, model, needs["neighbour_labels"])
-    return found
+        result |= _neighbours(surrogate, fit, model, needs["neighbour_labels"])
+    return result
 
 
 def _note_first_fold(surrogate: Surrogate, fit: Fit, probabilities: Tensor) -> None:

@@ -25,15 +25,15 @@ def detectors() -> dict[str, Component]:
 
     They read out-of-fold probabilities and nothing else, and their flags need no share.
     """
-    found: dict[str, Component] = {}
+    components: dict[str, Component] = {}
     for name, descriptor in DETECTORS.items():
         usual = {key: each.default for key, each in descriptor.parameters.items()}
         chosen = {key: value for key, value in usual.items() if value is not FROM_RECIPE}
         if descriptor.needs == ("probabilities",) and chosen.get("flag") != "share":
-            found[name] = Component.of(name, **chosen)  # type: ignore[arg-type]
+            components[name] = Component.of(name, **chosen)  # type: ignore[arg-type]
     for rule in ("class", "noise-rate"):
-        found[f"prune-by-{rule}"] = Component.of("confident-learning", prune=rule)
-    return found
+        components[f"prune-by-{rule}"] = Component.of("confident-learning", prune=rule)
+    return components
 
 
 def judge(detector: Component, labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Judgement:

@@ -86,21 +86,21 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     rate, rounds = detector["rate"], detector["rounds"]
     members = np.arange(samples)
     kept_rounds, losses = np.zeros(samples, dtype=np.int64), np.zeros(samples)
-    found: dict[str, Tensor] = {}
+    result: dict[str, Tensor] = {}
     for number in range(rounds):
-        found = _round(surrogate, number, members, rate)
-        of_round = found["losses"].numpy()
+        result = _round(surrogate, number, members, rate)
+        of_round = result["losses"].numpy()
         if rate is None:
             rate = float(flag_rules.mixture(of_round).mean())
         needed = late_stopping.samples_to_keep(samples, rate, number, rounds)
         losses[members] = of_round
-        members = members[late_stopping.kept(found["learnt"].numpy(), of_round, min(needed, len(members)))]
+        members = members[late_stopping.kept(result["learnt"].numpy(), of_round, min(needed, len(members)))]
         kept_rounds[members] += 1
     return Evidence(
         labels=surrogate.given,
         classes=surrogate.dataset.classes,
-        predicted=found["probabilities"].argmax(1).numpy(),
-        test_accuracies=found["test_accuracy"].double().numpy(),
+        predicted=result["probabilities"].argmax(1).numpy(),
+        test_accuracies=result["test_accuracy"].double().numpy(),
         kept_rounds=kept_rounds,
         round_losses=losses,
     )
@@ -113,8 +113,8 @@ def _round(surrogate: Surrogate, number: int, members: Indices, rate: float | No
         needed = late_stopping.samples_to_keep(len(surrogate.given), rate, number, rounds)
     watcher = RoundWatcher(surrogate, members, late_stopping.epochs_in_a_row(number, rounds), needed)
     fit = Fit(number, members, after_epoch=watcher, finished=watcher.finished)
-    (found,) = results_of(surrogate, [fit], partial(_finish, surrogate, rounds))
-    return found
+    (result,) = results_of(surrogate, [fit], partial(_finish, surrogate, rounds))
+    return result
 
 
 def _finish(surrogate: Surrogate, rounds: int, fit: Fit, model: nn.Module) -> dict[str, Tensor]:
@@ -128,5 +128,5 @@ def judge(evidence: Evidence, detector: Component) -> Judgement:
     """Flag what was removed in one of the rounds; the earlier, the more suspect."""
     assert evidence.kept_rounds is not None
     assert evidence.round_losses is not None
-    found = late_stopping.find(evidence.kept_rounds, evidence.round_losses, detector["rounds"])
-    return Judgement(found, knows_rate=detector["rate"] is not None)
+    detection = late_stopping.find(evidence.kept_rounds, evidence.round_losses, detector["rounds"])
+    return Judgement(detection, knows_rate=detector["rate"] is not None)

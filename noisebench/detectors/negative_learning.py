@@ -64,13 +64,13 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     trial, device = surrogate.trial, surrogate.device
     phases = PhaseSelection(trial, samples, classes, device)
     fit = Fit(0, watcher=TraceWatcher(samples, trial.training.epochs, ("losses",), device))
-    (found,) = results_of(surrogate, [fit], partial(_finish, surrogate), phases)
+    (result,) = results_of(surrogate, [fit], partial(_finish, surrogate), phases)
     return Evidence(
         labels=surrogate.given,
         classes=classes,
-        predicted=found["predicted"].numpy(),
-        test_accuracies=found["test_accuracy"].double().numpy(),
-        in_passing=Traces(losses=found[f"{IN_PASSING}.losses"].numpy()),
+        predicted=result["predicted"].numpy(),
+        test_accuracies=result["test_accuracy"].double().numpy(),
+        in_passing=Traces(losses=result[f"{IN_PASSING}.losses"].numpy()),
     )
 
 

@@ -30,13 +30,15 @@ def judge(evidence: Evidence, detector: Component) -> Judgement:
     arithmetic = _arithmetic(detector)
     wanted = inspect.signature(arithmetic).parameters
     given = arguments(evidence, detector)
-    found = arithmetic(**{name: value for name, value in given.items() if name in wanted})
+    returned = arithmetic(**{name: value for name, value in given.items() if name in wanted})
     if reference.is_reference(detector.name):
-        _check(found, detector, len(evidence.labels))
+        _check(returned, detector, len(evidence.labels))
     rule = detector.get("flag", "native")
     if rule == "native":
-        return Judgement(found)
-    suspicion = found.suspicion if isinstance(found, Detection) else np.asarray(found, dtype=np.float64)
+        return Judgement(returned)
+    suspicion = (
+        returned.suspicion if isinstance(returned, Detection) else np.asarray(returned, dtype=np.float64)
+    )
     flagged = _flagged(rule, suspicion, evidence, detector)
     return Judgement(Detection(flagged, suspicion), knows_rate=flag_rules.KNOWS_RATE[rule])
 
@@ -56,11 +58,11 @@ def _arithmetic(detector: Component) -> Callable[..., Any]:
     return load(descriptor_of(detector).arithmetic)
 
 
-def _check(found: Any, detector: Component, samples: int) -> None:
+def _check(returned: Any, detector: Component, samples: int) -> None:
     """Raise InputError unless a user's function has returned what its flag rule needs."""
-    if not isinstance(found, Detection) and detector["flag"] == "native":
+    if not isinstance(returned, Detection) and detector["flag"] == "native":
         raise InputError(f"detector {detector.name}: flag: native needs a function that returns a Detection")
-    arrays = (found.suspicion, found.flagged) if isinstance(found, Detection) else (found,)
+    arrays = (returned.suspicion, returned.flagged) if isinstance(returned, Detection) else (returned,)
     for array in arrays:
         if np.shape(array) != (samples,):
             raise InputError(

@@ -23,8 +23,8 @@ def gather(surrogate: Surrogate, needs: Mapping[str, int]) -> Evidence:
     watcher = TraceWatcher(len(surrogate.given), epochs, _traces(needs, IN_PASSING), surrogate.device)
     after = _traces(needs, AFTER_EPOCH)
     fit = Fit(0, watcher=watcher, after_epoch=EpochTraces(surrogate, epochs, after) if after else None)
-    (found,) = results_of(surrogate, [fit], partial(_finish, surrogate))
-    arrays = {name: tensor.numpy() for name, tensor in found.items()}
+    (result,) = results_of(surrogate, [fit], partial(_finish, surrogate))
+    arrays = {name: tensor.numpy() for name, tensor in result.items()}
     return Evidence(
         labels=surrogate.given,
         classes=surrogate.dataset.classes,
@@ -41,8 +41,8 @@ def _traces(needs: Mapping[str, int], kind: str) -> tuple[str, ...]:
 
 def _kind(arrays: Mapping[str, npt.NDArray[np.generic]], kind: str) -> Traces | None:
     """Return the traces of one kind, None if there are none."""
-    found = {name.removeprefix(f"{kind}."): array for name, array in arrays.items() if kind in name}
-    return Traces(**found) if found else None  # type: ignore[arg-type]
+    traces = {name.removeprefix(f"{kind}."): array for name, array in arrays.items() if kind in name}
+    return Traces(**traces) if traces else None  # type: ignore[arg-type]
 
 
 def _finish(surrogate: Surrogate, fit: Fit, model: nn.Module) -> dict[str, Tensor]:

@@ -144,16 +144,16 @@ def _gather(surrogate: Surrogate, window: int, bound: Bound) -> Evidence:
         Fit(number, watcher=TraceWatcher(samples, training.epochs, ("losses",), surrogate.device))
         for number in range(2)
     ]
-    found = results_of(surrogate, fits, partial(_finish, surrogate, peers), peers)
-    losses = torch.stack([each[f"{IN_PASSING}.losses"] for each in found]).mean(0)
+    results = results_of(surrogate, fits, partial(_finish, surrogate, peers), peers)
+    losses = torch.stack([each[f"{IN_PASSING}.losses"] for each in results]).mean(0)
     return Evidence(
         labels=surrogate.given,
         classes=surrogate.dataset.classes,
-        predicted=torch.stack([each["probabilities"] for each in found]).mean(0).argmax(1).numpy(),
-        test_accuracies=torch.cat([each["test_accuracy"] for each in found]).double().numpy(),
+        predicted=torch.stack([each["probabilities"] for each in results]).mean(0).argmax(1).numpy(),
+        test_accuracies=torch.cat([each["test_accuracy"] for each in results]).double().numpy(),
         in_passing=Traces(losses=losses.numpy()),
-        bounds=found[0]["bounds"].numpy(),
-        forget_rate=found[0]["forget_rate"].numpy(),
+        bounds=results[0]["bounds"].numpy(),
+        forget_rate=results[0]["forget_rate"].numpy(),
     )
 
 

@@ -116,8 +116,8 @@ class AwaitedElsewhere:
         return any(evidence_id in self._ids(path) for path in self._files())
 
     def _files(self) -> Iterable[Path]:
-        own = self._folder.awaited_evidence
-        return (path for path in self._folder.results.sweeps.glob(f"*/{own.name}") if path != own)
+        own_file = self._folder.awaited_evidence
+        return (path for path in self._folder.results.sweeps.glob(f"*/{own_file.name}") if path != own_file)
 
     def _ids(self, path: Path) -> frozenset[str]:
         try:

@@ -138,9 +138,9 @@ class JournalTail:
         """
         opens_all = not self._explained.issuperset(lost)
         self._explained = frozenset(lost)
-        own = {self._own_files[key] for key in lost if key in self._own_files}
+        lost_files = {self._own_files[key] for key in lost if key in self._own_files}
         for name, size in self._sizes().items():
-            if opens_all or name in own or size != self._seen.get(name):
+            if opens_all or name in lost_files or size != self._seen.get(name):
                 self._read(name, size)
         self._started = {key: value for key, value in self._started.items() if key in live}
         self._ended = {key: value for key, value in self._ended.items() if key in live}

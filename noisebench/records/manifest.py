@@ -126,11 +126,11 @@ def kept_trials(manifest: Path) -> set[tuple[str, str]]:
 
 def manifest_trials(manifest: Path) -> list[Trial]:
     """Return the trials of a manifest, without damaged lines; raises OSError as `kept_trials` does."""
-    found = []
+    trials = []
     for entry in _lines(manifest)[0]:
         with suppress(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, InputError):
-            found.append(Trial.from_fields(entry.config))
-    return found
+            trials.append(Trial.from_fields(entry.config))
+    return trials
 
 
 @dataclass(frozen=True)

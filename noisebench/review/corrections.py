@@ -134,19 +134,19 @@ def _write(
 
 def _refusal(path: Path, refused: list[Refused], fit: list[Decision]) -> str:
     examples = [f"  {each.id}: {each.reason}" for each in refused[:5]]
-    more = [f"  and {len(refused) - 5} more"] if len(refused) > 5 else []
+    and_others = [f"  and {len(refused) - 5} more"] if len(refused) > 5 else []
     rest = f"--skip-changed leaves them out and reads the other {len(fit):,}" if fit else "none fits"
     first = f"{path}: {len(refused):,} of {len(refused) + len(fit):,} decisions are on other data or labels:"
-    return "\n".join([first, *examples, *more, f"use the page of these results; {rest}"])
+    return "\n".join([first, *examples, *and_others, f"use the page of these results; {rest}"])
 
 
 def with_decisions(table: pd.DataFrame, decisions: dict[str, Decision]) -> pd.DataFrame:
     """Return the table of all samples with the columns verdict, corrected and reviewer filled."""
-    found = [decisions.get(each) for each in table["id"]]
+    by_row = [decisions.get(each) for each in table["id"]]
     return table.assign(
-        verdict=["" if each is None else str(each.verdict) for each in found],
-        corrected=["" if each is None else each.corrected for each in found],
-        reviewer=["" if each is None else each.reviewer for each in found],
+        verdict=["" if each is None else str(each.verdict) for each in by_row],
+        corrected=["" if each is None else each.corrected for each in by_row],
+        reviewer=["" if each is None else each.reviewer for each in by_row],
     )
 
 

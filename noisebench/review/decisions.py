@@ -87,7 +87,7 @@ def parsed_decisions(data: bytes, path: Path) -> list[Decision]:
     an id occurs twice, the last row counts.
     """
     reader = csv.DictReader(io.StringIO(_text(data, path)), strict=True)
-    found: dict[str, Decision] = {}
+    decisions: dict[str, Decision] = {}
     problems = []
     try:
         missing = [name for name in NEEDED if name not in (reader.fieldnames or [])]
@@ -101,13 +101,13 @@ def parsed_decisions(data: bytes, path: Path) -> list[Decision]:
             if isinstance(decision, str):
                 problems.append(f"{path}:{reader.line_num} {decision}")
             else:
-                found[decision.id] = decision
+                decisions[decision.id] = decision
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num + 1} is no CSV: {error}") from None
     if problems:
-        more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
-        raise InputError("\n".join([*problems[:10], *more]))
-    return list(found.values())
+        and_others = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
+        raise InputError("\n".join([*problems[:10], *and_others]))
+    return list(decisions.values())
 
 
 def _text(data: bytes, path: Path) -> str:

@@ -88,7 +88,7 @@ class Estimates:
     """
 
     reviewed: int
-    found: int
+    errors_found: int
     unsure: int
     total: Interval | None
     remaining: Interval | None
@@ -99,7 +99,7 @@ class Estimates:
         """Return the estimates for JSON."""
         return {
             "reviewed": self.reviewed,
-            "found": self.found,
+            "found": self.errors_found,
             "unsure": self.unsure,
             "total": _fields(self.total),
             "remaining": _fields(self.remaining),
@@ -173,15 +173,15 @@ class _Draws:
 def estimate(reviewed: Reviewed, suspects: int, draws: int = DRAWS) -> Estimates:
     """Return the estimates, from `draws` draws; equal input gives equal output."""
     known = _Draws(reviewed, draws)
-    found = sum(reviewed.wrong.values())
+    errors_found = sum(reviewed.wrong.values())
     total = known.total(len(known.parts))
     cuts = sorted({cut for cut in CUTS if cut <= suspects} | ({suspects} if suspects else set()))
     return Estimates(
         reviewed=len(reviewed.wrong) + len(reviewed.unsure),
-        found=found,
+        errors_found=errors_found,
         unsure=len(reviewed.unsure),
         total=None if total is None else _interval(total),
-        remaining=None if total is None else _interval(total - found),
+        remaining=None if total is None else _interval(total - errors_found),
         parts=tuple(part for part, _ in known.parts),
         cuts=tuple(each for each in map(known.cut, cuts) if each is not None),
     )

@@ -134,12 +134,12 @@ def _copies(table: pd.DataFrame, shown: pd.DataFrame) -> dict[int, list[tuple[st
         return {}
     group = copied["duplicate_of"].where(copied["duplicate_of"] != "", copied["id"])
     members = {key: list(zip(part["id"], part["given"], strict=True)) for key, part in copied.groupby(group)}
-    found = {}
-    for position, (own, first) in enumerate(zip(shown["id"], shown["duplicate_of"], strict=True)):
-        others = [each for each in members.get(first or own, []) if each[0] != own]
+    copies = {}
+    for position, (sample_id, first) in enumerate(zip(shown["id"], shown["duplicate_of"], strict=True)):
+        others = [each for each in members.get(first or sample_id, []) if each[0] != sample_id]
         if others:
-            found[position] = others[:10]
-    return found
+            copies[position] = others[:10]
+    return copies
 
 
 def _examples(cards: Cards, samples: Samples, labels: set[int]) -> dict[int, list[str]]:
@@ -152,11 +152,11 @@ def _examples(cards: Cards, samples: Samples, labels: set[int]) -> dict[int, lis
     for label in sorted(labels):
         members = np.flatnonzero(judged[cards.listed :] & (given[cards.listed :] == label))
         rows += cards.rows[cards.listed :][members[-EXAMPLES:]].tolist()
-    found: dict[int, list[str]] = {}
+    images: dict[int, list[str]] = {}
     for row, image in zip(rows, thumbnails(samples, rows), strict=True):
         if image is not None:
-            found.setdefault(int(samples.labels[row]), []).append(image)
-    return found
+            images.setdefault(int(samples.labels[row]), []).append(image)
+    return images
 
 
 def _configuration(report: Mapping[str, Any]) -> str:

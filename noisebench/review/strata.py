@@ -64,5 +64,5 @@ def list_order(listed: int, drawn: Iterable[int], seed: int) -> list[int]:
     chosen = np.random.default_rng(seed).choice(positions, size=len(beyond), replace=False)
     is_drawn = np.zeros(listed + len(beyond), dtype=bool)
     is_drawn[chosen] = True
-    own, others = iter(range(1, listed + 1)), iter(beyond)
-    return [next(others) if other else next(own) for other in is_drawn]
+    first_ranks, later_ranks = iter(range(1, listed + 1)), iter(beyond)
+    return [next(later_ranks) if other else next(first_ranks) for other in is_drawn]

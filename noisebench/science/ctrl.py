@@ -125,7 +125,7 @@ def silhouettes(
     """
     from sklearn.metrics import pairwise_distances_chunked
 
-    found = np.full((len(flagged), labels.max(initial=-1) + 1), np.nan)
+    by_class = np.full((len(flagged), labels.max(initial=-1) + 1), np.nan)
     for given in np.unique(labels):
         members = np.flatnonzero(labels == given)
         groups = flagged[:, members].T.astype(np.float64)
@@ -134,10 +134,10 @@ def silhouettes(
             (rows @ groups, rows @ (1 - groups)) for rows in pairwise_distances_chunked(curves[members])
         ]
         to_flagged, to_kept = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
-        found[:, given] = _silhouettes_of_class(groups, to_flagged, to_kept)
+        by_class[:, given] = _silhouettes_of_class(groups, to_flagged, to_kept)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanmean(found, axis=1)) if found.size else np.full(len(flagged), np.nan)
+        return np.asarray(np.nanmean(by_class, axis=1)) if by_class.size else np.full(len(flagged), np.nan)
 
 
 def _silhouettes_of_class(
@@ -147,10 +147,10 @@ def _silhouettes_of_class(
     sizes, rest = groups.sum(axis=0), (1 - groups).sum(axis=0)
     own_size = np.where(groups == 1, sizes, rest)
     other_size = len(groups) - own_size
-    own = np.where(groups == 1, to_flagged, to_kept) / np.maximum(own_size - 1, 1)
-    other = np.where(groups == 1, to_kept, to_flagged) / np.maximum(other_size, 1)
-    largest = np.maximum(own, other)
-    scores = np.divide(other - own, largest, out=np.zeros_like(own), where=largest > 0)
+    within = np.where(groups == 1, to_flagged, to_kept) / np.maximum(own_size - 1, 1)
+    between = np.where(groups == 1, to_kept, to_flagged) / np.maximum(other_size, 1)
+    largest = np.maximum(within, between)
+    scores = np.divide(between - within, largest, out=np.zeros_like(within), where=largest > 0)
     scores[own_size == 1] = 0
     return np.where((sizes > 0) & (rest > 0), scores.mean(axis=0), np.nan)
 

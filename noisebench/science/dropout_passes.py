@@ -47,8 +47,8 @@ def find_ensemble(labels: NDArray[np.int64], passes: Passes) -> Detection:
 
 def find_algorithms(labels: NDArray[np.int64], passes: Passes) -> Detection:
     """Algorithm Ensemble: flags by at least two of CL-MCD, CL-MCD-E and CL-MCD-Ens."""
-    found = [find(labels, passes) for find in (find_mean, find_mean_entropy, find_ensemble)]
-    return Detection(majority([each.flagged for each in found]), found[0].suspicion)
+    detections = [find(labels, passes) for find in (find_mean, find_mean_entropy, find_ensemble)]
+    return Detection(majority([each.flagged for each in detections]), detections[0].suspicion)
 
 
 def majority(flags: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:

@@ -84,16 +84,16 @@ class Evidence:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the observed arrays by name; those of traces are named `in-passing.losses`."""
-        found: dict[str, NDArray[Any]] = {"classes": np.array(self.classes)}
+        arrays: dict[str, NDArray[Any]] = {"classes": np.array(self.classes)}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Traces):
                 kind = field.name.replace("_", "-")
                 traces = {f"{kind}.{each.name}": getattr(value, each.name) for each in fields(value)}
-                found |= {name: array for name, array in traces.items() if array is not None}
+                arrays |= {name: array for name, array in traces.items() if array is not None}
             elif isinstance(value, np.ndarray):
-                found[field.name] = value
-        return found
+                arrays[field.name] = value
+        return arrays
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Evidence:
@@ -104,6 +104,6 @@ class Evidence:
             if "." in name:
                 kind, trace = name.split(".")
                 kinds.setdefault(kind.replace("-", "_"), {})[trace] = array
-        traces: dict[str, Any] = {kind: Traces(**found) for kind, found in kinds.items()}
+        traces: dict[str, Any] = {kind: Traces(**of_kind) for kind, of_kind in kinds.items()}
         plain["classes"] = int(arrays["classes"])
         return cls(**plain, **traces)

@@ -18,7 +18,7 @@ def stratified_folds(
     counts = np.zeros((folds, classes.max(initial=0) + 1), dtype=np.int64)
     order = rng.permutation(len(labels))
     _, group_of, sizes = np.unique(groups[order], return_inverse=True, return_counts=True)
-    found = np.empty(len(labels), dtype=np.int64)
+    fold_of = np.empty(len(labels), dtype=np.int64)
     together = np.flatnonzero(sizes[group_of] > 1)
     by_size = together[np.lexsort((group_of[together], -sizes[group_of[together]]))]
     boundaries = np.flatnonzero(np.diff(group_of[by_size])) + 1
@@ -26,20 +26,20 @@ def stratified_folds(
         members = order[positions]
         of_classes = counts[:, np.unique(classes[members])].sum(axis=1)
         fold = min(range(folds), key=lambda each: (of_classes[each], counts[each].sum(), each))
-        found[members] = fold
+        fold_of[members] = fold
         np.add.at(counts[fold], classes[members], 1)
     singles = order[sizes[group_of] == 1]
-    _deal(singles[np.argsort(classes[singles], kind="stable")], classes, counts, found)
-    return found
+    _deal(singles[np.argsort(classes[singles], kind="stable")], classes, counts, fold_of)
+    return fold_of
 
 
 def _deal(
     singles: NDArray[np.int64],
     classes: NDArray[np.int64],
     counts: NDArray[np.int64],
-    found: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
 ) -> None:
-    """Give single samples, sorted by class, a fold in `found`; `counts` [folds, classes] are those before."""
+    """Fill `fold_of` for single samples, sorted by class; `counts` [folds, classes] are those before."""
     totals = counts.sum(axis=1).tolist()
     for members in np.split(singles, np.flatnonzero(np.diff(classes[singles])) + 1) if len(singles) else []:
         of_class = counts[:, classes[members[0]]].tolist()
@@ -49,4 +49,4 @@ def _deal(
             of_class[fold] += 1
             totals[fold] += 1
             dealt.append(fold)
-        found[members] = dealt
+        fold_of[members] = dealt

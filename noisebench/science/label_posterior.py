@@ -52,5 +52,5 @@ def calibrated(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) ->
     def loss(log_inverse: float) -> float:
         return -float(log_softmax(np.exp(log_inverse) * logits, axis=1)[rows, labels].mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded")
-    return np.asarray(np.exp(log_softmax(np.exp(found.x) * logits, axis=1)))
+    optimum = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded")
+    return np.asarray(np.exp(log_softmax(np.exp(optimum.x) * logits, axis=1)))

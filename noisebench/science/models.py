@@ -73,7 +73,7 @@ def build(
         if entry.weights is None:
             raise InputError(f"model {name}: there are no pretrained weights; set `pretrained: false`")
         arguments.append(pretrained_state)
-    if entry.own:
+    if entry.is_users_function:
         return own_model(name, shape, classes, source)
     model: nn.Module = entry.load()(*arguments)
     return model

@@ -51,13 +51,13 @@ def votes(
     neighbour_distances: Distances,
     classes: int,
     weights: str = "cosine",
-    own: Labels | None = None,
+    given_labels: Labels | None = None,
 ) -> NDArray[np.float64]:
     """Votes [N, K] of the neighbours, rows sum to 1.
 
-    `weights`: "cosine", 1 - distance or 0 if that is negative, or "none", all equal. `own` [N]: given labels
-    that vote too, in place of the farthest neighbour and with the distance 2 d_1 - d_2, as in SimiFeat. A row
-    without any weight is uniform.
+    `weights`: "cosine", 1 - distance or 0 if that is negative, or "none", all equal. `given_labels` [N] vote
+    too, in place of the farthest neighbour and with the distance 2 d_1 - d_2, as in SimiFeat. A row without
+    any weight is uniform.
     """
     if neighbour_labels.shape != neighbour_distances.shape or neighbour_labels.ndim != 2:
         raise InputError(
@@ -65,11 +65,11 @@ def votes(
             f"{list(neighbour_distances.shape)} must both be [N, k]"
         )
     labels, distances = neighbour_labels, neighbour_distances.astype(np.float64)
-    if own is not None:
+    if given_labels is not None:
         if distances.shape[1] < 2:
             raise InputError("neighbours: a vote of the own label needs two neighbours; raise k")
         own_distances = 2 * distances[:, :1] - distances[:, 1:2]
-        labels = np.concatenate([own[:, np.newaxis], labels[:, :-1]], axis=1)
+        labels = np.concatenate([given_labels[:, np.newaxis], labels[:, :-1]], axis=1)
         distances = np.concatenate([own_distances, distances[:, :-1]], axis=1)
     match weights:
         case "cosine":
@@ -107,7 +107,7 @@ def find_simifeat_votes(
     A label that shares the largest vote is kept. Suspicion is 1 - its vote. One round; the authors take the
     majority of rounds with new augmentations. The rate is not needed.
     """
-    shares = votes(neighbour_labels, neighbour_distances, classes, own=labels)
+    shares = votes(neighbour_labels, neighbour_distances, classes, given_labels=labels)
     of_label = shares[np.arange(len(labels)), labels]
     return Detection(of_label < shares.max(axis=1), 1 - of_label)
 
@@ -122,7 +122,7 @@ def find_simifeat_ranks(
     0.95, none 0.05, and samples at the threshold are flagged, as in the authors' code. That adds a random
     number within 0.05 to each P; this does not. One round; the rate is estimated.
     """
-    shares = votes(neighbour_labels, neighbour_distances, classes, own=labels)
+    shares = votes(neighbour_labels, neighbour_distances, classes, given_labels=labels)
     of_label = (shares / np.linalg.norm(shares, axis=1, keepdims=True))[np.arange(len(labels)), labels]
     suspicion = -np.log(of_label + _SMALLEST_VOTE)
     matrix, prior = transition.estimate(transition.agreement(labels, neighbour_labels[:, :2], classes))

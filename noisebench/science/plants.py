@@ -101,10 +101,10 @@ def mixture_bound(suspicion: NDArray[np.floating], kinds: NDArray[np.int8], kind
     of_kind, real = np.sort(suspicion[kinds == kind])[::-1], np.sort(suspicion[kinds == NONE])
     if len(of_kind) < MIN_FOUND:
         return 1.0
-    found = np.arange((len(of_kind) + 1) // 2, len(of_kind) + 1)
-    thresholds = of_kind[found - 1]
+    plants_above = np.arange((len(of_kind) + 1) // 2, len(of_kind) + 1)
+    thresholds = of_kind[plants_above - 1]
     above = (len(real) - np.searchsorted(real, thresholds, side="left")) / len(real)
-    return float(min(1.0, (above / (found / len(of_kind))).min()))
+    return float(min(1.0, (above / (plants_above / len(of_kind))).min()))
 
 
 def precision_range(
@@ -125,7 +125,7 @@ def precision_range(
         if not len(values):
             of_kinds.append(np.full(len(ranks), np.nan))
             continue
-        found = 1 - np.searchsorted(values, thresholds, side="left") / len(values)
-        precision = np.minimum(1, found * share * len(ranks) / ranks)
+        recall = 1 - np.searchsorted(values, thresholds, side="left") / len(values)
+        precision = np.minimum(1, recall * share * len(ranks) / ranks)
         of_kinds.append(np.maximum.accumulate(precision[::-1])[::-1])
     return np.minimum(*of_kinds), np.maximum(*of_kinds)

@@ -73,8 +73,8 @@ def outlier_factors(losses: Tensor) -> Tensor:
     By 2 neighbours (Breunig et al., SIGMOD 2000), as CNLCU-H has them; equal losses have a factor near 1.
     """
     distances = (losses.unsqueeze(-1) - losses.unsqueeze(-2)).abs()
-    own = torch.eye(losses.shape[-1], dtype=torch.bool, device=losses.device)
-    near, neighbours = distances.masked_fill(own, torch.inf).topk(_NEIGHBOURS, -1, largest=False)
+    diagonal = torch.eye(losses.shape[-1], dtype=torch.bool, device=losses.device)
+    near, neighbours = distances.masked_fill(diagonal, torch.inf).topk(_NEIGHBOURS, -1, largest=False)
     reach = near[..., -1]
     reached = torch.maximum(near, _of_neighbours(reach, neighbours))
     density = 1 / (reached.mean(-1) + 1e-10)

@@ -84,8 +84,8 @@ class Stack(nn.Module):
             return [_Alone(self)]
         wide = [*self._layers.parameters(), *self._layers.buffers()]
         for number, model in enumerate(self._models):
-            for own, joined in zip([*model.parameters(), *model.buffers()], wide, strict=True):
-                own.copy_(joined.chunk(self.size)[number].view_as(own) if own.dim() else joined)
+            for tensor, joined in zip([*model.parameters(), *model.buffers()], wide, strict=True):
+                tensor.copy_(joined.chunk(self.size)[number].view_as(tensor) if tensor.dim() else joined)
         alike = {"channels_last": self._channels_last, "pixelwise_masks": self._pixelwise_masks}
         return [_Alone(Stack([model], wide[0].device, self.dtype, **alike)) for model in self._models]
 
@@ -105,15 +105,15 @@ class _Alone(nn.Module):
 @contextmanager
 def last_layer_inputs(model: nn.Module) -> Iterator[list[Tensor]]:
     """Collect the input [B, F] of the last linear layer at each forward pass of a model of `Stack.alone`."""
-    found: list[Tensor] = []
+    layer_inputs: list[Tensor] = []
     if any(isinstance(module, Whole) for module in model.modules()):
         raise InputError(
             "the last layer of a model of torchvision or of your own is not known, so it has no features for "
             "this detector; choose another model"
         )
-    hook = _last_linear(model).register_forward_pre_hook(lambda _, inputs: found.append(inputs[0][0]))
+    hook = _last_linear(model).register_forward_pre_hook(lambda _, inputs: layer_inputs.append(inputs[0][0]))
     try:
-        yield found
+        yield layer_inputs
     finally:
         hook.remove()
 
@@ -239,9 +239,9 @@ def _recombined(composite: nn.Module, children: dict[str, nn.Module], pixelwise_
             if (type(children[earlier]), type(children[later])) in swaps:
                 children[earlier], children[later] = children[later], children[earlier]
     # A copy of the composite alone: its own children are large, and all of them are replaced.
-    found = copy.copy(composite)
-    found._modules = dict(children)
-    return found
+    recombined = copy.copy(composite)
+    recombined._modules = dict(children)
+    return recombined
 
 
 def _wider(layers: Sequence[nn.Module]) -> nn.Module:
@@ -252,10 +252,10 @@ def _wider(layers: Sequence[nn.Module]) -> nn.Module:
         wide.groups = models
     elif isinstance(wide, nn.BatchNorm2d):
         wide.num_features *= models
-    for name, own in [*wide.named_parameters(), *wide.named_buffers()]:
-        if own.dim():
+    for name, tensor in [*wide.named_parameters(), *wide.named_buffers()]:
+        if tensor.dim():
             joined = torch.cat([getattr(layer, name).detach() for layer in layers])
-            setattr(wide, name, nn.Parameter(joined) if isinstance(own, nn.Parameter) else joined)
+            setattr(wide, name, nn.Parameter(joined) if isinstance(tensor, nn.Parameter) else joined)
     return wide
 
 

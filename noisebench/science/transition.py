@@ -44,15 +44,15 @@ def expected(matrix: Tensor, prior: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def estimate(
-    found: Agreement, steps: int = 400, rate: float = 0.1
+    observed: Agreement, steps: int = 400, rate: float = 0.1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the matrix [K, K], row = true class, and the prior [K] that fit the frequencies best.
 
     Minimises the sum of the three Frobenius norms of the differences by Adam over logits of both, from a
     matrix near the identity, as in the authors' code (400 steps, rate 0.1) but from a uniform prior.
     """
-    targets = [torch.from_numpy(part) for part in (found.one, found.two, found.three)]
-    classes = len(found.one)
+    targets = [torch.from_numpy(part) for part in (observed.one, observed.two, observed.three)]
+    classes = len(observed.one)
     rows = (5 * torch.eye(classes, dtype=torch.float64) - 1).requires_grad_()
     shares = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([rows, shares], lr=rate)

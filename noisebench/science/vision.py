@@ -132,10 +132,14 @@ def _of_classifiers(name: str) -> Any:
 
 def _load(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     """Load a state into all layers but the last one, if that has another shape."""
-    own = model.state_dict()
-    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
-    last = next(reversed(own)).rpartition(".")[0]
-    missing = {key.rpartition(".")[0] for key in own.keys() - fitting.keys()} - {last}
+    model_state = model.state_dict()
+    fitting = {
+        key: value
+        for key, value in state.items()
+        if key in model_state and model_state[key].shape == value.shape
+    }
+    last = next(reversed(model_state)).rpartition(".")[0]
+    missing = {key.rpartition(".")[0] for key in model_state.keys() - fitting.keys()} - {last}
     if missing:
         raise DataError(
             f"the weights do not fit torchvision's {name}: {len(missing)} layers before the last one are "

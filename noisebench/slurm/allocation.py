@@ -111,8 +111,8 @@ def _address_of_hostname() -> str:
 def _addresses() -> dict[str, str]:
     """Return the first IPv4 address of each network interface that has one."""
     addresses = {}
-    for name, found in psutil.net_if_addrs().items():
-        ipv4 = [each.address for each in found if each.family == socket.AF_INET]
+    for name, assigned in psutil.net_if_addrs().items():
+        ipv4 = [each.address for each in assigned if each.family == socket.AF_INET]
         if ipv4:
             addresses[name] = ipv4[0]
     return addresses

@@ -77,13 +77,13 @@ def parse_jobs(lines: Iterable[str]) -> list[Job]:
 
 def parse_starts(lines: Iterable[str]) -> dict[str, datetime]:
     """Read lines of id|start, as far as the scheduler has planned one."""
-    found = {}
+    starts = {}
     for line in lines:
         job_id, _, start = line.strip().partition("|")
         planned = moment(start)
         if planned is not None:
-            found[job_id] = planned
-    return found
+            starts[job_id] = planned
+    return starts
 
 
 def count_ends(lines: Iterable[str], since: Mapping[str, datetime]) -> dict[str, dict[str, int]]:

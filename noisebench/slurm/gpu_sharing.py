@@ -22,13 +22,15 @@ def calibrated(site: Site, calibration: Calibration, trials: Sequence[Trial]) ->
     A pool has them if its `gpu_request`, or else its `constraint`, names a kind of GPU that was measured.
     """
     models = sorted({trial.training.model for trial in trials})
-    found = [calibration.of_gpus(kind_of(job)).trials_per_gpu(trials) for job in site.workers]
-    measured = [{model: n for model, n in own.items() if model not in site.trials_per_gpu} for own in found]
+    by_pool = [calibration.of_gpus(kind_of(job)).trials_per_gpu(trials) for job in site.workers]
+    measured = [
+        {model: n for model, n in of_pool.items() if model not in site.trials_per_gpu} for of_pool in by_pool
+    ]
     if not any(measured):
         return site
     numbers = [
-        {model: own.get(model, job.trials_factor * site.trials_per_gpu.get(model, 1)) for model in models}
-        for job, own in zip(site.workers, measured, strict=True)
+        {model: of_pool.get(model, job.trials_factor * site.trials_per_gpu.get(model, 1)) for model in models}
+        for job, of_pool in zip(site.workers, measured, strict=True)
     ]
     factors, trials_per_gpu = shared(numbers, [job.count * gpus_of(job) for job in site.workers])
     pools = (replace(job, trials_factor=n) for job, n in zip(site.workers, factors, strict=True))
@@ -45,8 +47,8 @@ def shared(numbers: Numbers, gpus: Sequence[int]) -> tuple[tuple[int, ...], dict
     models = list(numbers[0])
     candidates = {(1,) * len(numbers)}
     for model in models:
-        own = [number[model] for number in numbers]
-        candidates.add(tuple(count // math.gcd(*own) for count in own))
+        of_model = [number[model] for number in numbers]
+        candidates.add(tuple(each // math.gcd(*of_model) for each in of_model))
 
     def parts_of(factors: tuple[int, ...]) -> dict[str, int]:
         pairs = list(zip(numbers, factors, strict=True))
@@ -55,7 +57,7 @@ def shared(numbers: Numbers, gpus: Sequence[int]) -> tuple[tuple[int, ...], dict
     def least_use(factors: tuple[int, ...]) -> tuple[Fraction, Fraction]:
         places = sum(count * factor for count, factor in zip(gpus, factors, strict=True))
         uses = [
-            Fraction(part * places, sum(n * own[model] for n, own in zip(gpus, numbers, strict=True)))
+            Fraction(part * places, sum(n * number[model] for n, number in zip(gpus, numbers, strict=True)))
             for model, part in parts_of(factors).items()
         ]
         return min(uses), sum(uses, Fraction(0))

@@ -92,11 +92,11 @@ def jobs_of(
     ended = slurm.ended_jobs(since) if since else {}
     summaries = {}
     for folder, kept in submitted.items():
-        own = {role: names[folder.name, role] for role in ROLES}
-        mine = [job for job in live if job.name in own.values()]
-        by_role = {role: ended.get(name, {}) for role, name in own.items()} if not mine else {}
+        job_names = {role: names[folder.name, role] for role in ROLES}
+        mine = [job for job in live if job.name in job_names.values()]
+        by_role = {role: ended.get(name, {}) for role, name in job_names.items()} if not mine else {}
         changed = kept.code != provenance.source_hash()
-        summaries[folder.name] = summary(mine, own["driver"], starts, by_role, changed=changed)
+        summaries[folder.name] = summary(mine, job_names["driver"], starts, by_role, changed=changed)
     return summaries
 
 

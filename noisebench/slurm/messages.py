@@ -169,11 +169,11 @@ class Messages:
 
     def faults(self) -> dict[str, str]:
         """Return what the jobs of the last submission found wrong, by role and job."""
-        found = {}
+        faults = {}
         for path in sorted((self.folder / "faults").glob("*.txt")):
             with suppress(OSError):  # no file, or one that was just removed
-                found[path.stem] = read_inside(self.folder, f"faults/{path.name}").decode(errors="replace")
-        return found
+                faults[path.stem] = read_inside(self.folder, f"faults/{path.name}").decode(errors="replace")
+        return faults
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

@@ -99,12 +99,12 @@ def arrays(
     There are as few as the pools and the site's limit on their size allow. `present` is how many workers each
     pool has already.
     """
-    found = []
+    job_arrays = []
     for pool, count in submission.pools(workers, present):
         full, rest = divmod(count, submission.site.limits.array_size)
         sizes = [submission.site.limits.array_size] * full + ([rest] if rest else [])
-        found += [(pool, size) for size in sizes]
-    return found
+        job_arrays += [(pool, size) for size in sizes]
+    return job_arrays
 
 
 def python_command(site: Site) -> str:

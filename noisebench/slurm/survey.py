@@ -56,11 +56,11 @@ def probe_findings(
         submission = Submission(ResultsFolder(folder).sweep("doctor"), site, workers=1)
         roles = ["driver", *(role for role, _ in worker_roles(site))]
         probes = [_probe(role, folder, results, site, data_dir, files) for role in roles]
-        found = _answers(submission, probes, wait_minutes, on_wait)
+        findings = _answers(submission, probes, wait_minutes, on_wait)
     if is_new:
         with suppress(OSError):  # another process has started to use it
             results.root.rmdir()
-    return found
+    return findings
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _answers(
     """Send the probes and return their findings; no job is left."""
     slurm = Slurm()
     jobs: dict[Probe, str] = {}
-    found = []
+    findings = []
     try:
         for index, probe in enumerate(probes):
             pool = replace(submission, pool=max(0, index - 1))
@@ -104,15 +104,15 @@ def _answers(
             try:
                 jobs[probe] = send(pool, probe.role, DelayedSubmission(look, probe), text, slurm)
             except EnvironmentFault as fault:
-                found.append(Finding(probe.role, str(fault), "correct the site"))
+                findings.append(Finding(probe.role, str(fault), "correct the site"))
         answers = _await(slurm, jobs, time.monotonic() + 60 * wait_minutes, on_wait)
         for probe, job in jobs.items():
             log = submission.messages.jobs_folder / f"{job}_0_log.out"
-            found += _judged(slurm, probe, job, log, answers.get(probe))
+            findings += _judged(slurm, probe, job, log, answers.get(probe))
     finally:
         with suppress(EnvironmentFault):
             slurm.cancel(list(jobs.values()))
-    return found
+    return findings
 
 
 def _await(
@@ -149,18 +149,18 @@ def _judged(slurm: Slurm, probe: Probe, job: str, log: Path, answer: dict[str, A
     if answer is None:
         return [_silent(slurm, probe, job, log)]
     where = f"{probe.role} on {answer['host']}"
-    found = []
+    findings = []
     if answer["word"] != probe.word:
         fix = "choose a folder with --results that is the same on all nodes"
-        found.append(Finding(f"{where}: results", f"{probe.results.root} is another folder there", fix))
+        findings.append(Finding(f"{where}: results", f"{probe.results.root} is another folder there", fix))
     if answer["source"] != provenance.source_hash():
         seen = f"noisebench's source is {answer['source']} there, {provenance.source_hash()} here"
-        found.append(Finding(f"{where}: code", seen, "let all nodes use one installation; see `setup:`"))
+        findings.append(Finding(f"{where}: code", seen, "let all nodes use one installation; see `setup:`"))
     if answer["python"] != platform.python_version():
         seen = f"Python is {answer['python']} there, {platform.python_version()} here"
-        found.append(Finding(f"{where}: code", seen, "let all nodes use one installation; see `setup:`"))
+        findings.append(Finding(f"{where}: code", seen, "let all nodes use one installation; see `setup:`"))
     looked = (Finding(f"{where}: {each['check']}", each["seen"], each["fix"]) for each in answer["findings"])
-    return [*found, *looked]
+    return [*findings, *looked]
 
 
 def _silent(slurm: Slurm, probe: Probe, job: str, log: Path) -> Finding:

@@ -101,7 +101,7 @@ def _mps(worker: Worker) -> AbstractContextManager[MpsDaemon | None]:
 
 
 def _lend(worker: Worker, data: Path | None, mps: MpsDaemon | None) -> WorkerEnd:
-    own = own_address(worker.submission.site.interface)
+    address = own_address(worker.submission.site.interface)
     # What is published now may be the last message of a driver that is gone.
     tried = worker.submission.messages.head()
     failed_joins, has_joined = 0, False
@@ -112,7 +112,7 @@ def _lend(worker: Worker, data: Path | None, mps: MpsDaemon | None) -> WorkerEnd
         if tried.done:
             return WorkerEnd.DONE
         _log.info("worker %s joins %s", worker.name, tried.address)
-        with worker_node(_join(worker, tried, own, data, mps)) as node:
+        with worker_node(_join(worker, tried, address, data, mps)) as node:
             joined, has_joined = time.monotonic(), True
             end = _stay(worker, node, tried, mps)
             if end is not None:
@@ -135,7 +135,7 @@ def _end_without_head(worker: Worker, *, has_joined: bool) -> WorkerEnd:
     return WorkerEnd.NO_DRIVER if kind is WorkerEnd.TIME_LIMIT and not has_joined else kind
 
 
-def _join(worker: Worker, head: Head, own: str, data: Path | None, mps: MpsDaemon | None) -> Join:
+def _join(worker: Worker, head: Head, address: str, data: Path | None, mps: MpsDaemon | None) -> Join:
     """Return how this node joins a head, with the variables that its trials read."""
     allocated, site = worker.allocation, worker.submission.site
     environment = {**token_environment(worker.submission.messages.token), WORKER_VARIABLE: worker.name}
@@ -153,7 +153,7 @@ def _join(worker: Worker, head: Head, own: str, data: Path | None, mps: MpsDaemo
         environment[GPU_COUNTS_VARIABLE] = str(factor)
     return Join(
         head=head.address,
-        address=own,
+        address=address,
         name=worker.name,
         cpus=allocated.cpus,
         gpus=factor * allocated.gpus,

@@ -182,7 +182,7 @@ def _check_texts(file: Path, texts: dict[str, bytes]) -> None:
 
 def _records(results: ResultsFolder) -> tuple[list[tuple[bytes, str]], list[str]]:
     """Return each journal line that has a trial, with it, and the files that cannot be read."""
-    found, skipped = [], []
+    records, skipped = [], []
     for path in sorted(results.journal.glob("*/*.jsonl")):
         try:
             lines = complete_lines(path)[0]
@@ -196,8 +196,8 @@ def _records(results: ResultsFolder) -> tuple[list[tuple[bytes, str]], list[str]
             with suppress(LineError):
                 trial_id = json_object(line).get("trial_id")
                 if isinstance(trial_id, str):
-                    found.append((line, trial_id))
-    return found, skipped
+                    records.append((line, trial_id))
+    return records, skipped
 
 
 def _content(results: ResultsFolder, path: Path) -> bytes:

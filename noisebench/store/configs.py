@@ -113,8 +113,10 @@ def _variant(loss: Mapping[str, Any], dataset: str) -> dict[str, Any]:
 
     All of them where the loss is the user's own.
     """
-    own = _without(loss, "name", "delay", "source", identity.SWEPT_PARAMETER.get(loss["name"], ""))
-    return {name: value for name, value in own.items() if value != _implied(loss["name"], name, dataset)}
+    parameters = _without(loss, "name", "delay", "source", identity.SWEPT_PARAMETER.get(loss["name"], ""))
+    return {
+        name: value for name, value in parameters.items() if value != _implied(loss["name"], name, dataset)
+    }
 
 
 def _implied(loss: str, parameter: str, dataset: str) -> Any:

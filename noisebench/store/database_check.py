@@ -98,8 +98,8 @@ def _differences(results: ResultsFolder, folder: Path) -> list[str] | None:
             return None
         names = [name for (name,) in other.execute("SHOW TABLES").fetchall()]
         compared = [name for name in names if name not in (*_NOT_COMPARED, *database.VIEWS)]
-        found = [_difference(one, other, name) for name in compared]
-    return [difference for difference in found if difference]
+        differences = [_difference(one, other, name) for name in compared]
+    return [difference for difference in differences if difference]
 
 
 def _difference(one: duckdb.DuckDBPyConnection, other: duckdb.DuckDBPyConnection, table: str) -> str | None:

@@ -123,20 +123,20 @@ def states_of(store: Store, trial_ids: list[str]) -> dict[str, str]:
 def failures_since(store: Store, moment: datetime) -> dict[str, list[str | None]]:
     """Return the error kinds of what failed since `moment`, a time with its zone, by trial id."""
     parameters = {"moment": moment.astimezone(UTC).replace(tzinfo=None)}
-    found: dict[str, list[str | None]] = {}
+    error_kinds: dict[str, list[str | None]] = {}
     for row in store.rows("states/failures_since", parameters):
-        found.setdefault(row["trial_id"], []).append(row["error_kind"])
-    return found
+        error_kinds.setdefault(row["trial_id"], []).append(row["error_kind"])
+    return error_kinds
 
 
 def interruptions_since(store: Store, sweep: str, moment: datetime) -> dict[str, list[Interruption]]:
     """Return how attempts of a sweep were interrupted since `moment`, a time with its zone, by trial id."""
     parameters = {"sweep": sweep, "moment": moment.astimezone(UTC).replace(tzinfo=None)}
-    found: dict[str, list[Interruption]] = {}
+    interruptions: dict[str, list[Interruption]] = {}
     for row in store.rows("states/interruptions_since", parameters):
         kind, ended_at = ErrorKind(row["error_kind"]), row["ended_at"].replace(tzinfo=UTC)
-        found.setdefault(row["trial_id"], []).append(Interruption(kind, ended_at))
-    return found
+        interruptions.setdefault(row["trial_id"], []).append(Interruption(kind, ended_at))
+    return interruptions
 
 
 def unended_attempts(store: Store, sweep: str) -> list[UnendedAttempt]:

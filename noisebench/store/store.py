@@ -18,7 +18,7 @@ from noisebench.store.ingest import IngestReport, ingest
 from noisebench.store.statements import SQL
 
 RowType = TypeVar("RowType")
-Found = TypeVar("Found")
+ReadType = TypeVar("ReadType")
 
 _READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
 
@@ -140,7 +140,7 @@ def open_store(results: ResultsFolder) -> Store:
     return Store(results, ingest(results))
 
 
-def read_store(results: ResultsFolder, read: Callable[[Store], Found]) -> Found:
+def read_store(results: ResultsFolder, read: Callable[[Store], ReadType]) -> ReadType:
     """Return what `read` finds in the opened folder; where it meets damage, in a database made anew.
 
     DuckDB notices a damaged block when it reads it, so `read` can be called twice. Raises what `open_store`

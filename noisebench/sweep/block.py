@@ -148,7 +148,7 @@ def _sources(models: Iterable[str], node: Node, problems: Problems) -> dict[str,
     sources = {}
     for name in models:
         try:
-            if model_of(name).own:
+            if model_of(name).is_users_function:
                 sources[name] = source_hash(name)
         except InputError as error:
             problems.add(node, str(error))

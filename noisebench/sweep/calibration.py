@@ -87,7 +87,7 @@ class Calibration:
         return {
             device: self._seconds_on(device)
             for device in devices
-            if needed <= {(own.model, own.precision) for own in self.measured if own.device == device}
+            if needed <= {(entry.model, entry.precision) for entry in self.measured if entry.device == device}
         }
 
     def of_gpus(self, name: str) -> Calibration:
@@ -96,7 +96,9 @@ class Calibration:
         Nothing of a slice of a GPU (a100_1g.10gb), nor where the name has no kind.
         """
         wanted = set() if _SLICE.search(name.lower()) else _kinds(name)
-        return Calibration(tuple(own for own in self.measured if own.gpu and wanted & _kinds(own.device)))
+        return Calibration(
+            tuple(entry for entry in self.measured if entry.gpu and wanted & _kinds(entry.device))
+        )
 
     def trials_per_gpu(self, trials: Iterable[Trial]) -> dict[str, int]:
         """Return how many of these trials share a GPU best, by their model.
@@ -107,24 +109,24 @@ class Calibration:
         precisions: dict[str, set[str]] = {}
         for trial in trials:
             precisions.setdefault(trial.training.model, set()).add(trial.training.precision)
-        found: dict[tuple[str, str], int] = {}
-        for own in self.measured:
-            if own.gpu:
-                what = (own.model, own.precision)
-                found[what] = min(own.together, found.get(what, own.together))
+        together: dict[tuple[str, str], int] = {}
+        for entry in self.measured:
+            if entry.gpu:
+                what = (entry.model, entry.precision)
+                together[what] = min(entry.together, together.get(what, entry.together))
         return {
-            model: min(found[model, precision] for precision in asked)
+            model: min(together[model, precision] for precision in asked)
             for model, asked in precisions.items()
-            if all((model, precision) in found for precision in asked)
+            if all((model, precision) in together for precision in asked)
         }
 
     def _seconds_on(self, device: str) -> SecondsOf:
-        own = [entry for entry in self.measured if entry.device == device]
+        of_device = [entry for entry in self.measured if entry.device == device]
 
         def seconds(trial: Trial) -> float:
             rates = {
                 (entry.model, entry.height): Rate(entry.training, entry.evaluation)
-                for entry in own
+                for entry in of_device
                 if entry.precision == trial.training.precision
             }
             return seconds_for(trial, rates)

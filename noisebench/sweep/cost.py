@@ -169,8 +169,8 @@ def seconds_for(trial: Trial, rates: Rates, needs: Collection[str] = ()) -> floa
 def image_shape(trial: Trial) -> tuple[int, int, int]:
     """Return (channels, height, width) of a trial's images, as far as known without reading them."""
     channels, height, width = dataset(trial.dataset.name).shape
-    own = trial.dataset
-    return own.get("channels", channels), own.get("height", height), own.get("width", width)
+    component = trial.dataset
+    return component.get("channels", channels), component.get("height", height), component.get("width", width)
 
 
 def _images(trial: Trial, needs: Collection[str]) -> tuple[int, int]:
@@ -188,8 +188,8 @@ def _images(trial: Trial, needs: Collection[str]) -> tuple[int, int]:
 
 def _evaluates(trial: Trial, needs: Collection[str] = ()) -> bool:
     """Return whether the detector reads traces that are taken after each epoch, or `needs` names some."""
-    own = descriptor_of(trial.detector).needs_of(trial.detector)
-    return any(name.startswith(AFTER_EPOCH) for name in (*own, *needs))
+    detector_needs = descriptor_of(trial.detector).needs_of(trial.detector)
+    return any(name.startswith(AFTER_EPOCH) for name in (*detector_needs, *needs))
 
 
 def _rate(model: str, height: int, rates: Rates) -> Rate:

@@ -133,10 +133,10 @@ def _block(content: str, shape: OwnShape, rest: str) -> str:
 
 def _detectors(choices: Choices) -> str:
     """Return the detectors; one of them brings the probabilities that suggestions are made of."""
-    own = list(choices.detectors)
-    if not any(name in detector for name in _OF_PROBABILITIES for detector in own):
-        own.append(_DEFAULT_DETECTOR)
-    return ", ".join(own)
+    detectors = list(choices.detectors)
+    if not any(name in detector for name in _OF_PROBABILITIES for detector in detectors):
+        detectors.append(_DEFAULT_DETECTOR)
+    return ", ".join(detectors)
 
 
 def _compared(content: str, shape: OwnShape, choices: Choices) -> str:

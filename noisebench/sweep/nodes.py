@@ -53,33 +53,33 @@ MAX_SHOWN = 100
 class Problems:
     """The problems of a file and of those it includes, collected to be reported together.
 
-    `found` counts how often each was added.
+    `counts` has how often each was added.
     """
 
     file: str
-    found: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
 
     def of(self, file: str) -> Problems:
         """Return the problems of another file; they are reported together with these."""
-        return Problems(file, self.found)
+        return Problems(file, self.counts)
 
     def add(self, node: Node, message: str) -> None:
         """Add a problem at a node; a repeated message is reported once."""
         where = f"{node.path}: " if node.path else ""
         location = f"{node.source}:" if node.source else f"{self.file}:{node.line}"
-        self.found["" if node.source else self.file, node.line, f"{location} {where}{message}"] += 1
+        self.counts["" if node.source else self.file, node.line, f"{location} {where}{message}"] += 1
 
     def count(self) -> int:
         """Return how many problems were added, repeated ones included."""
-        return self.found.total()
+        return self.counts.total()
 
     def raise_if_any(self) -> None:
         """Raise one InputError with every problem, file by file in the order of the lines."""
-        if self.found:
-            ordered = sorted(self.found, key=lambda entry: entry[:2])
+        if self.counts:
+            ordered = sorted(self.counts, key=lambda entry: entry[:2])
             lines = [text for _, _, text in ordered[:MAX_SHOWN]]
-            more = len(ordered) - len(lines)
-            raise InputError("\n".join([*lines, f"and {more} more"] if more else lines))
+            not_shown = len(ordered) - len(lines)
+            raise InputError("\n".join([*lines, f"and {not_shown} more"] if not_shown else lines))
 
 
 def read_nodes(text: str, problems: Problems, needs: str, source: str = "") -> Node:

@@ -61,9 +61,9 @@ def arguments(reference: str) -> dict[str, bool]:
             signature = statement.args
             positional = (*signature.posonlyargs, *signature.args)
             required = len(positional) - len(signature.defaults)
-            found = {part.arg: place < required for place, part in enumerate(positional)}
+            is_required = {part.arg: place < required for place, part in enumerate(positional)}
             keywords = zip(signature.kwonlyargs, signature.kw_defaults, strict=True)
-            return found | {part.arg: default is None for part, default in keywords}
+            return is_required | {part.arg: default is None for part, default in keywords}
     return {}
 
 

@@ -126,9 +126,9 @@ class Surrogate:
     @torch.no_grad()
     def features(self, model: nn.Module, inputs: InputPipeline, indices: Indices) -> npt.NDArray[np.float32]:
         """Return the inputs of the last layer, float32 [n, d], in evaluation mode."""
-        with last_layer_inputs(model) as found:
+        with last_layer_inputs(model) as features:
             predict(model, inputs, self.on_device(indices))
-        return torch.cat(found).float().cpu().numpy()
+        return torch.cat(features).float().cpu().numpy()
 
     def test_accuracy(self, model: nn.Module) -> Tensor:
         """Return the accuracy on the clean test images, [1]; an empty tensor [0] if there are none."""

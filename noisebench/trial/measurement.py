@@ -80,9 +80,9 @@ def measure(
             surrogate = Surrogate.of(
                 trial, dataset, device, checkpoints or Checkpoints(), data_dir, around.calibration
             )
-            found = detector.training.load()(surrogate, {**file.sharing.needs, **needs})
-            file.write(found.arrays(), surrogate.rows, surrogate.fast_path)
-            kept = KeptEvidence(found.arrays(), surrogate.rows, surrogate.fast_path, "")
+            gathered = detector.training.load()(surrogate, {**file.sharing.needs, **needs})
+            file.write(gathered.arrays(), surrogate.rows, surrogate.fast_path)
+            kept = KeptEvidence(gathered.arrays(), surrogate.rows, surrogate.fast_path, "")
         judged = Evidence.of(kept.arrays)
         judgement: Judgement = detector.load()(judged, trial.detector)
     return _score(dataset, judged, judgement, kept)

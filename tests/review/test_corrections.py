@@ -60,7 +60,7 @@ def test_a_review_corrects_labels_and_estimates_the_rest(folder: Path, tmp_path:
     rows = rows_of(folder, drawn(folder), "random")
     result = review(folder, written(tmp_path / "d.csv", rows))
     wrong = sum(row["verdict"] == "relabel" for row in rows)
-    assert (result.estimates.found, result.relabelled, result.left_out) == (wrong, wrong, 0)
+    assert (result.estimates.errors_found, result.relabelled, result.left_out) == (wrong, wrong, 0)
     assert result.verdicts == {
         "keep": len(rows) - wrong,
         "relabel": wrong,

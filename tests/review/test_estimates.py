@@ -93,7 +93,7 @@ def test_intervals_cover_the_truth(first: int, of_list: int) -> None:
         assert estimates.total is not None
         assert estimates.remaining is not None
         total.append(estimates.total.low <= wrong.sum() <= estimates.total.high)
-        left = wrong.sum() - estimates.found
+        left = wrong.sum() - estimates.errors_found
         remaining.append(estimates.remaining.low <= left <= estimates.remaining.high)
         share = estimates.cuts[-1].precision
         assert share is not None
@@ -113,7 +113,7 @@ def test_labels_that_were_all_reviewed_are_counted_exactly() -> None:
         found = precision[rank]
         assert found is not None
         assert (found.low, found.estimate, found.high) == (share, share, share)
-    assert (estimates.found, estimates.total) == (40, None)
+    assert (estimates.errors_found, estimates.total) == (40, None)
 
 
 def test_cards_chosen_by_a_filter_do_not_count_for_others() -> None:

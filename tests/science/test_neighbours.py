@@ -58,7 +58,7 @@ def test_votes_by_hand() -> None:
     weighted = neighbours.votes(LABELS, DISTANCES, 3)
     assert weighted == pytest.approx(np.array([[1.7 / 2.2, 0.5 / 2.2, 0], [0.3 / 1.5, 1.2 / 1.5, 0]]))
     # The own labels 2 and 0 with distances 0 and -0.2, in place of the third neighbour.
-    own = neighbours.votes(LABELS, DISTANCES, 3, own=np.array([2, 0]))
+    own = neighbours.votes(LABELS, DISTANCES, 3, given_labels=np.array([2, 0]))
     assert own == pytest.approx(np.array([[1.7 / 2.7, 0, 1 / 2.7], [1.2 / 2.4, 1.2 / 2.4, 0]]))
 
 
@@ -119,6 +119,6 @@ def test_bad_input_is_refused() -> None:
     with pytest.raises(InputError, match=r"labels \[2, 3\] and distances \[2, 2\] must both be"):
         neighbours.votes(LABELS, DISTANCES[:, :2], 3)
     with pytest.raises(InputError, match="needs two neighbours"):
-        neighbours.votes(LABELS[:, :1], DISTANCES[:, :1], 3, own=np.array([0, 1]))
+        neighbours.votes(LABELS[:, :1], DISTANCES[:, :1], 3, given_labels=np.array([0, 1]))
     with pytest.raises(InputError, match="weights 'dot' are unknown; known: cosine, none"):
         neighbours.votes(LABELS, DISTANCES, 3, weights="dot")

@@ -126,7 +126,7 @@ def _texts(values: npt.NDArray[Any]) -> tuple[str, ...]:
 
 
 def _one_of(arrays: Mapping[str, npt.NDArray[Any]], names: tuple[str, ...], path: Path) -> Any:
-    found = [name for name in names if name in arrays]
-    if len(found) > 1:
-        raise InputError(f"{path}: has both {found[0]} and {found[1]}; keep one of them")
-    return arrays[found[0]] if found else None
+    present = [name for name in names if name in arrays]
+    if len(present) > 1:
+        raise InputError(f"{path}: has both {present[0]} and {present[1]}; keep one of them")
+    return arrays[present[0]] if present else None

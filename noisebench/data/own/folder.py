@@ -27,12 +27,12 @@ def read_folder(folder: Path) -> Source:
     labels: list[str] = []
     others = sum(path.is_file() for path in _visible(folder))
     for members in classes:
-        found = sorted(_files(members))
-        images = [file for file in found if file.suffix.lower() in ENDINGS]
+        files = sorted(_files(members))
+        images = [file for file in files if file.suffix.lower() in ENDINGS]
         if not images:
             known = ", ".join(ENDINGS)
             raise InputError(f"{members}: holds no image ({known}); add images, or move the folder away")
-        others += len(found) - len(images)
+        others += len(files) - len(images)
         paths += images
         labels += [as_text(members.name)] * len(images)
     refuse_foreign_links(str(folder), paths, folder)

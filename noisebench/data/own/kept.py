@@ -87,12 +87,12 @@ class Kept:
     planted: Labels | None = None
 
 
-def keep_planted(own: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> str:
+def keep_planted(data: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> str:
     """Keep the data with planted labels int64 [N] and the kinds of plants [N]; return their content."""
-    content = _planted_content(own.content, planted)
-    folder = own.folder.with_name(content)
+    content = _planted_content(data.content, planted)
+    folder = data.folder.with_name(content)
     if about_of(folder) is None:
-        with inside(own.folder) as source, inside(folder) as target:
+        with inside(data.folder) as source, inside(folder) as target:
             for name in _FILES:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=target)
@@ -102,8 +102,8 @@ def keep_planted(own: OwnData, planted: Labels, kinds: npt.NDArray[np.int8]) -> 
         with created(folder, "kinds.npy") as file:
             np.save(file, kinds)
         with created(folder, "planted-of") as file:
-            file.write(own.content.encode())
-        with opened(own.folder, "about.json") as file:
+            file.write(data.content.encode())
+        with opened(data.folder, "about.json") as file:
             about = file.read()
         write_inside(folder.parent, f"{folder.name}/about.json", about)
     return content
@@ -200,14 +200,14 @@ def problems(root: Path) -> dict[str, str]:
     """Return the problem of each kept data set below `root` whose files differ, by its content."""
     root = own_root(root)
     folders = sorted(root.iterdir()) if root.is_dir() else []
-    found = {}
+    faults = {}
     for folder in folders:
         about = about_of(folder)
         if about is None and os.path.lexists(folder / "about.json"):
-            found[folder.name] = "about.json is damaged"
+            faults[folder.name] = "about.json is damaged"
         elif about is not None and (fault := problem(folder, about, _digest)):
-            found[folder.name] = fault
-    return found
+            faults[folder.name] = fault
+    return faults
 
 
 def checksum(folder: Path, digest: Digest | None = None) -> str:

@@ -90,8 +90,8 @@ def checked(source: Source) -> Source:
 def named(items: Sequence[object], noun: str) -> str:
     """Return a count with the first items, such as: 7 files (a, b, c, d, e, ...)."""
     shown = ", ".join(str(item) for item in items[:MAX_NAMED])
-    more = ", ..." if len(items) > MAX_NAMED else ""
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'} ({shown}{more})"
+    ellipsis = ", ..." if len(items) > MAX_NAMED else ""
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'} ({shown}{ellipsis})"
 
 
 def _order(name: str) -> tuple[int, float, str]:
