@@ -121,9 +121,9 @@ def check(scene: Scene, injection: Injection, folder: Path, expected: dict[str, 
     scene.holds(Case(folder, scene.start, 0, over=True))
 
 
-def cases(scene: Scene, fault: Fault, every: int, folder: Path) -> Iterator[Injection]:
-    """Yield the cases of a scene with one error: every `every`-th call, lasting and once."""
-    for at in range(1, calls_of(scene, fault, folder) + 1, every):
+def cases(scene: Scene, fault: Fault, part: slice, folder: Path) -> Iterator[Injection]:
+    """Yield the cases of a scene with one error: a part of its calls, counted from 1, lasting and once."""
+    for at in range(calls_of(scene, fault, folder) + 1)[part]:
         for lasting in (True, False):
             yield Injection(folder / "results", at, fault.number, lasting, fault.reading)
 
@@ -138,12 +138,12 @@ def calls_of(scene: Scene, fault: Fault, folder: Path) -> int:
     return calls
 
 
-def run(scene: Scene, fault: Fault, every: int, expected: dict[str, Result], folder: Path) -> int:
+def run(scene: Scene, fault: Fault, part: slice, expected: dict[str, Result], folder: Path) -> int:
     """Run the cases of a scene with one error, print a row of figures; return how many went wrong."""
     done = faults = 0
     begun, name = time.monotonic(), errno.errorcode[fault.number]
     kind_of_calls = "read" if fault.reading else "change"
-    for injection in cases(scene, fault, every, folder):
+    for injection in cases(scene, fault, part, folder):
         done += 1
         try:
             check(scene, injection, folder, expected)
@@ -162,11 +162,13 @@ def run(scene: Scene, fault: Fault, every: int, expected: dict[str, Result], fol
 def main() -> int:
     """Run all cases of all scenes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--first", type=int, default=1, help="the first call that fails")
+    parser.add_argument("--every", type=int, default=1, help="leave out calls: 2 is every second one")
     parser.add_argument("--only", choices=NAMES, action="append")
     parser.add_argument("--calls", choices=("read", "change"))
     parser.add_argument("--error", choices=[errno.errorcode[number] for number in ERRORS])
     options = parser.parse_args()
+    part = slice(options.first, None, options.every)
     keep_temporary_files_in_memory()
     restart_with_library(["-m", "tests.storage_faults", *sys.argv[1:]])
     remove_library()
@@ -184,9 +186,7 @@ def main() -> int:
             if options.error in (None, errno.errorcode[fault.number])
             and options.calls in (None, "read" if fault.reading else "change")
         ]
-        faults = sum(
-            run(scene, fault, options.every, expected, root / "case") for scene in played for fault in chosen
-        )
+        faults = sum(run(scene, fault, part, expected, root / "case") for scene in played for fault in chosen)
     return 1 if faults else 0
 
 
