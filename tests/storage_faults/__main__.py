@@ -67,6 +67,10 @@ def in_fork(work: Callable[[], int], errors: Path) -> int:
 def command(folder: Path, words: tuple[str, ...], injection: Injection | None = None) -> int:
     """Run one command in `folder` as the child's only work; write how many calls it made to `calls`."""
     os.chdir(folder)
+    # A folder of its own: commands look at what others left in TMPDIR.
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(temporary)
     injection = injection or Injection(folder / "results", 0, 0, False)
     code = 0
     with patch.object(sys, "argv", ["noisebench", *words]), patch.object(durable, "RETRY_SECONDS", (0.0,)):
