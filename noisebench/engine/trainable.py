@@ -27,6 +27,7 @@ from noisebench.engine.recovery import has_completed
 from noisebench.engine.searcher import DECLINED
 from noisebench.records import provenance
 from noisebench.records.attempts import End, ErrorKind, LeaveReason, Status
+from noisebench.records.durable import patiently
 from noisebench.records.evidence import EvidenceFile, Sharing
 from noisebench.records.folders import SweepFolder
 from noisebench.records.journal import JournalWriter
@@ -64,6 +65,19 @@ class ActorSettings:
     memory_mb: float | None = None
     machine_seconds: float | None = None
     allowance_minutes: float | None = None
+
+
+def former_end(journal: str | None, trial_id: str) -> End | None:
+    """Return the end of a trial that the process of this journal file has completed; None if it has not.
+
+    Where the file system does not give the file, the trial may have completed: it is interrupted, not run.
+    """
+    try:
+        if journal is not None and patiently(lambda: has_completed(Path(journal), trial_id)):
+            return End(Status.COMPLETED)
+    except OSError as error:
+        return End(Status.INTERRUPTED, ErrorKind.STORAGE, str(error))
+    return None
 
 
 class TrialActor(tune.Trainable):
@@ -141,12 +155,9 @@ class TrialActor(tune.Trainable):
     def _run_trial(self) -> End | None:
         """Run the trial unless it has completed; None if this node leaves before it could."""
         trial = Trial.from_fields(self._config["trial"])
-        previous = self._config["previous_journal"]
-        try:
-            if previous is not None and has_completed(Path(previous), trial.trial_id):
-                return End(Status.COMPLETED)
-        except OSError as error:  # run again now, the trial could be completed twice
-            return End(Status.INTERRUPTED, ErrorKind.STORAGE, str(error))
+        former = former_end(self._config["previous_journal"], trial.trial_id)
+        if former is not None:
+            return former
         settings, sharing = self._settings, Sharing(**self._config["sharing"])
         work = self._work(trial, sharing)
         if self._leaves_before(work):
